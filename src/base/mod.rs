@@ -1,0 +1,15 @@
+//! Words that every stage shares: ids, time, geometry, back-off, shutdown. No domain logic, no IO but the clock.
+
+mod backoff;
+mod clock;
+mod geometry;
+mod id;
+mod shutdown;
+mod time;
+
+pub use backoff::Backoff;
+pub use clock::{monotonic, wall_now};
+pub use geometry::{Point, Polygon, PolygonError, Rect};
+pub use id::{CameraId, ClassName, FrameSeq, TrackId, ZoneId};
+pub use shutdown::Shutdown;
+pub use time::{Capture, MediaTime, TimeSource, WallTime};

@@ -1,0 +1,56 @@
+//! One word for "stop now", understood by tasks and by threads.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// Cloneable stop signal. Tasks await `cancelled()`, threads poll `is_stopped()` or sleep with `wait()`.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    token: CancellationToken,
+    sleepers: Arc<(Mutex<()>, Condvar)>,
+}
+
+impl Shutdown {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn stop(&self) {
+        let _held = self.sleepers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.token.cancel();
+        self.sleepers.1.notify_all();
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    pub async fn cancelled(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Sleeps for `limit` at most; true as soon as the stop is asked for.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let held = self.sleepers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.sleepers.1.wait_timeout_while(held, limit, |()| !self.is_stopped()));
+        self.is_stopped()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeping_thread_wakes_on_stop() {
+        let shutdown = Shutdown::new();
+        let sleeper = {
+            let shutdown = shutdown.clone();
+            std::thread::spawn(move || shutdown.wait(Duration::from_secs(60)))
+        };
+        shutdown.stop();
+        assert!(sleeper.join().expect("sleeper"));
+    }
+}

@@ -1,0 +1,45 @@
+//! The command line: a file a subcommand. Each gives an exit code; main turns it into the process's own.
+
+mod check;
+mod config;
+mod detect;
+mod receive;
+mod replay;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Edge detector of suspected violations: illegal construction and street disorder, from RTSP cameras to MQTT.
+#[derive(Parser, Debug)]
+#[command(name = "lintel", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Run(run::Args),
+    Check(check::Args),
+    Detect(detect::Args),
+    Replay(replay::Args),
+    Receive(receive::Args),
+    Config(config::Args),
+}
+
+impl Cli {
+    /// # Errors
+    /// What stopped the command, with its causes; the caller prints it once.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Run(args) => run::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Detect(args) => detect::run(args),
+            Command::Replay(args) => replay::run(args),
+            Command::Receive(args) => receive::run(args),
+            Command::Config(args) => config::run(args),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The checked configuration: what the stages are built from. Every value here is valid and complete.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::base::{CameraId, ClassName, Point, Polygon, ZoneId};
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub node: NodeConfig,
+    pub runtime: RuntimeConfig,
+    pub decode: DecodeConfig,
+    pub detect: DetectConfig,
+    pub evidence: EvidenceConfig,
+    pub outbox: OutboxConfig,
+    pub mqtt: MqttConfig,
+    pub http: HttpConfig,
+    pub log: LogConfig,
+    /// Every violation class of the catalogue, with city codes filled in. Order of the catalogue file.
+    pub catalogue: Vec<ViolationClass>,
+    pub cameras: Vec<CameraConfig>,
+}
+
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Part of every topic: `[A-Za-z0-9_-]{1,64}`.
+    pub id: String,
+    pub name: String,
+    pub data_dir: PathBuf,
+    pub time_zone: TimeZone,
+    /// Put in front of six-digit event codes where the city wants them.
+    pub area_code: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct RuntimeConfig {
+    /// `None`: `ORT_DYLIB_PATH`, then `libonnxruntime.so` beside the binary and in the usual library folders.
+    pub onnxruntime: Option<PathBuf>,
+    pub stop_deadline: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct DecodeConfig {
+    /// Shared keyframe decoders; each holds about 21 MB at 1080p.
+    pub workers: usize,
+    /// `None`: the best that the box has; else a GStreamer element's name, for example `avdec_h264`, per codec.
+    pub h264_decoder: Option<String>,
+    pub h265_decoder: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DetectConfig {
+    /// Folder with `model.toml`.
+    pub model: PathBuf,
+    pub workers: usize,
+    /// `None`: the manifest's own number.
+    pub threads: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub struct EvidenceConfig {
+    pub pre_roll: Duration,
+    pub post_roll: Duration,
+    pub jpeg_quality: u8,
+    /// Below this much free space no media is written; events still are.
+    pub min_free_bytes: u64,
+    /// Delivered media is deleted, oldest first, above this.
+    pub quota_bytes: u64,
+    /// TrueType font for names in the operator's language; `None`: ASCII labels by OpenCV's own font.
+    pub font: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OutboxConfig {
+    pub max_bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct MqttConfig {
+    pub host: String,
+    pub port: u16,
+    pub tls: Option<TlsConfig>,
+    pub client_id: String,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub topic_prefix: String,
+    pub chunk_bytes: usize,
+    /// QoS 1 messages on the way at a time.
+    pub in_flight: u16,
+    pub keep_alive: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// `None`: the system's own.
+    pub ca_file: Option<PathBuf>,
+    pub client_cert_file: Option<PathBuf>,
+    pub client_key_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// `None`: no metrics and health over HTTP.
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// `tracing` directives, for example `info,lintel::ingest=debug`.
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Journal where systemd listens, else pretty on a terminal, else plain lines.
+    Auto,
+    Journal,
+    Pretty,
+    Json,
+}
+
+/// A value that never shows in logs, errors or `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct CameraConfig {
+    pub id: CameraId,
+    pub name: String,
+    pub source: SourceConfig,
+    /// WGS-84 place of the camera itself.
+    pub position: Option<Position>,
+    /// GB/T 28181 device id, 20 digits.
+    pub gb_id: Option<String>,
+    pub sampling: Sampling,
+    /// How often a picture is wanted: key frames nearer than this are passed over.
+    pub interval: Duration,
+    pub tiling: Tiling,
+    pub ring: RingConfig,
+    pub track: TrackConfig,
+    pub zones: Vec<Zone>,
+    pub rules: Vec<Rule>,
+    /// Opened events an hour; what is above is counted and reported as one health event.
+    pub max_events_per_hour: u32,
+}
+
+#[derive(Clone, Debug)]
+pub enum SourceConfig {
+    Rtsp(RtspConfig),
+    File(FileConfig),
+}
+
+#[derive(Clone, Debug)]
+pub struct RtspConfig {
+    /// Without user and password.
+    pub url: url::Url,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub transport: Transport,
+    /// No access unit for this long: the connection is given up and built anew.
+    pub stall_timeout: Duration,
+    pub backoff_first: Duration,
+    pub backoff_max: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    Udp,
+    /// GStreamer's rtspsrc over TCP, for devices that retina cannot speak to.
+    GstreamerTcp,
+    GstreamerUdp,
+}
+
+#[derive(Clone, Debug)]
+pub struct FileConfig {
+    pub path: PathBuf,
+    pub pace: Pace,
+    /// Start again at the end.
+    pub repeat: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// Times real time; 1.0 is real time.
+    Speed(f64),
+    AsFastAsPossible,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Position {
+    pub lon: f64,
+    pub lat: f64,
+    pub alt: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// Key frames only, through the shared decoders.
+    Keyframes,
+    /// Every access unit is decoded; pictures are still analysed no more often than `interval`.
+    All,
+}
+
+/// Slices of the picture that are looked at beside the whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tiling {
+    /// 1 x 1 means the whole picture only.
+    pub columns: u32,
+    pub rows: u32,
+    /// Share of a slice that it has in common with its neighbour, 0 to 0.5.
+    pub overlap: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingConfig {
+    pub max_bytes: usize,
+    pub max_duration: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrackConfig {
+    /// Detections at or above this start and continue tracks.
+    pub high_score: f32,
+    /// Detections between this and `high_score` only continue them.
+    pub low_score: f32,
+    /// A track that was not seen for this long is dropped.
+    pub max_gap: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Zone {
+    pub id: ZoneId,
+    pub name: String,
+    pub polygon: Polygon,
+}
+
+/// A violation class as the catalogue has it.
+#[derive(Clone, Debug)]
+pub struct ViolationClass {
+    /// Stable id, for example `motor_vehicle_parking`.
+    pub id: String,
+    pub zh: String,
+    pub en: String,
+    pub group: Group,
+    /// The city's event code; empty where it has none.
+    pub code: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    Construction,
+    Street,
+}
+
+/// One configured instance of a violation class on one camera.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Unique within its camera; the class id unless the operator gives another.
+    pub id: String,
+    /// Index into `Config::catalogue` would break on reload, so the class itself.
+    pub class: ViolationClass,
+    /// Empty: the whole picture.
+    pub zones: Vec<Zone>,
+    pub kind: RuleKind,
+    /// The objects that the rule is about.
+    pub objects: Vec<ClassName>,
+    /// The lowest score of an object that counts; `None`: the model's threshold for its class.
+    pub min_score: Option<f32>,
+    /// Objects that raise confidence when they are in the zone too.
+    pub companions: Vec<ClassName>,
+    /// When the rule is awake; `None`: always.
+    pub schedule: Option<Schedule>,
+    /// Seen in at least `.0` of the last `.1` pictures before it opens; gone from as many before it closes.
+    pub hysteresis: (u32, u32),
+    /// An open event is told again at most this often.
+    pub update_every: Duration,
+    /// After a close, the same class at the same place stays silent for this long.
+    pub cool_down: Duration,
+    /// Objects whose boxes, grown by this share of their size, touch are one event.
+    pub merge_distance: f32,
+    /// An open event that is not seen clearly for this long (camera dark, stream gone) expires.
+    pub expire_after: Duration,
+    pub severity: Severity,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RuleKind {
+    /// An object stays in the zone for `dwell`. `still`: it must not have moved by more than half its size.
+    Presence { dwell: Duration, still: bool },
+    /// An object comes into the zone while the schedule is awake.
+    Entry,
+    /// The bottom centre of an object crosses the line; `direction` as seen walking from `.0` to `.1`.
+    LineCrossing { line: (Point, Point), direction: Direction },
+    /// More than `limit` objects in the zone for `dwell`.
+    Count { limit: u32, dwell: Duration },
+    /// An object without any of `companions` within `distance` object heights, for `dwell`.
+    CompanionAbsent { distance: f32, dwell: Duration },
+    /// As presence, over hours to days: gaps, night and restarts do not count as leaving.
+    LongDwell { dwell: Duration },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Any,
+    LeftToRight,
+    RightToLeft,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Low,
+    Medium,
+    High,
+}
+
+/// Times of the week in the node's time zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    pub time_zone: TimeZone,
+    pub spans: Vec<WeekSpan>,
+}
+
+/// `from` until `to` on each of `days`; over midnight where `to <= from`, and then the day is that of `from`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeekSpan {
+    /// Monday first.
+    pub days: [bool; 7],
+    pub from: jiff::civil::Time,
+    pub to: jiff::civil::Time,
+}

@@ -1,0 +1,50 @@
+//! What every source gives, whatever its transport.
+
+use bytes::Bytes;
+
+use crate::base::{CameraId, Capture, FrameSeq, MediaTime};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    H264,
+    H265,
+}
+
+impl Codec {
+    /// GStreamer's media type: `video/x-h264`.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Codec::H264 => "video/x-h264",
+            Codec::H265 => "video/x-h265",
+        }
+    }
+}
+
+/// One access unit, still encoded. Cloning shares the bytes.
+#[derive(Clone, Debug)]
+pub struct EncodedFrame {
+    pub camera: CameraId,
+    pub seq: FrameSeq,
+    /// Rises with each connection and each change of parameter sets or size; frames of two streams never decode together.
+    pub stream: u32,
+    pub capture: Capture,
+    /// Presentation time on the stream's clock; frames come in decode order, so with B-frames it is not monotone.
+    pub pts: MediaTime,
+    pub codec: Codec,
+    /// A random access point (IDR, or an H.265 IRAP): decodable with nothing before it.
+    pub key: bool,
+    /// Annex B; parameter sets (VPS, SPS, PPS) stand in front of every key frame.
+    pub data: Bytes,
+}
+
+/// Where frames go. Called from the camera's own task, so it must not block.
+pub trait FrameSink: Send + Sync {
+    fn frame(&self, frame: EncodedFrame);
+}
+
+impl<F: Fn(EncodedFrame) + Send + Sync> FrameSink for F {
+    fn frame(&self, frame: EncodedFrame) {
+        self(frame);
+    }
+}

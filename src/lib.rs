@@ -1,0 +1,24 @@
+//! Lintel: an edge detector of suspected violations for fixed cameras and drones.
+//!
+//! ```text
+//! camera -> ingest -> ring -------------------> evidence ----+
+//!               \-> decode -> detect -> track -> rules ------+-> outbox -> publish -> MQTT
+//! ```
+//!
+//! The modules stand in the order in which the data flows. A stage imports `base`, `config` and the output
+//! types of the stages above it; only `app` and `cli` import everything (held by tests/it/architecture.rs).
+
+pub mod base;
+pub mod config;
+pub mod ingest;
+pub mod ring;
+pub mod decode;
+pub mod detect;
+pub mod track;
+pub mod rules;
+pub mod evidence;
+pub mod outbox;
+pub mod publish;
+pub mod telemetry;
+pub mod app;
+pub mod cli;

@@ -1,0 +1,56 @@
+//! A suspected violation and the steps of its life.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::base::{CameraId, ClassName, Rect, TrackId, WallTime, ZoneId};
+use crate::config::Severity;
+
+/// `opened -> updated* -> closed | expired`, all under one id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transition {
+    Opened,
+    Updated,
+    /// Cleared: the thing is gone, seen clearly.
+    Closed,
+    /// Not known: the camera has not shown the place clearly for too long.
+    Expired,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Violation {
+    /// UUIDv7 whose time is `started`; the same through all transitions.
+    pub id: Uuid,
+    pub transition: Transition,
+    /// 0 for `opened`, then rising by one: `(id, revision)` is unique.
+    pub revision: u32,
+    pub camera: CameraId,
+    /// `Rule::id`.
+    pub rule: String,
+    /// `ViolationClass::id`.
+    pub class: String,
+    pub zone: Option<ZoneId>,
+    pub severity: Severity,
+    /// When the thing was first seen.
+    pub started: WallTime,
+    /// Capture time of the picture that made this transition.
+    pub at: WallTime,
+    /// When the thing was last seen.
+    pub last_seen: WallTime,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// The box around all objects, normalised.
+    pub rect: Rect,
+    pub objects: Vec<ViolationObject>,
+    /// One sentence for the officer: why this is a suspected violation.
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ViolationObject {
+    pub class: ClassName,
+    pub track: TrackId,
+    pub score: f32,
+    pub rect: Rect,
+}

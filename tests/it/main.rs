@@ -1,0 +1,14 @@
+//! One integration binary: real servers, real pictures, the real program.
+
+mod support;
+
+mod architecture;
+mod config;
+mod decode;
+mod detect;
+mod evidence;
+mod ingest;
+mod mqtt;
+mod outbox;
+mod replay;
+mod system;

@@ -1,0 +1,1 @@
+//! A real mosquitto in a process of its own.

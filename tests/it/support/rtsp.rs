@@ -1,0 +1,1 @@
+//! A real RTSP server in a process of its own.
