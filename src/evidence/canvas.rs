@@ -137,3 +137,18 @@ fn points(corners: &[(i32, i32)]) -> Vector<Point> {
 fn scalar(colour: Colour) -> Scalar {
     Scalar::new(f64::from(colour.r), f64::from(colour.g), f64::from(colour.b), 0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tint_mixes_inside_the_polygon_and_leaves_the_rest() {
+        let mut canvas = Canvas::new(RgbImage::from_pixel(40, 40, image::Rgb([100, 100, 100])));
+        let corners = [(10, 10), (29, 10), (29, 29), (10, 29)];
+        canvas.tint(&corners, Colour::new(200, 0, 100), 0.25).expect("drawn");
+        let image = canvas.into_image();
+        assert_eq!(image.get_pixel(20, 20).0, [125, 75, 100]);
+        assert_eq!(image.get_pixel(5, 20).0, [100, 100, 100]);
+    }
+}

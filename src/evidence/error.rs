@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,26 @@ pub enum EvidenceError {
     Draw(String),
     #[error("cannot encode the JPEG: {0}")]
     Jpeg(String),
+    #[error("cannot write the manifest as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("GStreamer cannot be used: {0}; install gstreamer1.0-plugins-base, -good and -bad")]
+    Gstreamer(String),
+    #[error("the ring holds no picture of that time: {0}")]
+    NoFootage(String),
+    #[error("the span holds frames of two streams ({0} and {1}), which never decode together")]
+    MixedStreams(u32, u32),
+    #[error("the footage cannot be played: {0}")]
+    Unplayable(String),
+    #[error("cutting failed in {element}: {message}")]
+    Cut { element: String, message: String },
+    #[error("cutting was not finished after {0:?}; is the disk hanging?")]
+    Timeout(Duration),
+    #[error("clip refused: {}", if *.stopping { "the program is stopping".to_owned() } else { format!("{} wait already", .waiting) })]
+    Refused { waiting: usize, stopping: bool },
+    #[error("cannot start the clip thread: {0}")]
+    Thread(io::Error),
+    #[error("the clip that was written cannot be read back: {0}")]
+    Unreadable(String),
 }
 
 impl EvidenceError {

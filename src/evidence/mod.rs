@@ -4,10 +4,24 @@
 //! Not here: sending, remembering what is pending over a restart.
 
 mod overlay;
+mod stills;
+mod clip;
+mod service;
+mod manifest;
+mod disk;
+mod files;
+mod timeline;
+mod mp4;
 mod canvas;
 mod lettering;
 mod error;
 
+pub use clip::{ClipCutter, ClipInfo, ClipRequest};
+pub use disk::{QuotaReport, enforce_quota, free_bytes, remove_unfinished};
 pub use error::{EvidenceError, EvidenceFile, EvidenceKind, Missing};
+pub use files::{event_dir, evidence_root};
 pub use lettering::Lettering;
+pub use manifest::{ClipRecord, FileRecord, Manifest, PictureTime, Span, Utc, Video, write_manifest};
 pub use overlay::{BoxMark, Colour, Overlay, ZoneMark, draw, rgb_image};
+pub use service::{ClipOutcome, ClipService, ClipStats, MAX_WAITING, RingLookup};
+pub use stills::{StillJob, StillWriter, Stills};

@@ -1,0 +1,207 @@
+//! Room on the disk: how much is left, and which evidence goes first when it runs out.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::EvidenceError;
+use super::files::UNFINISHED;
+
+/// Bytes that this program may still write where `path` is, or where its nearest existing parent is.
+///
+/// # Errors
+/// No parent exists or the file system does not answer.
+pub fn free_bytes(path: &Path) -> Result<u64, EvidenceError> {
+    let there = path.ancestors().find(|p| p.exists()).unwrap_or(path);
+    let answer = rustix::fs::statvfs(there).map_err(io::Error::from);
+    let space = answer.map_err(EvidenceError::io("ask for the free space of", there))?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+pub(super) fn ensure_free(path: &Path, wanted: u64) -> Result<(), EvidenceError> {
+    let free = free_bytes(path)?;
+    if free < wanted {
+        return Err(EvidenceError::DiskFull { path: path.to_path_buf(), free, wanted });
+    }
+    Ok(())
+}
+
+/// What `enforce_quota` did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaReport {
+    /// Bytes of evidence that are left.
+    pub used_bytes: u64,
+    pub freed_bytes: u64,
+    /// Events whose delivered evidence was deleted.
+    pub delivered_deleted: u64,
+    /// Events whose evidence was deleted before it reached the platform: lost.
+    pub undelivered_deleted: u64,
+    /// Folders that could not be read or deleted.
+    pub failed: u64,
+}
+
+/// Deletes evidence folders, oldest event first, until all of `root` is within `quota_bytes` and the disk has
+/// `min_free_bytes` free. Delivered ones go first; undelivered ones only for the quota, never for the free space,
+/// which something else may have taken. Reads the sizes of all files: for once a minute, not for each event.
+///
+/// # Errors
+/// `root` cannot be read; one that does not exist is empty.
+pub fn enforce_quota(
+    root: &Path,
+    quota_bytes: u64,
+    min_free_bytes: u64,
+    is_delivered: impl Fn(Uuid) -> bool,
+) -> Result<QuotaReport, EvidenceError> {
+    let mut report = QuotaReport::default();
+    let events = events(root, &mut report)?;
+    report.used_bytes = events.iter().map(|e| e.bytes).sum();
+    let mut kept = Vec::new();
+    for event in events {
+        let crowded = report.used_bytes > quota_bytes || free_bytes(root)? < min_free_bytes;
+        if crowded && is_delivered(event.id) {
+            report.delivered_deleted += u64::from(delete(&event, &mut report));
+        } else {
+            kept.push(event);
+        }
+    }
+    for event in kept.iter().filter(|e| !is_delivered(e.id)) {
+        if report.used_bytes <= quota_bytes {
+            break;
+        }
+        tracing::error!(event = %event.id, "undelivered evidence deleted: evidence.quota_bytes is used up");
+        report.undelivered_deleted += u64::from(delete(event, &mut report));
+    }
+    Ok(report)
+}
+
+/// Removes what a crash left half written. For the start, before anything writes.
+///
+/// # Errors
+/// `root` cannot be read; one that does not exist is empty.
+pub fn remove_unfinished(root: &Path) -> Result<u64, EvidenceError> {
+    let mut removed = 0;
+    for event in events(root, &mut QuotaReport::default())? {
+        for file in entries(&event.dir)? {
+            if file.extension().is_some_and(|e| e == UNFINISHED) {
+                fs::remove_file(&file).map_err(EvidenceError::io("remove", &file))?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+struct EventDir {
+    id: Uuid,
+    dir: PathBuf,
+    bytes: u64,
+}
+
+/// All event folders, oldest first: the ids are UUIDv7, which sort by time.
+fn events(root: &Path, report: &mut QuotaReport) -> Result<Vec<EventDir>, EvidenceError> {
+    let mut found = Vec::new();
+    for day in entries(root)? {
+        let Ok(dirs) = entries(&day) else {
+            report.failed += 1;
+            continue;
+        };
+        for dir in dirs {
+            let id = dir.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
+            let (Some(id), Ok(files)) = (id, entries(&dir)) else {
+                report.failed += 1;
+                continue;
+            };
+            let bytes = files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+            found.push(EventDir { id, dir, bytes });
+        }
+    }
+    found.sort_by_key(|e| e.id);
+    Ok(found)
+}
+
+/// Paths in a folder; none where it does not exist.
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, EvidenceError> {
+    let list = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.and_then(|list| list.map(|e| Ok(e?.path())).collect()),
+    };
+    list.map_err(EvidenceError::io("list", dir))
+}
+
+fn delete(event: &EventDir, report: &mut QuotaReport) -> bool {
+    if let Err(e) = fs::remove_dir_all(&event.dir) {
+        tracing::warn!(path = %event.dir.display(), error = %e, "cannot delete old evidence; check its owner");
+        report.failed += 1;
+        return false;
+    }
+    // The day's folder goes with its last event; while others are in it this fails, as it should.
+    let _others_left = event.dir.parent().map(fs::remove_dir);
+    report.used_bytes = report.used_bytes.saturating_sub(event.bytes);
+    report.freed_bytes += event.bytes;
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three events of 100 bytes, oldest first.
+    fn three() -> (tempfile::TempDir, [Uuid; 3]) {
+        let place = tempfile::tempdir().expect("a folder");
+        let ids = [1_700_000_000_000_u64, 1_700_000_001_000, 1_700_090_000_000].map(|ms| {
+            let id = uuid::Builder::from_unix_timestamp_millis(ms, &[7; 10]).into_uuid();
+            let dir = crate::evidence::event_dir(place.path(), id);
+            fs::create_dir_all(&dir).expect("made");
+            fs::write(dir.join("still.jpg"), [0; 60]).expect("written");
+            fs::write(dir.join("clip.mp4.part"), [0; 40]).expect("written");
+            id
+        });
+        (place, ids)
+    }
+
+    fn left(place: &tempfile::TempDir, ids: &[Uuid]) -> Vec<bool> {
+        ids.iter().map(|&id| crate::evidence::event_dir(place.path(), id).exists()).collect()
+    }
+
+    #[test]
+    fn delivered_evidence_goes_first_and_oldest_first() {
+        let (place, ids) = three();
+        let root = place.path().join("evidence");
+        let report = enforce_quota(&root, 200, 0, |id| id != ids[0]).expect("done");
+        assert_eq!(left(&place, &ids), [true, false, true]);
+        assert_eq!(report, QuotaReport { used_bytes: 200, freed_bytes: 100, delivered_deleted: 1, ..report });
+        assert_eq!(report.undelivered_deleted, 0);
+    }
+
+    #[test]
+    fn undelivered_evidence_goes_last_and_is_counted() {
+        let (place, ids) = three();
+        let root = place.path().join("evidence");
+        let report = enforce_quota(&root, 150, 0, |id| id == ids[2]).expect("done");
+        assert_eq!(left(&place, &ids), [false, true, false]);
+        assert_eq!((report.delivered_deleted, report.undelivered_deleted, report.used_bytes), (1, 1, 100));
+        assert!(!root.join("2023-11-15").exists(), "the empty day's folder goes too");
+    }
+
+    #[test]
+    fn a_full_disk_costs_no_undelivered_evidence() {
+        let (place, ids) = three();
+        let root = place.path().join("evidence");
+        let report = enforce_quota(&root, 10_000, u64::MAX, |id| id == ids[1]).expect("done");
+        assert_eq!(left(&place, &ids), [true, false, true]);
+        assert_eq!((report.delivered_deleted, report.undelivered_deleted), (1, 0));
+    }
+
+    #[test]
+    fn half_written_files_are_removed_and_a_missing_folder_is_empty() {
+        let (place, ids) = three();
+        let root = place.path().join("evidence");
+        assert_eq!(remove_unfinished(&root).expect("done"), 3);
+        assert!(crate::evidence::event_dir(place.path(), ids[0]).join("still.jpg").exists());
+        assert_eq!(remove_unfinished(&place.path().join("nowhere")).expect("done"), 0);
+        let report = enforce_quota(&place.path().join("nowhere"), 0, 0, |_| true).expect("done");
+        assert_eq!(report, QuotaReport::default());
+    }
+}

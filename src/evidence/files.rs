@@ -1,0 +1,110 @@
+//! Evidence files come into being whole or not at all: written beside their place, flushed, then renamed.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::{Timestamp, tz::TimeZone};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{EvidenceError, EvidenceFile, EvidenceKind};
+
+/// Ending of files that are not finished; what a crash leaves of them is removed by `remove_unfinished`.
+pub(super) const UNFINISHED: &str = "part";
+
+/// The folder of all evidence of a node.
+pub fn evidence_root(data_dir: &Path) -> PathBuf {
+    data_dir.join("evidence")
+}
+
+/// An event's folder: `<data_dir>/evidence/<yyyy-mm-dd>/<event id>`. The day is that of the id's own time in UTC, so
+/// the folder follows from the id alone, also after a restart.
+pub fn event_dir(data_dir: &Path, event: Uuid) -> PathBuf {
+    let (seconds, _) = event.get_timestamp().map_or((0, 0), |t| t.to_unix());
+    let day = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok()).unwrap_or_default();
+    let day = day.to_zoned(TimeZone::UTC).date();
+    evidence_root(data_dir).join(day.to_string()).join(event.to_string())
+}
+
+/// Writes one file of an event, on the disk when it returns. Creates the folder; replaces what was there.
+pub(super) fn write_file(
+    dir: &Path,
+    kind: EvidenceKind,
+    content: &[u8],
+) -> Result<EvidenceFile, EvidenceError> {
+    fs::create_dir_all(dir).map_err(EvidenceError::io("create the folder", dir))?;
+    let unfinished = unfinished(dir, kind);
+    let written = File::create(&unfinished).and_then(|mut f| f.write_all(content));
+    let placed =
+        written.map_err(EvidenceError::io("write", &unfinished)).and_then(|()| place(dir, kind, &unfinished));
+    if placed.is_err() {
+        discard(&unfinished);
+    }
+    placed.map(|path| describe(path, kind, content.len() as u64, Sha256::digest(content).as_slice()))
+}
+
+/// Hashes and places a file that something else wrote to `unfinished(dir, kind)`.
+pub(super) fn adopt_file(dir: &Path, kind: EvidenceKind) -> Result<EvidenceFile, EvidenceError> {
+    let unfinished = unfinished(dir, kind);
+    let mut hash = Sha256::new();
+    let bytes = File::open(&unfinished)
+        .and_then(|mut f| io::copy(&mut f, &mut hash))
+        .map_err(EvidenceError::io("read back", &unfinished))?;
+    let path = place(dir, kind, &unfinished)?;
+    Ok(describe(path, kind, bytes, hash.finalize().as_slice()))
+}
+
+pub(super) fn unfinished(dir: &Path, kind: EvidenceKind) -> PathBuf {
+    dir.join(format!("{}.{UNFINISHED}", kind.file_name()))
+}
+
+/// Removes a file that did not come to be. That it cannot be removed is of no more interest than the first failure.
+pub(super) fn discard(unfinished: &Path) {
+    if let Err(e) = fs::remove_file(unfinished)
+        && e.kind() != io::ErrorKind::NotFound
+    {
+        tracing::debug!(path = %unfinished.display(), error = %e, "cannot remove an unfinished file");
+    }
+}
+
+fn place(dir: &Path, kind: EvidenceKind, unfinished: &Path) -> Result<PathBuf, EvidenceError> {
+    let path = dir.join(kind.file_name());
+    let sync = |p: &Path| File::open(p).and_then(|f| f.sync_all()).map_err(EvidenceError::io("flush", p));
+    sync(unfinished)?;
+    fs::rename(unfinished, &path).map_err(EvidenceError::io("rename to", &path))?;
+    // The names too: the file's in its folder, the folder's in its day, the day's in the root.
+    for folder in dir.ancestors().take(3) {
+        sync(folder)?;
+    }
+    Ok(path)
+}
+
+fn describe(path: PathBuf, kind: EvidenceKind, bytes: u64, sha256: &[u8]) -> EvidenceFile {
+    let sha256 = sha256.iter().map(|b| format!("{b:02x}")).collect();
+    EvidenceFile { kind, path, media_type: kind.media_type().to_owned(), bytes, sha256 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_follows_from_the_id_alone() {
+        let event: Uuid = "0193e5a3-4f00-7abc-8def-0123456789ab".parse().expect("a UUID");
+        let dir = event_dir(Path::new("/data"), event);
+        assert_eq!(dir, Path::new("/data/evidence/2024-12-20/0193e5a3-4f00-7abc-8def-0123456789ab"));
+    }
+
+    #[test]
+    fn a_written_file_states_its_hash_and_leaves_nothing_unfinished() {
+        let place = tempfile::tempdir().expect("a folder");
+        let dir = place.path().join("day/event");
+        let file = write_file(&dir, EvidenceKind::Still, b"abc").expect("written");
+        assert_eq!(file.bytes, 3);
+        // FIPS 180-4, SHA-256 of "abc".
+        assert_eq!(file.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(fs::read(&file.path).expect("there"), b"abc");
+        assert_eq!(fs::read_dir(&dir).expect("there").count(), 1);
+    }
+}

@@ -1,0 +1,155 @@
+//! The pictures of an event: as the camera gave it, and annotated for people.
+
+use std::path::Path;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use jiff::tz::TimeZone;
+
+use super::disk::ensure_free;
+use super::files::write_file;
+use super::{
+    BoxMark, Colour, EvidenceError, EvidenceFile, EvidenceKind, Lettering, Missing, Overlay, ZoneMark, draw,
+    rgb_image,
+};
+use crate::base::{Capture, TimeSource};
+use crate::config::{EvidenceConfig, ViolationClass, Zone};
+use crate::decode::Picture;
+use crate::rules::{Transition, Violation};
+
+/// What one set of stills shows.
+#[derive(Clone, Copy, Debug)]
+pub struct StillJob<'a> {
+    pub violation: &'a Violation,
+    pub class: &'a ViolationClass,
+    pub camera_name: &'a str,
+    /// The camera's zones; the violation's own is drawn.
+    pub zones: &'a [Zone],
+    pub picture: &'a Picture,
+}
+
+/// What came of a job: each wanted file is in one of the two lists.
+#[derive(Clone, Debug, Default)]
+pub struct Stills {
+    pub files: Vec<EvidenceFile>,
+    pub missing: Vec<Missing>,
+}
+
+/// Writes stills; holds the font. Shared by threads.
+pub struct StillWriter {
+    letters: Lettering,
+    time_zone: TimeZone,
+    quality: u8,
+    min_free_bytes: u64,
+}
+
+impl StillWriter {
+    /// # Errors
+    /// The configured font cannot be read.
+    pub fn new(config: &EvidenceConfig, time_zone: TimeZone) -> Result<Self, EvidenceError> {
+        Ok(Self {
+            letters: Lettering::load(config.font.as_deref())?,
+            time_zone,
+            quality: config.jpeg_quality.clamp(1, 100),
+            min_free_bytes: config.min_free_bytes,
+        })
+    }
+
+    /// Writes `still.jpg` and `annotated.jpg`, or `closed.jpg` for an event that has ended, into the event's folder.
+    /// Takes about 0.1 s at 1080p (mostly JPEG); never fails as a whole: what could not be made is `missing`.
+    pub fn write(&self, dir: &Path, job: &StillJob) -> Stills {
+        let kinds: &[EvidenceKind] = match job.violation.transition {
+            Transition::Opened | Transition::Updated => &[EvidenceKind::Still, EvidenceKind::Annotated],
+            Transition::Closed | Transition::Expired => &[EvidenceKind::Closed],
+        };
+        let mut stills = Stills::default();
+        for &kind in kinds {
+            match self.write_one(dir, job, kind) {
+                Ok(file) => stills.files.push(file),
+                Err(e) => {
+                    let (camera, event) = (&job.violation.camera, job.violation.id);
+                    tracing::error!(camera = %camera, event = %event, kind = kind.file_name(), error = %e, "no still");
+                    stills.missing.push(Missing::new(kind, &e));
+                }
+            }
+        }
+        stills
+    }
+
+    fn write_one(
+        &self,
+        dir: &Path,
+        job: &StillJob,
+        kind: EvidenceKind,
+    ) -> Result<EvidenceFile, EvidenceError> {
+        ensure_free(dir, self.min_free_bytes)?;
+        let image = rgb_image(job.picture)?;
+        let image = match kind {
+            EvidenceKind::Still => image,
+            _ => draw(image, &self.overlay(job), &self.letters)?,
+        };
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, self.quality)
+            .write_image(&image, image.width(), image.height(), ExtendedColorType::Rgb8)
+            .map_err(|e| EvidenceError::Jpeg(e.to_string()))?;
+        write_file(dir, kind, &jpeg)
+    }
+
+    /// What `write` draws for a violation.
+    pub fn overlay(&self, job: &StillJob) -> Overlay {
+        let (v, ended) =
+            (job.violation, matches!(job.violation.transition, Transition::Closed | Transition::Expired));
+        let zone = job.zones.iter().find(|z| v.zone.as_ref() == Some(&z.id));
+        let mark = |o: &crate::rules::ViolationObject| BoxMark {
+            rect: o.rect,
+            label: if ended { format!("{} was here", o.class) } else { o.class.to_string() },
+            score: (!ended).then_some(o.score),
+            colour: if ended { Colour::GONE } else { Colour::OBJECT },
+        };
+        let zones = zone.map(|z| ZoneMark {
+            polygon: z.polygon.clone(),
+            label: self.name(z.id.as_str(), &z.name),
+            colour: Colour::ZONE,
+        });
+        let head = if ended { "Cleared" } else { "Suspected" };
+        let title = self.name(&job.class.en, &job.class.zh);
+        let camera = self.name(v.camera.as_str(), job.camera_name);
+        let place = match zone {
+            Some(z) => format!("camera {camera} | zone {}", self.name(z.id.as_str(), &z.name)),
+            None => format!("camera {camera}"),
+        };
+        Overlay {
+            zones: zones.into_iter().collect(),
+            boxes: v.objects.iter().map(mark).collect(),
+            caption: vec![
+                format!("{head}: {title} {:.2}", v.confidence),
+                format!("{place} | {}", self.time(&job.picture.capture)),
+                v.reason.clone(),
+                format!("event {}", v.id),
+            ],
+        }
+    }
+
+    /// The name in the operator's language behind the plain one, where it differs and the font has its letters.
+    fn name(&self, plain: &str, local: &str) -> String {
+        if local.is_empty() || local == plain || !self.letters.can_show(local) {
+            return plain.to_owned();
+        }
+        format!("{plain} {local}")
+    }
+
+    /// Local time with its distance from UTC, and whose clock it is.
+    fn time(&self, capture: &Capture) -> String {
+        let clock = match (capture.source, capture.offset_ms) {
+            (TimeSource::Rtcp, Some(ms)) => format!("camera clock, {ms:+} ms against the node's"),
+            (TimeSource::Rtcp, None) => "camera clock".to_owned(),
+            (TimeSource::Arrival, _) => "node clock at arrival".to_owned(),
+            (TimeSource::Footage, _) => "recording's time".to_owned(),
+        };
+        let local = capture
+            .at
+            .timestamp()
+            .map(|t| t.to_zoned(self.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string());
+        format!("{} ({clock})", local.unwrap_or_else(|| capture.at.to_string()))
+    }
+}
