@@ -113,11 +113,8 @@ impl RtspServer {
         if let Some((method, user, password)) = self.options.auth {
             command.args(["--auth", method, "--user", user, "--password", password]);
         }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("start lintel-rtsp-server");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start lintel-rtsp-server");
         let commands = child.stdin.take().expect("piped");
         let mut answers = BufReader::new(child.stdout.take().expect("piped")).lines();
         let ready = answers
