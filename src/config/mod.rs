@@ -1,6 +1,23 @@
 //! Takes: the operator's TOML files. Gives: one checked [`Config`].
 //! On failure: every error at once, each with file, line, column and what to do. Not here: opening what it names.
+//!
+//! ```text
+//! files -> TOML tree -> structure (schema of raw/) -> layers merged -> raw types -> build/ -> Config
+//! ```
 
+mod build;
+mod catalogue;
+mod files;
+mod load;
+mod problem;
+mod raw;
+mod schema;
+mod source;
+mod structure;
+mod tree;
 mod types;
 
+pub use load::{Loaded, load, load_without_secrets};
+pub use problem::ConfigErrors;
+pub use schema::schema;
 pub use types::*;

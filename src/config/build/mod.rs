@@ -1,0 +1,114 @@
+//! Raw values to checked ones. Each part reports what is wrong and gives `None`; the caller carries on with the rest.
+
+mod camera;
+mod decision;
+mod name;
+mod node;
+mod rule;
+mod schedule;
+mod secret;
+mod server;
+
+use jiff::tz::TimeZone;
+use toml::de::DeTable;
+
+use super::catalogue::Catalogue;
+use super::load::Secrets;
+use super::problem::Problem;
+use super::raw::RawSections;
+use super::source::{Sources, Span};
+use super::types::{CameraConfig, Config};
+use crate::base::ClassName;
+use rule::SharedRule;
+
+pub(crate) struct Builder<'s, 'i> {
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<(Span, String)>,
+    pub(crate) objects: Vec<ObjectUse>,
+    sources: &'s Sources,
+    secrets: Secrets,
+    time_zone: TimeZone,
+    catalogue: Catalogue<'i>,
+    shared: Vec<SharedRule<'i>>,
+    cameras: Vec<CameraConfig>,
+    /// Camera ids so far with their places.
+    ids: Vec<(String, Span)>,
+    /// Where each camera's ring length is set, for the check against the clip's length.
+    rings: Vec<Span>,
+}
+
+/// Objects that a rule asks of the model.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectUse {
+    pub(crate) class: String,
+    /// Where the rule names its class.
+    pub(crate) span: Span,
+    /// The operator did not write the objects: one that the model knows is enough.
+    pub(crate) from_catalogue: bool,
+    pub(crate) objects: Vec<(ClassName, Span)>,
+}
+
+impl<'s, 'i> Builder<'s, 'i> {
+    pub(crate) fn new(
+        sources: &'s Sources,
+        secrets: Secrets,
+        time_zone: TimeZone,
+        catalogue: Catalogue<'i>,
+    ) -> Self {
+        Self {
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            objects: Vec::new(),
+            sources,
+            secrets,
+            time_zone,
+            catalogue,
+            shared: Vec::new(),
+            cameras: Vec::new(),
+            ids: Vec::new(),
+            rings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn no_camera(&mut self, span: &Span) {
+        self.problems.push(
+            Problem::new(span, "there is no camera")
+                .help("add `[[camera]]` with `id` and `url`, or `include = [\"cameras/*.toml\"]`"),
+        );
+    }
+
+    /// The whole; `None` where a part was wrong, which is in `problems` then.
+    pub(crate) fn config(&mut self, raw: &RawSections) -> Option<Config> {
+        let node = self.node(&raw.node);
+        let mqtt = self.mqtt(&raw.mqtt, raw.node.id.as_deref());
+        let http = self.http(&raw.http);
+        let log = self.log(&raw.log);
+        let evidence = self.evidence(&raw.evidence);
+        self.check_rings(evidence.pre_roll + evidence.post_roll);
+        Some(Config {
+            node: node?,
+            runtime: self.runtime(&raw.runtime),
+            decode: self.decode(&raw.decode),
+            detect: self.detect(&raw.detect),
+            evidence,
+            outbox: self.outbox(&raw.outbox),
+            mqtt: mqtt?,
+            http: http?,
+            log,
+            catalogue: self.catalogue.classes(),
+            cameras: std::mem::take(&mut self.cameras),
+        })
+    }
+
+    fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// The value, or the problem on the list.
+    fn keep<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+}
+
+/// A table of the config with its place.
+type Placed<'i> = (Span, DeTable<'i>);

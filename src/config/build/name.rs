@@ -1,0 +1,30 @@
+//! Ids and the paths of files.
+
+use std::path::PathBuf;
+
+use super::Builder;
+use crate::config::problem::Problem;
+use crate::config::raw::At;
+
+/// `[A-Za-z0-9_-]{1,64}`: safe in MQTT topics, in paths and in URLs.
+pub(super) fn check_id(id: &At<String>, what: &str) -> Result<String, Problem> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if (1..=64).contains(&id.len()) && id.chars().all(fits) {
+        return Ok(id.to_string());
+    }
+    Err(Problem::new(
+        &id.span,
+        format!("the id of a {what} has 1 to 64 letters (a-z, A-Z), digits, `-` and `_`"),
+    )
+    .help("it becomes part of topics and paths; put the name for people into `name`"))
+}
+
+impl Builder<'_, '_> {
+    pub(super) fn path(&self, path: &At<String>) -> PathBuf {
+        self.sources.resolve(path, &path.span)
+    }
+
+    pub(super) fn optional_path(&self, path: Option<&At<String>>) -> Option<PathBuf> {
+        path.map(|path| self.path(path))
+    }
+}

@@ -1,0 +1,241 @@
+//! From files to the checked config: read, parse, check the structure, lay the layers over each other, build.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use toml::de::DeTable;
+
+use super::build::{Builder, ObjectUse};
+use super::catalogue::Catalogue;
+use super::files::{self, FileText};
+use super::problem::{ConfigErrors, Problem, suggest};
+use super::raw::{RawCamera, RawSections, RawSettings};
+use super::schema;
+use super::source::{Sources, Span};
+use super::structure::Structure;
+use super::tree::{merge, read, take_table, take_tables, text_at};
+use super::types::Config;
+use crate::base::ClassName;
+
+pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
+pub(crate) const CATALOGUE: &str = include_str!("../../config/catalogue.toml");
+
+/// A checked config, and what it takes to point into its files later.
+#[derive(Clone)]
+pub struct Loaded {
+    pub config: Config,
+    /// Worth knowing, not wrong; each with `file:line:column`.
+    pub warnings: Vec<String>,
+    objects: Vec<ObjectUse>,
+    sources: Arc<Sources>,
+}
+
+/// Whether passwords are fetched from where they are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    Fetch,
+    /// For replays and other runs that connect to nothing.
+    Leave,
+}
+
+/// Reads a config and all that it includes.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    load_with(path, Secrets::Fetch)
+}
+
+/// As [`load`], but passwords are not fetched, so that footage can be replayed away from the node.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load_without_secrets(path: &Path) -> Result<Loaded, ConfigErrors> {
+    load_with(path, Secrets::Leave)
+}
+
+fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
+    let mut sources = Sources::default();
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let defaults = FileText {
+        text: DEFAULTS.into(),
+        base: sources.add(Path::new("<built-in defaults>"), DEFAULTS, true),
+    };
+    let built_in = FileText {
+        text: CATALOGUE.into(),
+        base: sources.add(Path::new("<built-in catalogue>"), CATALOGUE, true),
+    };
+    let files = files::read_all(path, &mut sources, &mut problems, &mut warnings);
+    let sources = Arc::new(sources);
+    let Some(files) = files else { return Err(ConfigErrors::new(problems, &sources)) };
+
+    // What a file cannot be parsed to is not guessed at: its other errors would be follow-ons.
+    let main = parse(&files.main, &schema::main_file(), &mut problems);
+    let mut cameras = Vec::new();
+    for file in &files.cameras {
+        cameras.extend(parse_cameras(file, &mut problems));
+    }
+    let catalogue = match &files.catalogue {
+        Some(file) => parse(file, &schema::catalogue_file(), &mut problems),
+        None => parse(&built_in, &schema::catalogue_file(), &mut problems),
+    };
+    let defaults = parse(&defaults, &schema::main_file(), &mut Vec::new());
+    let (Some(mut main), Some(catalogue), Some(defaults)) = (main, catalogue, defaults) else {
+        return Err(ConfigErrors::new(problems, &sources));
+    };
+    let mut own = take_tables(&mut main, "camera");
+    own.append(&mut cameras);
+    let shared = take_tables(&mut main, "rule");
+    let layers = Layers::new(defaults, &mut main);
+    let main_span = files.main.base..files.main.base;
+
+    let mut layered = layers.root.clone();
+    merge(&mut layered, main);
+    let sections: Option<RawSections> = read(layered, &main_span, &mut problems);
+    let codes = sections.as_ref().map(|s| s.codes.clone()).unwrap_or_default();
+    let catalogue = Catalogue::build(catalogue, &codes, &mut problems);
+    // One that does not exist is reported with its section.
+    let zone = sections.as_ref().and_then(|s| TimeZone::get(&s.node.time_zone).ok()).unwrap_or(TimeZone::UTC);
+    let mut builder = Builder::new(&sources, secrets, zone, catalogue);
+    (builder.problems, builder.warnings) = (problems, warnings);
+    builder.shared_rules(shared, &layers.profile_names(), &own);
+    if own.is_empty() {
+        builder.no_camera(&main_span);
+    }
+    for (span, mut table) in own {
+        let rules = take_tables(&mut table, "rule");
+        let settings = layers.settings(&table, &mut builder.problems);
+        let settings: Option<RawSettings> = read(settings, &span, &mut builder.problems);
+        let camera: Option<RawCamera> = read(table, &span, &mut builder.problems);
+        if let (Some(camera), Some(settings)) = (camera, settings) {
+            builder.camera(&span, camera, &settings, rules);
+        }
+    }
+    let config = sections.and_then(|sections| builder.config(&sections));
+    let Builder { problems, warnings, objects, .. } = builder;
+    let warnings = warnings.iter().map(|(span, w)| format!("{}: {w}", sources.locate(span))).collect();
+    match config {
+        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings, objects, sources }),
+        _ => Err(ConfigErrors::new(problems, &sources)),
+    }
+}
+
+impl Loaded {
+    /// Do the rules ask for objects that the model knows? Errors point at the operator's own line.
+    ///
+    /// Of the objects that come from the catalogue one is enough; those that the operator wrote must all be known.
+    ///
+    /// # Errors
+    /// Every object that the model lacks, at once.
+    pub fn check_objects(&self, model: &[ClassName]) -> Result<(), ConfigErrors> {
+        let known = |name: &ClassName| model.contains(name);
+        let names = || model.iter().map(ClassName::as_str);
+        let mut problems: Vec<Problem> = Vec::new();
+        // A shared rule is used by many cameras and has one line.
+        let mut told: Vec<Span> = Vec::new();
+        for used in &self.objects {
+            let ObjectUse { class, span, from_catalogue, objects } = used;
+            if *from_catalogue {
+                if !objects.iter().any(|(o, _)| known(o)) && !told.contains(span) {
+                    told.push(span.clone());
+                    let wanted: Vec<&str> = objects.iter().map(|(o, _)| o.as_str()).collect();
+                    let message = format!("the model knows none of the objects of `{class}`");
+                    problems.push(Problem::new(span, message).help(format!(
+                        "it needs one of: {}. Take the rule out, set `objects`, or use a model that knows them. This one knows: {}",
+                        wanted.join(", "),
+                        names().collect::<Vec<_>>().join(", ")
+                    )));
+                }
+                continue;
+            }
+            for (object, span) in objects.iter().filter(|(o, _)| !known(o)) {
+                if !told.contains(span) {
+                    told.push(span.clone());
+                    let message = format!("the model knows no object `{object}`");
+                    let help = suggest(object.as_str(), "it knows", names());
+                    problems.push(Problem::new(span, message).help(help));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigErrors::new(problems, &self.sources)) }
+    }
+}
+
+/// What lies under each camera.
+struct Layers<'i> {
+    /// The defaults of the sections.
+    root: DeTable<'i>,
+    camera_defaults: DeTable<'i>,
+    /// Built-in ones with the operator's over them.
+    profiles: DeTable<'i>,
+}
+
+impl<'i> Layers<'i> {
+    fn new(mut defaults: DeTable<'i>, main: &mut DeTable<'i>) -> Self {
+        let mut layer = |key| {
+            let mut below = take_table(&mut defaults, key);
+            merge(&mut below, take_table(main, key));
+            below
+        };
+        let (camera_defaults, profiles) = (layer("camera_defaults"), layer("profiles"));
+        Self { root: defaults, camera_defaults, profiles }
+    }
+
+    fn profile_names(&self) -> Vec<String> {
+        self.profiles.keys().map(|k| k.get_ref().to_string()).collect()
+    }
+
+    /// Everything that is set for the camera; reports a profile that is not there.
+    fn settings(&self, camera: &DeTable<'i>, problems: &mut Vec<Problem>) -> DeTable<'i> {
+        let mut settings = self.camera_defaults.clone();
+        if let Some((name, span)) = text_at(camera, "profile") {
+            match self.profiles.get(name) {
+                Some(_) => merge(&mut settings, take_table(&mut self.profiles.clone(), name)),
+                None => {
+                    let names = self.profile_names();
+                    let help = suggest(name, "profiles", names.iter().map(String::as_str));
+                    problems.push(Problem::new(&span, format!("there is no profile `{name}`")).help(help));
+                }
+            }
+        }
+        merge(&mut settings, camera.clone());
+        settings
+    }
+}
+
+fn parse<'t>(
+    file: &'t FileText,
+    schema: &serde_json::Value,
+    problems: &mut Vec<Problem>,
+) -> Option<DeTable<'t>> {
+    let (root, errors) = DeTable::parse_recoverable(&file.text);
+    if errors.is_empty() {
+        return Some(Structure::new(problems, file.base).file(root, schema));
+    }
+    syntax(file, &errors, problems);
+    None
+}
+
+/// The cameras of an included file.
+fn parse_cameras<'t>(file: &'t FileText, problems: &mut Vec<Problem>) -> Vec<(Span, DeTable<'t>)> {
+    let (root, errors) = DeTable::parse_recoverable(&file.text);
+    if !errors.is_empty() {
+        syntax(file, &errors, problems);
+        return Vec::new();
+    }
+    const ADVICE: &str = "an included file holds [[camera]] only; move this to the main file";
+    let mut structure = Structure::new(problems, file.base).known_elsewhere(schema::main_file(), ADVICE);
+    take_tables(&mut structure.file(root, &schema::camera_file()), "camera")
+}
+
+fn syntax(file: &FileText, errors: &[toml::de::Error], problems: &mut Vec<Problem>) {
+    for error in errors {
+        let at = error.span().unwrap_or(0..0);
+        problems.push(
+            Problem::new(&(at.start + file.base..at.end + file.base), error.message())
+                .label("not TOML")
+                .help("TOML: `key = value` on a line, text in \"quotes\", a section as [name], a list entry as [[name]]"),
+        );
+    }
+}

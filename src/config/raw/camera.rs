@@ -1,0 +1,160 @@
+//! A camera: what it is, and the settings that it may take from defaults and profiles.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{At, Positive, RawRule};
+
+/// What only the camera itself can say.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawCamera {
+    /// Unique on the node: letters, digits, `-` and `_`, at most 64. Part of topics and events.
+    #[schemars(required)]
+    pub(crate) id: Option<At<String>>,
+    /// What people call the camera. Default: its id.
+    pub(crate) name: Option<At<String>>,
+    /// Profile whose settings it takes: `high_mount`, `street`, `drone` or one of `[profiles]`.
+    pub(crate) profile: Option<At<String>>,
+    /// `rtsp://host:554/path`. User and password go into `rtsp.username` and `rtsp.password_env`.
+    pub(crate) url: Option<At<String>>,
+    /// A recorded file (mp4, mkv, ts) instead of `url`.
+    pub(crate) file: Option<At<String>>,
+    /// With `file`: times real time; 0 is as fast as the box can. Default: 1.
+    #[schemars(range(min = 0, max = 1000))]
+    pub(crate) speed: Option<At<f64>>,
+    /// With `file`: start again at the end. Default: false.
+    pub(crate) repeat: Option<At<bool>>,
+    /// Where the camera stands, WGS-84.
+    pub(crate) position: Option<RawPosition>,
+    /// GB/T 28181 device id, 20 digits.
+    pub(crate) gb_id: Option<At<String>>,
+    /// Parts of the picture that rules are about.
+    #[serde(default)]
+    pub(crate) zone: Vec<RawZone>,
+    /// What is watched for.
+    #[serde(default)]
+    #[expect(dead_code, reason = "here for the schema; read from the tree, before the layers are joined")]
+    pub(crate) rule: Vec<RawRule>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+pub(crate) struct RawPosition {
+    /// Longitude in degrees, east is positive.
+    #[schemars(range(min = -180, max = 180))]
+    #[schemars(required)]
+    pub(crate) lon: Option<f64>,
+    /// Latitude in degrees, north is positive.
+    #[schemars(range(min = -90, max = 90))]
+    #[schemars(required)]
+    pub(crate) lat: Option<f64>,
+    /// Height above the sea in metres.
+    pub(crate) alt: Option<f64>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawZone {
+    /// Unique within the camera.
+    #[schemars(required)]
+    pub(crate) id: Option<At<String>>,
+    /// What people call the zone. Default: its id.
+    pub(crate) name: Option<At<String>>,
+    /// At least three corners `[x, y]`, 0 to 1 from the left and from the top; the edges may not cross.
+    #[schemars(required)]
+    pub(crate) polygon: Option<At<Vec<At<[f32; 2]>>>>,
+}
+
+/// Settings of a camera; `[camera_defaults]`, then its profile, then its own, value by value.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawSettings {
+    /// Which pictures are decoded.
+    pub(crate) sampling: RawSampling,
+    /// How often a picture is analysed. Key frames that follow faster are passed over.
+    pub(crate) interval: At<Positive>,
+    /// Opened events an hour; what is above is counted and reported, not sent.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub(crate) max_events_per_hour: At<u32>,
+    /// Slices of the picture that are analysed beside the whole, for small far objects. Each costs one run of the model.
+    pub(crate) tiling: RawTiling,
+    /// Recent video in memory, from which clips are cut.
+    pub(crate) ring: RawRing,
+    /// How detections are joined to tracks.
+    pub(crate) track: RawTrack,
+    /// Connection to the camera.
+    pub(crate) rtsp: RawRtsp,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawSampling {
+    /// Key frames only, through the shared decoders: cheap.
+    Keyframes,
+    /// Every frame is decoded: about ten times dearer, for fast events.
+    All,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawTiling {
+    /// Slices side by side; 1 x 1 is the whole picture only.
+    #[schemars(range(min = 1, max = 8))]
+    pub(crate) columns: At<u32>,
+    /// Slices one above the other.
+    #[schemars(range(min = 1, max = 8))]
+    pub(crate) rows: At<u32>,
+    /// Share of a slice that it has in common with its neighbour.
+    #[schemars(range(min = 0, max = 0.5))]
+    pub(crate) overlap: At<f32>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawRing {
+    /// Upper bound of memory for this camera.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub(crate) max_mb: At<usize>,
+    /// Upper bound of time. Wants room for pre-roll, post-roll and one whole GOP.
+    pub(crate) max_duration: At<Positive>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawTrack {
+    /// Detections with at least this score start and continue tracks.
+    #[schemars(range(min = 0, max = 1))]
+    pub(crate) high_score: At<f32>,
+    /// Detections between this and `high_score` continue tracks only.
+    #[schemars(range(min = 0, max = 1))]
+    pub(crate) low_score: At<f32>,
+    /// A track that was not seen for this long is dropped.
+    pub(crate) max_gap: At<Positive>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawRtsp {
+    /// How the video travels.
+    pub(crate) transport: RawTransport,
+    /// User at the camera.
+    pub(crate) username: Option<At<String>>,
+    /// Environment variable that holds the password.
+    pub(crate) password_env: Option<At<String>>,
+    /// File whose first line is the password.
+    pub(crate) password_file: Option<At<String>>,
+    /// Name of a systemd credential (`LoadCredential=`) that holds the password.
+    pub(crate) password_credential: Option<At<String>>,
+    /// With no picture for this long the connection is built anew. Above the camera's GOP.
+    pub(crate) stall_timeout: At<Positive>,
+    /// Wait after the first failure; doubles with each further one, with jitter.
+    pub(crate) backoff_first: At<Positive>,
+    /// Longest wait between two attempts.
+    pub(crate) backoff_max: At<Positive>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawTransport {
+    /// RTP inside the RTSP connection: passes firewalls and loses nothing.
+    Tcp,
+    /// RTP over UDP.
+    Udp,
+    /// GStreamer's rtspsrc over TCP, for devices that the built-in client cannot speak to; costs more.
+    GstreamerTcp,
+    /// GStreamer's rtspsrc over UDP.
+    GstreamerUdp,
+}

@@ -1,0 +1,19 @@
+//! The config as it is written. The doc comments are what the JSON Schema, the error messages and docs/config.md say.
+//!
+//! Every key but those marked as required has its default in `src/config/defaults.toml`, and stands under the operator's
+//! own values before these types are filled; so a field without `Option` is always there.
+
+mod camera;
+mod node;
+mod rule;
+mod value;
+
+pub(crate) use camera::{RawCamera, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
+pub(crate) use node::{
+    RawDecode, RawDetect, RawEvidence, RawHttp, RawLog, RawLogFormat, RawMqtt, RawNode, RawOutbox,
+    RawRuntime, RawSections,
+};
+pub(crate) use rule::{
+    CLASS_KEYS, RawClass, RawDirection, RawKind, RawNeeds, RawRule, RawRuleSettings, RawSharedRule,
+};
+pub(crate) use value::{At, POSITIVE, Positive, WAIT, Wait, parse_duration};

@@ -1,0 +1,177 @@
+//! The sections about the node as a whole.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{At, Positive, Wait};
+
+/// Configuration of a Lintel node.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawSections {
+    /// Files of further cameras: paths and patterns such as `cameras/*.toml`, relative to this file. They hold `[[camera]]` only.
+    #[serde(default)]
+    #[expect(dead_code, reason = "here for the schema; read from the tree, before the layers are joined")]
+    pub(crate) include: Vec<At<String>>,
+    /// This node: its name in topics and its folder.
+    pub(crate) node: RawNode,
+    /// What the program as a whole needs.
+    pub(crate) runtime: RawRuntime,
+    /// Shared decoders of key frames.
+    pub(crate) decode: RawDecode,
+    /// The model and its workers.
+    pub(crate) detect: RawDetect,
+    /// Clips and stills.
+    pub(crate) evidence: RawEvidence,
+    /// The store of what the broker has not acknowledged yet.
+    pub(crate) outbox: RawOutbox,
+    /// The platform's MQTT broker.
+    pub(crate) mqtt: RawMqtt,
+    /// Metrics and health over HTTP.
+    pub(crate) http: RawHttp,
+    /// Logs.
+    pub(crate) log: RawLog,
+    /// The list of violation classes.
+    #[expect(dead_code, reason = "here for the schema; read from the tree, before the layers are joined")]
+    pub(crate) catalogue: RawCatalogueChoice,
+    /// The city's event code of each violation class, by class id; digits only. Replaces the catalogue's code.
+    pub(crate) codes: BTreeMap<String, At<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawNode {
+    /// Part of every MQTT topic and of every event: letters, digits, `-` and `_`, at most 64. Keep it for the node's life.
+    #[schemars(required)]
+    pub(crate) id: Option<At<String>>,
+    /// What people call the node. Default: its id.
+    pub(crate) name: Option<At<String>>,
+    /// Folder for the outbox, the evidence and the state that survives a restart. Made if it is missing.
+    pub(crate) data_dir: At<String>,
+    /// IANA name of the time zone that schedules and folder dates are in.
+    pub(crate) time_zone: At<String>,
+    /// Digits in front of the event codes where the city wants six, for example `13`. Empty: none.
+    pub(crate) area_code: At<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawRuntime {
+    /// The ONNX Runtime library. Default: `ORT_DYLIB_PATH`, then `libonnxruntime.so` beside the program and in the usual folders.
+    pub(crate) onnxruntime: Option<At<String>>,
+    /// A stop that takes longer than this is cut off.
+    pub(crate) stop_deadline: At<Positive>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawDecode {
+    /// Decoders that all cameras share; each holds about 21 MB at 1080p.
+    #[schemars(range(min = 1, max = 64))]
+    pub(crate) workers: At<usize>,
+    /// GStreamer element for H.264, for example `avdec_h264`. Default: the best that the box has.
+    pub(crate) h264_decoder: Option<At<String>>,
+    /// GStreamer element for H.265. Default: the best that the box has.
+    pub(crate) h265_decoder: Option<At<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawDetect {
+    /// Folder of the model: `model.toml` and what it names.
+    pub(crate) model: At<String>,
+    /// Pictures that are analysed at the same time; each worker holds the model once.
+    #[schemars(range(min = 1, max = 64))]
+    pub(crate) workers: At<usize>,
+    /// Threads of one worker. Default: the number in the model's manifest.
+    #[schemars(range(min = 1, max = 256))]
+    pub(crate) threads: Option<At<usize>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawEvidence {
+    /// Part of the clip before the event opened.
+    pub(crate) pre_roll: At<Wait>,
+    /// Part of the clip after the event opened.
+    pub(crate) post_roll: At<Wait>,
+    /// Quality of the stills, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub(crate) jpeg_quality: At<u8>,
+    /// With less free space than this no clip or still is written; events still are.
+    #[schemars(range(max = 1_000_000_000))]
+    pub(crate) min_free_mb: At<u64>,
+    /// Above this, delivered clips and stills are deleted, oldest first.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(crate) quota_mb: At<u64>,
+    /// TrueType font for the names on annotated stills, for example a Noto Sans CJK. Default: ASCII labels only.
+    pub(crate) font: Option<At<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawOutbox {
+    /// Upper bound of the outbox on disk; a full outbox is an alarm.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(crate) max_mb: At<u64>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawMqtt {
+    /// `mqtt://host:1883`, or `mqtts://host:8883` for TLS. Without user and password.
+    #[schemars(required)]
+    pub(crate) url: Option<At<String>>,
+    /// Default: `lintel-` and the node's id. Two nodes with one client id throw each other out.
+    pub(crate) client_id: Option<At<String>>,
+    /// User at the broker.
+    pub(crate) username: Option<At<String>>,
+    /// Environment variable that holds the password.
+    pub(crate) password_env: Option<At<String>>,
+    /// File whose first line is the password.
+    pub(crate) password_file: Option<At<String>>,
+    /// Name of a systemd credential (`LoadCredential=`) that holds the password.
+    pub(crate) password_credential: Option<At<String>>,
+    /// First part of every topic.
+    pub(crate) topic_prefix: At<String>,
+    /// Size of the pieces in which clips and stills are sent.
+    #[schemars(range(min = 1, max = 16_384))]
+    pub(crate) chunk_kb: At<usize>,
+    /// Messages on the way at a time, before the broker acknowledged them.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub(crate) in_flight: At<u16>,
+    /// A broker that is silent for longer than this is taken for lost.
+    pub(crate) keep_alive: At<Positive>,
+    /// PEM file of the authority that signed the broker's certificate. Default: the system's authorities.
+    pub(crate) ca_file: Option<At<String>>,
+    /// PEM file of this node's certificate, where the broker asks for one.
+    pub(crate) client_cert_file: Option<At<String>>,
+    /// PEM file of the key to `client_cert_file`.
+    pub(crate) client_key_file: Option<At<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawHttp {
+    /// Serve `/metrics` and `/health`.
+    pub(crate) enabled: bool,
+    /// Address and port. Nothing is asked of who calls, so leave it on the loopback.
+    pub(crate) listen: At<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawLog {
+    /// What is logged: a level, and levels of single modules, such as `info,lintel::ingest=debug`.
+    pub(crate) filter: At<String>,
+    /// How it is written.
+    pub(crate) format: RawLogFormat,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawLogFormat {
+    Auto,
+    Journal,
+    Pretty,
+    Json,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawCatalogueChoice {
+    /// A catalogue file instead of the one in the program.
+    #[expect(dead_code, reason = "here for the schema; read from the tree, before the layers are joined")]
+    pub(crate) file: Option<At<String>>,
+}

@@ -1,0 +1,180 @@
+//! The files of a config in memory, so that any value can be traced to its line.
+//!
+//! All files share one space of byte offsets, as compilers do it: a value keeps its origin through every merge of
+//! defaults, profiles and cameras, and no value has to name its file.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Bytes in the space of all files of a [`Sources`].
+pub(crate) type Span = Range<usize>;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    files: Vec<SourceFile>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SourceFile {
+    /// As the operator would write it.
+    pub(crate) path: PathBuf,
+    /// Written into the program, so that no path of it leads anywhere.
+    pub(crate) built_in: bool,
+    text: String,
+    base: usize,
+}
+
+/// One place in one file; lines and columns count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    /// The whole line without its end.
+    pub(crate) text: &'a str,
+    /// Bytes of `text` that the span covers; it ends with the line.
+    pub(crate) within: Range<usize>,
+}
+
+impl Sources {
+    /// Takes a file in and gives the offset of its first byte.
+    pub(crate) fn add(&mut self, path: &Path, text: &str, built_in: bool) -> usize {
+        // One byte between two files, so that the end of one is not the start of the next.
+        let base = self.files.last().map_or(0, |f| f.base + f.text.len() + 1);
+        self.files.push(SourceFile { path: path.to_owned(), built_in, text: hide_secrets(text), base });
+        base
+    }
+
+    pub(crate) fn file(&self, offset: usize) -> &SourceFile {
+        let after = self.files.partition_point(|f| f.base <= offset);
+        &self.files[after.saturating_sub(1)]
+    }
+
+    pub(crate) fn place(&self, span: &Span) -> Place<'_> {
+        let file = self.file(span.start);
+        let start = floor_boundary(&file.text, span.start - file.base);
+        let end = floor_boundary(&file.text, span.end.max(span.start) - file.base);
+        let line_start = file.text[..start].rfind('\n').map_or(0, |i| i + 1);
+        let line_end = file.text[start..].find('\n').map_or(file.text.len(), |i| start + i);
+        let text = file.text[line_start..line_end].trim_end_matches('\r');
+        Place {
+            path: &file.path,
+            line: file.text[..start].matches('\n').count() + 1,
+            column: file.text[line_start..start].chars().count() + 1,
+            text,
+            within: (start - line_start).min(text.len())..(end.min(line_end) - line_start).min(text.len()),
+        }
+    }
+
+    /// Relative paths stand relative to the file that they stand in; those of built-in files to the main file.
+    pub(crate) fn resolve(&self, path: &str, span: &Span) -> PathBuf {
+        let stated = self.file(span.start);
+        let file = if stated.built_in { self.main() } else { stated };
+        file.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// `file:line:column`.
+    pub(crate) fn locate(&self, span: &Span) -> String {
+        let place = self.place(span);
+        format!("{}:{}:{}", place.path.display(), place.line, place.column)
+    }
+
+    /// The text of the file that holds the span, and the span within it.
+    pub(crate) fn text_around(&self, span: &Span) -> (&SourceFile, &str, Span) {
+        let file = self.file(span.start);
+        let end = (span.end - file.base).min(file.text.len());
+        (file, &file.text, (span.start - file.base).min(end)..end)
+    }
+
+    fn main(&self) -> &SourceFile {
+        self.files.iter().find(|f| !f.built_in).unwrap_or(&self.files[0])
+    }
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Stars over what may be a password, byte for byte, so that offsets stay true and no message can show it.
+///
+/// Works on the text and not on the parsed tree: a line with a syntax error may hold a password too.
+fn hide_secrets(text: &str) -> String {
+    text.split_inclusive('\n').map(hide_in_line).collect()
+}
+
+fn hide_in_line(line: &str) -> String {
+    let mut bytes = line.as_bytes().to_vec();
+    let lower = line.to_ascii_lowercase();
+    for (at, word) in lower.match_indices("password").chain(lower.match_indices("secret")) {
+        let rest = lower[at + word.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
+        if rest.starts_with('=') {
+            let from = lower.len() - rest.len() + 1;
+            // Up to the end of the string where there is one, else the rest of the line.
+            let value = &lower[from..];
+            let to = match value.trim_start().chars().next() {
+                Some(q @ ('"' | '\'')) => {
+                    let open = value.find(q).unwrap_or(0) + 1;
+                    value[open..].find(q).map_or(value.len(), |i| open + i + 1)
+                }
+                _ => value.find([',', '}']).unwrap_or(value.len()),
+            };
+            star(&mut bytes[from..from + to]);
+        }
+    }
+    for (at, _) in lower.match_indices("://") {
+        let from = at + 3;
+        let authority = lower[from..].find(['/', '"', '\'', ' ', '\n']).unwrap_or(lower.len() - from);
+        // A password may hold a slash, which is wrong in a URL and no reason to show it.
+        let end = lower[from..].find(['"', '\'', ' ', '\n']).unwrap_or(lower.len() - from);
+        let reach = if lower[from..from + authority].contains('@') { authority } else { end };
+        if let Some(sign) = lower[from..from + reach].rfind('@') {
+            star(&mut bytes[from..from + sign]);
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| "*".repeat(line.len()))
+}
+
+fn star(bytes: &mut [u8]) {
+    for byte in bytes.iter_mut().filter(|b| !matches!(b, b'\n' | b'\r' | b'"' | b'\'' | b' ')) {
+        *byte = b'*';
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_starred_wherever_they_stand() {
+        for (line, shown) in [
+            ("password = \"geheim\"\n", "password = \"******\"\n"),
+            ("password = \"offen\n", "password = \"*****\n"),
+            (
+                "rtsp = { password = 'a b', transport = \"udp\" }",
+                "rtsp = { password = '* *', transport = \"udp\" }",
+            ),
+            ("url = \"rtsp://u:p@10.0.0.1/s\"", "url = \"rtsp://***@10.0.0.1/s\""),
+            ("url = \"rtsp://u:a/b@10.0.0.1/s\"", "url = \"rtsp://*****@10.0.0.1/s\""),
+            ("url = \"rtsp://10.0.0.1/s\" # 中文", "url = \"rtsp://10.0.0.1/s\" # 中文"),
+            ("password_env = \"GATE\"", "password_env = \"GATE\""),
+            ("password = \"密码\"", "password = \"******\""),
+        ] {
+            assert_eq!(hide_in_line(line), shown);
+        }
+    }
+
+    #[test]
+    fn a_span_finds_its_file_line_and_column() {
+        let mut sources = Sources::default();
+        sources.add(Path::new("a.toml"), "x = 1\n", false);
+        let base = sources.add(Path::new("b.toml"), "# 中文\nname = \"中\" # tail\n", false);
+        let at = base + "# 中文\nname = \"中\" ".len();
+        let place = sources.place(&(at..at + 6));
+        assert_eq!((place.path, place.line, place.column), (Path::new("b.toml"), 2, 12));
+        assert_eq!(&place.text[place.within.clone()], "# tail");
+    }
+}
