@@ -3,9 +3,11 @@
 mod check;
 mod config;
 mod detect;
+mod files;
 mod receive;
 mod replay;
 mod run;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -1,11 +1,33 @@
 //! `lintel run`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Watch the cameras of a config and publish what is found
-#[derive(clap::Args, Debug)]
-pub struct Args {}
+use anyhow::Context;
 
-pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+use super::files::{load, load_model};
+use super::signals;
+
+/// Watch the cameras of a config and publish what is found.
+///
+/// Runs until SIGTERM or SIGINT, then stops in order: cameras, decoders, detectors, rules, clips, and what is left of
+/// runtime.stop_deadline goes to sending. A second signal ends at once. Nothing that was found is lost either way.
+///
+/// Exit codes: 0 stopped as asked; 1 it could not start or broke off; 2 the config is wrong; 3 the stop took longer
+/// than its deadline; 130 a second signal.
+#[derive(clap::Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// The node's config file.
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(2)) };
+    crate::telemetry::init_logging(&loaded.config.log).context("log.filter cannot be read")?;
+    let Some(model) = load_model(&loaded)? else { return Ok(ExitCode::from(2)) };
+    let stop = signals::watch()?;
+    let report = crate::app::run(loaded.config, &model, &stop)?;
+    Ok(if report.late { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }

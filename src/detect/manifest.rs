@@ -18,6 +18,8 @@ pub struct Manifest {
     pub version: String,
     /// SPDX identifier.
     pub licence: String,
+    /// Of the model file, lower-case hex.
+    pub sha256: String,
     pub input: InputSpec,
     pub head: HeadSpec,
     /// Threads of one run, unless the operator says otherwise.
@@ -124,6 +126,7 @@ impl Manifest {
             name: raw.name,
             version: raw.version,
             licence: raw.licence,
+            sha256: actual,
             input: raw.input,
             head: raw.head,
             threads: raw.runtime.threads,

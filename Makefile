@@ -1,0 +1,43 @@
+# Lintel's whole vocabulary; CI calls the same targets. `make help` lists them.
+SHELL := /bin/bash
+export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
+export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
+
+.PHONY: help setup build demo test lint doc configs ci bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## install Debian packages and ONNX Runtime where they are missing
+	@scripts/setup.sh
+
+build: setup ## release build of lintel and its test servers
+	cargo build --release --workspace
+	@cp -u .cache/onnxruntime/libonnxruntime.so target/release/
+
+demo: build ## a camera, a broker, a node and the platform's side on this machine: events, clips, a picture
+	@scripts/demo.sh
+
+test: setup ## all tests: real RTSP server, real mosquitto, the real program
+	cargo build --workspace
+	@cp -u .cache/onnxruntime/libonnxruntime.so target/debug/
+	cargo test --workspace
+
+lint: setup ## formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+doc: setup ## API documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+configs: setup ## check the example configs with the program itself
+	@scripts/check-configs.sh
+
+ci: lint test doc configs ## what .ci/run runs
+
+bench: setup ## criterion benches
+	cargo bench --workspace
+
+clean: ## remove what was built and fetched
+	cargo clean
+	rm -rf .cache demo-out

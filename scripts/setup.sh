@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Installs what Lintel builds and tests with on Debian 12: system packages (asks for root only for these) and the
+# pinned ONNX Runtime library. Says what is missing before it installs it; does nothing where all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(
+  # GStreamer: decoding, muxing, the test RTSP server
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev gstreamer1.0-tools
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+  gstreamer1.0-libav gstreamer1.0-rtsp
+  # OpenCV, and libclang for its bindings
+  libopencv-dev libclang-dev clang llvm-dev
+  # building
+  build-essential cmake pkg-config libssl-dev
+  # the tests' real broker and the tools that check clips and make certificates
+  mosquitto mosquitto-clients ffmpeg openssl
+  # the ONNX Runtime wheel, and Chinese names on annotated stills
+  python3 python3-pip unzip fonts-wqy-microhei
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$state" = installed ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "setup: installing ${#missing[@]} Debian packages: ${missing[*]}"
+  root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "setup: needs root for apt-get; run as root: apt-get install ${missing[*]}" >&2; exit 1; }
+    root=(sudo)
+  fi
+  "${root[@]}" apt-get update -q
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+command -v cargo >/dev/null || { echo "setup: cargo is missing; install Rust by rustup (see rust-toolchain.toml for the version)" >&2; exit 1; }
+scripts/fetch-onnxruntime.sh
+echo "setup: everything is there"

@@ -1,0 +1,29 @@
+//! What is known of one event's evidence from its opening on, kept in the outbox's state until nothing more can come.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::evidence::{ClipRequest, Manifest};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Dossier {
+    pub manifest: Manifest,
+    /// Asked for and not there yet.
+    pub clip: Option<ClipRequest>,
+    /// The event has ended: nothing comes after the clip.
+    pub ended: bool,
+}
+
+impl Dossier {
+    pub fn key(event: Uuid) -> String {
+        format!("{PREFIX}{event}")
+    }
+
+    /// Is there nothing left to wait for?
+    pub fn complete(&self) -> bool {
+        self.ended && self.clip.is_none()
+    }
+}
+
+/// In front of every dossier's key in the outbox's state.
+pub(super) const PREFIX: &str = "dossier/";

@@ -1,0 +1,386 @@
+//! Turns each step of a violation's life into durable records: stills, messages and restart state in one transaction.
+//!
+//! The steps of an event can come from two threads (rules, and clips that are ready later); the dossier of the event is
+//! read, changed and stored under one lock, so neither overwrites the other's part.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::dossier::Dossier;
+use crate::base::{CameraId, Shutdown, WallTime};
+use crate::config::{CameraConfig, Config, ViolationClass};
+use crate::decode::Picture;
+use crate::evidence::{
+    ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, Manifest, Missing, StillJob, StillWriter,
+    event_dir, write_manifest,
+};
+use crate::outbox::{Appended, Batch, Outbox, OutboxError, OutMedia};
+use crate::publish::Topics;
+use crate::publish::wire::{EventFacts, EvidenceState, MissingEvidence, event_message, evidence_message};
+use crate::rules::{RulesState, Transition, Violation};
+use crate::telemetry::EventCounts;
+
+/// Where batches go: the outbox of a node, or a replay's standard output.
+pub(super) trait Store: Send + Sync {
+    /// # Errors
+    /// As [`Outbox::append`].
+    fn append(&self, batch: &Batch) -> Result<Appended, OutboxError>;
+}
+
+impl Store for Outbox {
+    fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
+        Outbox::append(self, batch)
+    }
+}
+
+pub(super) struct Recorder {
+    config: Arc<Config>,
+    topics: Topics,
+    store: Arc<dyn Store>,
+    stills: StillWriter,
+    /// The data folder; `None`: no evidence is made (a replay that only lists events).
+    media_dir: Option<PathBuf>,
+    /// What made the evidence, for its manifest.
+    generator: serde_json::Value,
+    dossiers: Mutex<BTreeMap<Uuid, Dossier>>,
+    counts: Counts,
+    shutdown: Shutdown,
+}
+
+#[derive(Default)]
+struct Counts {
+    opened: AtomicU64,
+    updated: AtomicU64,
+    closed: AtomicU64,
+    expired: AtomicU64,
+    evidence_missing: AtomicU64,
+    outbox_full_seconds: AtomicU64,
+}
+
+impl Recorder {
+    /// # Errors
+    /// The font for annotated stills cannot be read.
+    pub fn new(
+        config: Arc<Config>,
+        store: Arc<dyn Store>,
+        media_dir: Option<PathBuf>,
+        generator: serde_json::Value,
+        shutdown: Shutdown,
+    ) -> Result<Self, EvidenceError> {
+        let stills = StillWriter::new(&config.evidence, config.node.time_zone.clone())?;
+        let topics = Topics::new(&config.mqtt.topic_prefix, &config.node.id);
+        let (dossiers, counts) = (Mutex::default(), Counts::default());
+        Ok(Self { config, topics, store, stills, media_dir, generator, dossiers, counts, shutdown })
+    }
+
+    /// Takes over the dossiers of an earlier run; gives the clips that are still owed.
+    pub fn restore(&self, dossiers: impl IntoIterator<Item = Dossier>) -> Vec<ClipRequest> {
+        let mut held = self.lock();
+        held.extend(dossiers.into_iter().map(|dossier| (dossier.manifest.event, dossier)));
+        held.values().filter_map(|dossier| dossier.clip.clone()).collect()
+    }
+
+    /// Records what one picture (or the passing of time) changed on a camera. `state` is the camera's rules after it,
+    /// stored in the same transaction, so a restart goes on from exactly here. Waits while the disk is full.
+    /// Gives the clips to be cut.
+    pub fn record(
+        &self,
+        camera: &CameraConfig,
+        violations: &[Violation],
+        picture: Option<&Picture>,
+        state: &RulesState,
+    ) -> Vec<ClipRequest> {
+        let mut held = self.lock();
+        let mut batch = Batch { state: vec![state_entry(&camera.id, state)], ..Batch::default() };
+        let mut clips = Vec::new();
+        for violation in violations {
+            let Some(class) = self.config.catalogue.iter().find(|class| class.id == violation.class) else {
+                tracing::error!(camera = %camera.id, class = violation.class, "the catalogue lacks the class of an event");
+                continue;
+            };
+            self.count(violation.transition);
+            let mut evidence = EvidenceState::default();
+            if let Some(dir) = self.media_dir.as_ref().map(|dir| event_dir(dir, violation.id)) {
+                let dossier = held.entry(violation.id).or_insert_with(|| self.new_dossier(camera, violation));
+                self.add_stills(dossier, &dir, &mut batch, camera, class, violation, picture);
+                clips.extend(dossier.clip.clone().filter(|_| violation.transition == Transition::Opened));
+                evidence = evidence_state(dossier);
+                store_dossier(&mut held, violation.id, &mut batch);
+            }
+            let facts = EventFacts {
+                node: &self.config.node,
+                camera,
+                class,
+                violation,
+                capture: picture.map(|picture| picture.capture),
+                picture: picture.map(|picture| (picture.width, picture.height)),
+                evidence: &evidence,
+            };
+            batch.messages.push(event_message(&self.topics, &facts));
+            tracing::info!(
+                camera = %camera.id, event = %violation.id, class = violation.class,
+                "{}: {}", transition_name(violation.transition), violation.reason
+            );
+        }
+        self.commit(&batch);
+        clips
+    }
+
+    /// Records a clip, or why there is none.
+    pub fn record_clip(&self, request: &ClipRequest, result: &Result<ClipInfo, EvidenceError>) {
+        let mut held = self.lock();
+        let Some(dossier) = held.get_mut(&request.event) else {
+            tracing::warn!(event = %request.event, "a clip of an event that is not known any more");
+            return;
+        };
+        let mut batch = Batch::default();
+        dossier.clip = None;
+        dossier.manifest = dossier.manifest.clone().with_clip(request, result);
+        match result {
+            Ok(clip) => {
+                batch.media.push(media(request.event, &clip.file));
+                let took = clip.ends.since(clip.starts);
+                tracing::info!(camera = %request.camera, event = %request.event, "clip of {:.1} s", took.as_secs_f64());
+            }
+            Err(error) => {
+                self.missing(1);
+                let chain = error_chain(error);
+                tracing::error!(camera = %request.camera, event = %request.event, "no clip: {chain}");
+            }
+        }
+        let at = result.as_ref().map_or(request.to, |clip| clip.ends);
+        self.add_manifest(dossier, at, &mut batch);
+        store_dossier(&mut held, request.event, &mut batch);
+        self.commit(&batch);
+    }
+
+    /// Stores the rules of cameras between events, so that a restart keeps dwell that has run so far.
+    pub fn checkpoint<'a>(&self, states: impl Iterator<Item = (&'a CameraId, RulesState)>) {
+        let state = states.map(|(camera, state)| state_entry(camera, &state)).collect();
+        self.commit(&Batch { state, ..Batch::default() });
+    }
+
+    pub fn counts(&self) -> EventCounts {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        EventCounts {
+            opened: get(&self.counts.opened),
+            updated: get(&self.counts.updated),
+            closed: get(&self.counts.closed),
+            expired: get(&self.counts.expired),
+            evidence_missing: get(&self.counts.evidence_missing),
+            outbox_full_seconds: get(&self.counts.outbox_full_seconds),
+        }
+    }
+
+    fn new_dossier(&self, camera: &CameraConfig, violation: &Violation) -> Dossier {
+        let node = &self.config.node.id;
+        let manifest = Manifest::new(violation.id, node, &camera.id, self.generator.clone());
+        let evidence = &self.config.evidence;
+        let clip = (violation.transition == Transition::Opened).then(|| ClipRequest {
+            event: violation.id,
+            camera: camera.id.clone(),
+            from: violation.at - evidence.pre_roll,
+            to: violation.at + evidence.post_roll,
+        });
+        Dossier { manifest, clip, ended: false }
+    }
+
+    fn add_stills(
+        &self,
+        dossier: &mut Dossier,
+        dir: &Path,
+        batch: &mut Batch,
+        camera: &CameraConfig,
+        class: &ViolationClass,
+        violation: &Violation,
+        picture: Option<&Picture>,
+    ) {
+        let kind = match violation.transition {
+            Transition::Opened => EvidenceKind::Still,
+            Transition::Closed | Transition::Expired => EvidenceKind::Closed,
+            Transition::Updated => return,
+        };
+        dossier.ended = kind == EvidenceKind::Closed;
+        match picture {
+            Some(picture) => {
+                let job =
+                    StillJob { violation, class, camera_name: &camera.name, zones: &camera.zones, picture };
+                let stills = self.stills.write(dir, &job);
+                self.missing(stills.missing.len());
+                batch.media.extend(stills.files.iter().map(|file| media(violation.id, file)));
+                let manifest = dossier.manifest.clone().with_files(&stills.files, &stills.missing);
+                dossier.manifest =
+                    if kind == EvidenceKind::Still { manifest.with_picture(&picture.capture) } else { manifest };
+            }
+            None => {
+                self.missing(1);
+                let reason = "the camera has not shown the place since the event was last seen".to_owned();
+                dossier.manifest.missing.push(Missing { kind, reason });
+            }
+        }
+        // While a clip is owed, the manifest waits for it: one message with everything instead of two.
+        if dossier.ended && dossier.clip.is_none() {
+            self.add_manifest(dossier, violation.at, batch);
+        }
+    }
+
+    /// The manifest as a file, and as a message that lists all media of the event, also what was sent before.
+    fn add_manifest(&self, dossier: &Dossier, at: WallTime, batch: &mut Batch) {
+        let Some(dir) = &self.media_dir else { return };
+        let manifest = &dossier.manifest;
+        let dir = event_dir(dir, manifest.event);
+        let mut all: Vec<OutMedia> = manifest
+            .files
+            .iter()
+            .map(|file| OutMedia {
+                event: manifest.event,
+                kind: kind_name(file.kind),
+                path: dir.join(&file.name),
+                media_type: file.media_type.clone(),
+                bytes: file.bytes,
+                sha256: file.sha256.clone(),
+            })
+            .collect();
+        match write_manifest(&dir, manifest) {
+            Ok(file) => {
+                all.push(media(manifest.event, &file));
+                batch.media.push(media(manifest.event, &file));
+            }
+            Err(error) => {
+                self.missing(1);
+                tracing::error!(event = %manifest.event, "no manifest file: {}", error_chain(&error));
+            }
+        }
+        let content = serde_json::to_value(manifest).unwrap_or_default();
+        let node = &self.config.node.id;
+        batch.messages.push(evidence_message(
+            &self.topics,
+            node,
+            &manifest.camera,
+            manifest.event,
+            at,
+            content,
+            &all,
+        ));
+    }
+
+    /// Tries until the outbox takes the batch; gives up only when the node stops, and then the rules' stored state is
+    /// older than this step too, so the next start makes the step again under the same id.
+    fn commit(&self, batch: &Batch) {
+        let mut told = false;
+        loop {
+            match self.store.append(batch) {
+                Ok(appended) => {
+                    self.missing(appended.refused.len());
+                    for media in &appended.refused {
+                        tracing::error!(event = %media.event, kind = media.kind, "outbox.max_mb is reached: not sent");
+                    }
+                    return;
+                }
+                Err(error) => {
+                    if !told {
+                        tracing::error!("waiting with a record until the outbox takes it: {}", error_chain(&error));
+                        told = true;
+                    }
+                }
+            }
+            if self.shutdown.wait(Duration::from_secs(1)) {
+                tracing::error!("stopped while the outbox took nothing: the step is made again at the next start");
+                return;
+            }
+            self.counts.outbox_full_seconds.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count(&self, transition: Transition) {
+        let count = match transition {
+            Transition::Opened => &self.counts.opened,
+            Transition::Updated => &self.counts.updated,
+            Transition::Closed => &self.counts.closed,
+            Transition::Expired => &self.counts.expired,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn missing(&self, parts: usize) {
+        self.counts.evidence_missing.fetch_add(parts as u64, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Dossier>> {
+        self.dossiers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an event's message says of its evidence: what will come, and what cannot.
+fn evidence_state(dossier: &Dossier) -> EvidenceState {
+    let mut expected: Vec<String> = dossier.manifest.files.iter().map(|file| kind_name(file.kind)).collect();
+    if dossier.clip.is_some() {
+        expected.push(kind_name(EvidenceKind::Clip));
+    }
+    expected.push(kind_name(EvidenceKind::Manifest));
+    let missing = |missing: &Missing| MissingEvidence {
+        kind: kind_name(missing.kind),
+        reason: missing.reason.clone(),
+    };
+    EvidenceState { expected, missing: dossier.manifest.missing.iter().map(missing).collect() }
+}
+
+/// In front of every camera's rules in the outbox's state.
+pub(super) const RULES_PREFIX: &str = "rules/";
+
+/// Puts the event's dossier into the batch; one that nothing can be added to any more is dropped.
+fn store_dossier(held: &mut BTreeMap<Uuid, Dossier>, event: Uuid, batch: &mut Batch) {
+    let Some(dossier) = held.get(&event) else { return };
+    let complete = dossier.complete();
+    let value = if complete { None } else { serde_json::to_vec(dossier).ok() };
+    batch.state.push((Dossier::key(event), value));
+    if complete {
+        held.remove(&event);
+    }
+}
+
+fn state_entry(camera: &CameraId, state: &RulesState) -> (String, Option<Vec<u8>>) {
+    (format!("{RULES_PREFIX}{camera}"), serde_json::to_vec(state).ok())
+}
+
+fn media(event: Uuid, file: &EvidenceFile) -> OutMedia {
+    OutMedia {
+        event,
+        kind: kind_name(file.kind),
+        path: file.path.clone(),
+        media_type: file.media_type.clone(),
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+    }
+}
+
+/// As the kind stands in messages: `still`, `annotated`, `clip`, `closed`, `manifest`.
+fn kind_name(kind: EvidenceKind) -> String {
+    kind.file_name().split('.').next().unwrap_or_default().to_owned()
+}
+
+fn transition_name(transition: Transition) -> &'static str {
+    match transition {
+        Transition::Opened => "opened",
+        Transition::Updated => "updated",
+        Transition::Closed => "closed",
+        Transition::Expired => "expired",
+    }
+}
+
+/// The error with its causes on one line.
+pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,225 @@
+//! The whole pipeline on recorded footage, on one thread and on the footage's own time: the same input gives the same
+//! output, byte for byte.
+
+use std::io::Write;
+use std::iter::Peekable;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::node::{AppError, generator};
+use super::recorder::{Recorder, Store};
+use super::scene::{self, Scene};
+use crate::base::{CameraId, Shutdown, WallTime, monotonic};
+use crate::config::{CameraConfig, Config, Pace, Sampling};
+use crate::decode::{DecoderChoice, KeyframeDecoder, Picture, Sampler, StreamDecoder};
+use crate::detect::{Detections, Detector, Manifest, Runtime};
+use crate::evidence::{ClipCutter, ClipRequest, EvidenceError, event_dir};
+use crate::ingest::{Codec, EncodedFrame, FileReader, IngestError, open_file};
+use crate::outbox::{Appended, Batch, OutboxError};
+use crate::ring::Ring;
+
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    /// Recordings and the cameras that they stand for; other cameras of the config are left out.
+    pub footage: Vec<(CameraId, PathBuf)>,
+    /// When the recordings begin.
+    pub start: WallTime,
+    pub pace: Pace,
+    /// Where stills, clips and manifests go; `None`: none are made.
+    pub evidence: Option<PathBuf>,
+}
+
+/// What was replayed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplayReport {
+    pub frames: u64,
+    pub pictures: u64,
+    /// Frames that gave no picture.
+    pub damaged: u64,
+    pub opened: u64,
+}
+
+/// Writes each step of each event as one JSON line to `out`, as soon as it is known. Stops early when `stop` says so.
+///
+/// # Errors
+/// The model, a recording or the evidence folder cannot be used. A damaged frame is counted, not an error.
+pub fn replay(
+    config: Config,
+    model: &Manifest,
+    options: &ReplayOptions,
+    out: Box<dyn Write + Send>,
+    stop: &Shutdown,
+) -> Result<ReplayReport, AppError> {
+    let config = Arc::new(config);
+    let runtime = Runtime::load(config.runtime.onnxruntime.as_deref())?;
+    let mut detector = Detector::open(&runtime, model, config.detect.threads)?;
+    let choice = DecoderChoice::new(&config.decode)?;
+    let lines = Arc::new(Lines { out: Mutex::new(out) });
+    let recorder = Recorder::new(
+        Arc::clone(&config),
+        lines,
+        options.evidence.clone(),
+        generator(model),
+        stop.clone(),
+    )?;
+    let mut clips = Clips { cutter: ClipCutter::new()?, data_dir: options.evidence.clone(), waiting: Vec::new() };
+    let mut scenes = scene::build(&config, model);
+    let mut streams = Vec::new();
+    for (camera, path) in &options.footage {
+        if let Some(scene) = scenes.remove(camera) {
+            let reader = open_file(path, camera.clone(), options.start)?;
+            streams.push(Stream::new(reader, scene, &choice));
+        }
+    }
+    let pacer = Pacer::new(options.pace, options.start);
+    let mut report = ReplayReport::default();
+    while let Some(stream) = earliest(&mut streams)? {
+        if stop.is_stopped() {
+            break;
+        }
+        let Some(frame) = stream.reader.next().transpose()? else { continue };
+        pacer.wait_for(frame.capture.at, stop);
+        report.frames += 1;
+        stream.ring.push(frame.clone());
+        for picture in stream.pictures(&frame, &mut report.damaged) {
+            report.pictures += 1;
+            let items = detector.detect(&picture, &stream.scene.config.tiling).unwrap_or_else(|error| {
+                tracing::error!(camera = %picture.camera, %error, "a picture was not analysed");
+                Vec::new()
+            });
+            let seen = Detections { picture: Arc::new(picture), items };
+            let violations = stream.scene.analyse(&seen);
+            if !violations.is_empty() {
+                let state = stream.scene.state();
+                let config = Arc::clone(&stream.scene.config);
+                clips.waiting.extend(recorder.record(&config, &violations, Some(&seen.picture), &state));
+            }
+        }
+        clips.cut(&streams, &recorder, false);
+    }
+    clips.cut(&streams, &recorder, true);
+    report.opened = recorder.counts().opened;
+    Ok(report)
+}
+
+/// One recording and what its camera needs.
+struct Stream {
+    reader: Peekable<FileReader>,
+    ring: Ring,
+    sampler: Sampler,
+    keyframes: KeyframeDecoder,
+    every: StreamDecoder,
+    scene: Scene,
+}
+
+impl Stream {
+    fn new(reader: FileReader, scene: Scene, choice: &DecoderChoice) -> Self {
+        let CameraConfig { ring, sampling, interval, .. } = *scene.config;
+        Self {
+            reader: reader.peekable(),
+            ring: Ring::new(ring),
+            sampler: Sampler::new(sampling, interval),
+            keyframes: KeyframeDecoder::new(choice),
+            every: StreamDecoder::new(choice, Codec::H264),
+            scene,
+        }
+    }
+
+    fn pictures(&mut self, frame: &EncodedFrame, damaged: &mut u64) -> Vec<Picture> {
+        let wanted = self.sampler.wants(frame);
+        let pictures = match self.scene.config.sampling {
+            Sampling::Keyframes if wanted => self.keyframes.decode(frame).map(|picture| vec![picture]),
+            Sampling::Keyframes => return Vec::new(),
+            Sampling::All => self.every.push_if(frame, wanted),
+        };
+        pictures.unwrap_or_else(|error| {
+            *damaged += 1;
+            tracing::warn!(camera = %frame.camera, "a frame gave no picture: {error}");
+            Vec::new()
+        })
+    }
+}
+
+/// The recording whose next frame was taken first; `None` at the end of all.
+fn earliest(streams: &mut [Stream]) -> Result<Option<&mut Stream>, IngestError> {
+    let mut first: Option<(WallTime, usize)> = None;
+    for (i, stream) in streams.iter_mut().enumerate() {
+        let at = match stream.reader.peek() {
+            Some(Ok(frame)) => frame.capture.at,
+            // The error itself is met when the frame is taken.
+            Some(Err(_)) => WallTime(i64::MIN),
+            None => continue,
+        };
+        if first.is_none_or(|(earlier, _)| at < earlier) {
+            first = Some((at, i));
+        }
+    }
+    Ok(first.map(|(_, i)| &mut streams[i]))
+}
+
+/// Clips that wait for their last seconds.
+struct Clips {
+    cutter: ClipCutter,
+    data_dir: Option<PathBuf>,
+    waiting: Vec<ClipRequest>,
+}
+
+impl Clips {
+    fn cut(&mut self, streams: &[Stream], recorder: &Recorder, at_end: bool) {
+        let Some(data_dir) = &self.data_dir else { return };
+        let ring = |camera: &CameraId| streams.iter().find(|s| s.scene.config.id == *camera).map(|s| &s.ring);
+        let due = self.waiting.extract_if(.., |request| {
+            at_end || ring(&request.camera).and_then(Ring::newest).is_none_or(|newest| newest >= request.to)
+        });
+        for request in due {
+            let clip = ring(&request.camera).and_then(|ring| ring.clip(request.from, request.to));
+            let result = match clip {
+                Some(clip) => self.cutter.cut(&clip, &event_dir(data_dir, request.event)),
+                None => Err(EvidenceError::NoFootage("the recording gave none".to_owned())),
+            };
+            recorder.record_clip(&request, &result);
+        }
+    }
+}
+
+/// Prints what an outbox would send: the events, not their evidence, which lies in the folder.
+struct Lines {
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl Store for Lines {
+    fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        for message in batch.messages.iter().filter(|message| message.topic.ends_with("/event")) {
+            let written = out.write_all(&message.payload).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+            if let Err(error) = written {
+                tracing::error!(%error, "an event line could not be written");
+            }
+        }
+        Ok(Appended::default())
+    }
+}
+
+/// Holds frames back until their time has come.
+struct Pacer {
+    pace: Pace,
+    footage: WallTime,
+    began: Instant,
+}
+
+impl Pacer {
+    fn new(pace: Pace, footage: WallTime) -> Self {
+        Self { pace, footage, began: monotonic() }
+    }
+
+    fn wait_for(&self, at: WallTime, stop: &Shutdown) {
+        if let Pace::Speed(speed) = self.pace {
+            let due = at.since(self.footage).div_f64(speed);
+            let early = due.saturating_sub(self.began.elapsed());
+            if early > Duration::ZERO {
+                stop.wait(early);
+            }
+        }
+    }
+}

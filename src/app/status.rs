@@ -1,0 +1,130 @@
+//! What the node tells of itself: to `/health` and `/metrics` when asked, to the broker's retained topics now and then.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::analysis::AnalysisStatus;
+use super::recorder::Recorder;
+use crate::base::{CameraId, monotonic, wall_now};
+use crate::config::Config;
+use crate::decode::DecodePool;
+use crate::detect::DetectPool;
+use crate::ingest::{IngestSnapshot, IngestStats, SourceState};
+use crate::outbox::Outbox;
+use crate::publish::wire::CameraState;
+use crate::publish::{PublishStats, PublisherHandle, Topics};
+use crate::ring::Ring;
+use crate::telemetry::{CameraSnapshot, NodeSnapshot};
+
+/// The thread that decides says something every second; longer than this it hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(30);
+/// An unchanged camera is told again after this, with its newest figures.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+pub(super) struct NodeStatus {
+    config: Arc<Config>,
+    topics: Topics,
+    outbox: Arc<Outbox>,
+    publish: Arc<PublishStats>,
+    recorder: Arc<Recorder>,
+    analysis: Arc<AnalysisStatus>,
+    /// Weak: the pools are joined by whoever started them.
+    detect: Weak<DetectPool>,
+    decode: Weak<DecodePool>,
+    cameras: BTreeMap<CameraId, Arc<IngestStats>>,
+    rings: Arc<BTreeMap<CameraId, Arc<Ring>>>,
+    started: Instant,
+    ready: AtomicBool,
+    /// What the broker was last told of each camera, and when.
+    told: Mutex<BTreeMap<CameraId, (SourceState, Instant)>>,
+}
+
+impl NodeStatus {
+    #[expect(clippy::too_many_arguments, reason = "one place wires all stages; a struct of the same names says no more")]
+    pub fn new(
+        config: Arc<Config>,
+        outbox: Arc<Outbox>,
+        publish: Arc<PublishStats>,
+        recorder: Arc<Recorder>,
+        analysis: Arc<AnalysisStatus>,
+        detect: Weak<DetectPool>,
+        decode: Weak<DecodePool>,
+        cameras: BTreeMap<CameraId, Arc<IngestStats>>,
+        rings: Arc<BTreeMap<CameraId, Arc<Ring>>>,
+    ) -> Self {
+        let topics = Topics::new(&config.mqtt.topic_prefix, &config.node.id);
+        let (started, ready, told) = (monotonic(), AtomicBool::new(true), Mutex::default());
+        Self { config, topics, outbox, publish, recorder, analysis, detect, decode, cameras, rings, started, ready, told }
+    }
+
+    pub fn not_ready(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+    }
+
+    pub fn snapshot(&self) -> NodeSnapshot {
+        let detect = self.detect.upgrade().map(|pool| pool.snapshot());
+        let decode = self.decode.upgrade();
+        let camera = |(id, stats): (&CameraId, &Arc<IngestStats>)| {
+            let scene = self.analysis.camera(id);
+            let snapshot = CameraSnapshot {
+                ingest: stats.snapshot(),
+                ring: self.rings.get(id).map(|ring| ring.stats()).unwrap_or_default(),
+                decode: decode.as_ref().and_then(|pool| pool.stats(id)).unwrap_or_default(),
+                detect: detect.as_ref().and_then(|d| d.cameras.iter().find(|c| c.camera == *id).cloned()),
+                open_events: scene.open_events,
+                suppressed_events: scene.suppressed,
+            };
+            (id.clone(), snapshot)
+        };
+        NodeSnapshot {
+            node: self.config.node.id.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: self.started.elapsed().as_secs(),
+            ready: self.ready.load(Ordering::Relaxed),
+            pipeline_alive: self.analysis.silent_for() < HANGS_AFTER,
+            detect_load: detect.as_ref().map_or(0.0, |d| d.load),
+            detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
+            outbox: self.outbox.stats(),
+            publish: self.publish.snapshot(),
+            events: self.recorder.counts(),
+            cameras: self.cameras.iter().map(camera).collect(),
+        }
+    }
+
+    /// Tells each camera's state on its retained topic: at once where it changed, else once a minute.
+    pub fn tell(&self, publisher: &PublisherHandle) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, stats) in &self.cameras {
+            let ingest = stats.snapshot();
+            let known = told.get(id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < TELL_AGAIN);
+            if known {
+                continue;
+            }
+            told.insert(id.clone(), (ingest.state, monotonic()));
+            let name = self.config.cameras.iter().find(|c| c.id == *id).map(|c| c.name.clone());
+            let state = camera_state(&self.config.node.id, id, name.unwrap_or_default(), &ingest);
+            publisher.publish_state(&self.topics.camera_state(id), &state);
+        }
+    }
+}
+
+fn camera_state(node: &str, camera: &CameraId, name: String, ingest: &IngestSnapshot) -> CameraState {
+    let status = match ingest.state {
+        SourceState::Connecting => "connecting",
+        SourceState::Streaming => "streaming",
+        SourceState::BackingOff => "backing_off",
+        SourceState::Ended => "ended",
+    };
+    CameraState {
+        node: node.to_owned(),
+        camera: camera.to_string(),
+        name,
+        status: status.to_owned(),
+        at: wall_now().to_string(),
+        fps: (ingest.fps * 10.0).round() / 10.0,
+        last_frame: ingest.last_frame_at.map(|at| at.to_string()),
+        reason: ingest.last_error.clone().filter(|_| ingest.state != SourceState::Streaming),
+    }
+}

@@ -1,0 +1,131 @@
+//! The node's snapshot as OpenMetrics text. Names are `lintel_*`; what a camera counts carries the label `camera`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::snapshot::{CameraSnapshot, NodeSnapshot};
+use crate::ingest::SourceState;
+
+pub(super) fn render(source: Arc<dyn Fn() -> NodeSnapshot + Send + Sync>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Node(source())));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Node(NodeSnapshot);
+
+impl Collector for Node {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let node = &self.0;
+        let mut out = Out(&mut encoder);
+        out.gauge("lintel_up", "1 while the node is ready and its rules thread answers", f64::from(node.healthy()))?;
+        out.gauge("lintel_uptime_seconds", "Since the start", node.uptime_s as f64)?;
+        out.gauge("lintel_detect_load", "Used share of the detect workers' time, 0 to 1", node.detect_load)?;
+        out.gauge("lintel_detect_run_seconds", "Time in the model for one picture", node.detect_run_ms / 1e3)?;
+        out.gauge("lintel_broker_connected", "1 while connected", f64::from(node.publish.connected))?;
+        out.counter("lintel_broker_reconnects", "Connections lost", node.publish.reconnects)?;
+        out.counter("lintel_published", "Records that the broker acknowledged", node.publish.acked)?;
+        out.counter("lintel_resent", "Records sent again after a broken connection", node.publish.resent)?;
+        out.gauge("lintel_outbox_messages", "Messages that wait", node.outbox.messages as f64)?;
+        out.gauge("lintel_outbox_media", "Media files that wait", node.outbox.media as f64)?;
+        out.gauge("lintel_outbox_media_bytes", "Their size", node.outbox.media_bytes as f64)?;
+        out.counter("lintel_outbox_media_refused", "Files over outbox.max_mb", node.outbox.media_refused)?;
+        out.counter("lintel_outbox_full_seconds", "Time without room for a record", node.events.outbox_full_seconds)?;
+        out.counter("lintel_events_opened", "Suspected violations", node.events.opened)?;
+        out.counter("lintel_events_updated", "Told again", node.events.updated)?;
+        out.counter("lintel_events_closed", "Seen to be cleared", node.events.closed)?;
+        out.counter("lintel_events_expired", "Not seen any more", node.events.expired)?;
+        out.counter("lintel_evidence_missing", "Parts of evidence not had", node.events.evidence_missing)?;
+        self.cameras(&mut out)
+    }
+}
+
+type Value = fn(&CameraSnapshot) -> f64;
+
+impl Node {
+    fn cameras(&self, out: &mut Out<'_, '_>) -> fmt::Result {
+        let gauges: [(&str, &str, Value); 8] = [
+            ("lintel_camera_streaming", "1 while frames come", |c| {
+                f64::from(c.ingest.state == SourceState::Streaming)
+            }),
+            ("lintel_camera_fps", "Frames a second now; 0 when the stream is dead", |c| c.ingest.fps),
+            ("lintel_camera_clock_offset_seconds", "Camera clock minus node clock", |c| {
+                c.ingest.offset_ms.map_or(f64::NAN, |ms| ms as f64 / 1e3)
+            }),
+            ("lintel_camera_analysed_interval_seconds", "Between two analysed pictures", |c| {
+                c.detect.as_ref().and_then(|d| d.interval_s).unwrap_or(f64::NAN)
+            }),
+            ("lintel_camera_ring_bytes", "Memory of the ring", |c| c.ring.bytes as f64),
+            ("lintel_camera_ring_seconds", "Footage in the ring", |c| c.ring.seconds),
+            ("lintel_camera_open_events", "Open events", |c| c.open_events as f64),
+            ("lintel_camera_key_interval_seconds", "Between two key frames", |c| {
+                c.ingest.key_interval_ms.map_or(f64::NAN, |ms| ms as f64 / 1e3)
+            }),
+        ];
+        for (name, help, value) in gauges {
+            out.family(name, help, MetricType::Gauge, &self.0, |c| ConstGauge::new(value(c)))?;
+        }
+        let counters: [(&str, &str, fn(&CameraSnapshot) -> u64); 12] = [
+            ("lintel_camera_frames", "Access units received", |c| c.ingest.frames),
+            ("lintel_camera_bytes", "Bytes received", |c| c.ingest.bytes),
+            ("lintel_camera_lost_packets", "RTP packets that never came", |c| c.ingest.lost_packets),
+            ("lintel_camera_reconnects", "Connections and attempts that failed", |c| c.ingest.reconnects.total()),
+            ("lintel_camera_key_frames_missing", "Spells without key frames", |c| c.ingest.key_frames_missing),
+            ("lintel_camera_ring_evicted_bytes", "Made room for newer footage", |c| c.ring.evicted_bytes),
+            ("lintel_camera_pictures", "Decoded", |c| c.decode.pictures),
+            ("lintel_camera_decode_failed", "Frames that gave no picture", |c| c.decode.failed),
+            ("lintel_camera_decode_skipped", "Frames dropped before a decoder", |c| {
+                c.decode.skipped + c.decode.replaced
+            }),
+            ("lintel_camera_analysed", "Pictures analysed", |c| c.detect.as_ref().map_or(0, |d| d.analysed)),
+            ("lintel_camera_detect_replaced", "Pictures that gave way to a newer one", |c| {
+                c.detect.as_ref().map_or(0, |d| d.replaced)
+            }),
+            ("lintel_camera_suppressed_events", "Held back by the cap an hour", |c| c.suppressed_events),
+        ];
+        for (name, help, value) in counters {
+            out.family(name, help, MetricType::Counter, &self.0, |c| ConstCounter::new(value(c)))?;
+        }
+        Ok(())
+    }
+}
+
+struct Out<'o, 'e>(&'o mut DescriptorEncoder<'e>);
+
+impl Out<'_, '_> {
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(encoder)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(encoder)
+    }
+
+    fn family<M: EncodeMetric>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        node: &NodeSnapshot,
+        metric: impl Fn(&CameraSnapshot) -> M,
+    ) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, None, kind)?;
+        for (camera, snapshot) in &node.cameras {
+            metric(snapshot).encode(encoder.encode_family(&[("camera", camera.as_str())])?)?;
+        }
+        Ok(())
+    }
+}

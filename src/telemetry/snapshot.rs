@@ -1,0 +1,63 @@
+//! What a node says of itself at one moment; `/health` shows it as JSON, `/metrics` as numbers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::base::CameraId;
+use crate::decode::DecodeStats;
+use crate::detect::CameraDetectStats;
+use crate::ingest::IngestSnapshot;
+use crate::outbox::OutboxStats;
+use crate::publish::PublishSnapshot;
+use crate::ring::RingStats;
+
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeSnapshot {
+    pub node: String,
+    pub version: &'static str,
+    pub uptime_s: u64,
+    /// All stages are built and the node has not been asked to stop.
+    pub ready: bool,
+    /// The thread that decides has answered within the last 30 s.
+    pub pipeline_alive: bool,
+    /// Share of the detect workers' time that is used, 0 to 1.
+    pub detect_load: f64,
+    /// Time in the model for one picture with its slices.
+    pub detect_run_ms: f64,
+    pub outbox: OutboxStats,
+    pub publish: PublishSnapshot,
+    pub events: EventCounts,
+    pub cameras: BTreeMap<CameraId, CameraSnapshot>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct EventCounts {
+    pub opened: u64,
+    pub updated: u64,
+    pub closed: u64,
+    pub expired: u64,
+    /// Evidence parts that could not be had; the event went on without.
+    pub evidence_missing: u64,
+    /// Whole seconds during which the outbox could not take a record.
+    pub outbox_full_seconds: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct CameraSnapshot {
+    pub ingest: IngestSnapshot,
+    pub ring: RingStats,
+    pub decode: DecodeStats,
+    /// `None` once the node is stopping.
+    pub detect: Option<CameraDetectStats>,
+    pub open_events: u64,
+    /// Events that the cap an hour held back.
+    pub suppressed_events: u64,
+}
+
+impl NodeSnapshot {
+    /// A dead camera or broker is shown but does not make the node unhealthy: a restart would not help.
+    pub fn healthy(&self) -> bool {
+        self.ready && self.pipeline_alive
+    }
+}
