@@ -62,7 +62,7 @@ impl Pipeline {
         let convert = make("videoconvert", BASE)?;
         let caps = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
         let sink = gst_app::AppSink::builder().caps(&caps).sync(false).async_(false).qos(false);
-        let sink = sink.max_buffers(MOST_HELD as u32).drop(true).build();
+        let sink = sink.max_buffers(MOST_HELD as u32).drop(true).wait_on_eos(false).build();
         let mut chain = vec![&parser, &decoder];
         chain.extend(download.as_ref());
         chain.extend([&convert, sink.upcast_ref()]);
@@ -214,10 +214,10 @@ fn pass_wanted(pad: &gst::Pad, wanted: &Arc<Mutex<BTreeSet<u64>>>) {
         let pts = buffer.pts().map_or(u64::MAX, |pts| (pts.nseconds() + 500) / 1000);
         let is_wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(&pts);
         if is_wanted && !buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
-            gst::PadProbeReturn::Ok
-        } else {
-            gst::PadProbeReturn::Drop
+            return gst::PadProbeReturn::Ok;
         }
+        info.flow_res = Ok(gst::FlowSuccess::Ok);
+        gst::PadProbeReturn::Handled
     });
 }
 
@@ -244,6 +244,7 @@ fn packed(frame: gst_video::VideoFrame<gst_video::video_frame::Readable>) -> Opt
     if stride == row {
         return Some(Bytes::from_owner(Rows { frame, bytes: row * height }));
     }
-    let rows = data.chunks(stride).take(height);
-    Some(rows.flat_map(|padded| &padded[..row]).copied().collect::<Vec<u8>>().into())
+    let mut rgb = Vec::with_capacity(row * height);
+    data.chunks(stride).take(height).for_each(|padded| rgb.extend_from_slice(&padded[..row]));
+    Some(rgb.into())
 }
