@@ -186,3 +186,93 @@ fn nearest(value: f32) -> f32 {
     let rounded = (value + WHOLE) - WHOLE;
     if rounded > value { rounded - 1.0 } else { rounded }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Reference {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        width: u32,
+        height: u32,
+        rgb: Vec<u8>,
+        input: InputSpec,
+        tensor: Vec<f32>,
+        placement: [f32; 4],
+    }
+
+    fn reference() -> Vec<Case> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/letterbox.json");
+        let text = std::fs::read_to_string(path).expect("committed reference");
+        serde_json::from_str::<Reference>(&text).expect("reference").cases
+    }
+
+    fn tensor(spec: &InputSpec) -> Vec<f32> {
+        vec![f32::NAN; (spec.width * spec.height * 3) as usize]
+    }
+
+    #[test]
+    fn agrees_with_the_numpy_reference_in_every_placing() {
+        for case in reference() {
+            let mut letterbox = Letterbox::new(&case.input, case.width, case.height);
+            let [scale_x, scale_y, left, top] = case.placement;
+            assert_eq!([letterbox.left as f32, letterbox.top as f32], [left, top]);
+            assert_eq!([letterbox.scale_x, letterbox.scale_y], [scale_x, scale_y]);
+            let mut tensor = tensor(&case.input);
+            let crop = Crop { x: 0, y: 0, width: case.width, height: case.height };
+            letterbox.fill(&case.rgb, case.width, crop, &case.input, &mut tensor);
+            for (i, (ours, theirs)) in tensor.iter().zip(&case.tensor).enumerate() {
+                assert!((ours - theirs).abs() < 1e-4, "{:?}: {i}: {ours}, not {theirs}", case.input);
+            }
+        }
+    }
+
+    #[test]
+    fn a_crop_is_as_the_same_pixels_alone() {
+        let case = &reference()[1];
+        let crop = Crop { x: 5, y: 3, width: 11, height: 9 };
+        let mut alone = Vec::new();
+        for y in 3..12 {
+            alone.extend_from_slice(&case.rgb[(y * 23 + 5) * 3..][..33]);
+        }
+        let (mut ours, mut theirs) = (tensor(&case.input), tensor(&case.input));
+        Letterbox::new(&case.input, 11, 9).fill(&case.rgb, 23, crop, &case.input, &mut ours);
+        Letterbox::new(&case.input, 11, 9).fill(
+            &alone,
+            11,
+            Crop { x: 0, y: 0, ..crop },
+            &case.input,
+            &mut theirs,
+        );
+        assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn undo_brings_the_picture_corners_back() {
+        for case in reference() {
+            let letterbox = Letterbox::new(&case.input, case.width, case.height);
+            let (columns, rows) = (letterbox.columns.len() as f32, letterbox.rows.len() as f32);
+            let (left, top) = (letterbox.left as f32, letterbox.top as f32);
+            let whole = letterbox.undo(&Rect::new(left, top, left + columns, top + rows));
+            assert!(whole.x0.abs() < 1e-3 && whole.y0.abs() < 1e-3);
+            assert!(
+                (whole.x1 - case.width as f32).abs() < 1e-3 && (whole.y1 - case.height as f32).abs() < 1e-3
+            );
+        }
+    }
+
+    #[test]
+    fn halves_are_rounded_upwards() {
+        assert_eq!(
+            [0.0, 0.49, 0.5, 1.5, 2.5, 254.5, 255.0].map(nearest),
+            [0.0, 0.0, 1.0, 2.0, 3.0, 255.0, 255.0]
+        );
+    }
+}

@@ -80,3 +80,102 @@ impl<P> Camera<P> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::monotonic;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_newest_picture_wins_and_keeps_the_place_in_the_queue() {
+        let start = monotonic();
+        let mut scheduler = Scheduler::new([SECOND, SECOND]);
+        assert_eq!(scheduler.offer(Slot(1), "old", start), None);
+        assert_eq!(scheduler.offer(Slot(0), "other", start + SECOND), None);
+        assert_eq!(scheduler.offer(Slot(1), "new", start + 2 * SECOND), Some("old"));
+        assert_eq!(scheduler.next(start + 3 * SECOND), Some((Slot(1), "new")));
+        assert_eq!(scheduler.next(start + 3 * SECOND), Some((Slot(0), "other")));
+    }
+
+    #[test]
+    fn the_most_overdue_goes_first_measured_in_its_own_interval() {
+        let start = monotonic();
+        let mut scheduler = Scheduler::new([2 * SECOND, 10 * SECOND]);
+        for (slot, at) in [(Slot(0), 0), (Slot(1), 0)] {
+            scheduler.offer(slot, (), start + at * SECOND);
+            assert_eq!(scheduler.next(start + at * SECOND), Some((slot, ())));
+            scheduler.finish(slot);
+        }
+        scheduler.offer(Slot(1), (), start + 4 * SECOND);
+        scheduler.offer(Slot(0), (), start + 5 * SECOND);
+        assert_eq!(
+            scheduler.next(start + 5 * SECOND),
+            Some((Slot(0), ())),
+            "2.5 intervals against half of one"
+        );
+    }
+
+    #[test]
+    fn a_camera_is_worked_on_by_one_worker_at_a_time() {
+        let now = monotonic();
+        let mut scheduler = Scheduler::new([SECOND]);
+        scheduler.offer(Slot(0), 1, now);
+        assert_eq!(scheduler.next(now), Some((Slot(0), 1)));
+        scheduler.offer(Slot(0), 2, now);
+        assert_eq!(scheduler.next(now), None);
+        scheduler.finish(Slot(0));
+        assert_eq!(scheduler.next(now), Some((Slot(0), 2)));
+    }
+
+    /// Serves one picture every `cost` while each camera offers at its interval; gives how often each was served
+    /// and its longest wait for a turn.
+    fn simulate(intervals: &[u64], cost: u64, until: u64) -> Vec<(u64, u64)> {
+        let start = monotonic();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut scheduler = Scheduler::new(intervals.iter().map(|&ms| Duration::from_millis(ms)));
+        let mut served = vec![(0, 0, 0); intervals.len()];
+        for now in 0..until {
+            for (i, interval) in intervals.iter().enumerate() {
+                if now % interval == 0 {
+                    scheduler.offer(Slot(i), (), at(now));
+                }
+            }
+            if now % cost == 0
+                && let Some((slot, ())) = scheduler.next(at(now))
+            {
+                let (count, last, longest) = &mut served[slot.0];
+                *longest = (now - *last).max(*longest);
+                (*count, *last) = (*count + 1, now);
+                scheduler.finish(slot);
+            }
+        }
+        served.into_iter().map(|(count, last, longest)| (count, longest.max(until - last))).collect()
+    }
+
+    #[test]
+    fn an_overloaded_box_gives_every_camera_the_same_share_of_its_wish() {
+        // Wanted: 10 pictures a second and 4 times 1; possible: 5 a second.
+        let served = simulate(&[100, 1000, 1000, 1000, 1000], 200, 60_000);
+        let share = |i: usize, wanted: f64| served[i].0 as f64 / wanted;
+        let slow: Vec<f64> = (1..5).map(|i| share(i, 60.0)).collect();
+        assert!(slow.iter().all(|s| (0.3..=0.5).contains(s)), "{served:?}");
+        assert!((0.3..=0.45).contains(&share(0, 600.0)), "{served:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn none_starves_whatever_the_load(intervals in prop::collection::vec(20u64..2000, 1..30), cost in 5u64..100) {
+            let served = simulate(&intervals, cost, 20_000);
+            // In units of its own interval nobody waits much longer than all the work takes once.
+            let load: f64 = intervals.iter().map(|i| cost as f64 / *i as f64).sum();
+            for (i, (count, longest)) in served.iter().enumerate() {
+                let fair = intervals[i] as f64 * load.max(1.0) * 2.0 + (cost * intervals.len() as u64 * 2) as f64;
+                prop_assert!(*count > 0 && (*longest as f64) <= fair, "camera {i}: {served:?} load {load}");
+            }
+        }
+    }
+}

@@ -72,3 +72,75 @@ fn spans(count: u32, overlap: f32, size: u32) -> Vec<(u32, u32)> {
     let start = |i: u32| if count == 1 { 0.0 } else { f64::from(last) * f64::from(i) / f64::from(count - 1) };
     (0..count).map(|i| (start(i).round() as u32, whole)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn candidate(score: f32, rect: [f32; 4]) -> Candidate {
+        Candidate { class: 0, score, rect: Rect::new(rect[0], rect[1], rect[2], rect[3]) }
+    }
+
+    proptest! {
+        #[test]
+        fn slices_cover_the_picture_and_overlap_as_asked(
+            count in 1u32..8, overlap in 0.0f32..0.5, size in 64u32..4000,
+        ) {
+            let spans = spans(count, overlap, size);
+            prop_assert_eq!(spans.len(), count as usize);
+            prop_assert_eq!(spans[0].0, 0);
+            let (last, length) = spans[spans.len() - 1];
+            prop_assert_eq!(last + length, size);
+            for pair in spans.windows(2) {
+                let common = (pair[0].0 + length) as f32 - pair[1].0 as f32;
+                prop_assert!(common >= overlap * length as f32 - 1.5, "{:?} of {}", pair, size);
+            }
+        }
+    }
+
+    #[test]
+    fn one_slice_is_the_whole_picture_once() {
+        let whole = Crop { x: 0, y: 0, width: 1920, height: 1080 };
+        assert_eq!(crops(&Tiling { columns: 1, rows: 1, overlap: 0.2 }, 1920, 1080), [whole]);
+        let six = crops(&Tiling { columns: 3, rows: 2, overlap: 0.2 }, 1920, 1080);
+        assert_eq!((six.len(), six[0]), (7, whole));
+    }
+
+    #[test]
+    fn only_inner_edges_cut() {
+        let crop = Crop { x: 0, y: 100, width: 200, height: 100 };
+        let cut = |rect: [f32; 4]| {
+            is_cut(&Rect::new(rect[0], rect[1], rect[2], rect[3]), &crop, 400, 200, (2.0, 2.0))
+        };
+        assert!(!cut([0.0, 150.0, 50.0, 200.0]), "left and lower edge are the picture's own");
+        assert!(cut([150.0, 150.0, 199.0, 180.0]));
+        assert!(cut([50.0, 101.0, 80.0, 150.0]));
+    }
+
+    #[test]
+    fn a_part_falls_to_the_whole_thing_which_takes_its_score() {
+        let whole = candidate(0.3, [0.0, 0.0, 100.0, 50.0]);
+        let most = candidate(0.8, [0.0, 0.0, 80.0, 50.0]);
+        let merged = merge(vec![whole], vec![most], 0.5);
+        assert_eq!(merged, [Candidate { score: 0.8, ..whole }]);
+    }
+
+    #[test]
+    fn a_small_part_inside_falls_but_not_to_mere_noise() {
+        let part = candidate(0.6, [0.0, 0.0, 20.0, 50.0]);
+        let full = candidate(0.5, [0.0, 0.0, 100.0, 50.0]);
+        assert_eq!(merge(vec![full], vec![part], 0.5), [full]);
+        let noise = candidate(0.12, [0.0, 0.0, 100.0, 50.0]);
+        assert_eq!(merge(vec![noise], vec![part], 0.5), [part, noise]);
+        let other = Candidate { class: 1, ..full };
+        assert_eq!(merge(vec![other], vec![part], 0.5), [part, other]);
+    }
+
+    #[test]
+    fn a_thing_that_only_slices_saw_stays() {
+        let parts = vec![candidate(0.6, [0.0, 0.0, 40.0, 50.0]), candidate(0.5, [60.0, 0.0, 90.0, 50.0])];
+        assert_eq!(merge(Vec::new(), parts.clone(), 0.5), parts);
+    }
+}

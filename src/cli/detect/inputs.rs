@@ -1,0 +1,190 @@
+//! What is to be looked at: pictures and videos by name, in folders, or as a COCO file lists them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use image::ImageReader;
+use serde::Deserialize;
+
+use super::Trouble;
+use crate::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime};
+use crate::config::{DecodeConfig, Sampling};
+use crate::decode::{DecoderChoice, Picture, Sampler, StreamDecoder};
+use crate::ingest::open_file;
+
+const PICTURES: [&str; 3] = ["jpg", "jpeg", "png"];
+const VIDEOS: [&str; 6] = ["mp4", "m4v", "mov", "mkv", "ts", "mts"];
+
+pub(super) struct Inputs {
+    pub sources: Vec<Source>,
+    /// What was named and is not there or not of a kind that can be read, with the reason.
+    pub bad: Vec<String>,
+    /// Ids of the COCO file's categories, by name.
+    pub categories: Option<HashMap<String, u64>>,
+}
+
+pub(super) struct Source {
+    path: PathBuf,
+    /// As the results name it.
+    pub label: String,
+    /// Of the picture in the COCO file.
+    pub id: Option<u64>,
+    video: bool,
+}
+
+impl Inputs {
+    /// # Errors
+    /// Not one picture or video.
+    pub fn find(named: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut inputs = Self { sources: Vec::new(), bad: Vec::new(), categories: None };
+        for path in named {
+            if path.is_dir() {
+                let before = inputs.sources.len();
+                inputs.search(path);
+                if inputs.sources.len() == before {
+                    inputs.bad.push(format!("{}: no pictures or videos in it", path.display()));
+                }
+            } else if !path.exists() {
+                inputs.bad.push(format!("{}: not there", path.display()));
+            } else if !inputs.add(path) {
+                let known = [&PICTURES[..], &VIDEOS[..]].concat().join(", ");
+                inputs.bad.push(format!("{}: its name ends in none of {known}", path.display()));
+            }
+        }
+        if inputs.sources.is_empty() {
+            bail!("nothing to look at: {}", inputs.bad.join("; "));
+        }
+        Ok(inputs)
+    }
+
+    /// # Errors
+    /// The COCO file cannot be read or lists no pictures.
+    pub fn from_coco(file: &Path, images: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+        let coco: Coco =
+            serde_json::from_str(&text).with_context(|| format!("{}: not a COCO file", file.display()))?;
+        if coco.images.is_empty() {
+            bail!("{}: lists no images", file.display());
+        }
+        let source = |image: CocoImage| Source {
+            path: images.join(&image.file_name),
+            label: image.file_name,
+            id: Some(image.id),
+            video: false,
+        };
+        Ok(Self {
+            sources: coco.images.into_iter().map(source).collect(),
+            bad: Vec::new(),
+            categories: Some(coco.categories.into_iter().map(|c| (c.name, c.id)).collect()),
+        })
+    }
+
+    /// In order of name, so that two runs give the same. Other files are passed over.
+    fn search(&mut self, folder: &Path) {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(e) => return self.bad.push(format!("{}: {e}", folder.display())),
+        };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+        paths.sort();
+        for path in paths {
+            // A link to a folder may lead in circles.
+            if path.is_dir() && !path.is_symlink() {
+                self.search(&path);
+            } else if path.is_file() {
+                self.add(&path);
+            }
+        }
+    }
+
+    fn add(&mut self, path: &Path) -> bool {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let video = VIDEOS.contains(&ending.as_str());
+        if video || PICTURES.contains(&ending.as_str()) {
+            let label = path.display().to_string();
+            self.sources.push(Source { path: path.to_path_buf(), label, id: None, video });
+            return true;
+        }
+        false
+    }
+}
+
+impl Source {
+    /// Gives every picture to `visit`; those of a video with their time from its start in seconds.
+    pub fn pictures(
+        &self,
+        every: Duration,
+        shutdown: &Shutdown,
+        mut visit: impl FnMut(&Picture, Option<f64>) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        if self.video {
+            return self.frames(every, shutdown, visit);
+        }
+        visit(&self.still().map_err(Trouble::Input)?, None)
+    }
+
+    fn still(&self) -> anyhow::Result<Picture> {
+        let reader = ImageReader::open(&self.path)?.with_guessed_format()?;
+        let rgb = reader.decode()?.into_rgb8();
+        Ok(Picture {
+            camera: self.camera(),
+            seq: FrameSeq(0),
+            stream: 0,
+            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
+            width: rgb.width(),
+            height: rgb.height(),
+            rgb: rgb.into_raw().into(),
+        })
+    }
+
+    fn frames(
+        &self,
+        every: Duration,
+        shutdown: &Shutdown,
+        mut visit: impl FnMut(&Picture, Option<f64>) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        let bad = |e: anyhow::Error| Trouble::Input(e);
+        let config = DecodeConfig { workers: 1, h264_decoder: None, h265_decoder: None };
+        let choice = DecoderChoice::new(&config).map_err(|e| bad(e.into()))?;
+        let reader = open_file(&self.path, self.camera(), WallTime(0)).map_err(|e| bad(e.into()))?;
+        let mut sampler = Sampler::new(Sampling::All, every);
+        let mut decoder: Option<StreamDecoder> = None;
+        let mut show = |pictures: Vec<Picture>| {
+            pictures.iter().try_for_each(|p| visit(p, Some(p.capture.at.as_secs_f64())))
+        };
+        for frame in reader {
+            if shutdown.is_stopped() {
+                return Ok(());
+            }
+            let frame = frame.map_err(|e| bad(e.into()))?;
+            let wanted = sampler.wants(&frame);
+            let decoder = decoder.get_or_insert_with(|| StreamDecoder::new(&choice, frame.codec));
+            show(decoder.push_if(&frame, wanted).map_err(|e| bad(e.into()))?)?;
+        }
+        decoder.map_or(Ok(()), |mut decoder| show(decoder.finish()))
+    }
+
+    fn camera(&self) -> CameraId {
+        CameraId::from("detect")
+    }
+}
+
+#[derive(Deserialize)]
+struct Coco {
+    images: Vec<CocoImage>,
+    categories: Vec<CocoCategory>,
+}
+
+#[derive(Deserialize)]
+struct CocoImage {
+    id: u64,
+    file_name: String,
+}
+
+#[derive(Deserialize)]
+struct CocoCategory {
+    id: u64,
+    name: String,
+}
