@@ -1,0 +1,164 @@
+//! All rules of one camera: the steps of a picture, the tick of an empty stream, restart.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+
+use super::Violation;
+use super::events::Teller;
+use super::observe::{Scene, observe};
+use super::place::is_finite;
+use super::schedule::is_awake;
+use super::state::{RuleState, RulesState};
+use crate::base::{CameraId, ClassName, WallTime};
+use crate::config::Rule;
+use crate::track::Track;
+
+/// The model's score thresholds by class.
+pub type Thresholds = BTreeMap<ClassName, f32>;
+
+/// For how long a closed place is known as one that was clear, beyond its quiet time.
+const KNOWN_CLEAR: Duration = Duration::from_secs(3600);
+
+/// Judges the pictures of one camera. The same tracks give the same violations, ids included.
+pub struct CameraRules {
+    node: String,
+    camera: CameraId,
+    rules: Vec<Rule>,
+    thresholds: Thresholds,
+    max_events_per_hour: u32,
+    time_zone: TimeZone,
+    /// `state.rules` stands in the order of `rules`.
+    state: RulesState,
+}
+
+impl CameraRules {
+    pub fn new(
+        node: &str,
+        camera: CameraId,
+        rules: Vec<Rule>,
+        thresholds: Thresholds,
+        max_events_per_hour: u32,
+    ) -> Self {
+        let state = RulesState::new(rules.iter().map(|r| (r.id.clone(), meaning(r))));
+        let (node, time_zone) = (node.to_owned(), TimeZone::UTC);
+        Self { node, camera, rules, thresholds, max_events_per_hour, time_zone, state }
+    }
+
+    /// The zone of the times of day in reasons; UTC unless given.
+    #[must_use]
+    pub fn with_time_zone(mut self, time_zone: TimeZone) -> Self {
+        self.time_zone = time_zone;
+        self
+    }
+
+    /// One analysed picture, also when nothing was seen in it: `tracks` are all live tracks of the tracker.
+    ///
+    /// Gives expiries first, then rule by rule what closed, opened and was told again.
+    pub fn step(&mut self, at: WallTime, tracks: &[Track]) -> Vec<Violation> {
+        let mut out = self.tick(at);
+        let tracks = finite(tracks);
+        let state = &mut self.state;
+        let last = state.last_at.replace(at);
+        if let Some(last) = last {
+            state.move_back(last.since(at));
+        }
+        state.quiet.retain(|q| at < q.until || at.since(q.from) < KNOWN_CLEAR);
+        let teller = Teller {
+            node: &self.node,
+            camera: &self.camera,
+            time_zone: &self.time_zone,
+            max_events_per_hour: self.max_events_per_hour,
+        };
+        for (index, rule) in self.rules.iter().enumerate() {
+            let scene = Scene {
+                at,
+                tracks: &tracks,
+                thresholds: &self.thresholds,
+                rule,
+                awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),
+                watched_before: last.is_some_and(|last| at.since(last) < rule.expire_after),
+            };
+            state.passed_over += observe(&scene, &state.quiet, &mut state.rules[index].spots);
+            teller.turn(&scene, state, index, &mut out);
+        }
+        out
+    }
+
+    /// Without a picture: expires what was not seen clearly for too long.
+    ///
+    /// `at` is on the clock of the pictures: the last capture time plus what has passed since. A tick at any other
+    /// time than a picture's changes nothing but expiries.
+    pub fn tick(&mut self, at: WallTime) -> Vec<Violation> {
+        let mut out = Vec::new();
+        let teller = Teller {
+            node: &self.node,
+            camera: &self.camera,
+            time_zone: &self.time_zone,
+            max_events_per_hour: self.max_events_per_hour,
+        };
+        teller.expire_orphans(at, &mut self.state, &mut out);
+        for (index, rule) in self.rules.iter().enumerate() {
+            teller.expire(at, rule, &mut self.state, index, &mut out);
+        }
+        out
+    }
+
+    /// What must be kept for a restart: dwell in progress, open events, quiet places, counters.
+    pub fn state(&self) -> RulesState {
+        self.state.clone()
+    }
+
+    /// Goes on where `saved` stopped. Rules that are new begin empty; open events of rules that are gone, or that mean
+    /// something else now (class, kind, zones or objects), expire at the next step or tick.
+    pub fn restore(&mut self, mut saved: RulesState) {
+        let mut old = std::mem::take(&mut saved.rules);
+        for now in &self.state.rules {
+            let kept = old.iter().position(|o| o.id == now.id && o.meaning == now.meaning);
+            saved.rules.push(match kept {
+                Some(i) => old.swap_remove(i),
+                None => RuleState {
+                    id: now.id.clone(),
+                    meaning: now.meaning.clone(),
+                    spots: Vec::new(),
+                    events: Vec::new(),
+                },
+            });
+        }
+        saved.orphans.extend(old.into_iter().flat_map(|o| o.events));
+        self.state = saved;
+    }
+
+    /// Things that the hourly cap kept from opening an event, each once, since the beginning.
+    pub fn suppressed(&self) -> u64 {
+        self.state.suppressed
+    }
+
+    /// Things that were not watched because a rule held too many, since the beginning; counted in each picture.
+    pub fn passed_over(&self) -> u64 {
+        self.state.passed_over
+    }
+
+    /// Events that are open now.
+    pub fn open_events(&self) -> usize {
+        self.state.rules.iter().map(|r| r.events.len()).sum()
+    }
+}
+
+fn finite(tracks: &[Track]) -> Cow<'_, [Track]> {
+    if tracks.iter().all(|t| is_finite(&t.rect)) {
+        return Cow::Borrowed(tracks);
+    }
+    Cow::Owned(tracks.iter().filter(|t| is_finite(&t.rect)).cloned().collect())
+}
+
+/// What a rule says, without how often and how loud it says it.
+fn meaning(rule: &Rule) -> String {
+    let zones: Vec<_> = rule.zones.iter().map(|z| (z.id.as_str(), z.polygon.corners())).collect();
+    let said = format!("{:?}", (&rule.class.id, &rule.kind, zones, &rule.objects));
+    let digest = Sha256::digest(said);
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,284 @@
+//! The life of an event: opened, joined by neighbours, told again, closed or expired.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::observe::{Scene, is_gone, qualifies, stands};
+use super::place::{ONE_IOU, SAME_IOU, around, touch};
+use super::reason;
+use super::state::{Event, Quiet, RuleState, RulesState, Spot};
+use super::{Transition, Violation, ViolationObject};
+use crate::base::{CameraId, Rect, WallTime};
+use crate::config::{Rule, RuleKind};
+
+/// Places that a class keeps quiet about, per event; more than that are a crowd, and the newest count.
+const MAX_PLACES: usize = 64;
+/// What each kind of companion takes off the doubt, and how many count.
+const COMPANION_RAISE: (f32, usize) = (0.15, 2);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Whose events these are and how they are told.
+pub(super) struct Teller<'a> {
+    pub(super) node: &'a str,
+    pub(super) camera: &'a CameraId,
+    pub(super) time_zone: &'a TimeZone,
+    pub(super) max_events_per_hour: u32,
+}
+
+impl Teller<'_> {
+    /// After `observe`: closes, joins, opens and tells again.
+    pub(super) fn turn(&self, scene: &Scene, state: &mut RulesState, index: usize, out: &mut Vec<Violation>) {
+        self.end(scene.at, scene.rule, state, index, out, |spot| is_gone(scene.rule, spot), true);
+        self.open(scene, state, index, out);
+        let rule_state = &mut state.rules[index];
+        let spots = &rule_state.spots;
+        for event in &mut rule_state.events {
+            refresh(event, spots);
+            let due = scene.at.since(event.told) >= scene.rule.update_every && event.last_seen > event.told;
+            if scene.awake && due {
+                event.revision += 1;
+                event.told = scene.at;
+                let reason = reason::of_open(scene.rule, event, scene.at, self.time_zone);
+                out.push(self.tell(event, Transition::Updated, scene.at, reason));
+            }
+        }
+    }
+
+    /// Expires what no picture has shown clearly for too long.
+    pub(super) fn expire(
+        &self,
+        at: WallTime,
+        rule: &Rule,
+        state: &mut RulesState,
+        index: usize,
+        out: &mut Vec<Violation>,
+    ) {
+        let lost = |spot: &Spot| at.since(spot.last_clear) >= rule.expire_after;
+        self.end(at, rule, state, index, out, lost, false);
+    }
+
+    /// Expires the events of rules that are no more.
+    pub(super) fn expire_orphans(&self, at: WallTime, state: &mut RulesState, out: &mut Vec<Violation>) {
+        for mut event in state.orphans.drain(..) {
+            event.revision += 1;
+            let reason = reason::of_orphan(&event, at, self.time_zone);
+            out.push(self.tell(&event, Transition::Expired, at, reason));
+        }
+    }
+
+    /// Takes out the things that `over` names and ends the events that have none left.
+    #[expect(clippy::too_many_arguments, reason = "one ending for both causes")]
+    fn end(
+        &self,
+        at: WallTime,
+        rule: &Rule,
+        state: &mut RulesState,
+        index: usize,
+        out: &mut Vec<Violation>,
+        over: impl Fn(&Spot) -> bool,
+        clearly: bool,
+    ) {
+        let rule_state = &mut state.rules[index];
+        rule_state.spots.retain(|s| !over(s));
+        let RuleState { spots, events, .. } = rule_state;
+        let quiet = &mut state.quiet;
+        events.retain_mut(|event| {
+            if spots.iter().any(|s| s.event == Some(event.id)) {
+                return true;
+            }
+            event.revision += 1;
+            let (transition, reason) = if clearly {
+                let until = at + rule.cool_down;
+                let (class, places) = (event.class.clone(), std::mem::take(&mut event.places));
+                quiet.push(Quiet { class, places, from: at, until });
+                (Transition::Closed, reason::of_closed(rule, event, at, self.time_zone))
+            } else {
+                (Transition::Expired, reason::of_expired(rule, event, at, self.time_zone))
+            };
+            out.push(self.tell(event, transition, at, reason));
+            false
+        });
+    }
+
+    /// Gives each thing that qualifies to an open event beside it, or opens one.
+    fn open(&self, scene: &Scene, state: &mut RulesState, index: usize, out: &mut Vec<Violation>) {
+        let spots = &state.rules[index].spots;
+        let mut ready: Vec<usize> =
+            (0..spots.len()).filter(|i| spots[*i].event.is_none() && qualifies(scene, &spots[*i])).collect();
+        ready.sort_by_key(|i| (spots[*i].since, *i));
+        let mut opened = Vec::new();
+        // Joining makes an event larger, and then others may touch it: again until nothing joins.
+        loop {
+            self.join(scene.rule, &mut state.rules[index], &mut ready);
+            let Some(next) = ready.iter().position(|i| self.may_open(scene, state, index, *i)) else { break };
+            let spot = ready.remove(next);
+            opened.push(self.begin(scene, state, index, spot));
+        }
+        for id in opened {
+            let RuleState { spots, events, .. } = &mut state.rules[index];
+            let event = events.iter_mut().find(|e| e.id == id).expect("opened above");
+            refresh(event, spots);
+            let reason = reason::of_open(scene.rule, event, scene.at, self.time_zone);
+            out.push(self.tell(event, Transition::Opened, scene.at, reason));
+        }
+    }
+
+    fn join(&self, rule: &Rule, state: &mut RuleState, ready: &mut Vec<usize>) {
+        if matches!(rule.kind, RuleKind::Count { .. }) {
+            return;
+        }
+        let beside = |a: &Rect, b: &Rect| {
+            a.iou(b) >= ONE_IOU || (rule.merge_distance > 0.0 && touch(a, b, rule.merge_distance))
+        };
+        let RuleState { spots, events, .. } = state;
+        loop {
+            let found = ready.iter().enumerate().find_map(|(n, i)| {
+                let mine = &spots[*i].rect;
+                let member = spots.iter().find(|s| s.event.is_some() && beside(&s.rect, mine));
+                let event = member.and_then(|s| s.event);
+                let over = || events.iter().find(|e| e.rect.iou(mine) >= ONE_IOU).map(|e| e.id);
+                event.or_else(over).map(|id| (n, *i, id))
+            });
+            let Some((n, i, id)) = found else { return };
+            ready.remove(n);
+            spots[i].event = Some(id);
+            if let Some(event) = events.iter_mut().find(|e| e.id == id) {
+                remember(&mut event.places, spots[i].place);
+            }
+        }
+    }
+
+    /// Not quiet, and under the cap; what the cap holds back is counted once.
+    fn may_open(&self, scene: &Scene, state: &mut RulesState, index: usize, spot: usize) -> bool {
+        let this = &mut state.rules[index].spots[spot];
+        let (rect, standing) = (this.rect, stands(&scene.rule.kind));
+        let here = |p: &Rect| {
+            let share = p.intersection(&rect) / rect.area().max(1e-9);
+            p.iou(&rect) >= SAME_IOU || (!standing && share >= 0.5)
+        };
+        let class = &scene.rule.class.id;
+        let quiet = |q: &Quiet| q.class == *class && scene.at < q.until && q.places.iter().any(here);
+        if state.quiet.iter().any(quiet) {
+            return false;
+        }
+        state.opened.retain(|t| scene.at.since(*t) < HOUR);
+        if state.opened.len() < self.max_events_per_hour as usize {
+            return true;
+        }
+        if !std::mem::replace(&mut this.suppressed, true) {
+            state.suppressed += 1;
+        }
+        false
+    }
+
+    fn begin(&self, scene: &Scene, state: &mut RulesState, index: usize, spot: usize) -> Uuid {
+        state.counter += 1;
+        state.opened.push(scene.at);
+        let (rule, at) = (scene.rule, scene.at);
+        let spot = &mut state.rules[index].spots[spot];
+        let id = event_id(self.node, self.camera, &rule.id, spot.since, state.counter);
+        spot.event = Some(id);
+        let event = Event {
+            id,
+            rule: rule.id.clone(),
+            class: rule.class.id.clone(),
+            zone: spot.zone.clone(),
+            severity: rule.severity,
+            revision: 0,
+            started: spot.since,
+            told: at,
+            last_seen: at,
+            confidence: 0.0,
+            rect: spot.rect,
+            objects: Vec::new(),
+            places: vec![spot.place],
+        };
+        state.rules[index].events.push(event);
+        id
+    }
+
+    fn tell(&self, event: &Event, transition: Transition, at: WallTime, reason: String) -> Violation {
+        Violation {
+            id: event.id,
+            transition,
+            revision: event.revision,
+            camera: self.camera.clone(),
+            rule: event.rule.clone(),
+            class: event.class.clone(),
+            zone: event.zone.clone(),
+            severity: event.severity,
+            started: event.started,
+            at,
+            last_seen: event.last_seen,
+            confidence: event.confidence,
+            rect: event.rect,
+            objects: event.objects.clone(),
+            reason,
+        }
+    }
+}
+
+/// UUIDv7 (RFC 9562, 5.7) of the start; the random bits are a hash, so that a replay gives the same.
+fn event_id(node: &str, camera: &CameraId, rule: &str, started: WallTime, counter: u64) -> Uuid {
+    let mut hash = Sha256::new();
+    for part in [node, camera.as_str(), rule] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(started.0.to_be_bytes());
+    hash.update(counter.to_be_bytes());
+    let digest = hash.finalize();
+    let mut bits = [0; 10];
+    bits.copy_from_slice(&digest[..10]);
+    let millis = u64::try_from(started.0 / 1000).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &bits).into_uuid()
+}
+
+/// Boxes, scores and places of an event from its things; without any in the picture it stays as it was.
+fn refresh(event: &mut Event, spots: &[Spot]) {
+    let members = || spots.iter().filter(|s| s.event == Some(event.id));
+    let Some(seen) = members().filter(|s| s.seen_now).map(|s| s.last_seen).max() else { return };
+    event.last_seen = seen;
+    let objects: Vec<ViolationObject> = members().flat_map(objects).collect();
+    let boxes = members().map(|s| s.rect).reduce(|a, b| around(&a, &b));
+    let confidence = confidence(members());
+    let moved: Vec<(Rect, Rect)> = members().map(|s| (s.place, s.rect)).collect();
+    (event.objects, event.confidence) = (objects, confidence);
+    event.rect = boxes.unwrap_or(event.rect);
+    for (place, now) in moved {
+        // The way that a thing has gone is its place.
+        match event.places.iter_mut().find(|p| around(p, &place) == **p) {
+            Some(way) => *way = around(way, &now),
+            None => remember(&mut event.places, around(&place, &now)),
+        }
+    }
+}
+
+fn remember(places: &mut Vec<Rect>, place: Rect) {
+    if places.len() >= MAX_PLACES {
+        places.remove(0);
+    }
+    places.push(place);
+}
+
+fn objects(spot: &Spot) -> Vec<ViolationObject> {
+    if !spot.counted.is_empty() {
+        return spot.counted.clone();
+    }
+    let (class, track, score, rect) = (spot.class.clone(), spot.track, spot.score, spot.rect);
+    vec![ViolationObject { class, track, score, rect }]
+}
+
+/// Mean score of all pictures of all members; each kind of companion takes a share off the doubt. 0 to 1.
+fn confidence<'a>(members: impl Iterator<Item = &'a Spot> + Clone) -> f32 {
+    let (sum, n) = members.clone().fold((0, 0), |(sum, n), s| (sum + s.scores.0, n + s.scores.1));
+    let mean = sum as f32 / (n.max(1) as f32 * 10_000.0);
+    let mut kinds: Vec<_> = members.flat_map(|s| &s.companions).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let raise = COMPANION_RAISE.0 * kinds.len().min(COMPANION_RAISE.1) as f32;
+    (mean + (1.0 - mean) * raise).clamp(0.0, 1.0)
+}

@@ -1,0 +1,358 @@
+//! One picture against the things that a rule watches: which are still there, which are clearly gone, which are new.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::ViolationObject;
+use super::camera::Thresholds;
+use super::place::{ONE_IOU, SAME_IOU, around, clear_of_line, crosses, heights_between, hides, is_near};
+use super::state::{History, Quiet, Slot, Spot};
+use crate::base::{Rect, WallTime, ZoneId};
+use crate::config::{Rule, RuleKind};
+use crate::track::Track;
+
+/// Things that a rule holds at a time; more is a scene that no rule can judge.
+pub(super) const MAX_SPOTS: usize = 512;
+/// Score that counts where neither rule nor model says one.
+const DEFAULT_SCORE: f32 = 0.3;
+
+/// One picture as a rule sees it.
+pub(super) struct Scene<'a> {
+    pub(super) at: WallTime,
+    pub(super) tracks: &'a [Track],
+    pub(super) thresholds: &'a Thresholds,
+    pub(super) rule: &'a Rule,
+    pub(super) awake: bool,
+    /// There was a picture shortly before: what is new now has just come.
+    pub(super) watched_before: bool,
+}
+
+/// Brings the rule's things up to this picture. Gives the number of new things passed over as too many.
+pub(super) fn observe(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
+    spots.iter_mut().for_each(|s| s.seen_now = false);
+    let passed_over = match &scene.rule.kind {
+        RuleKind::Count { limit, .. } => observe_count(scene, *limit as usize, quiet, spots),
+        _ => observe_things(scene, quiet, spots),
+    };
+    if !scene.awake && counts_waking_time(&scene.rule.kind) {
+        spots.iter_mut().filter(|s| s.event.is_none()).for_each(|s| s.since = scene.at);
+    }
+    passed_over
+}
+
+/// Clearly absent in enough pictures.
+pub(super) fn is_gone(rule: &Rule, spot: &Spot) -> bool {
+    spot.history.of_last(rule.hysteresis.1).1 >= rule.hysteresis.0
+}
+
+/// Everything holds that an event needs, but for quiet times and the cap.
+pub(super) fn qualifies(scene: &Scene, spot: &Spot) -> bool {
+    let (dwell, must_happen) = match scene.rule.kind {
+        RuleKind::Presence { dwell, .. }
+        | RuleKind::Count { dwell, .. }
+        | RuleKind::CompanionAbsent { dwell, .. }
+        | RuleKind::LongDwell { dwell } => (dwell, false),
+        RuleKind::Entry | RuleKind::LineCrossing { .. } => (Duration::ZERO, true),
+    };
+    let (seen, of) = scene.rule.hysteresis;
+    scene.awake
+        && spot.seen_now
+        && (spot.happened || !must_happen)
+        && scene.at.since(spot.since) >= dwell
+        && spot.history.of_last(of).0 >= seen
+}
+
+/// Things of this kind are known by their place; others move and are known by their track.
+pub(super) fn stands(kind: &RuleKind) -> bool {
+    matches!(kind, RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. })
+}
+
+fn counts_waking_time(kind: &RuleKind) -> bool {
+    !matches!(kind, RuleKind::LongDwell { .. } | RuleKind::Entry | RuleKind::LineCrossing { .. })
+}
+
+fn observe_things(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
+    let rule = scene.rule;
+    let seen: Vec<&Track> =
+        scene.tracks.iter().filter(|t| t.seen_now && rule.objects.contains(&t.class)).collect();
+    let of_spot = recognise(&rule.kind, spots, &seen);
+    let mut taken = vec![false; seen.len()];
+    for (spot, found) in spots.iter_mut().zip(&of_spot) {
+        match found {
+            Some(i) => {
+                taken[*i] = true;
+                see(scene, spot, seen[*i]);
+            }
+            None => miss(scene, spot),
+        }
+    }
+    let known = spots.len();
+    let mut passed_over = 0;
+    for (track, _) in seen.iter().zip(taken).filter(|(_, taken)| !taken) {
+        // A second box on a thing that is known, or was found a moment ago, is the same thing.
+        let double = spots.iter().any(|s| s.seen_now && s.rect.iou(&track.rect) >= ONE_IOU);
+        let Some(spot) = (!double).then(|| begin(scene, quiet, track)).flatten() else { continue };
+        if spots.len() < MAX_SPOTS {
+            spots.push(spot);
+        } else {
+            passed_over += 1;
+        }
+    }
+    for spot in &mut spots[known..] {
+        note_companions(scene, spot);
+    }
+    passed_over
+}
+
+/// For each spot the track that is the same thing: by track, then by place, the best overlap first.
+fn recognise(kind: &RuleKind, spots: &[Spot], seen: &[&Track]) -> Vec<Option<usize>> {
+    let stands = stands(kind);
+    let mut of_spot: Vec<Option<usize>> = vec![None; spots.len()];
+    let mut taken = vec![false; seen.len()];
+    for (spot, found) in spots.iter().zip(&mut of_spot) {
+        // After a restart numbers begin again; a track that began after the spot was last seen is another one.
+        let same = |t: &&Track| {
+            t.id == spot.track && t.first_seen <= spot.last_seen && (!stands || is_near(&spot.place, &t.rect))
+        };
+        *found = seen.iter().position(same).filter(|i| !std::mem::replace(&mut taken[*i], true));
+    }
+    let place = |s: &Spot| if stands { s.place } else { s.rect };
+    let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
+    for (s, spot) in spots.iter().enumerate().filter(|(s, _)| of_spot[*s].is_none()) {
+        for (t, track) in seen.iter().enumerate().filter(|(t, _)| !taken[*t]) {
+            let overlap = place(spot).iou(&track.rect);
+            if overlap >= SAME_IOU {
+                pairs.push((overlap, s, t));
+            }
+        }
+    }
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    for (_, s, t) in pairs {
+        if of_spot[s].is_none() && !taken[t] {
+            (of_spot[s], taken[t]) = (Some(t), true);
+        }
+    }
+    of_spot
+}
+
+fn see(scene: &Scene, spot: &mut Spot, track: &Track) {
+    let holds = stands(&scene.rule.kind) || condition(scene, track).is_some();
+    spot.track = track.id;
+    spot.class = track.class.clone();
+    spot.rect = track.rect;
+    if !holds {
+        clearly_absent(scene, spot);
+        return;
+    }
+    if let RuleKind::LineCrossing { line, direction } = scene.rule.kind
+        && let Some(now) = clear_of_line(line, &track.rect)
+    {
+        let crossed = spot.beside.is_some_and(|before| crosses(line, direction, before, now));
+        if crossed && scene.awake && !spot.happened && zone_of(scene.rule, &track.rect).is_some() {
+            (spot.happened, spot.since) = (true, scene.at);
+        }
+        spot.beside = Some(now);
+    }
+    spot.score = track.score;
+    add_score(spot, track.score);
+    mark_seen(scene, spot);
+    note_companions(scene, spot);
+}
+
+fn miss(scene: &Scene, spot: &mut Spot) {
+    // What stood beside it before hides nothing that it did not hide then; what came since does.
+    let hidden = scene.tracks.iter().any(|t| {
+        t.seen_now && t.id != spot.track && t.still_since > spot.last_seen && hides(&t.rect, &spot.rect)
+    });
+    if !hidden {
+        clearly_absent(scene, spot);
+    }
+}
+
+/// A new thing, if it meets the rule's condition strongly enough.
+fn begin(scene: &Scene, quiet: &[Quiet], track: &Track) -> Option<Spot> {
+    let (rule, at) = (scene.rule, scene.at);
+    let least =
+        rule.min_score.or_else(|| scene.thresholds.get(&track.class).copied()).unwrap_or(DEFAULT_SCORE);
+    let zone = condition(scene, track)?;
+    let still_for = at.since(track.still_since);
+    let since = match rule.kind {
+        RuleKind::LongDwell { dwell } if still_for < slot_length(dwell) => return None,
+        RuleKind::Presence { still: true, .. } if still_for.is_zero() => return None,
+        RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. } => track.still_since,
+        _ => at,
+    };
+    // What was clearly gone has not been there since before it went.
+    let same =
+        |q: &&Quiet| q.class == rule.class.id && q.places.iter().any(|p| p.iou(&track.rect) >= SAME_IOU);
+    let since = quiet.iter().filter(same).map(|q| q.from).fold(since, WallTime::max).min(at);
+    let mut spot = Spot {
+        track: track.id,
+        class: track.class.clone(),
+        zone,
+        place: track.rect,
+        rect: track.rect,
+        score: track.score,
+        since,
+        last_seen: at,
+        last_clear: at,
+        seen_now: false,
+        history: History::default(),
+        happened: rule.kind == RuleKind::Entry && scene.awake && scene.watched_before,
+        beside: None,
+        slot: Slot { start: at, seen: false, absent: false },
+        companions: BTreeSet::new(),
+        counted: Vec::new(),
+        scores: (0, 0),
+        suppressed: false,
+        event: None,
+    };
+    if let RuleKind::LineCrossing { line, .. } = rule.kind {
+        spot.beside = clear_of_line(line, &track.rect);
+    }
+    add_score(&mut spot, track.score);
+    mark_seen(scene, &mut spot);
+    (track.score >= least).then_some(spot)
+}
+
+/// The zone in which the thing meets the rule's condition in this picture; the inner `None` is the whole picture.
+fn condition(scene: &Scene, track: &Track) -> Option<Option<ZoneId>> {
+    match scene.rule.kind {
+        RuleKind::LineCrossing { .. } => Some(zone_of(scene.rule, &track.rect).flatten()),
+        RuleKind::CompanionAbsent { distance, .. } => {
+            // A companion that is hidden for a moment is still there: all live tracks count.
+            let near = |t: &Track| {
+                scene.rule.companions.contains(&t.class) && heights_between(&track.rect, &t.rect) <= distance
+            };
+            zone_of(scene.rule, &track.rect).filter(|_| !scene.tracks.iter().any(near))
+        }
+        _ => zone_of(scene.rule, &track.rect),
+    }
+}
+
+/// The first of the rule's zones in which the thing stands.
+fn zone_of(rule: &Rule, rect: &Rect) -> Option<Option<ZoneId>> {
+    if rule.zones.is_empty() {
+        return Some(None);
+    }
+    let feet = rect.bottom_center();
+    rule.zones.iter().find(|z| z.polygon.contains(feet)).map(|z| Some(z.id.clone()))
+}
+
+fn mark_seen(scene: &Scene, spot: &mut Spot) {
+    (spot.last_seen, spot.last_clear, spot.seen_now) = (scene.at, scene.at, true);
+    match scene.rule.kind {
+        RuleKind::LongDwell { dwell } => {
+            end_slot(scene.at, dwell, spot);
+            spot.slot.seen = true;
+        }
+        _ => spot.history.push(true),
+    }
+}
+
+fn clearly_absent(scene: &Scene, spot: &mut Spot) {
+    if let RuleKind::LongDwell { dwell } = scene.rule.kind {
+        end_slot(scene.at, dwell, spot);
+        // A picture in which nothing at all is seen may be a night: it says nothing.
+        spot.slot.absent |= scene.tracks.iter().any(|t| t.seen_now && t.id != spot.track);
+    } else {
+        spot.last_clear = scene.at;
+        spot.history.push(false);
+    }
+}
+
+fn end_slot(at: WallTime, dwell: Duration, spot: &mut Spot) {
+    if at.since(spot.slot.start) < slot_length(dwell) {
+        return;
+    }
+    if spot.slot.seen || spot.slot.absent {
+        spot.history.push(spot.slot.seen);
+        spot.last_clear = at;
+    }
+    spot.slot = Slot { start: at, seen: false, absent: false };
+}
+
+/// A long dwell is judged by stretches of a 48th of it, but no longer than an hour.
+pub(super) fn slot_length(dwell: Duration) -> Duration {
+    (dwell / 48).clamp(Duration::from_secs(1), Duration::from_secs(3600))
+}
+
+fn note_companions(scene: &Scene, spot: &mut Spot) {
+    if matches!(scene.rule.kind, RuleKind::CompanionAbsent { .. }) || scene.rule.companions.is_empty() {
+        return;
+    }
+    for track in scene.tracks.iter().filter(|t| t.seen_now && scene.rule.companions.contains(&t.class)) {
+        if zone_of(scene.rule, &track.rect).is_some_and(|zone| zone == spot.zone) {
+            spot.companions.insert(track.class.clone());
+        }
+    }
+}
+
+fn add_score(spot: &mut Spot, score: f32) {
+    let score = if score.is_finite() { score.clamp(0.0, 1.0) } else { 0.0 };
+    spot.scores.0 += (score * 10_000.0).round() as u64;
+    spot.scores.1 += 1;
+}
+
+/// For a count the watched thing is the zone: present while more than `limit` are in it.
+fn observe_count(scene: &Scene, limit: usize, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
+    let rule = scene.rule;
+    let zones: Vec<Option<ZoneId>> = if rule.zones.is_empty() {
+        vec![None]
+    } else {
+        rule.zones.iter().map(|z| Some(z.id.clone())).collect()
+    };
+    for zone in zones {
+        let inside = inside(scene, zone.as_ref());
+        let over = inside.len() > limit;
+        let index = match spots.iter().position(|s| s.zone == zone) {
+            Some(index) => index,
+            None if over => {
+                let Some(mut spot) = inside.first().and_then(|t| begin(scene, quiet, t)) else { continue };
+                (spot.zone, spot.history, spot.scores) = (zone, History::default(), (0, 0));
+                spots.push(spot);
+                spots.len() - 1
+            }
+            None => continue,
+        };
+        let spot = &mut spots[index];
+        if !over {
+            clearly_absent(scene, spot);
+            continue;
+        }
+        let boxes = inside.iter().map(|t| t.rect);
+        spot.rect = boxes.reduce(|a, b| around(&a, &b)).unwrap_or(spot.rect);
+        spot.counted = inside.iter().map(|t| object(t)).collect();
+        inside.iter().for_each(|t| add_score(spot, t.score));
+        mark_seen(scene, spot);
+        note_companions(scene, spot);
+    }
+    0
+}
+
+/// What counts in the zone, each thing once, best first.
+fn inside<'a>(scene: &Scene<'a>, zone: Option<&ZoneId>) -> Vec<&'a Track> {
+    let rule = scene.rule;
+    let least = |t: &Track| {
+        rule.min_score.or_else(|| scene.thresholds.get(&t.class).copied()).unwrap_or(DEFAULT_SCORE)
+    };
+    let polygon = zone.and_then(|id| rule.zones.iter().find(|z| z.id == *id)).map(|z| &z.polygon);
+    let mut found: Vec<&Track> = scene
+        .tracks
+        .iter()
+        .filter(|t| t.seen_now && rule.objects.contains(&t.class) && t.score >= least(t))
+        .filter(|t| polygon.is_none_or(|p| p.contains(t.rect.bottom_center())))
+        .collect();
+    found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    let mut once: Vec<&Track> = Vec::new();
+    for track in found {
+        if !once.iter().any(|t| t.rect.iou(&track.rect) > 0.7) {
+            once.push(track);
+        }
+    }
+    once
+}
+
+fn object(track: &Track) -> ViolationObject {
+    ViolationObject { class: track.class.clone(), track: track.id, score: track.score, rect: track.rect }
+}

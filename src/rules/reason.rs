@@ -1,0 +1,126 @@
+//! The sentence that tells an officer why: what, where, since when, with the numbers that decided.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::state::Event;
+use crate::base::{ClassName, WallTime};
+use crate::config::{Rule, RuleKind};
+
+/// Why an event is open, for its opening and its updates.
+pub(super) fn of_open(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone) -> String {
+    let what = things(event);
+    let place = place(rule, event);
+    let since = clock(event.started, at, zone);
+    let lasted = at.since(event.started);
+    let plural = event.objects.len() > 1;
+    match &rule.kind {
+        RuleKind::Presence { dwell, still } => {
+            let verb = match (still, plural) {
+                (true, false) => "stands",
+                (true, true) => "stand",
+                (false, false) => "is",
+                (false, true) => "are",
+            };
+            format!("{what} {verb} {place} since {since} ({})", limits(lasted, *dwell))
+        }
+        RuleKind::LongDwell { dwell } => {
+            let verb = if plural { "have" } else { "has" };
+            format!("{what} {verb} stood {place} since {since} ({})", limits(lasted, *dwell))
+        }
+        RuleKind::Entry => {
+            format!("{what} came in at {since}, {place}, at a time when that is forbidden")
+        }
+        RuleKind::LineCrossing { .. } => format!("{what} crossed the line at {since}"),
+        RuleKind::Count { limit, dwell } => {
+            let n = event.objects.len();
+            format!("{n} objects {place}, limit {limit}, since {since} ({}): {what}", limits(lasted, *dwell))
+        }
+        RuleKind::CompanionAbsent { distance, dwell } => {
+            let companions: Vec<String> = rule.companions.iter().map(words).collect();
+            format!(
+                "{what} without {} within {distance} of its heights, {place}, since {since} ({})",
+                companions.join(" or "),
+                limits(lasted, *dwell)
+            )
+        }
+    }
+}
+
+/// Why it closed.
+pub(super) fn of_closed(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone) -> String {
+    let (n, m) = rule.hysteresis;
+    let last = clock(event.last_seen, at, zone);
+    let lasted = event.last_seen.since(event.started).as_secs();
+    let unit = if matches!(rule.kind, RuleKind::LongDwell { .. }) { "stretches of time" } else { "pictures" };
+    format!(
+        "over: {} {} last seen at {last}, {lasted} s after it began; clearly not so in {n} of the last {m} {unit}",
+        things(event),
+        place(rule, event)
+    )
+}
+
+/// Why it expired: no picture shows the place.
+pub(super) fn of_expired(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone) -> String {
+    let last = clock(event.last_seen, at, zone);
+    let waited = limits(at.since(event.last_seen), rule.expire_after);
+    format!("unknown: {} {} not seen clearly since {last} ({waited})", things(event), place(rule, event))
+}
+
+/// Why it expired: the operator's config no longer has the rule as it was.
+pub(super) fn of_orphan(event: &Event, at: WallTime, zone: &TimeZone) -> String {
+    let last = clock(event.last_seen, at, zone);
+    format!(
+        "unknown: rule '{}' was removed or changed in the config; {} last seen at {last}",
+        event.rule,
+        things(event)
+    )
+}
+
+fn limits(lasted: Duration, limit: Duration) -> String {
+    format!("{} s, limit {} s", lasted.as_secs(), limit.as_secs())
+}
+
+/// `car`; `3 objects (2 car, truck)`.
+fn things(event: &Event) -> String {
+    let mut kinds: Vec<(&ClassName, usize)> = Vec::new();
+    for object in &event.objects {
+        match kinds.iter_mut().find(|k| *k.0 == object.class) {
+            Some(kind) => kind.1 += 1,
+            None => kinds.push((&object.class, 1)),
+        }
+    }
+    if let [(class, 1)] = kinds[..] {
+        return words(class);
+    }
+    let mut out = format!("{} objects (", event.objects.len());
+    for (i, (class, n)) in kinds.iter().enumerate() {
+        let comma = if i > 0 { ", " } else { "" };
+        let count = if *n > 1 { format!("{n} ") } else { String::new() };
+        // Writing to a String does not fail.
+        let _ = write!(out, "{comma}{count}{}", words(class));
+    }
+    out.push(')');
+    out
+}
+
+fn words(class: &ClassName) -> String {
+    class.as_str().replace('_', " ")
+}
+
+fn place(rule: &Rule, event: &Event) -> String {
+    let zone = event.zone.as_ref().and_then(|id| rule.zones.iter().find(|z| z.id == *id));
+    zone.map_or_else(|| "in the picture".to_owned(), |z| format!("in zone '{}'", z.name))
+}
+
+/// Time of day; with the date where `at` has another one.
+fn clock(time: WallTime, at: WallTime, zone: &TimeZone) -> String {
+    let civil = |t: WallTime| t.timestamp().map(|t| zone.to_datetime(t));
+    match (civil(time), civil(at)) {
+        (Some(t), Some(a)) if t.date() == a.date() => t.strftime("%H:%M:%S").to_string(),
+        (Some(t), _) => t.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        (None, _) => time.to_string(),
+    }
+}

@@ -1,0 +1,202 @@
+//! What a camera's rules remember: plain data, the same after a restart. Numbers are integers or `f32`, which
+//! JSON gives back exactly, so a restored state goes on bit for bit.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+
+use super::ViolationObject;
+use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
+use crate::config::Severity;
+
+const VERSION: u32 = 1;
+
+/// Everything that must outlive a restart. Reading one of another version is an error: start with none then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RulesState {
+    #[serde(deserialize_with = "this_version")]
+    version: u32,
+    pub(super) last_at: Option<WallTime>,
+    /// Events that ever opened: part of their ids.
+    pub(super) counter: u64,
+    /// Things that the cap kept from opening.
+    pub(super) suppressed: u64,
+    /// Things that were passed over because a rule held too many.
+    pub(super) passed_over: u64,
+    /// When events opened, within the last hour.
+    pub(super) opened: Vec<WallTime>,
+    pub(super) rules: Vec<RuleState>,
+    pub(super) quiet: Vec<Quiet>,
+    /// Open events of rules that the config no longer has; expired at the next step.
+    pub(super) orphans: Vec<Event>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RuleState {
+    pub(super) id: String,
+    /// What the rule meant when this was written.
+    pub(super) meaning: String,
+    pub(super) spots: Vec<Spot>,
+    pub(super) events: Vec<Event>,
+}
+
+/// A thing that a rule watches (for a count: a zone), with or without an open event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Spot {
+    pub(super) track: TrackId,
+    pub(super) class: ClassName,
+    pub(super) zone: Option<ZoneId>,
+    /// Where it was when the spot began: standing things are known again by it.
+    pub(super) place: Rect,
+    pub(super) rect: Rect,
+    pub(super) score: f32,
+    /// Since when the condition holds.
+    pub(super) since: WallTime,
+    pub(super) last_seen: WallTime,
+    /// The last picture that showed it, or showed clearly that it is not there.
+    pub(super) last_clear: WallTime,
+    pub(super) seen_now: bool,
+    pub(super) history: History,
+    /// For entry and line crossing: it has happened.
+    pub(super) happened: bool,
+    /// For a line: where it last stood clear of it.
+    pub(super) beside: Option<Point>,
+    /// For a long dwell.
+    pub(super) slot: Slot,
+    pub(super) companions: BTreeSet<ClassName>,
+    /// For a count: what was counted.
+    pub(super) counted: Vec<ViolationObject>,
+    /// Sum of scores in ten-thousandths, and pictures.
+    pub(super) scores: (u64, u64),
+    pub(super) suppressed: bool,
+    pub(super) event: Option<Uuid>,
+}
+
+/// The last pictures, one bit each: 1 seen, 0 clearly absent. Pictures that say nothing are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct History {
+    bits: u64,
+    known: u32,
+}
+
+/// For a long dwell history counts stretches of time instead of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Slot {
+    pub(super) start: WallTime,
+    pub(super) seen: bool,
+    pub(super) absent: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Event {
+    pub(super) id: Uuid,
+    pub(super) rule: String,
+    pub(super) class: String,
+    pub(super) zone: Option<ZoneId>,
+    pub(super) severity: Severity,
+    pub(super) revision: u32,
+    pub(super) started: WallTime,
+    pub(super) told: WallTime,
+    pub(super) last_seen: WallTime,
+    pub(super) confidence: f32,
+    pub(super) rect: Rect,
+    pub(super) objects: Vec<ViolationObject>,
+    /// Every place that its things had, for the quiet time after it.
+    pub(super) places: Vec<Rect>,
+}
+
+/// Where no event of a class opens for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Quiet {
+    pub(super) class: String,
+    pub(super) places: Vec<Rect>,
+    pub(super) from: WallTime,
+    pub(super) until: WallTime,
+}
+
+impl RulesState {
+    pub(super) fn new(rules: impl Iterator<Item = (String, String)>) -> Self {
+        let fresh = |(id, meaning)| RuleState { id, meaning, spots: Vec::new(), events: Vec::new() };
+        Self {
+            version: VERSION,
+            last_at: None,
+            counter: 0,
+            suppressed: 0,
+            passed_over: 0,
+            opened: Vec::new(),
+            rules: rules.map(fresh).collect(),
+            quiet: Vec::new(),
+            orphans: Vec::new(),
+        }
+    }
+
+    /// The camera's clock stepped back by `d`: moves all times with it, so that durations hold. The start of an open
+    /// event stays, it is part of its id.
+    pub(super) fn move_back(&mut self, d: Duration) {
+        let mut times: Vec<&mut WallTime> = self.opened.iter_mut().collect();
+        times.extend(self.quiet.iter_mut().flat_map(|q| [&mut q.from, &mut q.until]));
+        for rule in &mut self.rules {
+            times.extend(rule.events.iter_mut().flat_map(|e| [&mut e.told, &mut e.last_seen]));
+            times.extend(
+                rule.spots
+                    .iter_mut()
+                    .flat_map(|s| [&mut s.since, &mut s.last_seen, &mut s.last_clear, &mut s.slot.start]),
+            );
+        }
+        for time in times {
+            *time = *time - d;
+        }
+    }
+}
+
+impl History {
+    pub(super) fn push(&mut self, seen: bool) {
+        self.bits = self.bits << 1 | u64::from(seen);
+        self.known = (self.known + 1).min(64);
+    }
+
+    /// How many of the last `m` (at most 64) known pictures showed it, and how many did not.
+    pub(super) fn of_last(&self, m: u32) -> (u32, u32) {
+        let n = self.known.min(m);
+        let mask = 1u64.checked_shl(n).map_or(u64::MAX, |top| top - 1);
+        let seen = (self.bits & mask).count_ones();
+        (seen, n - seen)
+    }
+}
+
+fn this_version<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let version = u32::deserialize(from)?;
+    if version == VERSION {
+        return Ok(version);
+    }
+    Err(serde::de::Error::custom(format!("rules state of version {version}, this program reads {VERSION}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_counts_the_last_pictures_only() {
+        let mut history = History::default();
+        assert_eq!(history.of_last(4), (0, 0));
+        for seen in [true, true, false, true, false] {
+            history.push(seen);
+        }
+        assert_eq!(history.of_last(4), (2, 2));
+        (0..100).for_each(|_| history.push(true));
+        assert_eq!(history.of_last(64), (64, 0));
+    }
+
+    #[test]
+    fn a_state_of_another_version_is_refused() {
+        let state = serde_json::to_value(RulesState::new(std::iter::empty())).expect("JSON");
+        assert!(serde_json::from_value::<RulesState>(state.clone()).is_ok());
+        let mut other = state;
+        other["version"] = 2.into();
+        let error = serde_json::from_value::<RulesState>(other).expect_err("refused").to_string();
+        assert!(error.contains("version 2"), "{error}");
+    }
+}
