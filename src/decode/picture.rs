@@ -5,6 +5,9 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::base::{CameraId, Capture, FrameSeq};
+use crate::ingest::EncodedFrame;
+
+use super::pipeline::Decoded;
 
 /// RGB, 8 bits a channel, rows packed without padding: `rgb.len() == width * height * 3`.
 #[derive(Clone)]
@@ -16,6 +19,20 @@ pub struct Picture {
     pub width: u32,
     pub height: u32,
     pub rgb: Bytes,
+}
+
+impl Picture {
+    pub(super) fn of(frame: &EncodedFrame, decoded: Decoded) -> Self {
+        Self {
+            camera: frame.camera.clone(),
+            seq: frame.seq,
+            stream: frame.stream,
+            capture: frame.capture,
+            width: decoded.width,
+            height: decoded.height,
+            rgb: decoded.rgb,
+        }
+    }
 }
 
 impl fmt::Debug for Picture {

@@ -1,2 +1,14 @@
 //! Takes: a camera's [`EncodedFrame`](crate::ingest::EncodedFrame)s. Gives: the last seconds of them, from a key frame on.
 //! When full: drops the oldest GOP, never the last whole one. Slow readers learn how many frames they lost.
+//! On failure: a stream without key frames is given up at a hard limit, counted and logged; the next key frame starts anew.
+//! Not here: the disk, decoding, waiting.
+
+mod buffer;
+mod gop;
+mod reader;
+
+pub use buffer::{Ring, RingClip, RingStats};
+pub use reader::{ReaderItem, RingReader};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! The one place that runs GStreamer's decoders: parser ! decoder ! videoconvert ! appsink.
+//!
+//! Frames are pushed into the parser's pad by the calling thread, which software decoders then run in: when `push`
+//! returns, all that the frame gave lies in the sink. That makes decoding synchronous and repeatable, and saves a
+//! thread a decoder. Hardware decoders answer from threads of their own, which `drain` waits for.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
+
+use crate::base::monotonic;
+use crate::ingest::Codec;
+
+use super::DecodeError;
+use super::choice::Chosen;
+
+/// How long a decoder may take to give back what it holds.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// More pictures than any decoder holds back: 16 by H.264 (A.3.1) and H.265 (A.4.2), and some on their way.
+const MOST_HELD: usize = 32;
+
+/// One decoder of one codec. Set to Null when dropped.
+pub(super) struct Pipeline {
+    pipeline: gst::Pipeline,
+    input: gst::Pad,
+    sink: gst_app::AppSink,
+    element: String,
+    /// Presentation times in microseconds of the pictures that are wanted; all others end before the conversion.
+    wanted: Arc<Mutex<BTreeSet<u64>>>,
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+/// A picture without a name: whose it is, its presentation time tells.
+pub(super) struct Decoded {
+    /// In microseconds, as given to `push`.
+    pub pts: u64,
+    pub width: u32,
+    pub height: u32,
+    /// Packed RGB.
+    pub rgb: Bytes,
+}
+
+impl Pipeline {
+    pub fn start(codec: Codec, chosen: &Chosen) -> Result<Self, DecodeError> {
+        let pipeline = gst::Pipeline::new();
+        let failure = Arc::new(Mutex::new(None));
+        watch(&pipeline, &failure)?;
+        let parser = make(if codec == Codec::H264 { "h264parse" } else { "h265parse" }, BAD)?;
+        let decoder = make(&chosen.element, LIBAV)?;
+        if decoder.has_property("max-threads") {
+            // A worker is one core; and threads of libav would hold pictures back.
+            decoder.set_property_from_str("max-threads", "1");
+        }
+        let download = chosen.download.map(|element| make(element, "of the board's vendor")).transpose()?;
+        let convert = make("videoconvert", BASE)?;
+        let caps = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
+        let sink = gst_app::AppSink::builder().caps(&caps).sync(false).async_(false).qos(false);
+        let sink = sink.max_buffers(MOST_HELD as u32).drop(true).build();
+        let mut chain = vec![&parser, &decoder];
+        chain.extend(download.as_ref());
+        chain.extend([&convert, sink.upcast_ref()]);
+        let start = |detail: String| DecodeError::Start { element: chosen.element.clone(), detail };
+        pipeline.add_many(&chain).map_err(|e| start(e.to_string()))?;
+        gst::Element::link_many(&chain).map_err(|e| start(e.to_string()))?;
+
+        let wanted = Arc::new(Mutex::new(BTreeSet::new()));
+        let unpadded = || start("an element has no pad".into());
+        pass_wanted(&convert.static_pad("sink").ok_or_else(unpadded)?, &wanted);
+        let input = gst::Pad::builder(gst::PadDirection::Src).name("input").build();
+        let this = Self { pipeline, input, sink, element: chosen.element.clone(), wanted, failure };
+        let head = parser.static_pad("sink").ok_or_else(unpadded)?;
+        this.input.link(&head).map_err(|e| start(e.to_string()))?;
+        this.play(codec).map_err(|e| start(this.take_failure().unwrap_or(e)))?;
+        Ok(this)
+    }
+
+    /// Gives one access unit to the decoder. `pts` must differ from those of the pictures that are still held.
+    pub fn push(&self, data: &Bytes, pts: u64, wanted: bool) -> Result<(), DecodeError> {
+        if wanted {
+            let mut set = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            set.insert(pts);
+            while set.len() > MOST_HELD {
+                set.pop_first();
+            }
+        }
+        let mut buffer = gst::Buffer::from_slice(data.clone());
+        let time = gst::ClockTime::from_useconds(pts);
+        buffer.get_mut().expect("just made, so not shared").set_pts(time);
+        let pushed = self.input.push(buffer);
+        match (pushed, self.take_failure()) {
+            (Ok(_), None) => Ok(()),
+            (_, Some(detail)) => Err(self.failed(detail)),
+            (Err(flow), None) => Err(self.failed(format!("it refused the frame ({flow})"))),
+        }
+    }
+
+    /// A picture that is ready, without waiting.
+    pub fn ready(&self) -> Result<Option<Decoded>, DecodeError> {
+        self.sink.try_pull_sample(gst::ClockTime::ZERO).map(|sample| self.read(sample)).transpose()
+    }
+
+    /// All pictures that the decoder holds. Afterwards it knows nothing of what it has seen.
+    pub fn drain(&self) -> Result<Vec<Decoded>, DecodeError> {
+        self.input.push_event(gst::event::Eos::new());
+        let deadline = monotonic() + DRAIN_LIMIT;
+        let mut pictures = Vec::new();
+        loop {
+            match self.sink.try_pull_sample(gst::ClockTime::from_mseconds(50)) {
+                Some(sample) => pictures.push(self.read(sample)?),
+                None if self.sink.is_eos() => break,
+                None => {}
+            }
+            if let Some(detail) = self.take_failure() {
+                return Err(self.failed(detail));
+            }
+            if monotonic() > deadline {
+                return Err(DecodeError::Timeout { element: self.element.clone(), limit: DRAIN_LIMIT });
+            }
+        }
+        self.forget();
+        Ok(pictures)
+    }
+
+    /// Makes the decoder new again without building it anew.
+    pub fn forget(&self) {
+        self.input.push_event(gst::event::FlushStart::new());
+        self.input.push_event(gst::event::FlushStop::new(true));
+        self.input.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub fn no_picture(&self) -> DecodeError {
+        DecodeError::NoPicture { element: self.element.clone() }
+    }
+
+    fn play(&self, codec: Codec) -> Result<(), String> {
+        self.input.set_active(true).map_err(|e| e.to_string())?;
+        self.pipeline.set_state(gst::State::Playing).map_err(|e| e.to_string())?;
+        let caps = gst::Caps::builder(codec.media_type());
+        let caps = caps.field("stream-format", "byte-stream").field("alignment", "au").build();
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        let accepted = self.input.push_event(gst::event::StreamStart::new("lintel"))
+            && self.input.push_event(gst::event::Caps::new(&caps))
+            && self.input.push_event(gst::event::Segment::new(&segment));
+        if accepted { Ok(()) } else { Err("it does not take a stream of access units".into()) }
+    }
+
+    fn read(&self, sample: gst::Sample) -> Result<Decoded, DecodeError> {
+        let layout =
+            |detail: &str| DecodeError::Layout { element: self.element.clone(), detail: detail.into() };
+        let caps = sample.caps().ok_or_else(|| layout("it has no caps"))?;
+        let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| layout("its caps are no video"))?;
+        let buffer = sample.buffer_owned().ok_or_else(|| layout("it has no data"))?;
+        let pts = buffer.pts().map_or(u64::MAX, |pts| (pts.nseconds() + 500) / 1000);
+        let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &info)
+            .map_err(|_| layout("it cannot be mapped"))?;
+        let (width, height) = (frame.width(), frame.height());
+        let rgb = packed(frame).ok_or_else(|| layout("its rows are shorter than its width"))?;
+        Ok(Decoded { pts, width, height, rgb })
+    }
+
+    fn take_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn failed(&self, detail: String) -> DecodeError {
+        DecodeError::Failed { element: self.element.clone(), detail }
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        // GStreamer's elements abort when they are dropped while they play. Nothing is left to do if this fails.
+        let _ = self.pipeline.set_state(gst::State::Null);
+        let _ = self.input.set_active(false);
+    }
+}
+
+const BASE: &str = "gstreamer1.0-plugins-base";
+const BAD: &str = "gstreamer1.0-plugins-bad";
+const LIBAV: &str = "gstreamer1.0-libav";
+
+fn make(element: &str, package: &'static str) -> Result<gst::Element, DecodeError> {
+    let made = gst::ElementFactory::make(element).build();
+    made.map_err(|_| DecodeError::NoElement { element: element.into(), package })
+}
+
+/// Keeps the first error and lets nothing pile up on the bus.
+fn watch(pipeline: &gst::Pipeline, failure: &Arc<Mutex<Option<String>>>) -> Result<(), DecodeError> {
+    let bus = pipeline.bus().ok_or_else(|| DecodeError::Gstreamer("a pipeline has no bus".into()))?;
+    let failure = Arc::clone(failure);
+    bus.set_sync_handler(move |_, message| {
+        if let gst::MessageView::Error(e) = message.view() {
+            let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| e.error().to_string());
+        }
+        gst::BusSyncReply::Drop
+    });
+    Ok(())
+}
+
+/// Conversion to RGB costs about as much as decoding, so what nobody wants, and what libav marks as damaged, ends here.
+fn pass_wanted(pad: &gst::Pad, wanted: &Arc<Mutex<BTreeSet<u64>>>) {
+    let wanted = Arc::clone(wanted);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        let pts = buffer.pts().map_or(u64::MAX, |pts| (pts.nseconds() + 500) / 1000);
+        let is_wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(&pts);
+        if is_wanted && !buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
+            gst::PadProbeReturn::Ok
+        } else {
+            gst::PadProbeReturn::Drop
+        }
+    });
+}
+
+/// A picture's own buffer, given back to GStreamer when the last user is done with it.
+struct Rows {
+    frame: gst_video::VideoFrame<gst_video::video_frame::Readable>,
+    bytes: usize,
+}
+
+impl AsRef<[u8]> for Rows {
+    fn as_ref(&self) -> &[u8] {
+        self.frame.plane_data(0).map_or(&[], |data| &data[..self.bytes])
+    }
+}
+
+/// RGB rows without padding (GStreamer pads them to 4 bytes); copied only if they had some.
+fn packed(frame: gst_video::VideoFrame<gst_video::video_frame::Readable>) -> Option<Bytes> {
+    let (row, height) = (frame.width() as usize * 3, frame.height() as usize);
+    let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;
+    let data = frame.plane_data(0).ok()?;
+    if height == 0 || stride < row || data.len() < stride * (height - 1) + row {
+        return None;
+    }
+    if stride == row {
+        return Some(Bytes::from_owner(Rows { frame, bytes: row * height }));
+    }
+    let rows = data.chunks(stride).take(height);
+    Some(rows.flat_map(|padded| &padded[..row]).copied().collect::<Vec<u8>>().into())
+}

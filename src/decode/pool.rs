@@ -1,0 +1,216 @@
+//! A few decoders for many cameras.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::base::{CameraId, Shutdown, monotonic};
+use crate::config::Sampling;
+use crate::ingest::EncodedFrame;
+
+use super::slots::{DecodeStats, Job, Outcome, Slots, Turn, Work};
+use super::{DecodeError, DecoderChoice, KeyframeDecoder, Picture, StreamDecoder};
+
+/// Where pictures go. Called from a decode thread; while it waits, that thread decodes for no other camera.
+pub type PictureSink = Arc<dyn Fn(Arc<Picture>) + Send + Sync>;
+
+/// How often an idle worker looks for the shutdown.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Threads `decode-N`. Of a camera sampled by key frames the newest waits; of one whose every frame is decoded a few
+/// frames wait, and when they are too many it jumps to its next key frame. A camera's pictures keep their order, and
+/// the camera that has waited longest is next, so none starves.
+pub struct DecodePool {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    choice: DecoderChoice,
+    state: Mutex<State>,
+    wake: Condvar,
+    sink: PictureSink,
+    shutdown: Shutdown,
+    unknown: AtomicU64,
+}
+
+struct State {
+    slots: Slots,
+    closed: bool,
+}
+
+impl DecodePool {
+    /// `cameras`: each with its sampling and the least time between two pictures.
+    ///
+    /// # Errors
+    /// A thread could not be started.
+    pub fn start(
+        choice: DecoderChoice,
+        workers: usize,
+        cameras: Vec<(CameraId, Sampling, Duration)>,
+        sink: PictureSink,
+        shutdown: Shutdown,
+    ) -> Result<Self, DecodeError> {
+        let shared = Arc::new(Shared {
+            choice,
+            state: Mutex::new(State { slots: Slots::new(cameras), closed: false }),
+            wake: Condvar::new(),
+            sink,
+            shutdown,
+            unknown: AtomicU64::new(0),
+        });
+        let mut pool = Self { shared, threads: Vec::new() };
+        for n in 0..workers.max(1) {
+            let shared = Arc::clone(&pool.shared);
+            let thread = std::thread::Builder::new().name(format!("decode-{n}"));
+            pool.threads.push(thread.spawn(move || shared.work()).map_err(DecodeError::Thread)?);
+        }
+        Ok(pool)
+    }
+
+    /// Never blocks. Frames of one camera, in decode order, all of them: the pool picks.
+    pub fn offer(&self, frame: EncodedFrame) {
+        match self.shared.lock().slots.offer(frame) {
+            Some(true) => self.shared.wake.notify_one(),
+            Some(false) => {}
+            None => {
+                self.shared.unknown.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub fn stats(&self, camera: &CameraId) -> Option<DecodeStats> {
+        self.shared.lock().slots.stats(camera)
+    }
+
+    /// Every camera's, in the order given to `start`.
+    pub fn snapshot(&self) -> Vec<(CameraId, DecodeStats)> {
+        self.shared.lock().slots.snapshot()
+    }
+
+    /// Frames offered under the name of a camera that `start` was not told of.
+    pub fn unknown_frames(&self) -> u64 {
+        self.shared.unknown.load(Ordering::Relaxed)
+    }
+
+    /// Decodes what waits, unless the shutdown has come: then it is dropped, counted. Gives the last figures once
+    /// every thread has ended and every pipeline is Null.
+    pub fn join(mut self) -> Vec<(CameraId, DecodeStats)> {
+        self.close();
+        self.snapshot()
+    }
+
+    fn close(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_all();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a decode thread died of a bug; its last frames are lost: please report it");
+            }
+        }
+        self.shared.finish();
+    }
+}
+
+impl Drop for DecodePool {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        let mut keyframes = KeyframeDecoder::new(&self.choice);
+        while let Some(Job { place, work }) = self.next() {
+            let start = monotonic();
+            let mut outcome = match work {
+                Work::Key(frame) => self.key(&mut keyframes, &frame),
+                Work::Few { frames, decoder } => self.few(&frames, decoder),
+            };
+            outcome.spent = start.elapsed();
+            self.give_back(place, outcome);
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if self.shutdown.is_stopped() {
+                return None;
+            }
+            match state.slots.take() {
+                Some(job) => return Some(job),
+                // What another worker has in hand comes back to that worker, so nothing is left behind.
+                None if state.closed => return None,
+                None => {
+                    let waited = self.wake.wait_timeout(state, LOOK);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+    }
+
+    fn key(&self, decoder: &mut KeyframeDecoder, frame: &EncodedFrame) -> Outcome {
+        let mut outcome = Outcome::default();
+        match decoder.decode(frame) {
+            Ok(picture) => self.give(picture, &mut outcome),
+            Err(error) => outcome.failures.push(error.to_string()),
+        }
+        outcome
+    }
+
+    fn few(&self, frames: &[(bool, EncodedFrame)], decoder: Option<Box<StreamDecoder>>) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut decoder =
+            decoder.unwrap_or_else(|| Box::new(StreamDecoder::new(&self.choice, frames[0].1.codec)));
+        let before = decoder.headless();
+        for (wanted, frame) in frames {
+            match decoder.push_if(frame, *wanted) {
+                Ok(pictures) => pictures.into_iter().for_each(|picture| self.give(picture, &mut outcome)),
+                Err(error) => outcome.failures.push(error.to_string()),
+            }
+        }
+        outcome.skipped = decoder.headless() - before;
+        outcome.decoder = Some(decoder);
+        outcome
+    }
+
+    fn give(&self, picture: Picture, outcome: &mut Outcome) {
+        outcome.pictures += 1;
+        outcome.last_at = Some(picture.capture.at);
+        (self.sink)(Arc::new(picture));
+    }
+
+    fn give_back(&self, place: usize, outcome: Outcome) {
+        let (turn, more) = self.lock().slots.done(place, outcome);
+        if more {
+            self.wake.notify_one();
+        }
+        match turn {
+            Some(Turn::Failing(camera, error)) => {
+                tracing::warn!(%camera, "a frame gave no picture: {error}; more of it is counted, not logged");
+            }
+            Some(Turn::Well(camera, failed)) => {
+                tracing::info!(%camera, failed, "frames give pictures again");
+            }
+            None => {}
+        }
+    }
+
+    /// After the threads: the last pictures of the cameras whose every frame is decoded, where there is time.
+    fn finish(&self) {
+        let decoders = self.lock().slots.clear();
+        for (place, mut decoder) in decoders {
+            let mut outcome = Outcome::default();
+            if !self.shutdown.is_stopped() {
+                decoder.finish().into_iter().for_each(|picture| self.give(picture, &mut outcome));
+            }
+            self.give_back(place, outcome);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

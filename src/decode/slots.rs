@@ -1,0 +1,263 @@
+//! What waits to be decoded, camera by camera, and whose turn it is. Pure: the pool puts locks and threads around it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::{CameraId, WallTime};
+use crate::config::Sampling;
+use crate::ingest::EncodedFrame;
+
+use super::{Sampler, StreamDecoder};
+
+/// Frames that wait of a camera whose every frame is decoded: two thirds of a second at 25 fps.
+pub(super) const FEW: usize = 16;
+/// Of these, how many are decoded before another camera has its turn.
+const TURN: usize = 4;
+
+/// Of one camera, since the start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DecodeStats {
+    /// Pictures given on.
+    pub pictures: u64,
+    /// Key frames nearer to the last one than the sampling interval: not wanted, so not a loss.
+    pub passed_over: u64,
+    /// Key frames that gave way to a newer one, because all decoders were busy.
+    pub replaced: u64,
+    /// With every frame decoded: frames dropped on the way to the next key frame, because the decoders were too slow.
+    pub skipped: u64,
+    /// Frames that gave no picture: damaged, or of a kind that the decoder does not know.
+    pub failed: u64,
+    /// Time spent on decoding and on handing the pictures on.
+    pub seconds: f64,
+    /// Capture time of the newest picture.
+    pub last_at: Option<WallTime>,
+    /// Why the last frame failed; `None` once one decodes again.
+    pub last_error: Option<String>,
+}
+
+#[derive(Default)]
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    places: HashMap<CameraId, usize>,
+    /// Cameras with work and without a worker, each once: who has waited longest comes first.
+    ready: VecDeque<usize>,
+}
+
+struct Slot {
+    camera: CameraId,
+    sampler: Sampler,
+    waiting: Waiting,
+    /// It stands in `ready`.
+    queued: bool,
+    /// A worker has it: its pictures keep their order.
+    taken: bool,
+    stats: DecodeStats,
+    failures_in_a_row: u64,
+}
+
+enum Waiting {
+    Newest(Option<EncodedFrame>),
+    Few {
+        frames: VecDeque<EncodedFrame>,
+        /// After an overflow nothing is taken before the next key frame.
+        to_key: bool,
+        /// Here while no worker has it; `None` before the first frame.
+        decoder: Option<Box<StreamDecoder>>,
+    },
+}
+
+/// A worker's next piece of work.
+pub(super) struct Job {
+    pub place: usize,
+    pub work: Work,
+}
+
+pub(super) enum Work {
+    Key(EncodedFrame),
+    /// Each frame after whether its picture is wanted.
+    Few {
+        frames: Vec<(bool, EncodedFrame)>,
+        decoder: Option<Box<StreamDecoder>>,
+    },
+}
+
+/// What became of a job.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub pictures: u64,
+    pub last_at: Option<WallTime>,
+    pub failures: Vec<String>,
+    pub skipped: u64,
+    pub spent: Duration,
+    pub decoder: Option<Box<StreamDecoder>>,
+}
+
+/// Worth a line in the log: a camera's frames began to fail, or decode again after so many.
+#[derive(Debug, PartialEq)]
+pub(super) enum Turn {
+    Failing(CameraId, String),
+    Well(CameraId, u64),
+}
+
+impl Slots {
+    pub fn new(cameras: Vec<(CameraId, Sampling, Duration)>) -> Self {
+        let mut all = Self::default();
+        for (camera, sampling, interval) in cameras {
+            let waiting = match sampling {
+                Sampling::Keyframes => Waiting::Newest(None),
+                Sampling::All => Waiting::Few { frames: VecDeque::new(), to_key: true, decoder: None },
+            };
+            all.places.insert(camera.clone(), all.slots.len());
+            all.slots.push(Slot {
+                camera,
+                sampler: Sampler::new(sampling, interval),
+                waiting,
+                queued: false,
+                taken: false,
+                stats: DecodeStats::default(),
+                failures_in_a_row: 0,
+            });
+        }
+        all
+    }
+
+    /// True if a worker should wake up; `None` if no such camera is known.
+    pub fn offer(&mut self, frame: EncodedFrame) -> Option<bool> {
+        let place = *self.places.get(&frame.camera)?;
+        self.slots[place].offer(frame);
+        Some(self.queue(place))
+    }
+
+    pub fn take(&mut self) -> Option<Job> {
+        loop {
+            let place = self.ready.pop_front()?;
+            let slot = &mut self.slots[place];
+            slot.queued = false;
+            // What it had may have been skipped meanwhile.
+            if slot.has_work() {
+                slot.taken = true;
+                return Some(Job { place, work: slot.take() });
+            }
+        }
+    }
+
+    /// Gives the camera back; true as the second if it has more work.
+    pub fn done(&mut self, place: usize, outcome: Outcome) -> (Option<Turn>, bool) {
+        let slot = &mut self.slots[place];
+        slot.taken = false;
+        let turn = slot.note(&outcome);
+        if let Waiting::Few { decoder, .. } = &mut slot.waiting {
+            *decoder = outcome.decoder;
+        }
+        (turn, self.queue(place))
+    }
+
+    /// Drops what waits, counted, and takes the decoders out.
+    pub fn clear(&mut self) -> Vec<(usize, Box<StreamDecoder>)> {
+        self.ready.clear();
+        let mut decoders = Vec::new();
+        for (place, slot) in self.slots.iter_mut().enumerate() {
+            match &mut slot.waiting {
+                Waiting::Newest(frame) => slot.stats.replaced += u64::from(frame.take().is_some()),
+                Waiting::Few { frames, decoder, .. } => {
+                    slot.stats.skipped += frames.len() as u64;
+                    frames.clear();
+                    decoders.extend(decoder.take().map(|decoder| (place, decoder)));
+                }
+            }
+        }
+        decoders
+    }
+
+    fn queue(&mut self, place: usize) -> bool {
+        let slot = &mut self.slots[place];
+        let queue = slot.has_work() && !slot.queued && !slot.taken;
+        if queue {
+            slot.queued = true;
+            self.ready.push_back(place);
+        }
+        queue
+    }
+
+    pub fn stats(&self, camera: &CameraId) -> Option<DecodeStats> {
+        self.places.get(camera).map(|&place| self.slots[place].stats.clone())
+    }
+
+    pub fn snapshot(&self) -> Vec<(CameraId, DecodeStats)> {
+        self.slots.iter().map(|slot| (slot.camera.clone(), slot.stats.clone())).collect()
+    }
+}
+
+impl Slot {
+    fn offer(&mut self, frame: EncodedFrame) {
+        match &mut self.waiting {
+            Waiting::Newest(newest) => {
+                if !frame.key {
+                    return;
+                }
+                if !self.sampler.wants(&frame) {
+                    self.stats.passed_over += 1;
+                    return;
+                }
+                self.stats.replaced += u64::from(newest.replace(frame).is_some());
+            }
+            Waiting::Few { frames, to_key, .. } => {
+                if frames.len() == FEW {
+                    self.stats.skipped += FEW as u64;
+                    frames.clear();
+                    *to_key = true;
+                }
+                if *to_key && !frame.key {
+                    self.stats.skipped += 1;
+                    return;
+                }
+                *to_key = false;
+                frames.push_back(frame);
+            }
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        match &self.waiting {
+            Waiting::Newest(frame) => frame.is_some(),
+            Waiting::Few { frames, .. } => !frames.is_empty(),
+        }
+    }
+
+    fn take(&mut self) -> Work {
+        match &mut self.waiting {
+            Waiting::Newest(frame) => Work::Key(frame.take().expect("only cameras with work are ready")),
+            Waiting::Few { frames, decoder, .. } => {
+                let turn = frames.drain(..frames.len().min(TURN));
+                let sampler = &mut self.sampler;
+                let frames = turn.map(|frame| (sampler.wants(&frame), frame)).collect();
+                Work::Few { frames, decoder: decoder.take() }
+            }
+        }
+    }
+
+    fn note(&mut self, outcome: &Outcome) -> Option<Turn> {
+        self.stats.pictures += outcome.pictures;
+        self.stats.failed += outcome.failures.len() as u64;
+        self.stats.skipped += outcome.skipped;
+        self.stats.seconds += outcome.spent.as_secs_f64();
+        self.stats.last_at = outcome.last_at.or(self.stats.last_at);
+        let before = self.failures_in_a_row;
+        if let Some(error) = outcome.failures.last() {
+            self.failures_in_a_row += outcome.failures.len() as u64;
+            self.stats.last_error = Some(error.clone());
+            return (before == 0).then(|| Turn::Failing(self.camera.clone(), error.clone()));
+        }
+        if outcome.pictures == 0 || before == 0 {
+            return None;
+        }
+        self.failures_in_a_row = 0;
+        self.stats.last_error = None;
+        Some(Turn::Well(self.camera.clone(), before))
+    }
+}
+
+#[cfg(test)]
+mod tests;

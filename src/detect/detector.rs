@@ -1,0 +1,177 @@
+//! One network with everything around it: picture -> detections.
+
+use std::time::{Duration, Instant};
+
+use super::heads::{self, Context};
+use super::letterbox::{Crop, Letterbox};
+use super::nms::{self, Candidate, MAX_DETECTIONS};
+use super::onnx::{Network, Runtime};
+use super::{DetectError, Detection, HeadKind, Manifest, ModelError, tiling};
+use crate::base::{Rect, monotonic};
+use crate::config::Tiling;
+use crate::decode::Picture;
+
+/// Detections below this are never given: below it there is mostly noise.
+pub const SCORE_FLOOR: f32 = 0.1;
+
+/// A model in use. Holds one session; used by one thread at a time.
+pub struct Detector {
+    network: Network,
+    manifest: Manifest,
+    context: Context,
+    /// One a size of crop: the whole picture's and the slices'.
+    letterboxes: Vec<Letterbox>,
+    tensor: Vec<f32>,
+    timing: Timing,
+}
+
+/// What the last picture cost, over all its slices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    pub letterbox: Duration,
+    pub run: Duration,
+    /// Decoding of the outputs, suppression and merging.
+    pub head: Duration,
+}
+
+impl Detector {
+    /// Loads the model and runs it once on a grey picture, so that a wrong manifest shows at the start.
+    /// `threads`: of one run; `None`: the manifest's own number.
+    ///
+    /// # Errors
+    /// ONNX Runtime refuses the file; inputs or outputs are not what the manifest says.
+    pub fn open(runtime: &Runtime, manifest: &Manifest, threads: Option<usize>) -> Result<Self, ModelError> {
+        let network = Network::open(runtime, manifest, threads.unwrap_or(manifest.threads))?;
+        let input = &manifest.input;
+        let context = Context {
+            kind: manifest.head.kind,
+            width: input.width,
+            height: input.height,
+            classes: manifest.class_names().len(),
+            floor: SCORE_FLOOR,
+        };
+        let mut detector = Self {
+            network,
+            context,
+            letterboxes: Vec::new(),
+            tensor: vec![0.0; 3 * input.width as usize * input.height as usize],
+            timing: Timing::default(),
+            manifest: manifest.clone(),
+        };
+        let grey = vec![114; input.width as usize * input.height as usize * 3];
+        let crop = Crop { x: 0, y: 0, width: input.width, height: input.height };
+        match detector.look(&grey, input.width, crop) {
+            Ok(_) => Ok(detector),
+            Err(source) => Err(ModelError::Trial { path: manifest.path(), source }),
+        }
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Everything seen at or above [`SCORE_FLOOR`], best first, at most 300.
+    ///
+    /// # Errors
+    /// A picture whose bytes are not its size, a failed run, outputs of another shape than before.
+    pub fn detect(&mut self, picture: &Picture, tiling: &Tiling) -> Result<Vec<Detection>, DetectError> {
+        let Picture { width, height, ref rgb, .. } = *picture;
+        if rgb.is_empty() || rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
+            return Err(DetectError::Picture { width, height, bytes: rgb.len() });
+        }
+        self.timing = Timing::default();
+        let crops = tiling::crops(tiling, width, height);
+        let found = match crops.as_slice() {
+            [only] => self.look(rgb, width, *only)?,
+            crops => self.look_at_slices(rgb, (width, height), crops)?,
+        };
+        let names = self.manifest.class_names();
+        let (w, h) = (width as f32, height as f32);
+        let normalised = |c: Candidate| Detection {
+            class: names[c.class].clone(),
+            score: c.score.min(1.0),
+            rect: Rect::new(c.rect.x0 / w, c.rect.y0 / h, c.rect.x1 / w, c.rect.y1 / h),
+        };
+        Ok(found.into_iter().map(normalised).collect())
+    }
+
+    /// What the last picture cost.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    fn look_at_slices(
+        &mut self,
+        rgb: &[u8],
+        (width, height): (u32, u32),
+        crops: &[Crop],
+    ) -> Result<Vec<Candidate>, DetectError> {
+        let (mut whole, mut cut) = (Vec::new(), Vec::new());
+        for crop in crops {
+            let margin = |size: u32, input: u32| tiling::EDGE * (size as f32 / input as f32).max(1.0);
+            let margin = (margin(crop.width, self.context.width), margin(crop.height, self.context.height));
+            for found in self.look(rgb, width, *crop)? {
+                if tiling::is_cut(&found.rect, crop, width, height, margin) {
+                    cut.push(found);
+                } else {
+                    whole.push(found);
+                }
+            }
+        }
+        let start = monotonic();
+        let merged = tiling::merge(whole, cut, self.manifest.head.nms_iou);
+        self.timing.head += start.elapsed();
+        Ok(merged)
+    }
+
+    /// One run on one crop; boxes in pixels of the picture, clipped to the crop.
+    fn look(&mut self, rgb: &[u8], width: u32, crop: Crop) -> Result<Vec<Candidate>, DetectError> {
+        let start = monotonic();
+        let spec = &self.manifest.input;
+        let size = (crop.width, crop.height);
+        let known = self.letterboxes.iter().position(|l| l.size() == size);
+        let index = known.unwrap_or_else(|| {
+            /// Sizes of crops kept: cameras of a node come in a handful of sizes.
+            const SIZES: usize = 16;
+            if self.letterboxes.len() == SIZES {
+                self.letterboxes.remove(0);
+            }
+            self.letterboxes.push(Letterbox::new(spec, size.0, size.1));
+            self.letterboxes.len() - 1
+        });
+        self.letterboxes[index].fill(rgb, width, crop, spec, &mut self.tensor);
+        let filled = monotonic();
+        let (context, iou) = (&self.context, self.manifest.head.nms_iou);
+        let mut ran: Option<Instant> = None;
+        let candidates = self.network.run(&self.tensor, |outputs| {
+            ran = Some(monotonic());
+            Ok(heads::decode(context, outputs)?)
+        });
+        let ran = ran.unwrap_or_else(monotonic);
+        let mut found = match (candidates?, context.kind) {
+            (mut queries, HeadKind::Detr) => {
+                nms::sort(&mut queries);
+                queries.truncate(MAX_DETECTIONS);
+                queries
+            }
+            (points, _) => nms::suppress(points, iou),
+        };
+        let letterbox = &self.letterboxes[index];
+        found.retain_mut(|c| {
+            c.rect = on_picture(&letterbox.undo(&c.rect), &crop);
+            c.rect.width() > 0.0 && c.rect.height() > 0.0
+        });
+        self.timing.letterbox += filled - start;
+        self.timing.run += ran - filled;
+        self.timing.head += ran.elapsed();
+        Ok(found)
+    }
+}
+
+/// Pixels of the crop -> pixels of the picture, clipped to the crop.
+fn on_picture(rect: &Rect, crop: &Crop) -> Rect {
+    let (w, h) = (crop.width as f32, crop.height as f32);
+    let (x, y) = (crop.x as f32, crop.y as f32);
+    let clip = |v: f32, limit: f32| v.clamp(0.0, limit);
+    Rect::new(x + clip(rect.x0, w), y + clip(rect.y0, h), x + clip(rect.x1, w), y + clip(rect.y1, h))
+}

@@ -1,0 +1,59 @@
+//! What can be wrong with a model folder, the runtime library and one run.
+
+use std::path::PathBuf;
+
+/// A model that cannot be used. Each text says the place, what is wrong there and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error("{}: cannot be read ({source}); give the folder of a model, with model.toml in it", path.display())]
+    NoManifest { path: PathBuf, source: std::io::Error },
+    #[error("{}: {reason}", path.display())]
+    Syntax { path: PathBuf, reason: String },
+    #[error("{}: {key}: {problem}", manifest.display())]
+    Value { manifest: PathBuf, key: String, problem: String },
+    #[error("{}: file: {} cannot be read ({source}); put the model file beside its manifest or correct the name", manifest.display(), path.display())]
+    NoFile { manifest: PathBuf, path: PathBuf, source: std::io::Error },
+    #[error(
+        "{}: sha256: the manifest says {expected}, {} has {actual}; fetch the model again, \
+         or write the new hash if you changed the model on purpose", manifest.display(), path.display()
+    )]
+    Hash { manifest: PathBuf, path: PathBuf, expected: String, actual: String },
+    #[error(
+        "ONNX Runtime was not found; run scripts/fetch-onnxruntime.sh, or set runtime.onnxruntime or ORT_DYLIB_PATH \
+         to libonnxruntime.so. Tried: {}", tried.join("; ")
+    )]
+    NoRuntime { tried: Vec<String> },
+    #[error("{}: ONNX Runtime cannot be loaded: {reason}; version 1.20 or newer for this processor is needed", path.display())]
+    Runtime { path: PathBuf, reason: String },
+    #[error(
+        "ONNX Runtime is already loaded from {}, and a process holds one: start anew to use {}", loaded.display(), asked.display()
+    )]
+    RuntimeTaken { loaded: PathBuf, asked: PathBuf },
+    #[error("{}: ONNX Runtime refuses the model: {reason}", path.display())]
+    Refused { path: PathBuf, reason: String },
+    /// The trial run that every detector makes when it is opened.
+    #[error("{}: the trial run failed: {source}", path.display())]
+    Trial { path: PathBuf, source: DetectError },
+}
+
+/// A picture that gave no detections. The detector stays usable.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectError {
+    #[error("a picture of {width}x{height} needs {} bytes of RGB and has {bytes}", *width as u64 * *height as u64 * 3)]
+    Picture { width: u32, height: u32, bytes: usize },
+    #[error("ONNX Runtime: {0}")]
+    Run(String),
+    #[error("{0}")]
+    Output(#[from] OutputError),
+}
+
+/// What a network gave is not what its manifest promises.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum OutputError {
+    #[error(
+        "head.kind = \"{kind}\" with {classes} classes needs {needed}, the network gives {given}; {advice}"
+    )]
+    Shape { kind: &'static str, classes: usize, needed: String, given: String, advice: String },
+    #[error("the network gives class {label}, the manifest lists {classes}; correct [[classes]]")]
+    Label { label: i64, classes: usize },
+}

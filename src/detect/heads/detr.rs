@@ -1,0 +1,87 @@
+//! The DETR family (RT-DETR arXiv 2304.08069, D-FINE arXiv 2410.13842): a fixed number of queries, no NMS.
+
+use crate::base::Rect;
+use crate::detect::OutputError;
+use crate::detect::nms::Candidate;
+use crate::detect::onnx::{Data, Output};
+
+use super::Context;
+
+pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, OutputError> {
+    let by_name = |name: &str| outputs.iter().find(|o| o.name == name);
+    match (by_name("labels"), by_name("boxes"), by_name("scores")) {
+        (Some(labels), Some(boxes), Some(scores)) => {
+            sized(context, labels, boxes, scores).unwrap_or_else(|| {
+                let needed = "labels [1, queries], boxes [1, queries, 4], scores [1, queries]";
+                Err(context.mismatch(needed, outputs, "export labels as integers, the others as float32"))
+            })
+        }
+        _ => raw(context, outputs),
+    }
+}
+
+/// Class logits and boxes as centre and size, in fractions of the input.
+fn raw(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, OutputError> {
+    let needed = format!("boxes [1, queries, 4] and logits [1, queries, {}]", context.classes);
+    let boxes = outputs.iter().position(|o| o.name.contains("box") && o.dims.last() == Some(&4));
+    let logits = outputs.iter().enumerate().find(|(i, _)| Some(*i) != boxes).map(|(_, o)| o);
+    let (Some(boxes), Some(logits)) = (boxes.map(|i| &outputs[i]), logits) else {
+        let advice = "name the outputs boxes and logits, or labels, boxes and scores";
+        return Err(context.mismatch(needed, outputs, advice));
+    };
+    let (Some((queries, 4, boxes)), Some((rows, columns, logits))) = (boxes.matrix(), logits.matrix()) else {
+        return Err(context.mismatch(needed, outputs, "export both as float32"));
+    };
+    if rows != queries || columns != context.classes {
+        let advice = format!("list its {columns} classes in [[classes]]");
+        return Err(context.mismatch(needed, outputs, advice));
+    }
+    let (width, height) = (context.width as f32, context.height as f32);
+    let mut found = Vec::new();
+    for (place, row) in boxes.chunks_exact(4).zip(logits.chunks_exact(columns)) {
+        let mut best = (0, f32::NEG_INFINITY);
+        for (class, &logit) in row.iter().enumerate() {
+            if logit > best.1 {
+                best = (class, logit);
+            }
+        }
+        let score = 1.0 / (1.0 + (-best.1).exp());
+        if score >= context.floor {
+            let (cx, cy, w, h) = (place[0] * width, place[1] * height, place[2] * width, place[3] * height);
+            let rect = Rect::new(cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0);
+            found.push(Candidate { class: best.0, score, rect });
+        }
+    }
+    Ok(found)
+}
+
+/// Labels, corners and scores, already in pixels of the input. `None`: not of these shapes.
+fn sized(
+    context: &Context,
+    labels: &Output<'_>,
+    boxes: &Output<'_>,
+    scores: &Output<'_>,
+) -> Option<Result<Vec<Candidate>, OutputError>> {
+    let (queries, 4, boxes) = boxes.matrix()? else { return None };
+    let (&[1, rows], Data::F32(scores)) = (scores.dims.as_slice(), &scores.data) else { return None };
+    if rows != queries || labels.dims != [1, queries] {
+        return None;
+    }
+    let labels: Vec<i64> = match labels.data {
+        Data::I64(values) => values.to_vec(),
+        Data::I32(values) => values.iter().map(|&v| v.into()).collect(),
+        Data::F32(_) => return None,
+    };
+    let mut found = Vec::new();
+    for ((corners, &score), label) in boxes.chunks_exact(4).zip(*scores).zip(labels) {
+        if score.is_nan() || score < context.floor {
+            continue;
+        }
+        let Some(class) = usize::try_from(label).ok().filter(|&c| c < context.classes) else {
+            return Some(Err(OutputError::Label { label, classes: context.classes }));
+        };
+        let rect = Rect::new(corners[0], corners[1], corners[2], corners[3]);
+        found.push(Candidate { class, score, rect });
+    }
+    Some(Ok(found))
+}

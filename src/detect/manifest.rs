@@ -1,0 +1,277 @@
+//! `model.toml`: what a network is fed, how its outputs are read and what its classes are called.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::ModelError;
+use crate::base::ClassName;
+
+/// A model folder that was checked: the file is there and has the hash that the manifest says.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    pub name: String,
+    pub version: String,
+    /// SPDX identifier.
+    pub licence: String,
+    pub input: InputSpec,
+    pub head: HeadSpec,
+    /// Threads of one run, unless the operator says otherwise.
+    pub threads: usize,
+    folder: PathBuf,
+    file: PathBuf,
+    classes: Vec<ClassName>,
+    thresholds: Vec<f32>,
+}
+
+/// What the network is fed: `[1, 3, height, width]` float32 of `(pixel * scale - mean) / std`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    pub width: u32,
+    pub height: u32,
+    pub channels: Channels,
+    /// Multiplies pixel values 0..255.
+    pub scale: f32,
+    /// In channel order, after `scale`.
+    #[serde(default)]
+    pub mean: [f32; 3],
+    #[serde(default = "ones")]
+    pub std: [f32; 3],
+    pub letterbox: Placing,
+    /// Pixel value around the picture, 0..255.
+    #[serde(default = "grey")]
+    pub pad: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channels {
+    Rgb,
+    Bgr,
+}
+
+/// Where the resized picture lies in the network's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placing {
+    TopLeft,
+    Center,
+    /// Without regard to the aspect ratio.
+    Stretch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadSpec {
+    pub kind: HeadKind,
+    /// Of two boxes of a class that overlap more than this (intersection over union) the better one stays.
+    #[serde(default = "half")]
+    pub nms_iou: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadKind {
+    Yolox,
+    /// Also YOLOv7 exports with decoded boxes.
+    Yolov5,
+    /// Also YOLOv9, YOLO11 and others without objectness.
+    Yolov8,
+    /// DETR family (RT-DETR, D-FINE): raw logits and boxes, or labels, boxes and scores.
+    Detr,
+}
+
+impl HeadKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HeadKind::Yolox => "yolox",
+            HeadKind::Yolov5 => "yolov5",
+            HeadKind::Yolov8 => "yolov8",
+            HeadKind::Detr => "detr",
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads `folder`/model.toml and the whole model file, for its hash.
+    ///
+    /// # Errors
+    /// No manifest, a wrong key or value, no model file, another hash.
+    pub fn load(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join("model.toml");
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| ModelError::NoManifest { path: path.clone(), source })?;
+        let raw: Raw = toml::from_str(&text).map_err(|e| ModelError::Syntax {
+            path: path.clone(),
+            reason: e.to_string().trim_end().into(),
+        })?;
+        raw.check().map_err(|(key, problem)| ModelError::Value { manifest: path.clone(), key, problem })?;
+        let file = folder.join(&raw.file);
+        let actual = sha256_of(&file).map_err(|source| ModelError::NoFile {
+            manifest: path.clone(),
+            path: file.clone(),
+            source,
+        })?;
+        if !actual.eq_ignore_ascii_case(&raw.sha256) {
+            return Err(ModelError::Hash { manifest: path, path: file, expected: raw.sha256, actual });
+        }
+        Ok(Self {
+            name: raw.name,
+            version: raw.version,
+            licence: raw.licence,
+            input: raw.input,
+            head: raw.head,
+            threads: raw.runtime.threads,
+            folder: folder.to_path_buf(),
+            file,
+            thresholds: raw.classes.iter().map(|c| c.threshold).collect(),
+            classes: raw.classes.into_iter().map(|c| ClassName::new(c.name)).collect(),
+        })
+    }
+
+    /// In the order of the network's class channels.
+    pub fn class_names(&self) -> &[ClassName] {
+        &self.classes
+    }
+
+    /// The score from which a detection of this class counts; `None`: the model does not know the class.
+    pub fn threshold(&self, class: &ClassName) -> Option<f32> {
+        self.classes.iter().position(|c| c == class).map(|i| self.thresholds[i])
+    }
+
+    /// The model file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The manifest file, for messages.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join("model.toml")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: String,
+    version: String,
+    file: String,
+    sha256: String,
+    licence: String,
+    input: InputSpec,
+    head: HeadSpec,
+    runtime: RawRuntime,
+    classes: Vec<RawClass>,
+    /// Accuracy and speed as measured by whoever made the model: for people, not read here.
+    #[serde(default, rename = "measured")]
+    _measured: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRuntime {
+    threads: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClass {
+    name: String,
+    threshold: f32,
+}
+
+impl Raw {
+    /// The key and what is wrong with its value.
+    fn check(&self) -> Result<(), (String, String)> {
+        let no = |key: &str, problem: String| Err((key.to_owned(), problem));
+        let InputSpec { width, height, scale, mean, std, .. } = &self.input;
+        for (key, size) in [("input.width", *width), ("input.height", *height)] {
+            if !(32..=4096).contains(&size) {
+                return no(key, format!("{size} is not in 32 to 4096"));
+            }
+        }
+        if !(scale.is_finite() && *scale > 0.0) {
+            return no(
+                "input.scale",
+                format!("{scale} is not above 0; 1.0 feeds 0..255, 0.00392157 feeds 0..1"),
+            );
+        }
+        if mean.iter().any(|v| !v.is_finite()) {
+            return no("input.mean", "not a number".into());
+        }
+        if std.iter().any(|v| !v.is_finite() || *v <= 0.0) {
+            return no("input.std", "every value must be above 0".into());
+        }
+        if !(self.head.nms_iou > 0.0 && self.head.nms_iou <= 1.0) {
+            return no("head.nms_iou", format!("{} is not above 0 and at most 1", self.head.nms_iou));
+        }
+        if !(1..=64).contains(&self.runtime.threads) {
+            return no("runtime.threads", format!("{} is not in 1 to 64", self.runtime.threads));
+        }
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return no("sha256", "needs 64 hexadecimal digits, as sha256sum prints them".into());
+        }
+        if self.file.is_empty() || Path::new(&self.file).components().count() != 1 {
+            return no("file", format!("\"{}\" is not the name of a file in the model's folder", self.file));
+        }
+        self.check_classes()
+    }
+
+    fn check_classes(&self) -> Result<(), (String, String)> {
+        if self.classes.is_empty() {
+            return Err(("classes".into(), "no [[classes]]; list them in the order of the network".into()));
+        }
+        let mut seen = HashSet::new();
+        for (i, class) in self.classes.iter().enumerate() {
+            let key = |field: &str| format!("classes[{i}].{field}");
+            if class.name.trim().is_empty() || class.name.trim() != class.name {
+                return Err((key("name"), format!("\"{}\" is empty or has spaces around it", class.name)));
+            }
+            if !seen.insert(&class.name) {
+                return Err((
+                    key("name"),
+                    format!("\"{}\" stands twice; give each class its own name", class.name),
+                ));
+            }
+            if !(0.0..=1.0).contains(&class.threshold) {
+                return Err((key("threshold"), format!("{} is not in 0 to 1", class.threshold)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ones() -> [f32; 3] {
+    [1.0; 3]
+}
+
+fn grey() -> u8 {
+    114
+}
+
+fn half() -> f32 {
+    0.5
+}
+
+fn sha256_of(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block)? {
+            0 => break,
+            n => hash.update(&block[..n]),
+        }
+    }
+    let mut hex = String::with_capacity(64);
+    for byte in hash.finalize() {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Ok(hex)
+}

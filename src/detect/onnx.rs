@@ -1,0 +1,231 @@
+//! The door to ONNX Runtime: nothing else in the program names `ort`.
+//!
+//! The library is loaded at run time, so a box may bring its own build. One process holds one library and one
+//! environment, for good: ONNX Runtime has no way back.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{Session, SessionInputValue};
+use ort::value::{Outlet, TensorElementType, TensorRef};
+
+use super::{DetectError, Manifest, ModelError};
+
+const LIBRARY: &str = "libonnxruntime.so";
+
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// The loaded library. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    environment: Environment,
+    library: PathBuf,
+}
+
+impl Runtime {
+    /// Loads ONNX Runtime once a process; later calls give the same.
+    ///
+    /// Looks at `explicit` only, if there is one. Else: `ORT_DYLIB_PATH`, `libonnxruntime.so` beside the
+    /// program, in `../lib/lintel` from there, /usr/lib/lintel, /usr/local/lib, then the system's own search.
+    ///
+    /// # Errors
+    /// No library (the text lists every place), one that does not load or is too old, or another one is loaded already.
+    pub fn load(explicit: Option<&Path>) -> Result<Self, ModelError> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(runtime), None) = (&*loaded, explicit) {
+            return Ok(runtime.clone());
+        }
+        let runtime = match (find(explicit), &*loaded) {
+            (Ok(library), Some(runtime)) if runtime.library == library => return Ok(runtime.clone()),
+            (Ok(asked), Some(runtime)) => {
+                return Err(ModelError::RuntimeTaken { loaded: runtime.library.clone(), asked });
+            }
+            (Ok(library), None) => start(library)?,
+            (Err(tried), _) if explicit.is_some() => return Err(ModelError::NoRuntime { tried }),
+            (Err(mut tried), _) => start(PathBuf::from(LIBRARY)).map_err(|_| {
+                tried.push(format!("{LIBRARY} (the system's library search)"));
+                ModelError::NoRuntime { tried }
+            })?,
+        };
+        *loaded = Some(runtime.clone());
+        Ok(runtime)
+    }
+
+    /// Where the library was found.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+}
+
+/// One session of a model. Holds the network's weights; `threads` counts the caller's own.
+pub(super) struct Network {
+    session: Session,
+    image: String,
+    /// DETR exports that scale boxes themselves ask for the picture's size.
+    sizes: Option<String>,
+    shape: [usize; 4],
+}
+
+/// One output tensor of a run, row-major.
+pub(super) struct Output<'a> {
+    pub name: &'a str,
+    pub dims: Vec<usize>,
+    pub data: Data<'a>,
+}
+
+pub(super) enum Data<'a> {
+    F32(&'a [f32]),
+    I64(&'a [i64]),
+    I32(&'a [i32]),
+}
+
+impl Network {
+    /// # Errors
+    /// ONNX Runtime refuses the file, or its inputs are not what the manifest says.
+    pub fn open(runtime: &Runtime, manifest: &Manifest, threads: usize) -> Result<Self, ModelError> {
+        let session = session(runtime, manifest.file(), threads)
+            .map_err(|reason| ModelError::Refused { path: manifest.file().to_path_buf(), reason })?;
+        let (height, width) = (manifest.input.height as usize, manifest.input.width as usize);
+        let shape = [1, 3, height, width];
+        let problem = |key: &str, problem: String| {
+            Err(ModelError::Value { manifest: manifest.path(), key: key.into(), problem })
+        };
+        let (image, rest) = match session.inputs() {
+            [] => return problem("file", "the network has no inputs".into()),
+            [image, rest @ ..] => (image, rest),
+        };
+        if image.dtype().tensor_type() != Some(TensorElementType::Float32) {
+            let text = format!(
+                "the network's input `{}` is {}; export it with float32",
+                image.name(),
+                image.dtype()
+            );
+            return problem("file", text);
+        }
+        let dims = image.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default();
+        if dims.len() != 4 || dims.iter().zip(shape).any(|(&d, want)| d >= 0 && d != want as i64) {
+            let text =
+                format!("the network's input `{}` is {dims:?}, the manifest makes {shape:?}", image.name());
+            return problem(
+                "input.width, input.height",
+                format!("{text} (-1 is any); write the network's own size"),
+            );
+        }
+        let sizes = match rest {
+            [] => None,
+            [sizes] if sizes.dtype().tensor_type() == Some(TensorElementType::Int64) => {
+                Some(sizes.name().to_owned())
+            }
+            _ => {
+                let names: Vec<&str> = rest.iter().map(Outlet::name).collect();
+                return problem(
+                    "file",
+                    format!("cannot feed the further inputs {names:?}; export without them"),
+                );
+            }
+        };
+        let image = image.name().to_owned();
+        Ok(Self { session, image, sizes, shape })
+    }
+
+    /// Runs the network on `[1, 3, height, width]` and lends its outputs to `read`.
+    ///
+    /// # Errors
+    /// What ONNX Runtime says.
+    pub fn run<T>(
+        &mut self,
+        pixels: &[f32],
+        read: impl FnOnce(&[Output<'_>]) -> Result<T, DetectError>,
+    ) -> Result<T, DetectError> {
+        let failed = |e: ort::Error| DetectError::Run(e.to_string());
+        let [_, _, height, width] = self.shape;
+        let picture = TensorRef::from_array_view((self.shape, pixels)).map_err(failed)?;
+        let size = [width as i64, height as i64];
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = vec![(&self.image, picture.into())];
+        if let Some(name) = &self.sizes {
+            let sizes = TensorRef::from_array_view(([1usize, 2], &size[..])).map_err(failed)?;
+            inputs.push((name, sizes.into()));
+        }
+        let outputs = self.session.run(inputs).map_err(failed)?;
+        let mut lent = Vec::with_capacity(outputs.len());
+        for (i, name) in outputs.keys().enumerate() {
+            let value = &outputs[i];
+            let data = match value.dtype().tensor_type() {
+                Some(TensorElementType::Int64) => Data::I64(value.try_extract_tensor().map_err(failed)?.1),
+                Some(TensorElementType::Int32) => Data::I32(value.try_extract_tensor().map_err(failed)?.1),
+                _ => Data::F32(value.try_extract_tensor().map_err(failed)?.1),
+            };
+            let dims = value.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default();
+            let dims = dims.into_iter().map(|d| usize::try_from(d).unwrap_or(0)).collect();
+            lent.push(Output { name, dims, data });
+        }
+        read(&lent)
+    }
+}
+
+/// The library's file, absolute and with links resolved; else every place that was looked at, and why not.
+fn find(explicit: Option<&Path>) -> Result<PathBuf, Vec<String>> {
+    let places = explicit.map_or_else(usual_places, |path| vec![("as configured", path.to_path_buf())]);
+    let mut tried = Vec::new();
+    for (why, path) in places {
+        match path.canonicalize() {
+            Ok(file) if file.is_file() => return Ok(file),
+            Ok(_) => tried.push(format!("{} ({why}: not a file)", path.display())),
+            Err(e) => tried.push(format!("{} ({why}: {e})", path.display())),
+        }
+    }
+    Err(tried)
+}
+
+fn usual_places() -> Vec<(&'static str, PathBuf)> {
+    let mut places = Vec::new();
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()) {
+        places.push(("by ORT_DYLIB_PATH", PathBuf::from(path)));
+    }
+    if let Some(folder) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
+        places.push(("beside the program", folder.join(LIBRARY)));
+        places.push(("beside the program", folder.join("../lib/lintel").join(LIBRARY)));
+    }
+    places.extend(["/usr/lib/lintel", "/usr/local/lib"].map(|f| ("installed", Path::new(f).join(LIBRARY))));
+    places
+}
+
+fn start(library: PathBuf) -> Result<Runtime, ModelError> {
+    let broken = |reason: String| ModelError::Runtime { path: library.clone(), reason };
+    let environment = ort::init_from(&library)
+        .map_err(|e| broken(e.to_string()))?
+        .with_name("lintel")
+        .with_logger(Arc::new(log))
+        .build()
+        .map_err(|e| broken(e.to_string()))?;
+    environment.set_log_level(LogLevel::Warning);
+    tracing::debug!(library = %library.display(), "ONNX Runtime is loaded");
+    Ok(Runtime { environment, library })
+}
+
+/// Its errors come back as results too, and its warnings are about graphs, so neither is above debug here.
+fn log(level: LogLevel, _category: &str, _id: &str, _place: &str, message: &str) {
+    match level {
+        LogLevel::Warning | LogLevel::Error | LogLevel::Fatal => {
+            tracing::debug!(target: "onnxruntime", "{message}")
+        }
+        LogLevel::Info | LogLevel::Verbose => tracing::trace!(target: "onnxruntime", "{message}"),
+    }
+}
+
+fn session(runtime: &Runtime, file: &Path, threads: usize) -> Result<Session, String> {
+    // The builder's error carries the builder itself: only its text is wanted.
+    let mut builder = Session::builder(&runtime.environment)
+        .map_err(|e| e.to_string())?
+        .with_intra_threads(threads)
+        .map_err(|e| e.to_string())?
+        .with_optimization_level(GraphOptimizationLevel::All)
+        .map_err(|e| e.to_string())?
+        // Threads that spin between pictures would burn the cores that the decoders need.
+        .with_config_entry("session.intra_op.allow_spinning", "0")
+        .map_err(|e| e.to_string())?;
+    builder.commit_from_file(file).map_err(|e| e.to_string())
+}

@@ -1,0 +1,74 @@
+//! Slices of a picture, and one list of things out of what the slices and the whole picture gave.
+//!
+//! A thing on a slice's edge is seen in parts. The part falls to a fuller box of the same thing: one of the
+//! whole picture or of a neighbour whose overlap holds all of it. A thing that nothing saw in full stays in
+//! parts, so the overlap should be as wide as the things that the slices are for (SAHI, arXiv 2202.06934).
+
+use super::letterbox::Crop;
+use super::nms::{self, Candidate, MAX_DETECTIONS};
+use crate::base::Rect;
+use crate::config::Tiling;
+
+/// Share of a cut box that must lie inside a fuller one to be a part of it.
+const PART: f32 = 0.7;
+/// A box is cut when it ends within this many pixels of the network's input from an inner edge.
+pub const EDGE: f32 = 2.0;
+
+/// The whole picture first, then the slices row by row. One crop where the tiling has one slice.
+pub fn crops(tiling: &Tiling, width: u32, height: u32) -> Vec<Crop> {
+    let whole = Crop { x: 0, y: 0, width, height };
+    let (columns, rows) =
+        (spans(tiling.columns, tiling.overlap, width), spans(tiling.rows, tiling.overlap, height));
+    if columns.len() * rows.len() <= 1 {
+        return vec![whole];
+    }
+    let slices = rows
+        .iter()
+        .flat_map(|&(y, height)| columns.iter().map(move |&(x, width)| Crop { x, y, width, height }));
+    std::iter::once(whole).chain(slices).collect()
+}
+
+/// Is this box cut by an edge of its crop that is not the picture's own? `margin` in picture pixels.
+pub fn is_cut(rect: &Rect, crop: &Crop, width: u32, height: u32, margin: (f32, f32)) -> bool {
+    let (x1, y1) = (crop.x + crop.width, crop.y + crop.height);
+    (crop.x > 0 && rect.x0 <= crop.x as f32 + margin.0)
+        || (crop.y > 0 && rect.y0 <= crop.y as f32 + margin.1)
+        || (x1 < width && rect.x1 >= x1 as f32 - margin.0)
+        || (y1 < height && rect.y1 >= y1 as f32 - margin.1)
+}
+
+/// Class by class, whole boxes before cut ones. Best first, at most [`MAX_DETECTIONS`].
+///
+/// A whole box that stands for a cut one takes the higher score of the two: both are of the same thing.
+pub fn merge(whole: Vec<Candidate>, mut cut: Vec<Candidate>, iou_limit: f32) -> Vec<Candidate> {
+    let mut kept = nms::suppress(whole, iou_limit);
+    nms::sort(&mut cut);
+    for part in cut {
+        let same = |k: &&mut Candidate| k.class == part.class;
+        if let Some(full) = kept.iter_mut().filter(same).find(|k| k.rect.iou(&part.rect) > iou_limit) {
+            full.score = full.score.max(part.score);
+            continue;
+        }
+        let holds = |k: &Candidate| {
+            let inside = k.rect.intersection(&part.rect) >= PART * part.rect.area();
+            k.class == part.class && inside && k.rect.area() > part.rect.area() && k.score >= part.score / 2.0
+        };
+        if !kept.iter().any(holds) {
+            kept.push(part);
+        }
+    }
+    nms::sort(&mut kept);
+    kept.truncate(MAX_DETECTIONS);
+    kept
+}
+
+/// Start and length of `count` spans that cover `size` pixels and share `overlap` of their length with the next.
+fn spans(count: u32, overlap: f32, size: u32) -> Vec<(u32, u32)> {
+    let count = count.clamp(1, size.max(1));
+    let overlap = f64::from(overlap).clamp(0.0, 0.5);
+    let length = f64::from(size) / (f64::from(count) - overlap * f64::from(count - 1));
+    let whole = (length.ceil() as u32).clamp(1, size.max(1));
+    let last = size - whole.min(size);
+    let start = |i: u32| if count == 1 { 0.0 } else { f64::from(last) * f64::from(i) / f64::from(count - 1) };
+    (0..count).map(|i| (start(i).round() as u32, whole)).collect()
+}

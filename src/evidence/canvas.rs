@@ -1,0 +1,139 @@
+//! Shapes and stroke letters on an RGB picture: the one door to OpenCV in this stage.
+
+use image::RgbImage;
+use opencv::boxed_ref::BoxedRefMut;
+use opencv::core::{self, Mat, Point, Scalar, Vec3b, Vector};
+use opencv::imgproc;
+
+use super::{Colour, EvidenceError};
+
+/// FONT_HERSHEY_SIMPLEX draws capitals 21 pixels high at scale 1; ours are 0.7 of the letter size.
+const STROKE_SCALE: f32 = 0.7 / 21.0;
+
+pub(super) struct Canvas {
+    image: RgbImage,
+}
+
+impl From<opencv::Error> for EvidenceError {
+    fn from(e: opencv::Error) -> Self {
+        EvidenceError::Draw(e.message)
+    }
+}
+
+impl Canvas {
+    pub fn new(image: RgbImage) -> Self {
+        Self { image }
+    }
+
+    pub fn into_image(self) -> RgbImage {
+        self.image
+    }
+
+    pub fn width(&self) -> u32 {
+        self.image.width()
+    }
+
+    pub fn height(&self) -> u32 {
+        self.image.height()
+    }
+
+    /// Lays `share` (0 to 1) of a colour over the inside of a polygon.
+    pub fn tint(&mut self, corners: &[(i32, i32)], colour: Colour, share: f64) -> Result<(), EvidenceError> {
+        self.paint(|mat| {
+            let (mut under, mut filled) = (Mat::default(), Mat::default());
+            core::copy_to(mat, &mut under, &core::no_array())?;
+            core::copy_to(mat, &mut filled, &core::no_array())?;
+            let shape: Vector<Vector<Point>> = Vector::from_iter([points(corners)]);
+            imgproc::fill_poly(&mut filled, &shape, scalar(colour), imgproc::LINE_AA, 0, Point::new(0, 0))?;
+            core::add_weighted(&filled, share, &under, 1.0 - share, 0.0, mat, -1)
+        })
+    }
+
+    pub fn outline(
+        &mut self,
+        corners: &[(i32, i32)],
+        colour: Colour,
+        line: i32,
+    ) -> Result<(), EvidenceError> {
+        self.paint(|mat| {
+            let shape: Vector<Vector<Point>> = Vector::from_iter([points(corners)]);
+            imgproc::polylines(mat, &shape, true, scalar(colour), line, imgproc::LINE_AA, 0)
+        })
+    }
+
+    /// A filled rectangle of `width` x `height` pixels.
+    pub fn plate(
+        &mut self,
+        (x, y): (i32, i32),
+        (width, height): (i32, i32),
+        colour: Colour,
+    ) -> Result<(), EvidenceError> {
+        self.paint(|mat| {
+            let area = core::Rect::new(x, y, width, height);
+            imgproc::rectangle(mat, area, scalar(colour), imgproc::FILLED, imgproc::LINE_8, 0)
+        })
+    }
+
+    /// `at`: where the line of text stands on, at its left end.
+    pub fn stroke_text(
+        &mut self,
+        text: &str,
+        at: (i32, i32),
+        size: f32,
+        colour: Colour,
+    ) -> Result<(), EvidenceError> {
+        self.paint(|mat| {
+            imgproc::put_text(
+                mat,
+                text,
+                Point::new(at.0, at.1),
+                imgproc::FONT_HERSHEY_SIMPLEX,
+                f64::from(size * STROKE_SCALE),
+                scalar(colour),
+                stroke_width(size),
+                imgproc::LINE_AA,
+                false,
+            )
+        })
+    }
+
+    /// Lays `share` (0 to 1) of a colour over one pixel; outside the picture nothing happens.
+    pub fn blend(&mut self, (x, y): (i32, i32), colour: Colour, share: f32) {
+        let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else { return };
+        if let Some(pixel) = self.image.get_pixel_mut_checked(x, y) {
+            for (old, new) in pixel.0.iter_mut().zip([colour.r, colour.g, colour.b]) {
+                *old = (f32::from(*old) + (f32::from(new) - f32::from(*old)) * share).round() as u8;
+            }
+        }
+    }
+
+    fn paint(
+        &mut self,
+        draw: impl FnOnce(&mut BoxedRefMut<Mat>) -> opencv::Result<()>,
+    ) -> Result<(), EvidenceError> {
+        let side = |n: u32| i32::try_from(n).map_err(|e| EvidenceError::Draw(e.to_string()));
+        let (rows, columns) = (side(self.image.height())?, side(self.image.width())?);
+        let mut mat = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut self.image)?;
+        Ok(draw(&mut mat)?)
+    }
+}
+
+/// Width in pixels of a line in the stroke font.
+pub(super) fn stroke_size(text: &str, size: f32) -> Result<u32, EvidenceError> {
+    let (scale, mut below) = (f64::from(size * STROKE_SCALE), 0);
+    let font = imgproc::FONT_HERSHEY_SIMPLEX;
+    let area = imgproc::get_text_size(text, font, scale, stroke_width(size), &mut below)?;
+    Ok(u32::try_from(area.width).unwrap_or(0))
+}
+
+fn stroke_width(size: f32) -> i32 {
+    ((size / 13.0).round() as i32).max(1)
+}
+
+fn points(corners: &[(i32, i32)]) -> Vector<Point> {
+    corners.iter().map(|&(x, y)| Point::new(x, y)).collect()
+}
+
+fn scalar(colour: Colour) -> Scalar {
+    Scalar::new(f64::from(colour.r), f64::from(colour.g), f64::from(colour.b), 0.0)
+}

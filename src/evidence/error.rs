@@ -1,0 +1,103 @@
+//! What can go wrong with evidence, and the words for what was made and what is missing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// One file of an event's evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceFile {
+    pub kind: EvidenceKind,
+    /// Where it lies on this node.
+    pub path: PathBuf,
+    /// IANA media type, for example `image/jpeg`.
+    pub media_type: String,
+    pub bytes: u64,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl EvidenceFile {
+    /// The name without its folder, as the receiver stores it.
+    pub fn name(&self) -> &str {
+        self.path.file_name().and_then(|n| n.to_str()).unwrap_or(self.kind.file_name())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceKind {
+    /// The picture that opened the event, as the camera gave it.
+    Still,
+    /// The same with boxes, zone and caption.
+    Annotated,
+    /// The seconds before and after.
+    Clip,
+    /// The place after the thing has gone.
+    Closed,
+    Manifest,
+}
+
+impl EvidenceKind {
+    pub fn file_name(self) -> &'static str {
+        match self {
+            EvidenceKind::Still => "still.jpg",
+            EvidenceKind::Annotated => "annotated.jpg",
+            EvidenceKind::Clip => "clip.mp4",
+            EvidenceKind::Closed => "closed.jpg",
+            EvidenceKind::Manifest => "manifest.json",
+        }
+    }
+
+    pub fn media_type(self) -> &'static str {
+        match self {
+            EvidenceKind::Still | EvidenceKind::Annotated | EvidenceKind::Closed => "image/jpeg",
+            EvidenceKind::Clip => "video/mp4",
+            EvidenceKind::Manifest => "application/json",
+        }
+    }
+}
+
+/// A piece of evidence that could not be made, and why, for the officer and the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    pub kind: EvidenceKind,
+    pub reason: String,
+}
+
+impl Missing {
+    pub fn new(kind: EvidenceKind, error: &EvidenceError) -> Self {
+        Self { kind, reason: error.to_string() }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "disk full: {free} bytes free at {path}, evidence.min_free_bytes asks for {wanted}; make room or lower \
+         evidence.quota_bytes",
+        path = .path.display()
+    )]
+    DiskFull { path: PathBuf, free: u64, wanted: u64 },
+    #[error(
+        "cannot read the font {path}: {reason}; name a .ttf, .otf or .ttc file in evidence.font or leave it out",
+        path = .path.display()
+    )]
+    Font { path: PathBuf, reason: String },
+    #[error("the picture does not hold {width} x {height} RGB pixels: it has {bytes} bytes")]
+    Picture { width: u32, height: u32, bytes: usize },
+    #[error("cannot draw on the picture: {0}")]
+    Draw(String),
+    #[error("cannot encode the JPEG: {0}")]
+    Jpeg(String),
+}
+
+impl EvidenceError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}

@@ -1,0 +1,116 @@
+//! Text on pictures: OpenCV's stroke font for ASCII, a TrueType font where the operator's language needs one.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use ab_glyph::{Font, FontVec, GlyphId, PxScale, ScaleFont, point};
+
+use super::canvas::{Canvas, stroke_size};
+use super::{Colour, EvidenceError};
+
+/// The letters that an overlay is written with. Loading a font costs its file's size in memory; share it.
+pub struct Lettering(Kind);
+
+enum Kind {
+    Stroke,
+    TrueType(FontVec),
+}
+
+impl Lettering {
+    /// OpenCV's own font: ASCII only.
+    pub fn ascii() -> Self {
+        Self(Kind::Stroke)
+    }
+
+    /// # Errors
+    /// The file cannot be read or is no font that `ab_glyph` knows (TrueType or OpenType, also in a collection).
+    pub fn load(font: Option<&Path>) -> Result<Self, EvidenceError> {
+        let Some(path) = font else { return Ok(Self::ascii()) };
+        let refused = |reason: String| EvidenceError::Font { path: path.to_path_buf(), reason };
+        let data = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
+        // A collection (.ttc) holds several faces; the first is the proportional one by custom.
+        let font = FontVec::try_from_vec_and_index(data, 0).map_err(|e| refused(e.to_string()))?;
+        Ok(Self(Kind::TrueType(font)))
+    }
+
+    /// Can every letter be drawn?
+    pub fn can_show(&self, text: &str) -> bool {
+        text.chars().all(|c| self.has(c))
+    }
+
+    /// The text with `?` for each letter that cannot be drawn.
+    pub fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.can_show(text) {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(text.chars().map(|c| if self.has(c) { c } else { '?' }).collect())
+    }
+
+    fn has(&self, c: char) -> bool {
+        match &self.0 {
+            Kind::Stroke => matches!(c, ' '..='~'),
+            Kind::TrueType(font) => !c.is_control() && font.glyph_id(c) != GlyphId(0),
+        }
+    }
+
+    /// Width in pixels at a letter size in pixels.
+    pub(super) fn width(&self, text: &str, size: f32) -> Result<u32, EvidenceError> {
+        match &self.0 {
+            Kind::Stroke => stroke_size(text, size),
+            Kind::TrueType(font) => {
+                let scaled = font.as_scaled(PxScale::from(size));
+                let mut last = None;
+                let width: f32 = text
+                    .chars()
+                    .map(|c| {
+                        let id = scaled.glyph_id(c);
+                        let kern = last.replace(id).map_or(0.0, |l| scaled.kern(l, id));
+                        kern + scaled.h_advance(id)
+                    })
+                    .sum();
+                Ok(width.ceil() as u32)
+            }
+        }
+    }
+
+    /// Draws with the upper left corner of the line (height: `line_height`) at `(x, y)`.
+    pub(super) fn write(
+        &self,
+        canvas: &mut Canvas,
+        text: &str,
+        (x, y): (i32, i32),
+        size: f32,
+        colour: Colour,
+    ) -> Result<(), EvidenceError> {
+        let font = match &self.0 {
+            // Capitals of the stroke font are 0.7 of the size high and stand in the middle of the line.
+            Kind::Stroke => {
+                let base = y + (line_height(size) as f32 * 0.5 + size * 0.35).round() as i32;
+                return canvas.stroke_text(text, (x, base), size, colour);
+            }
+            Kind::TrueType(font) => font,
+        };
+        let scaled = font.as_scaled(PxScale::from(size));
+        let spare = (line_height(size) as f32 - scaled.height()) / 2.0;
+        let base = y as f32 + spare + scaled.ascent();
+        let (mut pen, mut last) = (x as f32, None);
+        for c in text.chars() {
+            let id = scaled.glyph_id(c);
+            pen += last.replace(id).map_or(0.0, |l| scaled.kern(l, id));
+            let glyph = id.with_scale_and_position(PxScale::from(size), point(pen, base));
+            if let Some(outline) = font.outline_glyph(glyph) {
+                let corner = outline.px_bounds().min;
+                outline.draw(|gx, gy, cover| {
+                    canvas.blend((corner.x as i32 + gx as i32, corner.y as i32 + gy as i32), colour, cover);
+                });
+            }
+            pen += scaled.h_advance(id);
+        }
+        Ok(())
+    }
+}
+
+/// Height of a line of text in pixels.
+pub(super) fn line_height(size: f32) -> u32 {
+    (size * 1.35).ceil() as u32
+}

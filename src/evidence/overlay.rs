@@ -1,0 +1,262 @@
+//! Boxes, zones and a caption drawn on a copy of a picture, for people. Pure: the same input gives the same pixels.
+//!
+//! Everything scales with the picture, so that it reads alike at 768 x 576 and at 4K. The caption stands under the
+//! picture, not on it: nothing that the camera saw is hidden by it.
+
+use image::{RgbImage, imageops};
+
+use super::canvas::Canvas;
+use super::lettering::line_height;
+use super::{EvidenceError, Lettering};
+use crate::base::{ClassName, Polygon, Rect};
+use crate::decode::Picture;
+
+#[derive(Clone, Debug, Default)]
+pub struct Overlay {
+    pub zones: Vec<ZoneMark>,
+    pub boxes: Vec<BoxMark>,
+    /// Lines under the picture, the first in larger letters; long ones are wrapped. Empty: the picture keeps its size.
+    pub caption: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ZoneMark {
+    pub polygon: Polygon,
+    /// Empty: no plate.
+    pub label: String,
+    pub colour: Colour,
+}
+
+#[derive(Clone, Debug)]
+pub struct BoxMark {
+    /// Normalised; what reaches outside the picture is cut.
+    pub rect: Rect,
+    /// Empty: no plate.
+    pub label: String,
+    /// 0 to 1, written after the label with two decimals.
+    pub score: Option<f32>,
+    pub colour: Colour,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    pub r: u8,
+    pub g: u8,
+    pub b: u8,
+}
+
+impl Colour {
+    pub const ZONE: Colour = Colour::new(255, 200, 0);
+    pub const OBJECT: Colour = Colour::new(226, 32, 44);
+    /// Where a thing was that has gone.
+    pub const GONE: Colour = Colour::new(40, 190, 90);
+    const CAPTION: Colour = Colour::new(18, 20, 24);
+    const TITLE: Colour = Colour::new(255, 214, 64);
+    const WHITE: Colour = Colour::new(255, 255, 255);
+    const BLACK: Colour = Colour::new(0, 0, 0);
+
+    pub const fn new(r: u8, g: u8, b: u8) -> Self {
+        Self { r, g, b }
+    }
+
+    /// The same colour for the same class on every picture of every run.
+    pub fn of_class(class: &ClassName) -> Self {
+        const WHEEL: [Colour; 10] = [
+            Colour::new(230, 25, 75),
+            Colour::new(0, 130, 200),
+            Colour::new(60, 180, 75),
+            Colour::new(245, 130, 48),
+            Colour::new(145, 30, 180),
+            Colour::new(70, 240, 240),
+            Colour::new(240, 50, 230),
+            Colour::new(210, 245, 60),
+            Colour::new(0, 128, 128),
+            Colour::new(255, 225, 25),
+        ];
+        // FNV-1a; the standard library's hasher may change between releases.
+        let hash =
+            class.as_str().bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        WHEEL[(hash % WHEEL.len() as u32) as usize]
+    }
+
+    /// Black or white, whichever reads better on it (luma of ITU-R BT.601).
+    fn ink(self) -> Self {
+        let luma = 299 * u32::from(self.r) + 587 * u32::from(self.g) + 114 * u32::from(self.b);
+        if luma > 140_000 { Self::BLACK } else { Self::WHITE }
+    }
+}
+
+/// A picture's pixels as an image of its own.
+///
+/// # Errors
+/// The pixels do not fill width x height.
+pub fn rgb_image(picture: &Picture) -> Result<RgbImage, EvidenceError> {
+    RgbImage::from_raw(picture.width, picture.height, picture.rgb.to_vec()).ok_or(EvidenceError::Picture {
+        width: picture.width,
+        height: picture.height,
+        bytes: picture.rgb.len(),
+    })
+}
+
+/// Draws the overlay; the result is higher than the picture by its caption.
+///
+/// # Errors
+/// OpenCV refuses to draw, which an image of sound size never meets.
+pub fn draw(image: RgbImage, overlay: &Overlay, letters: &Lettering) -> Result<RgbImage, EvidenceError> {
+    let (width, height) = image.dimensions();
+    let size = (width.min(height) as f32 / 38.0).clamp(13.0, 120.0);
+    let mut sheet = Sheet { canvas: Canvas::new(image), letters, size, plates: Vec::new() };
+    for zone in &overlay.zones {
+        sheet.zone(zone)?;
+    }
+    for mark in &overlay.boxes {
+        let line = (size / 7.0).round().max(2.0) as i32;
+        sheet.canvas.outline(&sheet.corners(&mark.rect), mark.colour, line)?;
+    }
+    // Plates last, so that no box's line runs through another one's name.
+    for mark in &overlay.boxes {
+        sheet.box_plate(mark)?;
+    }
+    for zone in &overlay.zones {
+        sheet.zone_plate(zone)?;
+    }
+    caption(sheet.canvas.into_image(), &overlay.caption, letters, size * 1.1)
+}
+
+struct Sheet<'a> {
+    canvas: Canvas,
+    letters: &'a Lettering,
+    size: f32,
+    /// Left, top, width and height of the plates so far.
+    plates: Vec<(i32, i32, i32, i32)>,
+}
+
+impl Sheet<'_> {
+    fn pixel(&self, x: f32, y: f32) -> (i32, i32) {
+        let on = |v: f32, side: u32| (v.clamp(0.0, 1.0) * (side.max(1) - 1) as f32).round() as i32;
+        (on(x, self.canvas.width()), on(y, self.canvas.height()))
+    }
+
+    fn corners(&self, r: &Rect) -> [(i32, i32); 4] {
+        [(r.x0, r.y0), (r.x1, r.y0), (r.x1, r.y1), (r.x0, r.y1)].map(|(x, y)| self.pixel(x, y))
+    }
+
+    fn zone(&mut self, zone: &ZoneMark) -> Result<(), EvidenceError> {
+        let corners: Vec<_> = zone.polygon.corners().iter().map(|p| self.pixel(p.x, p.y)).collect();
+        self.canvas.tint(&corners, zone.colour, 0.14)?;
+        self.canvas.outline(&corners, zone.colour, (self.size / 9.0).round().max(1.0) as i32)
+    }
+
+    fn zone_plate(&mut self, zone: &ZoneMark) -> Result<(), EvidenceError> {
+        let Some(top) = zone.polygon.corners().iter().copied().min_by(|a, b| a.y.total_cmp(&b.y)) else {
+            return Ok(());
+        };
+        let (x, y) = self.pixel(top.x, top.y);
+        let line = line_height(self.size) as i32;
+        self.plate(&zone.label, zone.colour, |width| {
+            [(x, y), (x - width, y), (x, y - line), (x - width, y - line)]
+        })
+    }
+
+    fn box_plate(&mut self, mark: &BoxMark) -> Result<(), EvidenceError> {
+        let text = match mark.score {
+            Some(score) if mark.label.is_empty() => format!("{score:.2}"),
+            Some(score) => format!("{} {score:.2}", mark.label),
+            None => mark.label.clone(),
+        };
+        let [(left, top), _, (right, bottom), _] = self.corners(&mark.rect);
+        let line = line_height(self.size) as i32;
+        self.plate(&text, mark.colour, |width| {
+            [(left, top - line), (left, bottom), (right - width, top - line), (left, top)]
+        })
+    }
+
+    /// Writes a name on a plate at the first of `places` (upper left corners) that is free, else at the first.
+    fn plate(
+        &mut self,
+        text: &str,
+        colour: Colour,
+        places: impl FnOnce(i32) -> [(i32, i32); 4],
+    ) -> Result<(), EvidenceError> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let text = self.letters.shown(text);
+        let margin = (self.size * 0.3).round() as i32;
+        let width = self.letters.width(&text, self.size)? as i32 + 2 * margin;
+        let height = line_height(self.size) as i32;
+        let (most_x, most_y) = (self.canvas.width() as i32 - width, self.canvas.height() as i32 - height);
+        let kept_in = |(x, y): (i32, i32)| (x.min(most_x).max(0), y.min(most_y).max(0));
+        let free = |&(x, y): &(i32, i32)| {
+            !self
+                .plates
+                .iter()
+                .any(|&(px, py, pw, ph)| x < px + pw && px < x + width && y < py + ph && py < y + height)
+        };
+        let places = places(width);
+        let inside = places.iter().copied().filter(|&p| kept_in(p) == p).find(free);
+        let at = inside.or_else(|| places.map(kept_in).into_iter().find(free)).unwrap_or(kept_in(places[0]));
+        self.plates.push((at.0, at.1, width, height));
+        self.canvas.plate(at, (width, height), colour)?;
+        self.letters.write(&mut self.canvas, &text, (at.0 + margin, at.1), self.size, colour.ink())
+    }
+}
+
+/// The picture with a bar of text under it.
+fn caption(
+    picture: RgbImage,
+    lines: &[String],
+    letters: &Lettering,
+    size: f32,
+) -> Result<RgbImage, EvidenceError> {
+    let margin = (size * 0.6).round() as u32;
+    let room = picture.width().saturating_sub(2 * margin);
+    let mut rows = Vec::new();
+    for (i, line) in lines.iter().enumerate() {
+        let (size, colour) = if i == 0 { (size * 1.2, Colour::TITLE) } else { (size, Colour::WHITE) };
+        for row in wrapped(&letters.shown(line), room, |t| letters.width(t, size))? {
+            rows.push((row, size, colour));
+        }
+    }
+    if rows.is_empty() {
+        return Ok(picture);
+    }
+    let text: u32 = rows.iter().map(|(_, size, _)| line_height(*size)).sum();
+    let bar = Colour::CAPTION;
+    let mut sheet = RgbImage::from_pixel(
+        picture.width(),
+        picture.height() + text + margin,
+        image::Rgb([bar.r, bar.g, bar.b]),
+    );
+    imageops::replace(&mut sheet, &picture, 0, 0);
+    let mut canvas = Canvas::new(sheet);
+    let mut y = (picture.height() + margin / 2) as i32;
+    for (row, size, colour) in rows {
+        letters.write(&mut canvas, &row, (margin as i32, y), size, colour)?;
+        y += line_height(size) as i32;
+    }
+    Ok(canvas.into_image())
+}
+
+/// Cuts a text into rows no wider than `room`: at spaces, or within a word that is too long (Chinese has no spaces).
+fn wrapped<E>(text: &str, room: u32, width: impl Fn(&str) -> Result<u32, E>) -> Result<Vec<String>, E> {
+    let mut rows = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let mut cut = rest.len();
+        if width(rest)? > room {
+            let mut fits = 0;
+            for (i, c) in rest.char_indices() {
+                let end = i + c.len_utf8();
+                if fits > 0 && width(&rest[..end])? > room {
+                    break;
+                }
+                fits = end;
+            }
+            cut = rest[..fits].rfind(' ').filter(|&space| space > fits / 2).unwrap_or(fits);
+        }
+        rows.push(rest[..cut].trim_end().to_owned());
+        rest = rest[cut..].trim_start();
+    }
+    Ok(rows)
+}
