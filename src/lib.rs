@@ -19,6 +19,7 @@ pub mod rules;
 pub mod evidence;
 pub mod outbox;
 pub mod publish;
+pub mod receive;
 pub mod telemetry;
 pub mod app;
 pub mod cli;

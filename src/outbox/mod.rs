@@ -1,1 +1,308 @@
-//! (see the contracts)
+//! The durable queue between what was found and the broker.
+//!
+//! Takes: batches of messages, media files and restart state from `app`, each as one transaction.
+//! Gives: one record after another to `publish`, messages before media, older before newer.
+//! When full: above `max_bytes` media is refused and counted; messages are always kept. A full disk is
+//! [`OutboxError::Full`]: the caller tries again, while reads and acknowledgements go on.
+//! On failure: a file that SQLite cannot read is moved aside, what is readable in it is carried over, and a new
+//! one begun. Media that is gone or changed is given up with a message of its own; the queue goes on.
+//! Not here: topics of media, MQTT, and who decides what is worth sending.
+//!
+//! A record leaves only by [`Outbox::ack`]. What is on the way is known in memory only, so after a restart
+//! everything that was not acknowledged is handed out again.
+
+mod media;
+mod open;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::base::WallTime;
+use crate::config::OutboxConfig;
+
+use media::MediaReader;
+use store::{Store, is_full};
+
+/// A message as it goes over the wire, told once, not retained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutMessage {
+    pub topic: String,
+    pub content_type: String,
+    pub payload: Vec<u8>,
+}
+
+/// A file that goes over the wire in chunks. It must stay in place until it is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutMedia {
+    pub event: Uuid,
+    /// What it is to the event: `still`, `annotated`, `clip`, `closed`, `manifest`. One of each per event: a
+    /// second one takes the place of the first.
+    pub kind: String,
+    pub path: PathBuf,
+    pub media_type: String,
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
+/// What becomes durable together or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub messages: Vec<OutMessage>,
+    pub media: Vec<OutMedia>,
+    /// `None` removes the key.
+    pub state: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// What [`Outbox::append`] took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Media that did not fit under `max_bytes`. Everything else of the batch is durable.
+    pub refused: Vec<OutMedia>,
+}
+
+/// Names a record until it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RecordId {
+    Message(i64),
+    Chunk { media: i64, index: u32 },
+}
+
+/// The next thing to send.
+#[derive(Clone, Debug)]
+pub enum Next {
+    Message {
+        id: RecordId,
+        message: OutMessage,
+    },
+    Chunk {
+        id: RecordId,
+        chunk: MediaChunk,
+    },
+    /// A file that cannot be sent any more: tell the platform, then [`Outbox::give_up`].
+    Lost(LostMedia),
+}
+
+/// A piece of a file with all that the other side needs to put it in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaChunk {
+    pub event: Uuid,
+    pub kind: String,
+    /// Name without folder.
+    pub file: String,
+    pub media_type: String,
+    /// From 0.
+    pub index: u32,
+    pub count: u32,
+    /// Of the first byte within the file.
+    pub offset: u64,
+    /// Bytes of the whole file.
+    pub total: u64,
+    /// Of the whole file, lower-case hex.
+    pub sha256: String,
+    pub data: Bytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostMedia {
+    pub(crate) id: i64,
+    pub event: Uuid,
+    pub kind: String,
+    pub file: String,
+    pub bytes: u64,
+    pub sha256: String,
+    /// For the operator: what is wrong with the file.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct OutboxStats {
+    pub messages: u64,
+    pub message_bytes: u64,
+    /// Files with at least one chunk to go.
+    pub media: u64,
+    /// Whole size of those files.
+    pub media_bytes: u64,
+    /// When the oldest waiting record came in.
+    pub oldest: Option<WallTime>,
+    /// Files refused since the start because the outbox was over `max_bytes`.
+    pub media_refused: u64,
+    /// Files given up since the start because they were gone or changed.
+    pub media_lost: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    #[error("no space left for the outbox {}: free some, nothing is lost while the caller tries again", path.display())]
+    Full { path: PathBuf },
+    #[error("the outbox {} is in use: another lintel runs on the same data_dir", path.display())]
+    InUse { path: PathBuf },
+    #[error(
+        "the outbox {} is of layout {found}, this program knows up to {known}: start the newer lintel",
+        path.display()
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("cannot use the folder of the outbox {}: check that it exists and is writable", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the outbox {}", path.display())]
+    Open { path: PathBuf, source: rusqlite::Error },
+    #[error("the outbox {} failed", path.display())]
+    Database { path: PathBuf, source: rusqlite::Error },
+}
+
+/// The queue itself. One writer; every call holds a lock for a few milliseconds at most (the disk's fsync).
+#[derive(Debug)]
+pub struct Outbox {
+    path: PathBuf,
+    max_bytes: u64,
+    store: Mutex<Store>,
+    /// Open file of the medium on the way; apart from the store, so that reading 8 MB never holds up an append.
+    reader: Mutex<MediaReader>,
+    changed: Notify,
+    refused: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Outbox {
+    /// Opens `data_dir/outbox.db`, or begins it.
+    ///
+    /// # Errors
+    /// Folder not usable, in use by another process, written by a newer program. A corrupt file is no error:
+    /// it is moved aside and logged.
+    pub fn open(data_dir: &Path, config: &OutboxConfig) -> Result<Self, OutboxError> {
+        let path = data_dir.join("outbox.db");
+        let store = open::open(data_dir, &path)?;
+        Ok(Self {
+            path,
+            max_bytes: config.max_bytes,
+            store: Mutex::new(store),
+            reader: Mutex::new(MediaReader::default()),
+            changed: Notify::new(),
+            refused: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    /// Makes the whole batch durable (one fsync), or nothing of it. Appending the same medium again is harmless.
+    ///
+    /// # Errors
+    /// [`OutboxError::Full`] when the disk is; try again later.
+    pub fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
+        let refused = self.db(|store| store.append(batch, self.max_bytes))?;
+        self.refused.fetch_add(refused.len() as u64, Ordering::Relaxed);
+        self.changed.notify_one();
+        Ok(Appended { refused })
+    }
+
+    /// Takes the next record and counts it as on the way. Messages come first; media only if `media`, cut into
+    /// pieces of `chunk_bytes`.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn next(&self, media: bool, chunk_bytes: usize) -> Result<Option<Next>, OutboxError> {
+        if let Some((id, message)) = self.db(Store::next_message)? {
+            return Ok(Some(Next::Message { id, message }));
+        }
+        if !media {
+            return Ok(None);
+        }
+        let chunk_bytes = u32::try_from(chunk_bytes.max(1)).unwrap_or(u32::MAX);
+        let Some((row, index)) = self.db(|store| store.next_chunk(chunk_bytes))? else { return Ok(None) };
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Some(match reader.read(&row, index, chunk_bytes) {
+            Ok(chunk) => Next::Chunk { id: RecordId::Chunk { media: row.id, index }, chunk },
+            Err(reason) => Next::Lost(row.lost(reason)),
+        }))
+    }
+
+    /// Removes what the broker took. Repeats and ids of things already gone are harmless. On a full disk the
+    /// ids are kept in memory and written with the next call that gets through.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn ack(&self, ids: &[RecordId]) -> Result<(), OutboxError> {
+        self.db(|store| match store.ack(ids) {
+            Err(e) if is_full(&e) => Ok(()),
+            other => other,
+        })
+    }
+
+    /// Forgets what is on the way: the connection is gone, so all that is not acknowledged is handed out again.
+    pub fn release(&self) {
+        self.lock().release();
+        self.changed.notify_one();
+    }
+
+    /// Ends a lost medium and queues the message that says so, in one transaction.
+    ///
+    /// # Errors
+    /// The database, or a full disk.
+    pub fn give_up(&self, lost: &LostMedia, message: &OutMessage) -> Result<(), OutboxError> {
+        self.db(|store| store.give_up(lost, message))?;
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// True once all media of the event was acknowledged or given up, and none is waiting.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn is_delivered(&self, event: Uuid) -> Result<bool, OutboxError> {
+        self.db(|store| store.is_delivered(event))
+    }
+
+    /// Drops the delivered mark: the event's files are deleted, nobody will ask again.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn forget(&self, event: Uuid) -> Result<(), OutboxError> {
+        self.db(|store| store.forget(event))
+    }
+
+    /// # Errors
+    /// The database.
+    pub fn state(&self, key: &str) -> Result<Option<Vec<u8>>, OutboxError> {
+        self.db(|store| store.state(key))
+    }
+
+    /// All keys that begin with `prefix`, in order.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn states(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, OutboxError> {
+        self.db(|store| store.states(prefix))
+    }
+
+    pub fn stats(&self) -> OutboxStats {
+        OutboxStats {
+            media_refused: self.refused.load(Ordering::Relaxed),
+            media_lost: self.lost.load(Ordering::Relaxed),
+            ..self.lock().stats()
+        }
+    }
+
+    /// Resolves when something may be there to take. For one waiter; a change before the call is not missed.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn db<T>(&self, work: impl FnOnce(&mut Store) -> rusqlite::Result<T>) -> Result<T, OutboxError> {
+        work(&mut self.lock()).map_err(|source| {
+            let path = self.path.clone();
+            if is_full(&source) { OutboxError::Full { path } } else { OutboxError::Database { path, source } }
+        })
+    }
+}

@@ -1,1 +1,109 @@
-//! (see the contracts)
+//! Takes: records of the outbox and retained states. Gives: MQTT 5 messages at QoS 1, and acknowledgements back.
+//! When full: the in-flight window is full, so nothing is taken from the outbox, which holds it on the disk.
+//! On failure: reconnects with jittered back-off for ever; what was not acknowledged is sent again.
+//! Not here: what is worth sending (`app`), what is kept (`outbox`).
+//!
+//! Alone in knowing MQTT, and alone in knowing the wire types; `receive` stands on [`Subscriber`].
+
+mod connection;
+mod flight;
+mod session;
+mod states;
+mod stats;
+mod subscriber;
+mod topics;
+pub mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::base::{monotonic, wall_now};
+use crate::config::MqttConfig;
+use crate::outbox::Outbox;
+
+pub use connection::{BrokerReport, PublishError, probe};
+pub use states::States;
+pub use stats::{PublishSnapshot, PublishStats};
+pub use subscriber::{Delivery, Subscriber, SubscriberError};
+pub use topics::{Topics, subscriptions};
+use wire::{NodeState, NodeStatus};
+
+/// Starts the task that empties an outbox.
+#[derive(Debug)]
+pub struct Publisher;
+
+/// The running publisher. Dropping it ends the task at once; [`PublisherHandle::join`] flushes first.
+#[derive(Debug)]
+pub struct PublisherHandle {
+    pub stats: Arc<PublishStats>,
+    states: Arc<States>,
+    stop: watch::Sender<Stop>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    No,
+    /// Send what is there, but no longer than this.
+    Flush(std::time::Instant),
+}
+
+impl Publisher {
+    /// A broker that is down is no error: the task keeps trying.
+    ///
+    /// # Errors
+    /// Certificates and keys that cannot be used.
+    pub fn spawn(
+        runtime: &Handle,
+        config: &MqttConfig,
+        node: &str,
+        outbox: Arc<Outbox>,
+    ) -> Result<PublisherHandle, PublishError> {
+        let topics = Topics::new(&config.topic_prefix, node);
+        // Found out here, so that a wrong path stops the start instead of being retried for ever.
+        connection::options(config)?;
+        let states = Arc::new(States::default());
+        states.publish(&topics.node_state(), &NodeState::new(node, NodeStatus::Online, wall_now()));
+        let stats = Arc::new(PublishStats::new(Arc::clone(&outbox)));
+        let (stop, stopped) = watch::channel(Stop::No);
+        let sender = session::Sender {
+            config: config.clone(),
+            node: node.to_owned(),
+            topics,
+            outbox,
+            states: Arc::clone(&states),
+            stats: Arc::clone(&stats),
+        };
+        let task = runtime.spawn(sender.run(stopped));
+        Ok(PublisherHandle { stats, states, stop, task })
+    }
+}
+
+impl PublisherHandle {
+    /// Where retained states are set; cheap to share.
+    pub fn states(&self) -> Arc<States> {
+        Arc::clone(&self.states)
+    }
+
+    /// Sets the retained state of a topic. Never blocks.
+    pub fn publish_state<T: serde::Serialize>(&self, topic: &str, state: &T) {
+        self.states.publish(topic, state);
+    }
+
+    /// Sends what is in the outbox for at most `flush` (not at all without a connection), tells the node as stopped
+    /// and disconnects. What is left stays in the outbox.
+    pub async fn join(mut self, flush: Duration) {
+        let deadline = monotonic() + flush;
+        self.stop.send_replace(Stop::Flush(deadline));
+        // The task ends by itself at the deadline; the second is for a broker that hangs in the last packet.
+        let limit = flush + Duration::from_secs(1);
+        if tokio::time::timeout(limit, &mut self.task).await.is_err() {
+            tracing::warn!("the MQTT connection did not end within {limit:?}: cut; nothing is lost");
+            self.task.abort();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Opens the file; one that is damaged is moved aside and what is readable in it carried over.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tracing::{error, info};
+
+use super::store::{LAYOUT, Store, is_full};
+use super::{Batch, OutboxError};
+use crate::base::wall_now;
+
+pub(super) fn open(data_dir: &Path, path: &Path) -> Result<Store, OutboxError> {
+    std::fs::create_dir_all(data_dir)
+        .map_err(|source| OutboxError::Folder { path: data_dir.to_owned(), source })?;
+    match attempt(path) {
+        Err(Failure::Damaged(why)) => begin_anew(path, &why),
+        Err(Failure::Other(e)) => Err(e),
+        Ok(store) => Ok(store),
+    }
+}
+
+enum Failure {
+    /// With SQLite's own words.
+    Damaged(String),
+    Other(OutboxError),
+}
+
+fn attempt(path: &Path) -> Result<Store, Failure> {
+    let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Failure::Damaged(source.to_string()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Failure::Other(OutboxError::InUse { path: path.to_owned() })
+        }
+        _ if is_full(&source) => Failure::Other(OutboxError::Full { path: path.to_owned() }),
+        _ => Failure::Other(OutboxError::Open { path: path.to_owned(), source }),
+    };
+    let store = Connection::open(path).and_then(Store::new).map_err(failed)?;
+    match store.layout().map_err(failed)? {
+        LAYOUT => {}
+        found => {
+            return Err(Failure::Other(OutboxError::Newer { path: path.to_owned(), found, known: LAYOUT }));
+        }
+    }
+    match store.check() {
+        Ok(true) => Ok(store),
+        Ok(false) => Err(Failure::Damaged("its pages contradict each other".into())),
+        Err(e) => Err(failed(e)),
+    }
+}
+
+fn begin_anew(path: &Path, why: &str) -> Result<Store, OutboxError> {
+    let mark = wall_now().0;
+    let aside = |suffix: &str| PathBuf::from(format!("{}.damaged-{mark}{suffix}", path.display()));
+    let from = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    for suffix in ["", "-wal"] {
+        match std::fs::rename(from(suffix), aside(suffix)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(OutboxError::Folder { path: path.to_owned(), source: e });
+            }
+            _ => {}
+        }
+    }
+    // A shared-memory index is rebuilt from the log; an old one must not meet the new file.
+    drop(std::fs::remove_file(from("-shm")));
+
+    let saved = Connection::open_with_flags(aside(""), OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_or_else(|_| Batch::default(), |db| Store::salvage(&db));
+    let mut store = attempt(path).map_err(|e| match e {
+        Failure::Damaged(_) => OutboxError::Folder {
+            path: path.to_owned(),
+            source: std::io::Error::other("a new outbox is damaged at once: check the disk"),
+        },
+        Failure::Other(e) => e,
+    })?;
+    let carried = store.append(&saved, u64::MAX);
+    error!(
+        outbox = %path.display(),
+        moved_to = %aside("").display(),
+        reason = why,
+        messages = saved.messages.len(),
+        media = saved.media.len(),
+        states = saved.state.len(),
+        carried_over = carried.is_ok(),
+        "the outbox was damaged: a new one is begun with the messages, media and states counted here; whatever \
+         else waited in it is lost. Check the disk; the old file is kept beside it"
+    );
+    if let Err(e) = carried {
+        info!(error = %e, "nothing could be carried over");
+    }
+    Ok(store)
+}

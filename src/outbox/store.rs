@@ -1,0 +1,390 @@
+//! The tables and their statements. Not here: files, locks, policy beyond `max_bytes`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, ffi, params};
+use uuid::Uuid;
+
+use super::{Batch, LostMedia, OutMedia, OutMessage, OutboxStats, RecordId};
+use crate::base::{WallTime, wall_now};
+
+/// Layout of the file, kept in `PRAGMA user_version`.
+pub(super) const LAYOUT: i64 = 1;
+
+/// AUTOINCREMENT, so that an id is never used twice and "handed out up to" stays a single number.
+const TABLES: &str = "
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL, created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE media (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    event BLOB NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL, media_type TEXT NOT NULL,
+    bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    chunk_bytes INTEGER NOT NULL DEFAULT 0,
+    acked BLOB NOT NULL DEFAULT x'',
+    created INTEGER NOT NULL,
+    UNIQUE (event, kind)
+) STRICT;
+CREATE TABLE delivered (event BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// A waiting file. `acked` has one bit a chunk of `chunk_bytes`, lowest bit first.
+#[derive(Clone, Debug)]
+pub(super) struct MediaRow {
+    pub id: i64,
+    pub event: Uuid,
+    pub kind: String,
+    pub path: PathBuf,
+    pub media_type: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Store {
+    db: Connection,
+    /// Messages up to this id are on the way or gone.
+    message_cursor: i64,
+    /// Chunks before this one (medium, index) are on the way or gone.
+    chunk_cursor: (i64, u32),
+    /// Acknowledged by the broker, but the disk was too full to write it down.
+    unsaved: Vec<RecordId>,
+}
+
+impl Store {
+    /// Sets the connection up and makes or checks the tables.
+    pub fn new(db: Connection) -> rusqlite::Result<Self> {
+        db.busy_timeout(Duration::from_millis(200))?;
+        // Exclusive: two processes on one outbox would send everything twice. Also saves the shared-memory file.
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL: a commit is on the disk before append returns, also through a power cut.
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "journal_size_limit", 4 << 20)?;
+        let mut store = Self { db, message_cursor: 0, chunk_cursor: (0, 0), unsaved: Vec::new() };
+        if store.layout()? == 0 {
+            let tx = store.db.transaction()?;
+            tx.execute_batch(TABLES)?;
+            tx.pragma_update(None, "user_version", LAYOUT)?;
+            tx.commit()?;
+        }
+        Ok(store)
+    }
+
+    pub fn layout(&self) -> rusqlite::Result<i64> {
+        self.db.pragma_query_value(None, "user_version", |row| row.get(0))
+    }
+
+    /// Reads every page once.
+    pub fn check(&self) -> rusqlite::Result<bool> {
+        let verdict: String = self.db.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        Ok(verdict == "ok")
+    }
+
+    /// Gives the media that was refused.
+    pub fn append(&mut self, batch: &Batch, max_bytes: u64) -> rusqlite::Result<Vec<OutMedia>> {
+        let now = wall_now().0;
+        let unsaved = self.unsaved.clone();
+        let tx = self.db.transaction()?;
+        ack_all(&tx, &unsaved)?;
+        for message in &batch.messages {
+            insert_message(&tx, message, now)?;
+        }
+        let mut refused = Vec::new();
+        for media in &batch.media {
+            let known: Option<String> = tx
+                .prepare_cached("SELECT sha256 FROM media WHERE event = ? AND kind = ?")?
+                .query_row(params![media.event, media.kind], |row| row.get(0))
+                .optional()?;
+            if known.as_ref() == Some(&media.sha256) {
+                continue;
+            }
+            if known.is_none() && waiting_bytes(&tx)?.saturating_add(media.bytes) > max_bytes {
+                refused.push(media.clone());
+                continue;
+            }
+            insert_media(&tx, media, now)?;
+        }
+        for (key, value) in &batch.state {
+            match value {
+                Some(value) => tx
+                    .prepare_cached("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)")?
+                    .execute(params![key, value])?,
+                None => tx.prepare_cached("DELETE FROM state WHERE key = ?")?.execute([key])?,
+            };
+        }
+        tx.commit()?;
+        self.unsaved.clear();
+        Ok(refused)
+    }
+
+    pub fn next_message(&mut self) -> rusqlite::Result<Option<(RecordId, OutMessage)>> {
+        loop {
+            let found = self
+                .db
+                .prepare_cached(
+                    "SELECT id, topic, content_type, payload FROM message WHERE id > ? ORDER BY id LIMIT 1",
+                )?
+                .query_row([self.message_cursor], |row| {
+                    let message =
+                        OutMessage { topic: row.get(1)?, content_type: row.get(2)?, payload: row.get(3)? };
+                    Ok((row.get(0)?, message))
+                })
+                .optional()?;
+            let Some((id, message)) = found else { return Ok(None) };
+            self.message_cursor = id;
+            if !self.unsaved.contains(&RecordId::Message(id)) {
+                return Ok(Some((RecordId::Message(id), message)));
+            }
+        }
+    }
+
+    pub fn next_chunk(&mut self, chunk_bytes: u32) -> rusqlite::Result<Option<(MediaRow, u32)>> {
+        loop {
+            let found = self
+                .db
+                .prepare_cached(
+                    "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked
+                     FROM media WHERE id >= ? ORDER BY id LIMIT 1",
+                )?
+                .query_row([self.chunk_cursor.0], |row| {
+                    let media = MediaRow {
+                        id: row.get(0)?,
+                        event: row.get(1)?,
+                        kind: row.get(2)?,
+                        path: row.get::<_, String>(3)?.into(),
+                        media_type: row.get(4)?,
+                        bytes: row.get(5)?,
+                        sha256: row.get(6)?,
+                    };
+                    Ok((media, row.get::<_, u32>(7)?, row.get::<_, Vec<u8>>(8)?))
+                })
+                .optional()?;
+            let Some((media, cut_by, acked)) = found else { return Ok(None) };
+            let first = if media.id == self.chunk_cursor.0 { self.chunk_cursor.1 } else { 0 };
+            let acked = if cut_by == chunk_bytes { acked } else { self.cut(&media, chunk_bytes)? };
+            let free = (first..chunk_count(media.bytes, chunk_bytes)).find(|index| {
+                !bit(&acked, *index)
+                    && !self.unsaved.contains(&RecordId::Chunk { media: media.id, index: *index })
+            });
+            match free {
+                Some(index) => {
+                    self.chunk_cursor = (media.id, index + 1);
+                    return Ok(Some((media, index)));
+                }
+                None => self.chunk_cursor = (media.id + 1, 0),
+            }
+        }
+    }
+
+    /// A file begins, or the configured size of chunks has changed since: then it begins anew.
+    fn cut(&mut self, media: &MediaRow, chunk_bytes: u32) -> rusqlite::Result<Vec<u8>> {
+        let acked = vec![0; chunk_count(media.bytes, chunk_bytes).div_ceil(8) as usize];
+        self.db
+            .prepare_cached("UPDATE media SET chunk_bytes = ?, acked = ? WHERE id = ?")?
+            .execute(params![chunk_bytes, acked, media.id])?;
+        Ok(acked)
+    }
+
+    pub fn ack(&mut self, ids: &[RecordId]) -> rusqlite::Result<()> {
+        self.unsaved.extend_from_slice(ids);
+        let tx = self.db.transaction()?;
+        ack_all(&tx, &self.unsaved)?;
+        tx.commit()?;
+        self.unsaved.clear();
+        Ok(())
+    }
+
+    pub fn release(&mut self) {
+        self.message_cursor = 0;
+        self.chunk_cursor = (0, 0);
+    }
+
+    pub fn give_up(&mut self, lost: &LostMedia, message: &OutMessage) -> rusqlite::Result<()> {
+        let tx = self.db.transaction()?;
+        // The row may have been replaced by a newer file of the same kind in the meantime.
+        if tx.prepare_cached("DELETE FROM media WHERE id = ?")?.execute([lost.id])? > 0 {
+            insert_message(&tx, message, wall_now().0)?;
+            mark_delivered(&tx, lost.event)?;
+        }
+        tx.commit()
+    }
+
+    pub fn is_delivered(&self, event: Uuid) -> rusqlite::Result<bool> {
+        self.db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivered WHERE event = ?)")?
+            .query_row([event], |row| row.get(0))
+    }
+
+    pub fn forget(&self, event: Uuid) -> rusqlite::Result<()> {
+        self.db.prepare_cached("DELETE FROM delivered WHERE event = ?")?.execute([event]).map(drop)
+    }
+
+    pub fn state(&self, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+        self.db
+            .prepare_cached("SELECT value FROM state WHERE key = ?")?
+            .query_row([key], |row| row.get(0))
+            .optional()
+    }
+
+    pub fn states(&self, prefix: &str) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+        self.db
+            .prepare_cached(
+                "SELECT key, value FROM state WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key",
+            )?
+            .query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    }
+
+    /// Zero where the database does not answer: figures must not stop anything.
+    pub fn stats(&self) -> OutboxStats {
+        let read = || {
+            self.db.query_row(
+                "SELECT (SELECT count(*) FROM message), (SELECT coalesce(sum(length(payload)), 0) FROM message),
+                        (SELECT count(*) FROM media), (SELECT coalesce(sum(bytes), 0) FROM media),
+                        (SELECT min(created) FROM
+                            (SELECT created FROM message UNION ALL SELECT created FROM media))",
+                [],
+                |row| {
+                    Ok(OutboxStats {
+                        messages: row.get(0)?,
+                        message_bytes: row.get(1)?,
+                        media: row.get(2)?,
+                        media_bytes: row.get(3)?,
+                        oldest: row.get::<_, Option<i64>>(4)?.map(WallTime),
+                        ..OutboxStats::default()
+                    })
+                },
+            )
+        };
+        read().unwrap_or_default()
+    }
+
+    /// Everything that can still be read out of a damaged file, row by row until SQLite refuses.
+    pub fn salvage(db: &Connection) -> Batch {
+        let messages = rows(db, "SELECT topic, content_type, payload FROM message ORDER BY id", |row| {
+            Ok(OutMessage { topic: row.get(0)?, content_type: row.get(1)?, payload: row.get(2)? })
+        });
+        let media =
+            rows(db, "SELECT event, kind, path, media_type, bytes, sha256 FROM media ORDER BY id", |row| {
+                Ok(OutMedia {
+                    event: row.get(0)?,
+                    kind: row.get(1)?,
+                    path: row.get::<_, String>(2)?.into(),
+                    media_type: row.get(3)?,
+                    bytes: row.get(4)?,
+                    sha256: row.get(5)?,
+                })
+            });
+        let state = rows(db, "SELECT key, value FROM state", |row| Ok((row.get(0)?, row.get(1)?)));
+        Batch { messages, media, state }
+    }
+
+    #[cfg(test)]
+    pub fn connection(&self) -> &Connection {
+        &self.db
+    }
+}
+
+/// No space left on the disk, in whichever of SQLite's files it was noticed.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error() {
+        Some(e) => {
+            e.code == ErrorCode::DiskFull
+                || matches!(e.extended_code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE)
+        }
+        None => false,
+    }
+}
+
+/// At least one, so that an empty file is told too.
+pub(super) fn chunk_count(bytes: u64, chunk_bytes: u32) -> u32 {
+    u32::try_from(bytes.div_ceil(u64::from(chunk_bytes.max(1)))).unwrap_or(u32::MAX).max(1)
+}
+
+fn bit(bits: &[u8], index: u32) -> bool {
+    bits.get(index as usize / 8).is_some_and(|byte| byte & (1 << (index % 8)) != 0)
+}
+
+fn insert_message(tx: &Transaction<'_>, message: &OutMessage, now: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT INTO message (topic, content_type, payload, created) VALUES (?, ?, ?, ?)")?
+        .execute(params![message.topic, message.content_type, message.payload, now])
+        .map(drop)
+}
+
+fn insert_media(tx: &Transaction<'_>, media: &OutMedia, now: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO media (event, kind, path, media_type, bytes, sha256, created)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        media.event,
+        media.kind,
+        media.path.to_string_lossy(),
+        media.media_type,
+        media.bytes,
+        media.sha256,
+        now
+    ])?;
+    tx.prepare_cached("DELETE FROM delivered WHERE event = ?")?.execute([media.event]).map(drop)
+}
+
+fn waiting_bytes(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
+    tx.prepare_cached(
+        "SELECT (SELECT coalesce(sum(length(payload)), 0) FROM message)
+              + (SELECT coalesce(sum(bytes), 0) FROM media)",
+    )?
+    .query_row([], |row| row.get(0))
+}
+
+fn ack_all(tx: &Transaction<'_>, ids: &[RecordId]) -> rusqlite::Result<()> {
+    for id in ids {
+        match *id {
+            RecordId::Message(id) => {
+                tx.prepare_cached("DELETE FROM message WHERE id = ?")?.execute([id])?;
+            }
+            RecordId::Chunk { media, index } => ack_chunk(tx, media, index)?,
+        }
+    }
+    Ok(())
+}
+
+fn ack_chunk(tx: &Transaction<'_>, media: i64, index: u32) -> rusqlite::Result<()> {
+    let row: Option<(Uuid, u64, u32, Vec<u8>)> = tx
+        .prepare_cached("SELECT event, bytes, chunk_bytes, acked FROM media WHERE id = ?")?
+        .query_row([media], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    let Some((event, bytes, chunk_bytes, mut acked)) = row else { return Ok(()) };
+    if let Some(byte) = acked.get_mut(index as usize / 8) {
+        *byte |= 1 << (index % 8);
+    }
+    if (0..chunk_count(bytes, chunk_bytes)).all(|i| bit(&acked, i)) {
+        tx.prepare_cached("DELETE FROM media WHERE id = ?")?.execute([media])?;
+        mark_delivered(tx, event)
+    } else {
+        tx.prepare_cached("UPDATE media SET acked = ? WHERE id = ?")?.execute(params![acked, media]).map(drop)
+    }
+}
+
+/// Unless more of the event is waiting.
+fn mark_delivered(tx: &Transaction<'_>, event: Uuid) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO delivered (event)
+         SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM media WHERE event = ?1)",
+    )?
+    .execute([event])
+    .map(drop)
+}
+
+fn rows<T>(
+    db: &Connection,
+    sql: &str,
+    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Vec<T> {
+    let Ok(mut statement) = db.prepare(sql) else { return Vec::new() };
+    let Ok(found) = statement.query_map([], read) else { return Vec::new() };
+    found.map_while(Result::ok).collect()
+}

@@ -1,0 +1,128 @@
+//! What is on the way within one connection: which packet id is which record.
+//!
+//! rumqttc numbers packets when it writes them, in the order in which it was handed them, and says each number in an
+//! event. So a queue of what was handed over and a table of what was numbered is all that is needed.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::outbox::RecordId;
+
+/// A record, or a retained state, which needs no memory of its acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    Record(RecordId),
+    State,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Most unacknowledged messages; 0 until the broker has answered.
+    window: usize,
+    handed: VecDeque<Item>,
+    numbered: HashMap<u16, Item>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+/// What may be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    None,
+    /// One place is kept free for events while chunks fill the rest.
+    MessagesOnly,
+    All,
+}
+
+impl Flight {
+    pub fn open(&self, window: usize) {
+        self.lock().window = window.max(1);
+        self.changed.notify_one();
+    }
+
+    pub fn room(&self) -> Room {
+        let inner = self.lock();
+        let used = inner.handed.len() + inner.numbered.len();
+        if used >= inner.window {
+            Room::None
+        } else if used + 1 == inner.window && inner.window > 1 {
+            Room::MessagesOnly
+        } else {
+            Room::All
+        }
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.lock().window > 0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        let inner = self.lock();
+        inner.handed.is_empty() && inner.numbered.is_empty()
+    }
+
+    /// Must be called before the item is given to rumqttc, from one place only.
+    pub fn hand_over(&self, item: Item) {
+        self.lock().handed.push_back(item);
+    }
+
+    pub fn number(&self, packet: u16) {
+        let mut inner = self.lock();
+        if let Some(item) = inner.handed.pop_front() {
+            inner.numbered.insert(packet, item);
+        }
+    }
+
+    pub fn acknowledge(&self, packet: u16) -> Option<Item> {
+        let item = self.lock().numbered.remove(&packet);
+        self.changed.notify_one();
+        item
+    }
+
+    /// Records whose fate is not known, now that the connection is gone.
+    pub fn unknown(&self) -> Vec<RecordId> {
+        let inner = self.lock();
+        let all = inner.handed.iter().chain(inner.numbered.values());
+        all.filter_map(|item| match item {
+            Item::Record(id) => Some(*id),
+            Item::State => None,
+        })
+        .collect()
+    }
+
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledgement_finds_its_record_in_any_order_and_the_last_place_is_for_events() {
+        let flight = Flight::default();
+        assert_eq!(flight.room(), Room::None, "nothing before the broker has answered");
+        flight.open(3);
+        for n in 0..2 {
+            flight.hand_over(Item::Record(RecordId::Message(n)));
+            flight.number(u16::try_from(n).expect("small") + 1);
+        }
+        assert_eq!(flight.room(), Room::MessagesOnly);
+        flight.hand_over(Item::State);
+        assert_eq!(flight.room(), Room::None);
+        assert_eq!(flight.acknowledge(2), Some(Item::Record(RecordId::Message(1))));
+        assert_eq!(flight.acknowledge(2), None, "a second acknowledgement is of nothing");
+        assert_eq!(flight.unknown(), [RecordId::Message(0)]);
+    }
+}

@@ -1,0 +1,408 @@
+//! The publisher's task: one connection after another, and within each three futures side by side.
+//!
+//! - `pump` alone polls rumqttc's event loop and matches acknowledgements;
+//! - `feed` takes from the outbox and the states while there is room in the window;
+//! - `settle` writes acknowledgements to the outbox, as many in a transaction as have come.
+//!
+//! All three end by the same token and are joined, never cancelled half-way: a record that was taken is either in the
+//! flight table or released. A new connection gets a new event loop, because the outbox is the memory of what is not
+//! acknowledged: rumqttc's own would send the same things a second time.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, LastWill, LastWillProperties, PubAck, PubAckReason, PublishProperties,
+};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::flight::{Flight, Item, Room};
+use super::stats::PublishStats;
+use super::wire::{self, NodeState, NodeStatus};
+use super::{States, Stop, Topics, connection};
+use crate::base::{Backoff, monotonic, wall_now};
+use crate::config::MqttConfig;
+use crate::outbox::{Next, Outbox, OutboxError, RecordId};
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// Between two tries after the outbox itself failed.
+const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) struct Sender {
+    pub config: MqttConfig,
+    pub node: String,
+    pub topics: Topics,
+    pub outbox: Arc<Outbox>,
+    pub states: Arc<States>,
+    pub stats: Arc<PublishStats>,
+}
+
+enum End {
+    Stopped,
+    Broken(String),
+}
+
+/// What the three futures of a connection share.
+struct Session {
+    client: AsyncClient,
+    flight: Flight,
+    over: CancellationToken,
+    acked: Mutex<Vec<RecordId>>,
+    acked_changed: Notify,
+    /// Sent on the connection before, not acknowledged there.
+    unknown: Mutex<HashSet<RecordId>>,
+}
+
+impl Sender {
+    pub async fn run(self, mut stop: watch::Receiver<Stop>) {
+        let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
+        let mut told: Option<String> = None;
+        let mut unknown = HashSet::new();
+        loop {
+            let acked_before = self.stats.acked.load(Ordering::Relaxed);
+            let end = self.connection(&mut unknown, stop.clone(), &mut told).await;
+            self.stats.connected.store(false, Ordering::Relaxed);
+            self.outbox.release();
+            self.states.release();
+            let reason = match end {
+                End::Stopped => return,
+                End::Broken(reason) => reason,
+            };
+            if *stop.borrow() != Stop::No {
+                info!(%reason, "stopped without a connection; what is left stays in the outbox");
+                return;
+            }
+            // Proved itself: the broker took something. A mere CONNACK is also given by one that refuses us later.
+            if self.stats.acked.load(Ordering::Relaxed) > acked_before {
+                backoff.reset();
+            }
+            if told.as_ref() != Some(&reason) {
+                warn!(%reason, "no connection; trying again, events wait in the outbox");
+            }
+            *self.stats.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+            told = Some(reason);
+            tokio::select! {
+                () = tokio::time::sleep(backoff.next_delay()) => {}
+                _ = stop.changed() => return,
+            }
+        }
+    }
+
+    /// From the first packet to the last of one connection.
+    async fn connection(
+        &self,
+        unknown: &mut HashSet<RecordId>,
+        stop: watch::Receiver<Stop>,
+        told: &mut Option<String>,
+    ) -> End {
+        let mut options = match connection::options(&self.config) {
+            Ok(options) => options,
+            // Readable at the start, not now: a certificate is being replaced, perhaps.
+            Err(e) => return End::Broken(e.to_string()),
+        };
+        options.set_last_will(self.last_will());
+        options.set_outgoing_inflight_upper_limit(self.config.in_flight.max(1));
+        let (client, mut events) = AsyncClient::new(options, 1);
+        let session = Session {
+            client,
+            flight: Flight::default(),
+            over: CancellationToken::new(),
+            acked: Mutex::default(),
+            acked_changed: Notify::new(),
+            unknown: Mutex::new(std::mem::take(unknown)),
+        };
+        let pump = async {
+            let end = self.pump(&session, &mut events, told).await;
+            session.over.cancel();
+            end
+        };
+        let (end, (), ()) = tokio::join!(pump, self.feed(&session, stop), self.settle(&session));
+        *unknown = session.unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
+        unknown.extend(session.flight.unknown());
+        end
+    }
+
+    /// Told by the broker when this connection breaks without a DISCONNECT.
+    fn last_will(&self) -> LastWill {
+        let state = NodeState::new(&self.node, NodeStatus::Offline, wall_now());
+        let payload = serde_json::to_vec(&state).expect("string keys only");
+        let properties = LastWillProperties {
+            delay_interval: None,
+            payload_format_indicator: None,
+            message_expiry_interval: None,
+            content_type: Some(wire::JSON.to_owned()),
+            response_topic: None,
+            correlation_data: None,
+            user_properties: Vec::new(),
+        };
+        LastWill::new(self.topics.node_state(), payload, QoS::AtLeastOnce, true, Some(properties))
+    }
+
+    async fn pump(&self, session: &Session, events: &mut EventLoop, told: &mut Option<String>) -> End {
+        loop {
+            let event = tokio::select! {
+                event = events.poll() => event,
+                () = session.over.cancelled() => return End::Stopped,
+            };
+            match event {
+                Ok(Event::Incoming(Incoming::ConnAck(connack))) => self.connected(session, &connack, told),
+                Ok(Event::Outgoing(Outgoing::Publish(packet))) => session.flight.number(packet),
+                Ok(Event::Incoming(Incoming::PubAck(ack))) => {
+                    if let Err(reason) = self.acknowledged(session, &ack) {
+                        return End::Broken(reason);
+                    }
+                }
+                Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Stopped,
+                Ok(_) => {}
+                Err(e) => {
+                    // Acknowledgements that were read in the same breath as the error still count.
+                    for event in events.state.events.drain(..) {
+                        match event {
+                            Event::Outgoing(Outgoing::Publish(packet)) => session.flight.number(packet),
+                            Event::Incoming(Incoming::PubAck(ack)) => {
+                                drop(self.acknowledged(session, &ack));
+                            }
+                            _ => {}
+                        }
+                    }
+                    return End::Broken(connection::trouble(&self.config, &e));
+                }
+            }
+        }
+    }
+
+    fn connected(&self, session: &Session, connack: &ConnAck, told: &mut Option<String>) {
+        let allowed = connack.properties.as_ref().and_then(|p| p.receive_max).unwrap_or(u16::MAX);
+        self.stats.connected.store(true, Ordering::Relaxed);
+        self.stats.connections.fetch_add(1, Ordering::Relaxed);
+        *self.stats.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *told = None;
+        info!(
+            host = %self.config.host,
+            port = self.config.port,
+            tls = self.config.tls.is_some(),
+            "connected to the MQTT broker"
+        );
+        session.flight.open(usize::from(self.config.in_flight.min(allowed)));
+    }
+
+    /// # Errors
+    /// The broker refuses the message. It stays in the outbox, and the connection ends, so that back-off applies.
+    fn acknowledged(&self, session: &Session, ack: &PubAck) -> Result<(), String> {
+        let item = session.flight.acknowledge(ack.pkid);
+        match (ack.reason, item) {
+            (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, Some(Item::Record(id))) => {
+                session.acked.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+                session.acked_changed.notify_one();
+                self.stats.acked.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, _) => Ok(()),
+            (reason, item) => {
+                if let Some(Item::Record(id)) = item {
+                    session.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+                }
+                self.stats.refused.fetch_add(1, Ordering::Relaxed);
+                Err(match reason {
+                    PubAckReason::NotAuthorized => format!(
+                        "the MQTT broker does not allow this client to publish under {}/: check its access rules",
+                        self.config.topic_prefix
+                    ),
+                    PubAckReason::QuotaExceeded => {
+                        "the MQTT broker is over its quota: free space there".to_owned()
+                    }
+                    other => format!("the MQTT broker refuses a message: {other:?}"),
+                })
+            }
+        }
+    }
+
+    /// Ends when the connection does, or by asking for the end of it.
+    async fn feed(&self, session: &Session, mut stop: watch::Receiver<Stop>) {
+        let mut outbox_failed = false;
+        loop {
+            let asked = *stop.borrow_and_update();
+            let deadline = match asked {
+                // The handle was dropped.
+                Stop::No if stop.has_changed().is_err() => Some(monotonic()),
+                Stop::No => None,
+                Stop::Flush(deadline) => Some(deadline),
+            };
+            if session.over.is_cancelled() {
+                return;
+            }
+            let out_of_time = deadline.is_some_and(|d| monotonic() >= d || !session.flight.is_open());
+            if out_of_time {
+                return self.leave(session, deadline).await;
+            }
+            let room = session.flight.room();
+            let idle = match room {
+                Room::None => true,
+                Room::MessagesOnly | Room::All => match self.feed_one(session, room == Room::All).await {
+                    Ok(sent) => {
+                        outbox_failed = false;
+                        !sent
+                    }
+                    Err(e) => {
+                        if !std::mem::replace(&mut outbox_failed, true) {
+                            error!(error = %e, "cannot read the outbox; trying again");
+                        }
+                        tokio::time::sleep(OUTBOX_PAUSE).await;
+                        false
+                    }
+                },
+            };
+            if idle {
+                if deadline.is_some() && session.flight.is_empty() {
+                    return self.leave(session, deadline).await;
+                }
+                let until = deadline.unwrap_or_else(|| monotonic() + Duration::from_secs(3600));
+                tokio::select! {
+                    () = session.over.cancelled() => {}
+                    () = session.flight.changed() => {}
+                    () = self.outbox.changed(), if room != Room::None => {}
+                    () = self.states.changed(), if room != Room::None => {}
+                    _ = stop.changed() => {}
+                    () = tokio::time::sleep_until(until.into()) => {}
+                }
+            }
+        }
+    }
+
+    /// True if something was sent.
+    async fn feed_one(&self, session: &Session, media: bool) -> Result<bool, OutboxError> {
+        if let Some((topic, payload)) = self.states.take() {
+            self.send(session, Item::State, topic, payload.into(), wire::JSON, true).await;
+            return Ok(true);
+        }
+        let outbox = Arc::clone(&self.outbox);
+        let chunk_bytes = self.config.chunk_bytes;
+        let next = blocking(move || outbox.next(media, chunk_bytes)).await?;
+        let (id, topic, payload, content_type) = match next {
+            None => return Ok(false),
+            Some(Next::Message { id, message }) => {
+                (id, message.topic, message.payload.into(), message.content_type)
+            }
+            Some(Next::Chunk { id, chunk }) => {
+                let topic = self.topics.media(chunk.event, &chunk.kind, chunk.index);
+                (id, topic, wire::encode_chunk(&chunk), wire::MEDIA_CHUNK.to_owned())
+            }
+            Some(Next::Lost(lost)) => {
+                error!(event = %lost.event, kind = lost.kind, reason = lost.reason, "evidence lost before it was sent");
+                let message = wire::lost_message(&self.topics, &self.node, wall_now(), &lost);
+                let outbox = Arc::clone(&self.outbox);
+                blocking(move || outbox.give_up(&lost, &message)).await?;
+                return Ok(true);
+            }
+        };
+        self.stats.sent.fetch_add(1, Ordering::Relaxed);
+        if session.unknown.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+            self.stats.resent.fetch_add(1, Ordering::Relaxed);
+        }
+        self.send(session, Item::Record(id), topic, payload, &content_type, false).await;
+        Ok(true)
+    }
+
+    async fn send(
+        &self,
+        session: &Session,
+        item: Item,
+        topic: String,
+        payload: Bytes,
+        content_type: &str,
+        retain: bool,
+    ) {
+        let properties =
+            PublishProperties { content_type: Some(content_type.to_owned()), ..PublishProperties::default() };
+        session.flight.hand_over(item);
+        let publish =
+            session.client.publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties);
+        tokio::select! {
+            result = publish => {
+                // Topics are made of checked names, and the event loop lives as long as the session.
+                if let Err(e) = result {
+                    error!(error = %e, "rumqttc did not take a message; the connection is begun anew");
+                    session.over.cancel();
+                }
+            }
+            () = session.over.cancelled() => {}
+        }
+    }
+
+    /// Says that the node was stopped and disconnects, if there is a connection and time.
+    async fn leave(&self, session: &Session, deadline: Option<Instant>) {
+        let limit = deadline.map_or(Duration::ZERO, |d| d.saturating_duration_since(monotonic()));
+        let farewell = async {
+            if !session.flight.is_open() {
+                return;
+            }
+            let state = NodeState::new(&self.node, NodeStatus::Stopped, wall_now());
+            let payload = serde_json::to_vec(&state).expect("string keys only");
+            self.send(session, Item::State, self.topics.node_state(), payload.into(), wire::JSON, true).await;
+            while !session.flight.is_empty() && !session.over.is_cancelled() {
+                tokio::select! {
+                    () = session.flight.changed() => {}
+                    () = session.over.cancelled() => {}
+                }
+            }
+            drop(session.client.disconnect().await);
+            session.over.cancelled().await;
+        };
+        // A little more than the deadline, so that a busy line can still say goodbye.
+        drop(tokio::time::timeout(limit.max(Duration::from_millis(500)), farewell).await);
+        session.over.cancel();
+    }
+
+    async fn settle(&self, session: &Session) {
+        let mut failed = false;
+        loop {
+            let ids = std::mem::take(&mut *session.acked.lock().unwrap_or_else(PoisonError::into_inner));
+            if ids.is_empty() {
+                if session.over.is_cancelled() {
+                    return;
+                }
+                tokio::select! {
+                    () = session.acked_changed.notified() => {}
+                    () = session.over.cancelled() => {}
+                }
+                continue;
+            }
+            let outbox = Arc::clone(&self.outbox);
+            let (ids, result) = blocking(move || {
+                let result = outbox.ack(&ids);
+                (ids, result)
+            })
+            .await;
+            match result {
+                Ok(()) => failed = false,
+                Err(e) => {
+                    if !std::mem::replace(&mut failed, true) {
+                        error!(error = %e, "cannot write acknowledgements to the outbox; trying again");
+                    }
+                    if session.over.is_cancelled() {
+                        return;
+                    }
+                    session.acked.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+                    tokio::time::sleep(OUTBOX_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// SQLite and files block for milliseconds, so they stay off the runtime's own threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(e) => std::panic::resume_unwind(e.into_panic()),
+    }
+}

@@ -1,0 +1,70 @@
+//! Counters of the publisher.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::wall_now;
+use crate::outbox::{Outbox, OutboxStats};
+
+#[derive(Debug)]
+pub struct PublishStats {
+    outbox: Arc<Outbox>,
+    pub(super) connected: AtomicBool,
+    pub(super) connections: AtomicU64,
+    pub(super) sent: AtomicU64,
+    pub(super) resent: AtomicU64,
+    pub(super) acked: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) reason: Mutex<Option<String>>,
+}
+
+/// All figures since the start of the program but `lag_seconds` and `outbox`, which are of now.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct PublishSnapshot {
+    pub connected: bool,
+    pub reconnects: u64,
+    /// Records handed to the broker, repeats included, states not.
+    pub sent: u64,
+    /// Records sent again because their acknowledgement did not come before the connection broke.
+    pub resent: u64,
+    pub acked: u64,
+    /// Records that the broker answered with a refusal; they stay in the outbox.
+    pub refused: u64,
+    /// Age of the oldest record in the outbox; 0 when it is empty.
+    pub lag_seconds: f64,
+    /// Why there is no connection.
+    pub last_error: Option<String>,
+    pub outbox: OutboxStats,
+}
+
+impl PublishStats {
+    pub(super) fn new(outbox: Arc<Outbox>) -> Self {
+        Self {
+            outbox,
+            connected: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            resent: AtomicU64::new(0),
+            acked: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            reason: Mutex::new(None),
+        }
+    }
+
+    /// Counts the outbox too, which takes its lock for a moment.
+    pub fn snapshot(&self) -> PublishSnapshot {
+        let outbox = self.outbox.stats();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PublishSnapshot {
+            connected: self.connected.load(Ordering::Relaxed),
+            reconnects: count(&self.connections).saturating_sub(1),
+            sent: count(&self.sent),
+            resent: count(&self.resent),
+            acked: count(&self.acked),
+            refused: count(&self.refused),
+            lag_seconds: outbox.oldest.map_or(0.0, |oldest| wall_now().since(oldest).as_secs_f64()),
+            last_error: self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            outbox,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The other direction: a persistent session that acknowledges a message only when it is told to.
+//!
+//! The broker keeps what comes while this side is away, and sends again what was not acknowledged.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Filter, Publish, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::connection::{self, PublishError};
+use crate::base::{Backoff, Shutdown};
+use crate::config::MqttConfig;
+
+/// How long a broker keeps messages for a receiver that is away.
+const SESSION_SECONDS: u32 = 7 * 24 * 3600;
+/// Unacknowledged messages at a time; also the bound of every queue here.
+const RECEIVE_MAXIMUM: u16 = 32;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SubscriberError {
+    #[error(transparent)]
+    Settings(#[from] PublishError),
+    #[error("the MQTT broker does not allow the subscription to {0}: check its access rules")]
+    Refused(String),
+    #[error("the storing side has ended")]
+    SinkClosed,
+}
+
+/// One message. Dropped without [`Delivery::done`], it comes again on the next connection.
+#[derive(Debug)]
+pub struct Delivery {
+    publish: Publish,
+    client: AsyncClient,
+}
+
+impl Delivery {
+    pub fn topic(&self) -> String {
+        String::from_utf8_lossy(&self.publish.topic).into_owned()
+    }
+
+    pub fn payload(&self) -> &Bytes {
+        &self.publish.payload
+    }
+
+    pub fn is_retained(&self) -> bool {
+        self.publish.retain
+    }
+
+    /// Everything that matters of it is on the disk: the broker may forget it. If the connection is gone meanwhile,
+    /// the message comes again.
+    pub fn done(&self) {
+        // Never full: it has a place for every message that the broker may have on the way.
+        drop(self.client.try_ack(&self.publish));
+    }
+}
+
+/// Subscribes under a stable client id and hands messages over in order.
+#[derive(Debug)]
+pub struct Subscriber {
+    config: MqttConfig,
+    filters: Vec<String>,
+    max_packet_bytes: u32,
+}
+
+impl Subscriber {
+    /// `max_packet_bytes`: larger packets are not delivered by the broker (MQTT 5, 3.1.2.11.4).
+    ///
+    /// # Errors
+    /// Certificates and keys that cannot be used.
+    pub fn new(
+        config: MqttConfig,
+        filters: Vec<String>,
+        max_packet_bytes: u32,
+    ) -> Result<Self, SubscriberError> {
+        connection::options(&config)?;
+        Ok(Self { config, filters, max_packet_bytes })
+    }
+
+    /// Messages go to `sink` until `shutdown`; a broken connection is made again for ever. A full sink holds up the
+    /// reading, so the broker keeps the rest.
+    ///
+    /// # Errors
+    /// The broker refuses the subscription, which no waiting would change.
+    pub async fn run(self, sink: mpsc::Sender<Delivery>, shutdown: Shutdown) -> Result<(), SubscriberError> {
+        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+        let mut told: Option<String> = None;
+        loop {
+            let mut options = connection::options(&self.config)?;
+            options.set_clean_start(false);
+            options.set_session_expiry_interval(Some(SESSION_SECONDS));
+            options.set_receive_maximum(Some(RECEIVE_MAXIMUM));
+            options.set_max_packet_size(Some(self.max_packet_bytes));
+            options.set_manual_acks(true);
+            let (client, mut events) = AsyncClient::new(options, 2 * usize::from(RECEIVE_MAXIMUM));
+            let reason = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {
+                    self.leave(&client, &mut events).await;
+                    return Ok(());
+                }
+                end = self.connection(&client, &mut events, &sink, &mut told, &mut backoff) => end?,
+            };
+            if told.as_ref() != Some(&reason) {
+                warn!(%reason, "no connection; trying again, the broker keeps what comes meanwhile");
+                told = Some(reason);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.next_delay()) => {}
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Gives the reason for its end.
+    async fn connection(
+        &self,
+        client: &AsyncClient,
+        events: &mut EventLoop,
+        sink: &mpsc::Sender<Delivery>,
+        told: &mut Option<String>,
+        backoff: &mut Backoff,
+    ) -> Result<String, SubscriberError> {
+        loop {
+            match events.poll().await {
+                Ok(Event::Incoming(Incoming::ConnAck(_))) => {
+                    let filters = self.filters.iter().map(|f| Filter::new(f.as_str(), QoS::AtLeastOnce));
+                    // The request queue of a new connection is empty.
+                    drop(client.try_subscribe_many(filters));
+                }
+                Ok(Event::Incoming(Incoming::SubAck(ack))) => {
+                    for (code, filter) in ack.return_codes.iter().zip(&self.filters) {
+                        if !matches!(code, SubscribeReasonCode::Success(_)) {
+                            return Err(SubscriberError::Refused(filter.clone()));
+                        }
+                    }
+                    info!(host = %self.config.host, port = self.config.port, "subscribed at the MQTT broker");
+                    *told = None;
+                    backoff.reset();
+                }
+                Ok(Event::Incoming(Incoming::Publish(publish))) => {
+                    let delivery = Delivery { publish, client: client.clone() };
+                    if sink.send(delivery).await.is_err() {
+                        return Err(SubscriberError::SinkClosed);
+                    }
+                }
+                Ok(_) => {}
+                Err(e) => return Ok(connection::trouble(&self.config, &e)),
+            }
+        }
+    }
+
+    /// Sends the acknowledgements that are still waiting, and a DISCONNECT; the session stays with the broker.
+    async fn leave(&self, client: &AsyncClient, events: &mut EventLoop) {
+        if client.try_disconnect().is_err() {
+            return;
+        }
+        let gone = async {
+            loop {
+                match events.poll().await {
+                    Ok(Event::Outgoing(rumqttc::Outgoing::Disconnect)) | Err(_) => return,
+                    Ok(_) => {}
+                }
+            }
+        };
+        drop(tokio::time::timeout(Duration::from_secs(2), gone).await);
+    }
+}

@@ -1,0 +1,56 @@
+//! Where each message goes. The table for people is in docs/mqtt.md.
+
+use uuid::Uuid;
+
+use crate::base::CameraId;
+
+/// Version of the topics and of everything in them.
+pub const TOPIC_VERSION: &str = "v1";
+
+/// Topics of one node: `<prefix>/v1/<node>/...`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    root: String,
+}
+
+impl Topics {
+    pub fn new(prefix: &str, node: &str) -> Self {
+        Self { root: format!("{prefix}/{TOPIC_VERSION}/{node}") }
+    }
+
+    /// Retained: the node itself. Also the topic of the last will.
+    pub fn node_state(&self) -> String {
+        format!("{}/state", self.root)
+    }
+
+    /// Retained: one camera.
+    pub fn camera_state(&self, camera: &CameraId) -> String {
+        format!("{}/camera/{camera}/state", self.root)
+    }
+
+    /// Transitions of suspected violations.
+    pub fn event(&self, camera: &CameraId) -> String {
+        format!("{}/camera/{camera}/event", self.root)
+    }
+
+    /// What evidence there is, and what of it was lost.
+    pub fn evidence(&self, camera: &CameraId) -> String {
+        format!("{}/camera/{camera}/evidence", self.root)
+    }
+
+    /// A file of an event that can no longer be sent; the outbox does not know the camera.
+    pub fn lost(&self) -> String {
+        format!("{}/lost", self.root)
+    }
+
+    /// One piece of a file.
+    pub fn media(&self, event: Uuid, kind: &str, index: u32) -> String {
+        format!("{}/media/{event}/{kind}/{index}", self.root)
+    }
+}
+
+/// What a platform subscribes to for the events and files of all nodes under `prefix`.
+pub fn subscriptions(prefix: &str) -> [String; 4] {
+    ["camera/+/event", "camera/+/evidence", "lost", "media/#"]
+        .map(|rest| format!("{prefix}/{TOPIC_VERSION}/+/{rest}"))
+}

@@ -1,0 +1,247 @@
+//! A transition of a suspected violation.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::super::Topics;
+use super::CloudEvent;
+use crate::base::{Capture, TimeSource};
+use crate::config::{CameraConfig, Group, NodeConfig, Severity, ViolationClass};
+use crate::outbox::OutMessage;
+use crate::rules::{Transition, Violation};
+
+/// Everything that a message about a violation is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct EventFacts<'a> {
+    pub node: &'a NodeConfig,
+    pub camera: &'a CameraConfig,
+    pub class: &'a ViolationClass,
+    pub violation: &'a Violation,
+    /// Of the picture that made the transition; `None` where none did (expiry).
+    pub capture: Option<Capture>,
+    /// Width and height of that picture.
+    pub picture: Option<(u32, u32)>,
+    pub evidence: &'a EvidenceState,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "cn.lintel.violation.*: data")]
+pub struct EventData {
+    /// The same through the whole life of the violation (UUIDv7 of its start).
+    pub event: Uuid,
+    /// 0 for opened, then rising by one.
+    pub revision: u32,
+    pub class: ClassRef,
+    pub camera: CameraRef,
+    /// `null`: the whole picture.
+    pub zone: Option<ZoneRef>,
+    /// The configured rule that it broke.
+    pub rule: String,
+    #[schemars(with = "SeveritySchema")]
+    pub severity: Severity,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub confidence: f64,
+    /// When the thing was first seen. RFC 3339, UTC, as all times.
+    pub started: String,
+    /// When this transition was made.
+    pub at: String,
+    pub last_seen: String,
+    /// Why this is a suspected violation, in a sentence.
+    pub reason: String,
+    /// Around all objects: left, top, right, bottom as shares of the picture's width and height.
+    #[serde(rename = "box")]
+    pub rect: [f64; 4],
+    pub objects: Vec<ObjectData>,
+    pub capture: Option<CaptureData>,
+    pub picture: Option<PictureSize>,
+    /// GeoJSON (RFC 7946): longitude, latitude, and altitude in metres where known. `null`: not known.
+    pub geometry: Option<PointGeometry>,
+    /// What stands at `geometry`. `camera`: the camera itself, the violation is somewhere in its view.
+    #[schemars(extend("enum" = ["camera"]))]
+    pub position_of: String,
+    #[schemars(extend("const" = "EPSG:4326"))]
+    pub crs: String,
+    pub evidence: EvidenceState,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassRef {
+    /// Stable, from the catalogue.
+    pub id: String,
+    pub zh: String,
+    pub en: String,
+    #[schemars(extend("enum" = ["construction", "street"]))]
+    pub group: String,
+    /// The city's event code with the area in front; `null` where the city has none.
+    pub code: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraRef {
+    pub id: String,
+    pub name: String,
+    /// GB/T 28181 device id.
+    pub gb_id: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ZoneRef {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectData {
+    /// As the model calls it.
+    pub class: String,
+    /// Number of the track: the same thing has the same one as long as it is followed.
+    pub track: u64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub score: f64,
+    #[serde(rename = "box")]
+    pub rect: [f64; 4],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CaptureData {
+    pub time: String,
+    /// `rtcp`: the camera's clock; `arrival`: the node's clock on arrival; `footage`: the recording's own time.
+    #[schemars(extend("enum" = ["rtcp", "arrival", "footage"]))]
+    pub source: String,
+    /// Camera clock minus node clock, where the camera tells its time.
+    pub offset_ms: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PictureSize {
+    pub width: u32,
+    pub height: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PointGeometry {
+    #[serde(rename = "type")]
+    #[schemars(extend("const" = "Point"))]
+    pub kind: String,
+    #[schemars(length(min = 2, max = 3))]
+    pub coordinates: Vec<f64>,
+}
+
+/// What will follow on the evidence topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceState {
+    /// Kinds that are on their way: `still`, `annotated`, `clip`, `closed`, `manifest`.
+    pub expected: Vec<String>,
+    /// What could not be made; the event stands without it.
+    pub missing: Vec<MissingEvidence>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MissingEvidence {
+    pub kind: String,
+    pub reason: String,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "stands for config's Severity, which knows nothing of schemas, in the schema")]
+enum SeveritySchema {
+    Low,
+    Medium,
+    High,
+}
+
+/// The message of one transition. Its CloudEvents id is `<event>/<revision>`.
+pub fn event_message(topics: &Topics, facts: &EventFacts<'_>) -> OutMessage {
+    let EventFacts { node, camera, violation: v, .. } = *facts;
+    let kind = match v.transition {
+        Transition::Opened => "cn.lintel.violation.opened",
+        Transition::Updated => "cn.lintel.violation.updated",
+        Transition::Closed => "cn.lintel.violation.closed",
+        Transition::Expired => "cn.lintel.violation.expired",
+    };
+    CloudEvent::new(
+        format!("{}/{}", v.id, v.revision),
+        format!("/lintel/{}/{}", node.id, camera.id),
+        kind,
+        v.id.to_string(),
+        v.at.to_string(),
+        data(facts),
+    )
+    .schema("urn:lintel:schema:violation:1")
+    .into_message(topics.event(&camera.id))
+}
+
+fn data(facts: &EventFacts<'_>) -> EventData {
+    let EventFacts { node, camera, class, violation: v, capture, picture, evidence } = *facts;
+    EventData {
+        event: v.id,
+        revision: v.revision,
+        class: ClassRef {
+            id: class.id.clone(),
+            zh: class.zh.clone(),
+            en: class.en.clone(),
+            group: match class.group {
+                Group::Construction => "construction",
+                Group::Street => "street",
+            }
+            .to_owned(),
+            code: (!class.code.is_empty()).then(|| format!("{}{}", node.area_code, class.code)),
+        },
+        camera: CameraRef {
+            id: camera.id.to_string(),
+            name: camera.name.clone(),
+            gb_id: camera.gb_id.clone(),
+        },
+        zone: v.zone.as_ref().map(|id| ZoneRef {
+            id: id.to_string(),
+            name: camera.zones.iter().find(|z| z.id == *id).map(|z| z.name.clone()).unwrap_or_default(),
+        }),
+        rule: v.rule.clone(),
+        severity: v.severity,
+        confidence: round(v.confidence),
+        started: v.started.to_string(),
+        at: v.at.to_string(),
+        last_seen: v.last_seen.to_string(),
+        reason: v.reason.clone(),
+        rect: corners(&v.rect),
+        objects: v
+            .objects
+            .iter()
+            .map(|o| ObjectData {
+                class: o.class.to_string(),
+                track: o.track.0,
+                score: round(o.score),
+                rect: corners(&o.rect),
+            })
+            .collect(),
+        capture: capture.map(|c| CaptureData {
+            time: c.at.to_string(),
+            source: match c.source {
+                TimeSource::Rtcp => "rtcp",
+                TimeSource::Arrival => "arrival",
+                TimeSource::Footage => "footage",
+            }
+            .to_owned(),
+            offset_ms: c.offset_ms,
+        }),
+        picture: picture.map(|(width, height)| PictureSize { width, height }),
+        geometry: camera.position.map(|p| PointGeometry {
+            kind: "Point".to_owned(),
+            coordinates: [Some(p.lon), Some(p.lat), p.alt].into_iter().flatten().collect(),
+        }),
+        position_of: "camera".to_owned(),
+        crs: "EPSG:4326".to_owned(),
+        evidence: evidence.clone(),
+    }
+}
+
+/// Four decimals: a tenth of a pixel at 1080p, and no noise of single precision on the wire.
+fn round(v: f32) -> f64 {
+    (f64::from(v) * 1e4).round() / 1e4
+}
+
+fn corners(r: &crate::base::Rect) -> [f64; 4] {
+    [r.x0, r.y0, r.x1, r.y1].map(round)
+}

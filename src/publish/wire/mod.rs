@@ -1,0 +1,82 @@
+//! What goes over the wire, and nothing else does: CloudEvents 1.0 in structured JSON, and pieces of files.
+//!
+//! Pure: the same facts give the same bytes. JSON Schemas of all of it are in docs/schema, made from these types.
+
+mod chunk;
+mod event;
+mod evidence;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::outbox::OutMessage;
+
+pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk};
+pub use event::{
+    CameraRef, CaptureData, EventData, EventFacts, EvidenceState, MissingEvidence, ObjectData, PictureSize,
+    PointGeometry, ZoneRef, event_message,
+};
+pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
+pub use state::{CameraState, NodeState, NodeStatus};
+
+/// Media type of a CloudEvent in structured mode (CloudEvents JSON format 1.0.2, 3).
+pub const CLOUD_EVENT: &str = "application/cloudevents+json";
+/// Media type of a piece of a file.
+pub const MEDIA_CHUNK: &str = "application/vnd.lintel.chunk";
+pub const JSON: &str = "application/json";
+
+/// The envelope (CloudEvents 1.0.2). `source` and `id` together are unique: who has seen both may drop the message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CloudEvent<T> {
+    #[schemars(extend("const" = "1.0"))]
+    pub specversion: Cow<'static, str>,
+    /// `<event>/<revision>`, `<event>/evidence/<hash>` or `<event>/lost/<kind>/<hash>`.
+    pub id: String,
+    /// `/lintel/<node>/<camera>`, or `/lintel/<node>` where no camera is concerned.
+    #[schemars(regex(pattern = "^/lintel/[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64})?$"))]
+    pub source: String,
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
+    /// The event's id (UUIDv7).
+    #[schemars(regex(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"))]
+    pub subject: String,
+    /// RFC 3339, UTC.
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$"))]
+    pub time: String,
+    #[schemars(extend("const" = "application/json"))]
+    pub datacontenttype: Cow<'static, str>,
+    pub dataschema: Cow<'static, str>,
+    pub data: T,
+}
+
+impl<T: Serialize> CloudEvent<T> {
+    /// Spec version and content type filled in.
+    fn new(id: String, source: String, kind: &'static str, subject: String, time: String, data: T) -> Self {
+        Self {
+            specversion: "1.0".into(),
+            id,
+            source,
+            kind: kind.into(),
+            subject,
+            time,
+            datacontenttype: JSON.into(),
+            dataschema: "".into(),
+            data,
+        }
+    }
+
+    fn schema(mut self, urn: &'static str) -> Self {
+        self.dataschema = urn.into();
+        self
+    }
+
+    fn into_message(self, topic: String) -> OutMessage {
+        let payload = serde_json::to_vec(&self).expect("wire types have string keys only");
+        OutMessage { topic, content_type: CLOUD_EVENT.to_owned(), payload }
+    }
+}
