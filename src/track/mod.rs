@@ -1,8 +1,17 @@
-//! Takes: the detections of one camera in order of time. Gives: [`Track`]s. Pure: no clock, no IO, no thread.
+//! Takes: the detections of one camera in order of time. Gives: [`Track`]s.
+//! When full: does not queue; 50 objects cost well under a millisecond. On failure: detections that are not numbers are passed over.
+//! Not here: what a track means; clocks, IO and threads (this is a pure stage and replays bit for bit).
+
+mod assign;
+mod class_groups;
+mod kalman;
+mod tracker;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ClassName, Rect, TrackId, WallTime};
+
+pub use tracker::Tracker;
 
 /// One thing followed over pictures of one camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,3 +32,6 @@ pub struct Track {
     /// Seen in the newest picture, not only predicted.
     pub seen_now: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! Constant-velocity Kalman filter of a box, with the time between pictures as a variable.
+//!
+//! State and noise follow SORT (Bewley et al. 2016) and ByteTrack (Zhang et al. 2022), on (cx, cy, w, h). All their
+//! noise is diagonal, so the filter falls apart into four filters of position and speed, one for each number.
+//! Where they count frames, here noise grows with seconds (white acceleration), so 0.1 s and 4 s both hold.
+
+use crate::base::Rect;
+
+/// Spread of a measured number, in sizes of the box.
+const MEASUREMENT: f64 = 0.05;
+/// How much the speed may change, in sizes a second after one second: a walker starts and stops within one.
+const ACCELERATION: f64 = 0.5;
+/// The same for width and height, which change slowly.
+const GROWTH: f64 = 0.1;
+/// Spread of the speed of a thing seen once, in sizes a second.
+const FIRST_SPEED: f64 = 2.0;
+
+#[derive(Clone, Debug)]
+struct Axis {
+    x: f64,
+    v: f64,
+    /// Covariance: of x, of x with v, of v.
+    p: [f64; 3],
+}
+
+impl Axis {
+    fn new(x: f64, size: f64) -> Self {
+        let (sx, sv) = (2.0 * MEASUREMENT * size, FIRST_SPEED * size);
+        Self { x, v: 0.0, p: [sx * sx, 0.0, sv * sv] }
+    }
+
+    /// `q`: variance that the speed gains a second.
+    fn predict(&mut self, dt: f64, q: f64) {
+        let [xx, xv, vv] = self.p;
+        self.x += self.v * dt;
+        self.p = [
+            xx + dt * (2.0 * xv + dt * vv) + q * dt.powi(3) / 3.0,
+            xv + dt * vv + q * dt * dt / 2.0,
+            vv + q * dt,
+        ];
+    }
+
+    /// `r`: variance of the measurement, above 0.
+    fn correct(&mut self, z: f64, r: f64) {
+        let [xx, xv, vv] = self.p;
+        let (kx, kv) = (xx / (xx + r), xv / (xx + r));
+        let off = z - self.x;
+        self.x += kx * off;
+        self.v += kv * off;
+        self.p = [(1.0 - kx) * xx, (1.0 - kx) * xv, vv - kv * xv];
+    }
+}
+
+/// Filter over centre and size of one thing; normalised coordinates, seconds.
+#[derive(Clone, Debug)]
+pub(super) struct BoxFilter {
+    axes: [Axis; 4],
+}
+
+impl BoxFilter {
+    pub(super) fn new(rect: &Rect) -> Self {
+        let size = size(rect);
+        Self { axes: numbers(rect).map(|x| Axis::new(x, size)) }
+    }
+
+    /// Moves the state on by `dt` seconds.
+    pub(super) fn predict(&mut self, dt: f64) {
+        let size = size(&self.rect());
+        for (i, axis) in self.axes.iter_mut().enumerate() {
+            let spread = size * if i < 2 { ACCELERATION } else { GROWTH };
+            axis.predict(dt, spread * spread);
+        }
+    }
+
+    /// Takes in a measured box; a low `score` (0 to 1) moves the state less.
+    pub(super) fn correct(&mut self, rect: &Rect, score: f32) {
+        let spread = size(rect) * MEASUREMENT * (2.0 - f64::from(score.clamp(0.0, 1.0)));
+        for (axis, z) in self.axes.iter_mut().zip(numbers(rect)) {
+            axis.correct(z, spread * spread);
+        }
+    }
+
+    pub(super) fn rect(&self) -> Rect {
+        let [cx, cy, w, h] = [0, 1, 2, 3].map(|i| self.axes[i].x);
+        let (w, h) = (w.max(1e-6) / 2.0, h.max(1e-6) / 2.0);
+        Rect::new((cx - w) as f32, (cy - h) as f32, (cx + w) as f32, (cy + h) as f32)
+    }
+}
+
+/// The longer side, never 0.
+pub(super) fn size(rect: &Rect) -> f64 {
+    f64::from(rect.width().max(rect.height()).max(1e-6))
+}
+
+fn numbers(rect: &Rect) -> [f64; 4] {
+    let c = rect.center();
+    [c.x, c.y, rect.width(), rect.height()].map(f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(x: f32) -> Rect {
+        Rect::new(x, 0.4, x + 0.05, 0.5)
+    }
+
+    /// A thing that goes 0.02 a second is predicted where it will be, whatever the spacing of the pictures.
+    #[test]
+    fn speed_is_learnt_at_mixed_intervals() {
+        for spacing in [&[0.1][..], &[2.0], &[0.1, 4.0, 0.5, 2.0]] {
+            let mut filter = BoxFilter::new(&at(0.1));
+            let mut x = 0.1;
+            for dt in spacing.iter().cycle().take(12) {
+                x += 0.02 * dt;
+                filter.predict(*dt);
+                filter.correct(&at(x as f32), 0.9);
+            }
+            filter.predict(1.0);
+            let off = f64::from(filter.rect().x0) - (x + 0.02);
+            assert!(off.abs() < 0.006, "{spacing:?}: {off}");
+        }
+    }
+
+    #[test]
+    fn ten_steps_of_a_tenth_second_spread_as_much_as_one_of_a_second() {
+        let (mut fine, mut coarse) = (BoxFilter::new(&at(0.1)), BoxFilter::new(&at(0.1)));
+        (0..10).for_each(|_| fine.predict(0.1));
+        coarse.predict(1.0);
+        for (a, b) in fine.axes.iter().zip(&coarse.axes) {
+            for (p, q) in a.p.iter().zip(b.p) {
+                assert!((p - q).abs() < 1e-9, "{p} {q}");
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! ByteTrack (Zhang et al. 2022) for pictures at any spacing.
+//!
+//! Four rounds of assignment, each over what the one before left: standing tracks with anything on their place;
+//! all tracks with strong detections by overlap; the same with weak ones; and, as boxes of moving things do not
+//! overlap after seconds, moving tracks with strong detections by distance to where they should be by now.
+
+use std::time::Duration;
+
+use super::Track;
+use super::assign::assign;
+use super::class_groups::compatible;
+use super::kalman::{BoxFilter, size};
+use crate::base::{ClassName, Rect, TrackId, WallTime};
+use crate::config::TrackConfig;
+use crate::detect::Detection;
+
+/// Overlap from which a strong detection may continue a track; ByteTrack's own.
+const STRONG_IOU: f32 = 0.2;
+/// The same for weak detections and for standing tracks.
+const FIRM_IOU: f32 = 0.5;
+/// Two boxes of one group that overlap more are one thing seen twice.
+const DOUBLE_IOU: f32 = 0.7;
+/// A detection that overlaps the place of a standing thing this much belongs to it.
+const TAKEN_IOU: f32 = 0.3;
+/// A track stands once it was still for this long and seen this often.
+const STANDING: (Duration, u32) = (Duration::from_secs(2), 3);
+/// How far from its prediction a thing may turn up, in sizes: at once, more a second, at most.
+const REACH: (f64, f64, f64) = (0.5, 1.0, 3.0);
+/// Over longer gaps distance says nothing.
+const MAX_REACH_GAP: f64 = 5.0;
+/// Share of its own size that a thing may shift and still count as still.
+const STILL_SHIFT: f32 = 0.5;
+
+/// Follows the things of one camera. Memory: the live tracks only.
+pub struct Tracker {
+    config: TrackConfig,
+    live: Vec<Live>,
+    next_id: u64,
+    last_at: Option<WallTime>,
+}
+
+struct Live {
+    track: Track,
+    filter: BoxFilter,
+    /// Sum of score by class.
+    votes: Vec<(ClassName, f32)>,
+    /// The box from which stillness is measured.
+    anchor: Rect,
+    /// Pictures in a row without it.
+    misses: u32,
+}
+
+impl Tracker {
+    pub fn new(config: TrackConfig) -> Self {
+        Self { config, live: Vec::new(), next_id: 1, last_at: None }
+    }
+
+    /// Takes one picture's detections, in any order; gives all live tracks, also those not seen now, by rising id.
+    ///
+    /// A clock that steps back keeps tracks and their durations: their times are moved back with it.
+    pub fn update(&mut self, at: WallTime, detections: &[Detection]) -> Vec<Track> {
+        let gap = self.advance(at);
+        let seen = distinct(detections, self.config.low_score);
+        let mut free = Free { tracks: vec![true; self.live.len()], detections: vec![true; seen.len()] };
+        let high = self.config.high_score;
+        let pairs = self.associate(at, gap, &seen, &mut free, high);
+        for (track, detection) in pairs {
+            self.live[track].see(at, seen[detection]);
+        }
+        for (live, _) in self.live.iter_mut().zip(&free.tracks).filter(|(_, free)| **free) {
+            live.track.seen_now = false;
+            live.misses += 1;
+        }
+        for (detection, _) in seen.iter().zip(&free.detections).filter(|(d, free)| **free && d.score >= high)
+        {
+            self.live.push(Live::new(TrackId(self.next_id), at, detection));
+            self.next_id += 1;
+        }
+        self.live.iter().map(|l| l.track.clone()).collect()
+    }
+
+    /// Drops what was not seen for too long and predicts the rest; gives the seconds since the last picture.
+    fn advance(&mut self, at: WallTime) -> f64 {
+        let last = self.last_at.replace(at).unwrap_or(at);
+        let back = last.since(at);
+        let gap = at.since(last).as_secs_f64();
+        let max_gap = self.config.max_gap;
+        for live in &mut self.live {
+            let t = &mut live.track;
+            for time in [&mut t.first_seen, &mut t.last_seen, &mut t.still_since] {
+                *time = *time - back;
+            }
+            live.filter.predict(gap);
+        }
+        self.live.retain(|l| at.since(l.track.last_seen) <= max_gap);
+        gap
+    }
+
+    fn associate(
+        &self,
+        at: WallTime,
+        gap: f64,
+        seen: &[&Detection],
+        free: &mut Free,
+        high: f32,
+    ) -> Vec<(usize, usize)> {
+        let live = &self.live;
+        let predicted: Vec<Rect> = live.iter().map(|l| l.filter.rect()).collect();
+        let standing: Vec<bool> = live.iter().map(|l| l.stands(at)).collect();
+        let fits = |t: usize, d: usize| compatible(&live[t].track.class, &seen[d].class);
+        let strong = |d: usize| seen[d].score >= high;
+        let on_place = |t: usize, d: usize| live[t].track.rect.iou(&seen[d].rect);
+        let overlap = |t: usize, d: usize| on_place(t, d).max(predicted[t].iou(&seen[d].rect));
+        let cost = |iou: f32, least: f32| (iou >= least).then(|| f64::from(1.0 - iou));
+
+        let mut pairs = free.round(|t, d| {
+            let weak = if strong(d) { 0.0 } else { 0.2 };
+            (standing[t] && fits(t, d))
+                .then(|| on_place(t, d))
+                .and_then(|iou| cost(iou, FIRM_IOU))
+                .map(|c| c + weak)
+        });
+        pairs.extend(free.round(|t, d| {
+            (strong(d) && fits(t, d)).then(|| overlap(t, d)).and_then(|iou| cost(iou, STRONG_IOU))
+        }));
+        pairs.extend(free.round(|t, d| {
+            (live[t].misses == 0 && fits(t, d)).then(|| overlap(t, d)).and_then(|iou| cost(iou, FIRM_IOU))
+        }));
+        if gap <= MAX_REACH_GAP {
+            let taken: Vec<bool> = (0..seen.len())
+                .map(|d| (0..live.len()).any(|t| standing[t] && fits(t, d) && on_place(t, d) >= TAKEN_IOU))
+                .collect();
+            pairs.extend(free.round(|t, d| {
+                let moving = !standing[t] && live[t].misses <= 1;
+                let may = moving && strong(d) && !taken[d] && fits(t, d);
+                may.then(|| reach(&predicted[t], &live[t].track.rect, &seen[d].rect, gap)).flatten()
+            }));
+        }
+        pairs
+    }
+}
+
+/// Distance of `found` from `predicted` as a share of how far the thing can be off after `gap` seconds; 0..1.
+fn reach(predicted: &Rect, last: &Rect, found: &Rect, gap: f64) -> Option<f64> {
+    let ratio = found.area() / last.area().max(1e-9);
+    if !(0.4..=2.5).contains(&ratio) {
+        return None;
+    }
+    let (a, b) = (predicted.center(), found.center());
+    let off = f64::from((a.x - b.x).hypot(a.y - b.y)) / size(last);
+    let share = off / (REACH.0 + REACH.1 * gap).min(REACH.2);
+    (share <= 1.0).then_some(share)
+}
+
+/// What no round has paired yet.
+struct Free {
+    tracks: Vec<bool>,
+    detections: Vec<bool>,
+}
+
+impl Free {
+    fn round(&mut self, cost: impl Fn(usize, usize) -> Option<f64>) -> Vec<(usize, usize)> {
+        let open = |flags: &[bool]| -> Vec<usize> { (0..flags.len()).filter(|i| flags[*i]).collect() };
+        let (tracks, detections) = (open(&self.tracks), open(&self.detections));
+        let pairs = assign(tracks.len(), detections.len(), |t, d| cost(tracks[t], detections[d]));
+        let pairs: Vec<_> = pairs.into_iter().map(|(t, d)| (tracks[t], detections[d])).collect();
+        for &(t, d) in &pairs {
+            (self.tracks[t], self.detections[d]) = (false, false);
+        }
+        pairs
+    }
+}
+
+/// Usable detections, best first, without second boxes of one thing under another name of its group.
+fn distinct(detections: &[Detection], low: f32) -> Vec<&Detection> {
+    let finite = |r: &Rect| [r.x0, r.y0, r.x1, r.y1].iter().all(|v| v.is_finite()) && r.area() > 0.0;
+    let mut best: Vec<&Detection> =
+        detections.iter().filter(|d| d.score >= low && d.score.is_finite() && finite(&d.rect)).collect();
+    best.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept: Vec<&Detection> = Vec::with_capacity(best.len());
+    for d in best {
+        let double = |k: &&Detection| compatible(&k.class, &d.class) && k.rect.iou(&d.rect) > DOUBLE_IOU;
+        if !kept.iter().any(double) {
+            kept.push(d);
+        }
+    }
+    kept
+}
+
+impl Live {
+    fn new(id: TrackId, at: WallTime, d: &Detection) -> Self {
+        Self {
+            track: Track {
+                id,
+                class: d.class.clone(),
+                rect: d.rect,
+                score: d.score,
+                first_seen: at,
+                last_seen: at,
+                still_since: at,
+                hits: 1,
+                seen_now: true,
+            },
+            filter: BoxFilter::new(&d.rect),
+            votes: vec![(d.class.clone(), d.score)],
+            anchor: d.rect,
+            misses: 0,
+        }
+    }
+
+    fn stands(&self, at: WallTime) -> bool {
+        self.track.hits >= STANDING.1 && at.since(self.track.still_since) >= STANDING.0
+    }
+
+    fn see(&mut self, at: WallTime, d: &Detection) {
+        self.filter.correct(&d.rect, d.score);
+        self.vote(d);
+        if moved(&self.anchor, &d.rect) {
+            self.anchor = d.rect;
+            self.track.still_since = at;
+        }
+        let t = &mut self.track;
+        (t.rect, t.score, t.last_seen, t.seen_now) = (d.rect, d.score, at, true);
+        t.hits = t.hits.saturating_add(1);
+        self.misses = 0;
+    }
+
+    fn vote(&mut self, d: &Detection) {
+        match self.votes.iter_mut().find(|v| v.0 == d.class) {
+            Some(v) => v.1 += d.score,
+            None => self.votes.push((d.class.clone(), d.score)),
+        }
+        // The first of equals stays, so a tie does not flip the class.
+        let mut lead = &self.votes[0];
+        for v in &self.votes[1..] {
+            if v.1 > lead.1 {
+                lead = v;
+            }
+        }
+        self.track.class = lead.0.clone();
+    }
+}
+
+/// By more than half its size, along either side. The larger of both boxes is the measure, so that a box cut by
+/// something in front does not count as movement.
+fn moved(from: &Rect, to: &Rect) -> bool {
+    let (a, b) = (from.center(), to.center());
+    (a.x - b.x).abs() > STILL_SHIFT * from.width().max(to.width())
+        || (a.y - b.y).abs() > STILL_SHIFT * from.height().max(to.height())
+}
