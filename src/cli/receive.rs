@@ -1,11 +1,152 @@
 //! `lintel receive`.
 
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::base::Shutdown;
+use crate::config::{MqttConfig, Secret, TlsConfig};
+use crate::publish::{Subscriber, subscriptions};
+use crate::receive::{self, MAX_PACKET_BYTES, ReceiveStats, Store};
 
 /// Be the platform's side: receive events and evidence and store them
+///
+/// Stores DIR/<date>/<event id>/ with event.json (newest state), events.jsonl (all messages), clip.mp4, still.jpg,
+/// annotated.jpg, closed.jpg and manifest.json, and prints a line for each new event and each finished file. A file
+/// gets its name only when it is whole and its SHA-256 is right. Repeats are dropped, also after a restart.
+///
+/// The broker keeps what comes while this program is down (for a week), under the client id. Two receivers therefore
+/// need two client ids.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+#[command(
+    after_help = "Example:\n  lintel receive --broker mqtts://broker.example:8883 --ca ca.pem --username platform \
+                        --password-env MQTT_PASSWORD --out /srv/evidence\n\nExit codes: 0 stopped by SIGTERM or \
+                        SIGINT, 1 cannot start, or the broker refuses the subscription."
+)]
+pub struct Args {
+    /// mqtt://HOST[:1883] or mqtts://HOST[:8883]
+    #[arg(long, value_name = "URL")]
+    broker: url::Url,
+    /// Where to store; made if missing
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// First part of all topics, as in the nodes' mqtt.topic_prefix
+    #[arg(long, default_value = "lintel")]
+    topic_prefix: String,
+    /// CA certificate of the broker (PEM); without it the system's own
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Client certificate (PEM), where the broker asks for one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Key of the client certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    #[arg(long)]
+    username: Option<String>,
+    /// Name of the environment variable that holds the password
+    #[arg(long, value_name = "NAME", requires = "username")]
+    password_env: Option<String>,
+    /// The broker keeps messages for this name while the receiver is down
+    #[arg(long, default_value = "lintel-receive")]
+    client_id: String,
+    /// Time zone of the dates in folder names, for example Asia/Shanghai
+    #[arg(long, default_value = "UTC")]
+    time_zone: String,
+    /// Messages below the level are not logged, for example warn or lintel=debug
+    #[arg(long, default_value = "info")]
+    log: String,
+}
 
-pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("--log")?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second one in the same process (tests) keeps the first one's.
+    drop(logs.with_ansi(std::io::stderr().is_terminal()).try_init());
+
+    let config = mqtt_config(&args)?;
+    let time_zone = jiff::tz::TimeZone::get(&args.time_zone).context("--time-zone")?;
+    let stats = Arc::new(ReceiveStats::default());
+    let store = Store::open(args.out.clone(), time_zone, Arc::clone(&stats))
+        .with_context(|| format!("--out {}", args.out.display()))?;
+    let filters = subscriptions(&args.topic_prefix).to_vec();
+    let subscriber = Subscriber::new(config, filters, MAX_PACKET_BYTES)?;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let shutdown = Shutdown::new();
+        let stopper = tokio::spawn(stop_on_signal(shutdown.clone()));
+        let result = receive::run(subscriber, store, shutdown, |line| {
+            // A closed pipe is no reason to stop storing.
+            drop(writeln!(std::io::stdout().lock(), "{line}"));
+        })
+        .await;
+        stopper.abort();
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        tracing::info!(
+            events = count(&stats.events),
+            files = count(&stats.files),
+            pieces = count(&stats.pieces),
+            repeats = count(&stats.repeats),
+            refused = count(&stats.refused),
+            "stopped"
+        );
+        result?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn stop_on_signal(shutdown: Shutdown) -> std::io::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    shutdown.stop();
+    Ok(())
+}
+
+fn mqtt_config(args: &Args) -> anyhow::Result<MqttConfig> {
+    let tls = match args.broker.scheme() {
+        "mqtt" | "tcp" if args.ca.is_some() || args.cert.is_some() => {
+            bail!("--ca and --cert are for encrypted connections: write mqtts:// in --broker")
+        }
+        "mqtt" | "tcp" => None,
+        "mqtts" | "ssl" => Some(TlsConfig {
+            ca_file: args.ca.clone(),
+            client_cert_file: args.cert.clone(),
+            client_key_file: args.key.clone(),
+        }),
+        other => bail!("--broker: scheme {other:?} is not known, write mqtt:// or mqtts://"),
+    };
+    if !args.broker.username().is_empty() || args.broker.password().is_some() {
+        bail!(
+            "--broker: a password in the URL can be seen in the process list: use --username and --password-env"
+        );
+    }
+    let host = args.broker.host_str().filter(|h| !h.is_empty()).context("--broker: no host in the URL")?;
+    let password = match &args.password_env {
+        None => None,
+        Some(name) => {
+            Some(Secret::new(std::env::var(name).with_context(|| format!("--password-env: ${name}"))?))
+        }
+    };
+    Ok(MqttConfig {
+        host: host.to_owned(),
+        port: args.broker.port().unwrap_or(if tls.is_some() { 8883 } else { 1883 }),
+        tls,
+        client_id: args.client_id.clone(),
+        username: args.username.clone(),
+        password,
+        topic_prefix: args.topic_prefix.clone(),
+        chunk_bytes: MAX_PACKET_BYTES as usize,
+        in_flight: 1,
+        keep_alive: Duration::from_secs(30),
+    })
 }

@@ -29,7 +29,7 @@ pub use connection::{BrokerReport, PublishError, probe};
 pub use states::States;
 pub use stats::{PublishSnapshot, PublishStats};
 pub use subscriber::{Delivery, Subscriber, SubscriberError};
-pub use topics::{Topics, media_subscription, subscriptions};
+pub use topics::{Topics, subscriptions};
 use wire::{NodeState, NodeStatus};
 
 /// Starts the task that empties an outbox.

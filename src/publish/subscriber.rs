@@ -26,6 +26,8 @@ pub enum SubscriberError {
     Settings(#[from] PublishError),
     #[error("the MQTT broker does not allow the subscription to {0}: check its access rules")]
     Refused(String),
+    #[error("the storing side has ended")]
+    SinkClosed,
 }
 
 /// One message. Dropped without [`Delivery::done`], it comes again on the next connection.
@@ -95,11 +97,12 @@ impl Subscriber {
             options.set_manual_acks(true);
             let (client, mut events) = AsyncClient::new(options, 2 * usize::from(RECEIVE_MAXIMUM));
             let reason = tokio::select! {
-                end = self.connection(&client, &mut events, &sink, &mut told, &mut backoff) => end?,
+                biased;
                 () = shutdown.cancelled() => {
                     self.leave(&client, &mut events).await;
                     return Ok(());
                 }
+                end = self.connection(&client, &mut events, &sink, &mut told, &mut backoff) => end?,
             };
             if told.as_ref() != Some(&reason) {
                 warn!(%reason, "no connection; trying again, the broker keeps what comes meanwhile");
@@ -141,7 +144,7 @@ impl Subscriber {
                 Ok(Event::Incoming(Incoming::Publish(publish))) => {
                     let delivery = Delivery { publish, client: client.clone() };
                     if sink.send(delivery).await.is_err() {
-                        return Ok("the storing side has ended".to_owned());
+                        return Err(SubscriberError::SinkClosed);
                     }
                 }
                 Ok(_) => {}

@@ -49,13 +49,8 @@ impl Topics {
     }
 }
 
-/// What a platform subscribes to for all nodes under `prefix`.
-pub fn subscriptions(prefix: &str) -> [String; 5] {
-    ["camera/+/event", "camera/+/evidence", "camera/+/state", "lost", "state"]
+/// What a platform subscribes to for the events and files of all nodes under `prefix`.
+pub fn subscriptions(prefix: &str) -> [String; 4] {
+    ["camera/+/event", "camera/+/evidence", "lost", "media/#"]
         .map(|rest| format!("{prefix}/{TOPIC_VERSION}/+/{rest}"))
-}
-
-/// As [`subscriptions`], for the files.
-pub fn media_subscription(prefix: &str) -> String {
-    format!("{prefix}/{TOPIC_VERSION}/+/media/#")
 }
