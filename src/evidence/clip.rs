@@ -112,7 +112,7 @@ impl ClipCutter {
             element("mp4mux", &[("faststart", true.into()), ("faststart-file", media_part.as_str().into())])?;
         let sink = element("filesink", &[("location", path_text(file)?.into()), ("sync", false.into())])?;
 
-        let pipeline = Running(gst::Pipeline::new());
+        let pipeline = Running(gst::Pipeline::new(), source.clone());
         let chain = [source.upcast_ref(), &parse, &filter, &mux, &sink];
         let built = pipeline.0.add_many(chain).and_then(|()| gst::Element::link_many(chain));
         built.map_err(|e| EvidenceError::Gstreamer(e.to_string()))?;
@@ -218,11 +218,13 @@ fn finish(
 }
 
 /// A pipeline that is stopped whichever way it is left: one that is dropped while it runs leaks its threads.
-struct Running(gst::Pipeline);
+/// The source goes first: then nothing is under way in elements that are being stopped.
+struct Running(gst::Pipeline, AppSrc);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.0.set_state(gst::State::Null).is_err() {
+        let stopped = self.1.set_state(gst::State::Null).and_then(|_| self.0.set_state(gst::State::Null));
+        if stopped.is_err() {
             tracing::warn!("a clip pipeline did not stop");
         }
     }

@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn b_frames_delay_showing_by_the_reordering_depth() {
         // I P B B P: decoded in this order, shown I B B P P.
-        check(&[0, 300, 100, 200, 400], &[200, 500, 300, 400, 600], &[0, 100, 200, 300, 400]);
+        check(&[0, 300, 100, 200, 400], &[100, 400, 200, 300, 500], &[0, 100, 200, 300, 400]);
     }
 
     #[test]
