@@ -1,0 +1,63 @@
+//! Starts that cannot work: each ends with a code and a message that says what, where and what to do.
+
+use super::node::{Node, street};
+use crate::support::mqtt::{Mosquitto, wait_for};
+use crate::support::root;
+use crate::support::rtsp::{Options, RtspServer};
+
+#[track_caller]
+fn start_fails(change: impl FnOnce(&mut Node), code: i32, expected: &[&str]) {
+    let broker = Mosquitto::plain();
+    let mut node = Node::new("rtsp://127.0.0.1:1/gate", &broker, None);
+    change(&mut node);
+    node.start();
+    let status = node.wait();
+    let said = node.log();
+    assert_eq!(status.code(), Some(code), "{said}");
+    for part in expected {
+        assert!(said.contains(part), "{part:?} is not in: {said}");
+    }
+}
+
+#[test]
+fn a_missing_model_is_named() {
+    let model = format!("{}/models/lintel-nano", root().display());
+    start_fails(|node| node.replace(&model, "/nowhere/model"), 1, &["/nowhere/model", "model.toml"]);
+}
+
+#[test]
+fn a_missing_onnx_runtime_is_named() {
+    let wrong = "[runtime]\nonnxruntime = \"/nowhere/libonnxruntime.so\"\n[detect]";
+    start_fails(|node| node.replace("[detect]", wrong), 1, &["/nowhere/libonnxruntime.so"]);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made_is_named() {
+    start_fails(|node| node.data_dir(std::path::Path::new("/proc/lintel")), 1, &["data_dir", "/proc/lintel"]);
+}
+
+#[test]
+fn an_object_that_the_model_lacks_is_refused_with_its_place() {
+    let objects = "dwell = \"3s\"\nobjects = [\"zeppelin\"]";
+    start_fails(|node| node.replace("dwell = \"3s\"", objects), 2, &["zeppelin", "lintel.toml:"]);
+}
+
+#[test]
+fn a_wrong_key_is_refused_with_its_place() {
+    start_fails(|node| node.replace("pre_roll", "preroll"), 2, &["preroll", "pre_roll", "lintel.toml:"]);
+}
+
+#[test]
+fn a_wrong_camera_password_is_told_and_the_node_runs_on() {
+    let broker = Mosquitto::plain();
+    let auth = Some(("basic", "operator", "right"));
+    let camera = RtspServer::start(&[("gate", street().as_path())], Options { auth, ..Options::default() });
+    let mut node = Node::new(&camera.url("gate"), &broker, None);
+    node.camera_login("operator", "wrong-one");
+    node.start();
+    wait_for("the refusal", || {
+        node.health()["cameras"]["gate"]["ingest"]["reconnects"]["auth"].as_u64().is_some_and(|n| n > 0)
+    });
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+    assert!(!node.log().contains("wrong-one"), "the password is in the log: {}", node.log());
+}
