@@ -42,6 +42,20 @@ pub(crate) fn head(codec: Codec, data: &[u8]) -> Head {
     Head { key: false, parameters: combined(codec, sets) }
 }
 
+/// Bytes of the access unit delimiter in front, which GStreamer's parsers add and cameras mostly do not send.
+pub(crate) fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
+    let Some(begin) = next_start(data, 0) else { return 0 };
+    let is_delimiter = data.get(begin).is_some_and(|&first| match codec {
+        Codec::H264 => first & 0x1f == 9,
+        Codec::H265 => (first >> 1) & 0x3f == 35,
+    });
+    match next_start(data, begin) {
+        // Four-byte start codes: the zero byte belongs to what follows.
+        Some(next) if is_delimiter => next - if data[next - 4] == 0 { 4 } else { 3 },
+        _ => 0,
+    }
+}
+
 fn kind(codec: Codec, nal: &[u8]) -> Nal {
     let Some(&first) = nal.first() else { return Nal::Other };
     match codec {
@@ -123,6 +137,17 @@ mod tests {
         assert!(!head(Codec::H265, &unit(&[&[1 << 1, 1]])).key);
         let whole = unit(&[&[32 << 1, 1], &[33 << 1, 1], &[34 << 1, 1], &[19 << 1, 1]]);
         assert!(head(Codec::H265, &whole).parameters.is_some());
+    }
+
+    #[test]
+    fn a_delimiter_in_front_is_measured_and_nothing_else() {
+        let with = unit(&[&[9, 0xf0], &[0x67, 1], &[0x65]]);
+        assert_eq!(&with[delimiter_len(Codec::H264, &with)..], unit(&[&[0x67, 1], &[0x65]]));
+        let h265 = unit(&[&[35 << 1, 1, 0x50], &[1 << 1, 1]]);
+        assert_eq!(&h265[delimiter_len(Codec::H265, &h265)..], unit(&[&[1 << 1, 1]]));
+        for data in [unit(&[&[0x67, 1], &[9, 0xf0]]), unit(&[&[9, 0xf0]]), vec![0, 0, 1]] {
+            assert_eq!(delimiter_len(Codec::H264, &data), 0, "{data:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+use super::access_unit::delimiter_len;
 use super::intake::Unit;
 use super::{Codec, IngestError};
 use crate::base::MediaTime;
@@ -102,9 +103,11 @@ pub(super) fn unit(sample: &gst::Sample, otherwise: MediaTime) -> Option<Unit> {
     let structure = caps.structure(0)?;
     let side = |name| structure.get::<i32>(name).ok().and_then(|v| u32::try_from(v).ok());
     let time = buffer.pts().or(buffer.dts());
+    let codec = codec_of(caps)?;
+    let bytes = buffer.map_readable().ok()?;
     Some(Unit {
-        codec: codec_of(caps)?,
-        data: Bytes::copy_from_slice(&buffer.map_readable().ok()?),
+        codec,
+        data: Bytes::copy_from_slice(&bytes[delimiter_len(codec, &bytes)..]),
         raw_pts: time.and_then(|t| i64::try_from(t.nseconds() / 1000).ok()).map_or(otherwise, MediaTime),
         size: side("width").zip(side("height")),
         lost_packets: 0,

@@ -69,6 +69,10 @@ fn main() -> anyhow::Result<()> {
     server.set_backlog(256);
     let sessions = RTSPSessionPool::new();
     server.set_session_pool(Some(&sessions));
+    if let Some(threads) = server.thread_pool() {
+        // DESCRIBE of a stalled path blocks its thread; the other paths must not wait for it.
+        threads.set_max_threads(8);
+    }
     if let (Some(user), Some(password)) = (&args.user, &args.password) {
         server.set_auth(Some(&auth::required(args.auth, user, password)));
     }

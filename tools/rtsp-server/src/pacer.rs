@@ -160,6 +160,10 @@ impl State {
 impl Player {
     /// Running time at which the next unit is due; `None` while the media has no running clock.
     fn due(&mut self) -> Option<gst::ClockTime> {
+        // Before that, the clock may be set while its base time is not, and the running time be years.
+        if self.source.current_state() != gst::State::Playing {
+            return None;
+        }
         let now = self.source.current_running_time()?;
         let unit = &self.clip.units[self.next];
         let zero = *self.zero.get_or_insert_with(|| difference(now, unit.dts));
