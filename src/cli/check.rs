@@ -1,11 +1,202 @@
 //! `lintel check`.
 
+mod probe;
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Check a config, and with --probe the cameras and the broker too
-#[derive(clap::Args, Debug)]
-pub struct Args {}
+use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig};
+use crate::decode::DecoderChoice;
+use crate::detect::{Detector, Manifest, ModelError, Runtime};
 
-pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+/// Something in the config or of what it names is wrong.
+const WRONG: u8 = 2;
+
+/// Check a config, and with --probe the cameras and the broker too
+///
+/// Reads the config with all that it includes and prints every error at once, each with file, line, column and what to
+/// do. Then tries what it names: model, ONNX Runtime, decoders, data folder, certificates, recordings. If all is right,
+/// prints what will run.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  lintel check --config /etc/lintel/lintel.toml\n  \
+                        lintel check --config /etc/lintel/lintel.toml --probe\n\n\
+                        Exit codes: 0 all is right, 1 a camera or the broker failed the probe, 2 errors in the config.")]
+pub struct Args {
+    /// The main config file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Open each camera and the broker, and report codec, size, rate, key frames, clock and advice
+    #[arg(long)]
+    probe: bool,
+    /// Give up on a camera or the broker after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let loaded = match config::load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprintln!("{}", errors.report());
+            return Ok(ExitCode::from(WRONG));
+        }
+    };
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let mut findings = Vec::new();
+    let model = model(&loaded.config, &mut findings);
+    places(&loaded.config, &mut findings);
+    let mut right = true;
+    if !findings.is_empty() {
+        eprintln!("{}", loaded.errors(findings).report());
+        right = false;
+    }
+    if let Some((manifest, _)) = &model
+        && let Err(errors) = loaded.check_objects(manifest.class_names())
+    {
+        eprintln!("{}", errors.report());
+        right = false;
+    }
+    let Some((manifest, runtime)) = model.filter(|_| right) else { return Ok(ExitCode::from(WRONG)) };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}: all right\n\n{}", args.config.display(), summary(&loaded, &manifest, &runtime))?;
+    if !args.probe {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let all_well = probe::run(&loaded.config, std::time::Duration::from_secs(args.timeout), &mut out)?;
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The model and the library it runs on. The trial run of the detector finds shapes that do not fit.
+fn model(config: &Config, findings: &mut Vec<Finding>) -> Option<(Manifest, Runtime)> {
+    let mut keep = |key: &str, error: ModelError| {
+        findings.push(Finding { key: key.into(), message: error.to_string(), help: String::new() });
+    };
+    let manifest = Manifest::load(&config.detect.model).map_err(|e| keep("detect.model", e)).ok();
+    let runtime =
+        Runtime::load(config.runtime.onnxruntime.as_deref()).map_err(|e| keep("runtime.onnxruntime", e)).ok();
+    let (manifest, runtime) = (manifest?, runtime?);
+    if let Err(error) = Detector::open(&runtime, &manifest, config.detect.threads) {
+        keep("detect.model", error);
+    }
+    Some((manifest, runtime))
+}
+
+/// Folders and files that are needed, and decoders.
+fn places(config: &Config, findings: &mut Vec<Finding>) {
+    let mut found = |key: &str, message: String, help: &str| {
+        findings.push(Finding { key: key.into(), message, help: help.into() });
+    };
+    let data = &config.node.data_dir;
+    if let Err(error) = writable(data) {
+        found(
+            "node.data_dir",
+            format!("cannot write into {}: {error}", data.display()),
+            "give the folder to the user that lintel runs as, or choose another",
+        );
+    }
+    if let Err(error) = DecoderChoice::new(&config.decode) {
+        found("decode", error.to_string(), "");
+    }
+    let tls = config.mqtt.tls.as_ref();
+    let files = [
+        ("mqtt.tls.ca_file", tls.and_then(|t| t.ca_file.as_ref())),
+        ("mqtt.tls.client_cert_file", tls.and_then(|t| t.client_cert_file.as_ref())),
+        ("mqtt.tls.client_key_file", tls.and_then(|t| t.client_key_file.as_ref())),
+        ("evidence.font", config.evidence.font.as_ref()),
+    ];
+    let named = files.into_iter().filter_map(|(key, path)| Some((key.to_owned(), path?)));
+    let recordings = config.cameras.iter().filter_map(|camera| match &camera.source {
+        SourceConfig::File(file) => Some((format!("camera.{}.file", camera.id), &file.path)),
+        SourceConfig::Rtsp(_) => None,
+    });
+    for (key, path) in named.chain(recordings) {
+        if let Err(error) = readable(path) {
+            let message = format!("cannot read {}: {error}", path.display());
+            found(&key, message, "check the path, which is relative to its config file, and who may read it");
+        }
+    }
+}
+
+fn readable(path: &Path) -> std::io::Result<()> {
+    if File::open(path)?.metadata()?.is_dir() { Err(std::io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
+}
+
+fn writable(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let trial = folder.join(format!(".check-{}", std::process::id()));
+    let written = std::fs::write(&trial, b"trial");
+    // A file that could not be written is not there to be removed.
+    drop(std::fs::remove_file(&trial));
+    written
+}
+
+/// What will run, as a table.
+fn summary(loaded: &Loaded, manifest: &Manifest, runtime: &Runtime) -> String {
+    let config = &loaded.config;
+    let mut rows = vec![["camera", "source", "pictures", "zones", "rules"].map(String::from)];
+    for camera in &config.cameras {
+        let source = match &camera.source {
+            SourceConfig::Rtsp(rtsp) => format!("rtsp {}", rtsp.url.host_str().unwrap_or_default()),
+            SourceConfig::File(file) => file.path.display().to_string(),
+        };
+        let sampling = match camera.sampling {
+            Sampling::Keyframes => "key frames",
+            Sampling::All => "all frames",
+        };
+        let slices = match camera.tiling.columns * camera.tiling.rows {
+            1 => String::new(),
+            n => format!(", {n} slices"),
+        };
+        let rules: Vec<&str> = camera.rules.iter().map(|r| r.id.as_str()).collect();
+        rows.push([
+            camera.id.to_string(),
+            source,
+            format!("{sampling}, {:?}{slices}", camera.interval),
+            camera.zones.len().to_string(),
+            if rules.is_empty() { "none: nothing is reported".into() } else { rules.join(", ") },
+        ]);
+    }
+    let mut text = columns(&rows);
+    let mqtt = &config.mqtt;
+    let tls = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
+    let classes = manifest.class_names();
+    text += &format!(
+        "\nnode     {}, data in {}\nmodel    {} {}, {} classes\nruntime  {}\nbroker   {tls}://{}:{}, topics {}/...\n",
+        config.node.id,
+        config.node.data_dir.display(),
+        manifest.name,
+        manifest.version,
+        classes.len(),
+        runtime.library().display(),
+        mqtt.host,
+        mqtt.port,
+        mqtt.topic_prefix,
+    );
+    let uncovered = loaded.uncovered(classes);
+    if !uncovered.is_empty() {
+        text += "\nOf the catalogue's classes these cannot be watched for:\n";
+        let rows: Vec<_> = uncovered
+            .into_iter()
+            .map(|(class, why)| [format!("  {}", class.id), format!("{}: {why}", class.zh)])
+            .collect();
+        text += &columns(&rows);
+    }
+    text
+}
+
+/// Left-aligned columns, two blanks apart.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text.push('\n');
+    }
+    text
 }

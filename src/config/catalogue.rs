@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::problem::{Problem, suggest};
 use super::raw::{At, CLASS_KEYS, RawClass, RawNeeds};
 use super::source::Span;
-use super::tree::{merge, read, take_table, take_tables};
+use super::tree::{merge, read, take_table, take_tables, texts};
 use super::types::ViolationClass;
 
 pub(crate) struct Catalogue<'i> {
@@ -20,6 +20,15 @@ pub(crate) struct Entry<'i> {
     /// Rule settings: the class's own over the catalogue's defaults.
     pub(crate) settings: DeTable<'i>,
     span: Span,
+}
+
+/// What it takes to watch for a class.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassNeeds {
+    pub(crate) class: ViolationClass,
+    /// An ability that this version does not have.
+    pub(crate) ability: Option<&'static str>,
+    pub(crate) objects: Vec<String>,
 }
 
 impl<'i> Catalogue<'i> {
@@ -56,17 +65,21 @@ impl<'i> Catalogue<'i> {
             let message = format!("there is no violation class `{id}`");
             return Err(Problem::new(span, message).help(suggest(id, "classes", self.ids())));
         };
-        let Some(needs) = entry.needs else { return Ok(entry) };
-        let what = match needs {
-            RawNeeds::Change => "change detection against a reference picture",
-            RawNeeds::Ground => "ground coordinates",
-            RawNeeds::Sequence => "sequences of happenings",
-        };
+        let Some(what) = entry.needs.map(ability) else { return Ok(entry) };
         let message = format!("`{id}` ({}) needs {what}, which this version does not have", entry.class.zh);
         let able = self.entries.iter().filter(|e| e.needs.is_none()).map(|e| e.class.id.as_str());
         let able: Vec<&str> = able.collect();
         Err(Problem::new(span, message)
             .help(format!("take the rule out for now; classes that work: {}", able.join(", "))))
+    }
+
+    pub(crate) fn needs(&self) -> Vec<ClassNeeds> {
+        let needs = |entry: &Entry<'_>| ClassNeeds {
+            class: entry.class.clone(),
+            ability: entry.needs.map(ability),
+            objects: texts(&entry.settings, "objects").into_iter().flatten().map(|(name, _)| name).collect(),
+        };
+        self.entries.iter().map(needs).collect()
     }
 
     fn ids(&self) -> impl Iterator<Item = &str> + Clone {
@@ -83,6 +96,14 @@ impl<'i> Catalogue<'i> {
                 problems.push(Problem::new(&code.span, message).help(suggest(id, "classes", self.ids())));
             }
         }
+    }
+}
+
+fn ability(needs: RawNeeds) -> &'static str {
+    match needs {
+        RawNeeds::Change => "change detection against a reference picture",
+        RawNeeds::Ground => "ground coordinates",
+        RawNeeds::Sequence => "sequences of happenings",
     }
 }
 

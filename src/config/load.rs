@@ -1,35 +1,25 @@
 //! From files to the checked config: read, parse, check the structure, lay the layers over each other, build.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
-use super::build::{Builder, ObjectUse};
+use super::build::Builder;
 use super::catalogue::Catalogue;
 use super::files::{self, FileText};
+use super::loaded::Loaded;
 use super::problem::{ConfigErrors, Problem, suggest};
 use super::raw::{RawCamera, RawSections, RawSettings};
 use super::schema;
 use super::source::{Sources, Span};
 use super::structure::Structure;
 use super::tree::{merge, read, take_table, take_tables, text_at};
-use super::types::Config;
-use crate::base::ClassName;
 
 pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
 pub(crate) const CATALOGUE: &str = include_str!("../../config/catalogue.toml");
-
-/// A checked config, and what it takes to point into its files later.
-#[derive(Clone)]
-pub struct Loaded {
-    pub config: Config,
-    /// Worth knowing, not wrong; each with `file:line:column`.
-    pub warnings: Vec<String>,
-    objects: Vec<ObjectUse>,
-    sources: Arc<Sources>,
-}
 
 /// Whether passwords are fetched from where they are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,11 +82,14 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
 
     let mut layered = layers.root.clone();
     merge(&mut layered, main);
+    let mut places = BTreeMap::new();
+    note_places(&layered, "", &sources, &mut places);
     let sections: Option<RawSections> = read(layered, &main_span, &mut problems);
     let codes = sections.as_ref().map(|s| s.codes.clone()).unwrap_or_default();
     let catalogue = Catalogue::build(catalogue, &codes, &mut problems);
     // One that does not exist is reported with its section.
     let zone = sections.as_ref().and_then(|s| TimeZone::get(&s.node.time_zone).ok()).unwrap_or(TimeZone::UTC);
+    let classes = catalogue.needs();
     let mut builder = Builder::new(&sources, secrets, zone, catalogue);
     (builder.problems, builder.warnings) = (problems, warnings);
     builder.shared_rules(shared, &layers.profile_names(), &own);
@@ -107,6 +100,9 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
         let rules = take_tables(&mut table, "rule");
         let settings = layers.settings(&table, &mut builder.problems);
         let settings: Option<RawSettings> = read(settings, &span, &mut builder.problems);
+        if let Some((id, _)) = text_at(&table, "id") {
+            note_places(&table, &format!("camera.{id}"), &sources, &mut places);
+        }
         let camera: Option<RawCamera> = read(table, &span, &mut builder.problems);
         if let (Some(camera), Some(settings)) = (camera, settings) {
             builder.camera(&span, camera, &settings, rules);
@@ -116,49 +112,23 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
     let Builder { problems, warnings, objects, .. } = builder;
     let warnings = warnings.iter().map(|(span, w)| format!("{}: {w}", sources.locate(span))).collect();
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings, objects, sources }),
+        Some(config) if problems.is_empty() => {
+            Ok(Loaded { config, warnings, objects, classes, places, sources })
+        }
         _ => Err(ConfigErrors::new(problems, &sources)),
     }
 }
 
-impl Loaded {
-    /// Do the rules ask for objects that the model knows? Errors point at the operator's own line.
-    ///
-    /// Of the objects that come from the catalogue one is enough; those that the operator wrote must all be known.
-    ///
-    /// # Errors
-    /// Every object that the model lacks, at once.
-    pub fn check_objects(&self, model: &[ClassName]) -> Result<(), ConfigErrors> {
-        let known = |name: &ClassName| model.contains(name);
-        let names = || model.iter().map(ClassName::as_str);
-        let mut problems: Vec<Problem> = Vec::new();
-        // A shared rule is used by many cameras and has one line.
-        let mut told: Vec<Span> = Vec::new();
-        for used in &self.objects {
-            let ObjectUse { class, span, from_catalogue, objects } = used;
-            if *from_catalogue {
-                if !objects.iter().any(|(o, _)| known(o)) && !told.contains(span) {
-                    told.push(span.clone());
-                    let wanted: Vec<&str> = objects.iter().map(|(o, _)| o.as_str()).collect();
-                    let message = format!("the model knows none of the objects of `{class}`");
-                    problems.push(Problem::new(span, message).help(format!(
-                        "it needs one of: {}. Take the rule out, set `objects`, or use a model that knows them. This one knows: {}",
-                        wanted.join(", "),
-                        names().collect::<Vec<_>>().join(", ")
-                    )));
-                }
-                continue;
-            }
-            for (object, span) in objects.iter().filter(|(o, _)| !known(o)) {
-                if !told.contains(span) {
-                    told.push(span.clone());
-                    let message = format!("the model knows no object `{object}`");
-                    let help = suggest(object.as_str(), "it knows", names());
-                    problems.push(Problem::new(span, message).help(help));
-                }
-            }
+/// Values that the operator wrote, down to tables within tables; lists and built-in values are left out.
+fn note_places(table: &DeTable<'_>, prefix: &str, sources: &Sources, places: &mut BTreeMap<String, Span>) {
+    for (key, value) in table {
+        let name =
+            if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+        match value.get_ref() {
+            DeValue::Table(inner) => note_places(inner, &name, sources, places),
+            _ if sources.file(value.span().start).built_in => {}
+            _ => drop(places.insert(name, value.span())),
         }
-        if problems.is_empty() { Ok(()) } else { Err(ConfigErrors::new(problems, &self.sources)) }
     }
 }
 

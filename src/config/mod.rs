@@ -9,6 +9,7 @@ mod build;
 mod catalogue;
 mod files;
 mod load;
+mod loaded;
 mod problem;
 mod raw;
 mod schema;
@@ -17,7 +18,8 @@ mod structure;
 mod tree;
 mod types;
 
-pub use load::{Loaded, load, load_without_secrets};
+pub use load::{load, load_without_secrets};
+pub use loaded::{Finding, Loaded};
 pub use problem::ConfigErrors;
 pub use schema::schema;
 pub use types::*;

@@ -46,7 +46,7 @@ impl Problem {
 
     /// What to do.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(help.into().trim().to_owned()).filter(|h| !h.is_empty());
         self
     }
 
@@ -242,7 +242,7 @@ impl miette::SourceCode for Diagnosis {
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |k: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &k.to_lowercase());
     let nearest = known.into_iter().map(|k| (distance(k), k)).min_by_key(|(d, _)| *d)?;
-    (nearest.0 <= (name.chars().count() / 3).max(2)).then_some(nearest.1)
+    (nearest.0 <= (name.chars().count() * 2 / 5).max(2)).then_some(nearest.1)
 }
 
 /// `did you mean X?` or, failing that, the list.

@@ -72,7 +72,7 @@ impl<'p> Structure<'p> {
                 self.count(items.len(), &span, schema, path)?;
                 // A table in a list is told apart by its own keys; a wrong plain value spoils the list.
                 let tables = schema["items"].get("properties").is_some();
-                let inner = if tables { format!("{path}[]") } else { path.to_owned() };
+                let inner = format!("{path}[]");
                 let all = items.len();
                 let good: Vec<_> =
                     items.into_iter().filter_map(|item| self.value(item, &schema["items"], &inner)).collect();
@@ -162,7 +162,7 @@ impl<'p> Structure<'p> {
     }
 
     fn wrong_type(&mut self, wanted: Wanted, found: &DeValue<'_>, span: &Span, schema: &Value, path: &str) {
-        let key = last(path);
+        let key = called(path);
         let mut help = described(schema);
         if matches!(wanted, Wanted::Text) && matches!(found, DeValue::Integer(_) | DeValue::Float(_)) {
             let example = if is_duration(schema) { "such as \"30s\"" } else { "in quotes" };
@@ -170,8 +170,7 @@ impl<'p> Structure<'p> {
         }
         let found = article(found.type_str());
         self.problems.push(
-            Problem::new(span, format!("`{key}` must be {}, this is {found}", wanted.name(schema)))
-                .help(help),
+            Problem::new(span, format!("{key} must be {}, this is {found}", wanted.name(schema))).help(help),
         );
     }
 
@@ -183,7 +182,7 @@ impl<'p> Structure<'p> {
         }
         let wanted =
             if least == most { format!("{least} values") } else { format!("{least} to {most} values") };
-        let message = format!("`{}` must have {wanted}, this has {n}", last(path));
+        let message = format!("{} must have {wanted}, this has {n}", called(path));
         self.problems.push(Problem::new(span, message).help(described(schema)));
         None
     }
@@ -200,7 +199,7 @@ impl<'p> Structure<'p> {
             (Value::Null, most) => format!("must be at most {most}"),
             (least, most) => format!("must be from {least} to {most}"),
         };
-        let message = format!("`{}` {bounds}, this is {text}", last(path));
+        let message = format!("{} {bounds}, this is {text}", called(path));
         self.problems.push(Problem::new(span, message).help(described(schema)));
         None
     }
@@ -208,7 +207,7 @@ impl<'p> Structure<'p> {
     fn text(&mut self, text: &str, span: &Span, schema: &Value, path: &str) -> Option<()> {
         let choices = choices(schema);
         if !choices.is_empty() && !choices.contains(&text) {
-            let message = format!("`{}` cannot be \"{text}\"", last(path));
+            let message = format!("{} cannot be \"{text}\"", called(path));
             let help = suggest(text, "it can be", choices.iter().copied());
             self.problems.push(Problem::new(span, message).help(help));
             return None;
@@ -216,7 +215,7 @@ impl<'p> Structure<'p> {
         if is_duration(schema) {
             let zero = schema["format"] == super::raw::WAIT;
             if let Err(why) = parse_duration(text, zero) {
-                let message = format!("`{}` is not a duration: {why}", last(path));
+                let message = format!("{} is not a duration: {why}", called(path));
                 self.problems.push(Problem::new(span, message).help(described(schema)));
                 return None;
             }
@@ -290,7 +289,7 @@ fn article(kind: &str) -> String {
     }
 }
 
-/// A path has `[]` behind each list of tables.
+/// A path has `[]` behind each list.
 fn within(path: &str) -> String {
     let plain = path.replace("[]", "");
     match path {
@@ -300,6 +299,8 @@ fn within(path: &str) -> String {
     }
 }
 
-fn last(path: &str) -> &str {
-    path.trim_end_matches("[]").rsplit('.').next().unwrap_or(path)
+/// The key, or the list that it is an entry of.
+fn called(path: &str) -> String {
+    let key = path.trim_end_matches("[]").rsplit('.').next().unwrap_or(path);
+    if path.ends_with("[]") { format!("an entry of `{key}`") } else { format!("`{key}`") }
 }

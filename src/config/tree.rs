@@ -60,6 +60,12 @@ pub(crate) fn text_at<'t>(table: &'t DeTable<'_>, key: &str) -> Option<(&'t str,
     Some((value.get_ref().as_str()?, value.span()))
 }
 
+/// The strings of a list with their places; `None` without the key.
+pub(crate) fn texts(table: &DeTable<'_>, key: &str) -> Option<Vec<(String, Span)>> {
+    let DeValue::Array(items) = table.get(key)?.get_ref() else { return None };
+    Some(items.iter().filter_map(|i| Some((i.get_ref().as_str()?.to_owned(), i.span()))).collect())
+}
+
 /// Fills a raw type; what goes wrong after the structure was checked is reported all the same.
 pub(crate) fn read<'i, T: Deserialize<'i>>(
     table: DeTable<'i>,

@@ -11,7 +11,7 @@ use crate::config::catalogue::Entry;
 use crate::config::problem::{Problem, suggest};
 use crate::config::raw::{RawRule, RawRuleSettings};
 use crate::config::source::Span;
-use crate::config::tree::{merge, read, text_at};
+use crate::config::tree::{merge, read, text_at, texts};
 use crate::config::types::{Rule, RuleKind, Severity, Zone};
 
 /// For a catalogue that says nothing.
@@ -196,12 +196,6 @@ fn duplicate(id: &str, place: &Span, first: &Span, whereabouts: &str) -> Problem
     Problem::new(place, format!("a rule `{id}` is there already {whereabouts}"))
         .also(first, "first here")
         .help("join the two (a rule may have several zones), or give one of them its own `id`")
-}
-
-/// The strings of a list with their places; `None` without the key.
-fn texts(table: &DeTable<'_>, key: &str) -> Option<Vec<(String, Span)>> {
-    let DeValue::Array(items) = table.get(key)?.get_ref() else { return None };
-    Some(items.iter().filter_map(|i| Some((i.get_ref().as_str()?.to_owned(), i.span()))).collect())
 }
 
 fn zone_ids(cameras: &[Placed<'_>]) -> Vec<String> {

@@ -12,7 +12,9 @@ use crate::config::types::{HttpConfig, MqttConfig, TlsConfig};
 
 impl Builder<'_, '_> {
     pub(super) fn mqtt(&mut self, raw: &RawMqtt, node: Option<&String>) -> Option<MqttConfig> {
-        let tls_key = raw.ca_file.as_ref().or(raw.client_cert_file.as_ref()).or(raw.client_key_file.as_ref());
+        let files = &raw.tls;
+        let tls_key =
+            [&files.ca_file, &files.client_cert_file, &files.client_key_file].into_iter().flatten().next();
         let server = raw.url.as_ref().and_then(|url| self.keep(broker(url)));
         if let (Some((_, _, false)), Some(key)) = (&server, tls_key) {
             self.report(
@@ -20,10 +22,10 @@ impl Builder<'_, '_> {
                     .help("write the url as mqtts://host:8883, or take the certificates out"),
             );
         }
-        match (&raw.client_cert_file, &raw.client_key_file) {
+        match (&files.client_cert_file, &files.client_key_file) {
             (Some(one), None) | (None, Some(one)) => self.report(
                 Problem::new(&one.span, "a client certificate and its key go together")
-                    .help("set both `client_cert_file` and `client_key_file`"),
+                    .help("set both `client_cert_file` and `client_key_file` in [mqtt.tls]"),
             ),
             _ => {}
         }
@@ -52,9 +54,9 @@ impl Builder<'_, '_> {
         };
         let (host, port, tls) = server?;
         let tls = tls.then(|| TlsConfig {
-            ca_file: self.optional_path(raw.ca_file.as_ref()),
-            client_cert_file: self.optional_path(raw.client_cert_file.as_ref()),
-            client_key_file: self.optional_path(raw.client_key_file.as_ref()),
+            ca_file: self.optional_path(files.ca_file.as_ref()),
+            client_cert_file: self.optional_path(files.client_cert_file.as_ref()),
+            client_key_file: self.optional_path(files.client_key_file.as_ref()),
         });
         Some(MqttConfig {
             host,
@@ -64,7 +66,7 @@ impl Builder<'_, '_> {
             username: raw.username.as_ref().map(|u| u.to_string()),
             password,
             topic_prefix: prefix?,
-            chunk_bytes: *raw.chunk_kb * 1024,
+            chunk_bytes: *raw.chunk_bytes,
             in_flight: *raw.in_flight,
             keep_alive: raw.keep_alive.0,
         })

@@ -129,13 +129,19 @@ pub(crate) struct RawMqtt {
     /// First part of every topic.
     pub(crate) topic_prefix: At<String>,
     /// Size of the pieces in which clips and stills are sent.
-    #[schemars(range(min = 1, max = 16_384))]
-    pub(crate) chunk_kb: At<usize>,
+    #[schemars(range(min = 1_024, max = 16_777_216))]
+    pub(crate) chunk_bytes: At<usize>,
     /// Messages on the way at a time, before the broker acknowledged them.
     #[schemars(range(min = 1, max = 1_000))]
     pub(crate) in_flight: At<u16>,
     /// A broker that is silent for longer than this is taken for lost.
     pub(crate) keep_alive: At<Positive>,
+    /// Certificates, for mqtts.
+    pub(crate) tls: RawTls,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawTls {
     /// PEM file of the authority that signed the broker's certificate. Default: the system's authorities.
     pub(crate) ca_file: Option<At<String>>,
     /// PEM file of this node's certificate, where the broker asks for one.
