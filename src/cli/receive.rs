@@ -146,7 +146,7 @@ fn mqtt_config(args: &Args) -> anyhow::Result<MqttConfig> {
         password,
         topic_prefix: args.topic_prefix.clone(),
         chunk_bytes: MAX_PACKET_BYTES as usize,
-        in_flight: 1,
+        in_flight: 16,
         keep_alive: Duration::from_secs(30),
     })
 }

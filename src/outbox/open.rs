@@ -28,13 +28,17 @@ enum Failure {
 fn attempt(path: &Path) -> Result<Store, Failure> {
     let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Failure::Damaged(source.to_string()),
+        // The file says so itself, in a damaged header; its permissions do not.
+        Some(ErrorCode::ReadOnly) if std::fs::metadata(path).is_ok_and(|m| !m.permissions().readonly()) => {
+            Failure::Damaged(source.to_string())
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Failure::Other(OutboxError::InUse { path: path.to_owned() })
         }
         _ if is_full(&source) => Failure::Other(OutboxError::Full { path: path.to_owned() }),
         _ => Failure::Other(OutboxError::Open { path: path.to_owned(), source }),
     };
-    let store = Connection::open(path).and_then(Store::new).map_err(failed)?;
+    let mut store = Connection::open(path).and_then(Store::new).map_err(failed)?;
     match store.layout().map_err(failed)? {
         LAYOUT => {}
         found => {

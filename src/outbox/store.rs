@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, ffi, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
+use tracing::error;
 use uuid::Uuid;
 
 use super::{Batch, LostMedia, OutMedia, OutMessage, OutboxStats, RecordId};
@@ -12,13 +13,16 @@ use crate::base::{WallTime, wall_now};
 /// Layout of the file, kept in `PRAGMA user_version`.
 pub(super) const LAYOUT: i64 = 1;
 
+/// No receiver takes more; a larger number is bit rot.
+const MAX_MEDIA_BYTES: i64 = 4 << 30;
+
 /// AUTOINCREMENT, so that an id is never used twice and "handed out up to" stays a single number.
 const TABLES: &str = "
-CREATE TABLE message (
+CREATE TABLE IF NOT EXISTS message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     topic TEXT NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL, created INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE media (
+CREATE TABLE IF NOT EXISTS media (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     event BLOB NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL, media_type TEXT NOT NULL,
     bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
@@ -27,8 +31,8 @@ CREATE TABLE media (
     created INTEGER NOT NULL,
     UNIQUE (event, kind)
 ) STRICT;
-CREATE TABLE delivered (event BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
-CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS delivered (event BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// A waiting file. `acked` has one bit a chunk of `chunk_bytes`, lowest bit first.
@@ -78,8 +82,20 @@ impl Store {
         self.db.pragma_query_value(None, "user_version", |row| row.get(0))
     }
 
-    /// Reads every page once.
-    pub fn check(&self) -> rusqlite::Result<bool> {
+    /// Reads every page once and makes sure that the tables are ours and can be written.
+    pub fn check(&mut self) -> rusqlite::Result<bool> {
+        const USED: [&str; 4] = [
+            "SELECT id, topic, content_type, payload, created FROM message",
+            "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked, created FROM media",
+            "SELECT event FROM delivered",
+            "SELECT key, value FROM state",
+        ];
+        if USED.iter().any(|sql| self.db.prepare(sql).is_err()) {
+            return Ok(false);
+        }
+        let tx = self.db.transaction()?;
+        tx.pragma_update(None, "user_version", LAYOUT)?;
+        tx.commit()?;
         let verdict: String = self.db.pragma_query_value(None, "quick_check", |row| row.get(0))?;
         Ok(verdict == "ok")
     }
@@ -128,16 +144,14 @@ impl Store {
                 .prepare_cached(
                     "SELECT id, topic, content_type, payload FROM message WHERE id > ? ORDER BY id LIMIT 1",
                 )?
-                .query_row([self.message_cursor], |row| {
-                    let message =
-                        OutMessage { topic: row.get(1)?, content_type: row.get(2)?, payload: row.get(3)? };
-                    Ok((row.get(0)?, message))
-                })
+                .query_row([self.message_cursor], |row| Ok((row.get(0)?, read_message(row))))
                 .optional()?;
             let Some((id, message)) = found else { return Ok(None) };
             self.message_cursor = id;
-            if !self.unsaved.contains(&RecordId::Message(id)) {
-                return Ok(Some((RecordId::Message(id), message)));
+            match message {
+                Ok(_) if self.unsaved.contains(&RecordId::Message(id)) => {}
+                Ok(message) => return Ok(Some((RecordId::Message(id), message))),
+                Err(e) => self.drop_unreadable("message", id, &e)?,
             }
         }
     }
@@ -150,34 +164,40 @@ impl Store {
                     "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked
                      FROM media WHERE id >= ? ORDER BY id LIMIT 1",
                 )?
-                .query_row([self.chunk_cursor.0], |row| {
-                    let media = MediaRow {
-                        id: row.get(0)?,
-                        event: row.get(1)?,
-                        kind: row.get(2)?,
-                        path: row.get::<_, String>(3)?.into(),
-                        media_type: row.get(4)?,
-                        bytes: row.get(5)?,
-                        sha256: row.get(6)?,
-                    };
-                    Ok((media, row.get::<_, u32>(7)?, row.get::<_, Vec<u8>>(8)?))
-                })
+                .query_row([self.chunk_cursor.0], |row| Ok((row.get(0)?, read_media(row))))
                 .optional()?;
-            let Some((media, cut_by, acked)) = found else { return Ok(None) };
-            let first = if media.id == self.chunk_cursor.0 { self.chunk_cursor.1 } else { 0 };
+            let Some((id, media)) = found else { return Ok(None) };
+            let (media, cut_by, acked) = match media {
+                Ok(media) => media,
+                Err(e) => {
+                    self.drop_unreadable("media", id, &e)?;
+                    continue;
+                }
+            };
+            let first = if id == self.chunk_cursor.0 { self.chunk_cursor.1 } else { 0 };
             let acked = if cut_by == chunk_bytes { acked } else { self.cut(&media, chunk_bytes)? };
             let free = (first..chunk_count(media.bytes, chunk_bytes)).find(|index| {
-                !bit(&acked, *index)
-                    && !self.unsaved.contains(&RecordId::Chunk { media: media.id, index: *index })
+                !bit(&acked, *index) && !self.unsaved.contains(&RecordId::Chunk { media: id, index: *index })
             });
             match free {
                 Some(index) => {
-                    self.chunk_cursor = (media.id, index + 1);
+                    self.chunk_cursor = (id, index + 1);
                     return Ok(Some((media, index)));
                 }
-                None => self.chunk_cursor = (media.id + 1, 0),
+                None => self.chunk_cursor = (id + 1, 0),
             }
         }
+    }
+
+    /// A row that bit rot has made senseless would hold up everything behind it.
+    fn drop_unreadable(
+        &mut self,
+        table: &'static str,
+        id: i64,
+        why: &rusqlite::Error,
+    ) -> rusqlite::Result<()> {
+        error!(table, id, error = %why, "a record of the outbox is damaged and lost; check the disk");
+        self.db.execute(&format!("DELETE FROM {table} WHERE id = ?"), [id]).map(drop)
     }
 
     /// A file begins, or the configured size of chunks has changed since: then it begins anew.
@@ -265,20 +285,22 @@ impl Store {
 
     /// Everything that can still be read out of a damaged file, row by row until SQLite refuses.
     pub fn salvage(db: &Connection) -> Batch {
-        let messages = rows(db, "SELECT topic, content_type, payload FROM message ORDER BY id", |row| {
-            Ok(OutMessage { topic: row.get(0)?, content_type: row.get(1)?, payload: row.get(2)? })
+        let messages =
+            rows(db, "SELECT id, topic, content_type, payload FROM message ORDER BY id", read_message);
+        let media = rows(
+            db,
+            "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked FROM media ORDER BY id",
+            read_media,
+        );
+        let media = media.into_iter().map(|(row, ..)| OutMedia {
+            event: row.event,
+            kind: row.kind,
+            path: row.path,
+            media_type: row.media_type,
+            bytes: row.bytes,
+            sha256: row.sha256,
         });
-        let media =
-            rows(db, "SELECT event, kind, path, media_type, bytes, sha256 FROM media ORDER BY id", |row| {
-                Ok(OutMedia {
-                    event: row.get(0)?,
-                    kind: row.get(1)?,
-                    path: row.get::<_, String>(2)?.into(),
-                    media_type: row.get(3)?,
-                    bytes: row.get(4)?,
-                    sha256: row.get(5)?,
-                })
-            });
+        let media = media.collect();
         let state = rows(db, "SELECT key, value FROM state", |row| Ok((row.get(0)?, row.get(1)?)));
         Batch { messages, media, state }
     }
@@ -303,6 +325,32 @@ pub(super) fn is_full(error: &rusqlite::Error) -> bool {
 /// At least one, so that an empty file is told too.
 pub(super) fn chunk_count(bytes: u64, chunk_bytes: u32) -> u32 {
     u32::try_from(bytes.div_ceil(u64::from(chunk_bytes.max(1)))).unwrap_or(u32::MAX).max(1)
+}
+
+/// Text is taken as it is: a topic that bit rot has changed is found out later.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
+}
+
+fn read_message(row: &Row<'_>) -> rusqlite::Result<OutMessage> {
+    Ok(OutMessage { topic: text(row, 1)?, content_type: text(row, 2)?, payload: row.get(3)? })
+}
+
+fn read_media(row: &Row<'_>) -> rusqlite::Result<(MediaRow, u32, Vec<u8>)> {
+    let bytes: i64 = row.get(5)?;
+    if !(0..=MAX_MEDIA_BYTES).contains(&bytes) {
+        return Err(rusqlite::Error::IntegralValueOutOfRange(5, bytes));
+    }
+    let media = MediaRow {
+        id: row.get(0)?,
+        event: row.get(1)?,
+        kind: text(row, 2)?,
+        path: text(row, 3)?.into(),
+        media_type: text(row, 4)?,
+        bytes: bytes.unsigned_abs(),
+        sha256: text(row, 6)?,
+    };
+    Ok((media, row.get(7)?, row.get(8)?))
 }
 
 fn bit(bits: &[u8], index: u32) -> bool {
@@ -379,11 +427,7 @@ fn mark_delivered(tx: &Transaction<'_>, event: Uuid) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-fn rows<T>(
-    db: &Connection,
-    sql: &str,
-    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> Vec<T> {
+fn rows<T>(db: &Connection, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
     let Ok(mut statement) = db.prepare(sql) else { return Vec::new() };
     let Ok(found) = statement.query_map([], read) else { return Vec::new() };
     found.map_while(Result::ok).collect()

@@ -108,6 +108,8 @@ pub(super) fn options(config: &MqttConfig) -> Result<MqttOptions, PublishError> 
     // rumqttc panics below five seconds.
     options.set_keep_alive(config.keep_alive.max(Duration::from_secs(5)));
     options.set_connection_timeout(CONNECT_SECONDS);
+    // rumqttc makes a table of this size; its own default is 65535 places.
+    options.set_outgoing_inflight_upper_limit(config.in_flight.max(1));
     let mut properties = ConnectProperties::new();
     properties.max_packet_size = Some(u32::try_from(packet_bytes(config)).unwrap_or(u32::MAX));
     options.set_connect_properties(properties);

@@ -110,7 +110,6 @@ impl Sender {
             Err(e) => return End::Broken(e.to_string()),
         };
         options.set_last_will(self.last_will());
-        options.set_outgoing_inflight_upper_limit(self.config.in_flight.max(1));
         let (client, mut events) = AsyncClient::new(options, 1);
         let session = Session {
             client,
@@ -304,6 +303,12 @@ impl Sender {
                 return Ok(true);
             }
         };
+        if !rumqttc::valid_topic(&topic) {
+            error!(topic, "a record with a topic that MQTT forbids is dropped: the outbox was damaged");
+            let outbox = Arc::clone(&self.outbox);
+            blocking(move || outbox.ack(&[id])).await?;
+            return Ok(true);
+        }
         self.stats.sent.fetch_add(1, Ordering::Relaxed);
         if session.unknown.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
             self.stats.resent.fetch_add(1, Ordering::Relaxed);

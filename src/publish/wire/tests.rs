@@ -1,1 +1,57 @@
+use bytes::Bytes;
+use proptest::prelude::*;
 
+use super::*;
+use crate::outbox::MediaChunk;
+
+fn pieces(content: &[u8], size: usize) -> Vec<MediaChunk> {
+    let count = content.len().div_ceil(size).max(1);
+    (0..count)
+        .map(|n| MediaChunk {
+            event: uuid::Builder::from_unix_timestamp_millis(1_795_321_800_120, &[3; 10]).into_uuid(),
+            kind: "still".to_owned(),
+            file: "still.jpg".to_owned(),
+            media_type: "image/jpeg".to_owned(),
+            index: u32::try_from(n).expect("small"),
+            count: u32::try_from(count).expect("small"),
+            offset: (n * size) as u64,
+            total: content.len() as u64,
+            sha256: "a".repeat(64),
+            data: Bytes::copy_from_slice(&content[n * size..content.len().min((n + 1) * size)]),
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn every_piece_of_every_file_comes_back_as_it_was(content in prop::collection::vec(any::<u8>(), 0..400), size in 1usize..500) {
+        for piece in pieces(&content, size) {
+            let (header, data) = decode_chunk(&encode_chunk(&piece)).expect("our own piece");
+            prop_assert_eq!(&data, &piece.data);
+            prop_assert_eq!((header.index, header.offset, header.total), (piece.index, piece.offset, piece.total));
+            if piece.count > 1 {
+                prop_assert_eq!(header.piece_bytes(data.len() as u64), size as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_from_a_stranger_never_panic(payload in prop::collection::vec(any::<u8>(), 0..200), magic in any::<bool>()) {
+        let payload = if magic { [&b"LTC1\0\0\0\x20"[..], &payload].concat() } else { payload };
+        drop(decode_chunk(&payload.into()));
+    }
+
+    #[test]
+    fn numbers_from_a_stranger_are_refused_or_bind_each_other(
+        index in prop_oneof![0u32..5, any::<u32>()], count in prop_oneof![0u32..5, any::<u32>()],
+        offset in prop_oneof![0u64..400, any::<u64>()], total in prop_oneof![0u64..400, any::<u64>()], bytes in 0usize..200,
+    ) {
+        let piece = MediaChunk { index, count, offset, total, data: vec![0; bytes].into(), ..pieces(&[], 1).remove(0) };
+        if let Ok((header, data)) = decode_chunk(&encode_chunk(&piece)) {
+            let size = header.piece_bytes(data.len() as u64);
+            prop_assert_eq!(u64::from(index) * size, offset);
+            prop_assert!(offset + data.len() as u64 <= total);
+            prop_assert!(u64::from(count) * size >= total && (u64::from(count) - 1) * size <= total);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! docs/mqtt.md and docs/schema against real messages. `LINTEL_BLESS=1` writes both anew.
+
+use std::fmt::Write;
+
+use lintel::base::WallTime;
+use lintel::outbox::{MediaChunk, OutMedia};
+use lintel::publish::wire::{
+    CameraState, ChunkHeader, CloudEvent, EventData, EvidenceData, LostData, NodeState, NodeStatus,
+    decode_chunk, encode_chunk, evidence_message,
+};
+use lintel::publish::{Topics, subscriptions};
+use lintel::rules::Transition;
+use serde_json::{Value, json};
+
+use super::facts::{event_id, message, topics};
+use super::{Node, Observer};
+use crate::support::mqtt::{Mosquitto, wait_for};
+use crate::support::root;
+
+fn bless() -> bool {
+    std::env::var_os("LINTEL_BLESS").is_some()
+}
+
+/// File name and content of each schema.
+fn schemas() -> Vec<(&'static str, Value)> {
+    macro_rules! schema {
+        ($type:ty) => {
+            serde_json::to_value(schemars::schema_for!($type)).expect("schemas are JSON")
+        };
+    }
+    vec![
+        ("violation", schema!(CloudEvent<EventData>)),
+        ("evidence", schema!(CloudEvent<EvidenceData>)),
+        ("evidence-lost", schema!(CloudEvent<LostData>)),
+        ("chunk-header", schema!(ChunkHeader)),
+        ("node-state", schema!(NodeState)),
+        ("camera-state", schema!(CameraState)),
+    ]
+}
+
+/// Against the file that other people use.
+#[track_caller]
+pub fn validate(schema: &str, message: &Value) {
+    let path = root().join(format!("docs/schema/{schema}.schema.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let schema = serde_json::from_str(&text).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a valid schema");
+    let errors: Vec<String> =
+        validator.iter_errors(message).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?} in {message:#}");
+}
+
+#[test]
+fn the_schemas_are_those_of_the_types() {
+    for (name, schema) in schemas() {
+        let path = root().join(format!("docs/schema/{name}.schema.json"));
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema).expect("JSON"));
+        if bless() {
+            std::fs::create_dir_all(path.parent().expect("folder")).expect("folder");
+            std::fs::write(&path, &text).expect("write");
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "{} is old: run this test with LINTEL_BLESS=1", path.display());
+    }
+}
+
+#[test]
+fn a_schema_refuses_what_is_not_a_violation() {
+    let message: Value =
+        serde_json::from_slice(&message(event_id(1), Transition::Opened, 0).payload).expect("JSON");
+    let schema = serde_json::from_str(
+        &std::fs::read_to_string(root().join("docs/schema/violation.schema.json")).expect("schema"),
+    )
+    .expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a valid schema");
+    assert!(validator.is_valid(&message));
+    for (pointer, wrong) in [
+        ("/specversion", json!("0.3")),
+        ("/subject", json!("../../etc")),
+        ("/data/confidence", json!(1.5)),
+        ("/data/crs", json!("GCJ-02")),
+        ("/data/severity", json!("urgent")),
+        ("/data/geometry/coordinates", json!([120.0])),
+    ] {
+        let mut bad = message.clone();
+        *bad.pointer_mut(pointer).expect(pointer) = wrong;
+        assert!(!validator.is_valid(&bad), "{pointer} is not checked");
+    }
+}
+
+fn sample_media() -> Vec<OutMedia> {
+    [("still", "still.jpg", "image/jpeg", 182_044), ("clip", "clip.mp4", "video/mp4", 3_145_728)]
+        .into_iter()
+        .map(|(kind, file, media_type, bytes)| OutMedia {
+            event: event_id(1),
+            kind: kind.to_owned(),
+            path: format!("/var/lib/lintel/{file}").into(),
+            media_type: media_type.to_owned(),
+            bytes,
+            sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+        })
+        .collect()
+}
+
+/// Name, topic and text of each example in docs/mqtt.md, made by the functions that the node uses.
+fn examples() -> Vec<(&'static str, String, String)> {
+    let pretty = |payload: &[u8]| {
+        let value: Value = serde_json::from_slice(payload).expect("JSON");
+        serde_json::to_string_pretty(&value).expect("JSON")
+    };
+    let event = event_id(1);
+    let mut all: Vec<(&'static str, String, String)> = [
+        ("opened", Transition::Opened),
+        ("updated", Transition::Updated),
+        ("closed", Transition::Closed),
+        ("expired", Transition::Expired),
+    ]
+    .into_iter()
+    .zip(0..)
+    .map(|((name, transition), revision)| {
+        let m = message(event, transition, revision);
+        (name, m.topic, pretty(&m.payload))
+    })
+    .collect();
+    let manifest = json!({ "event": event.to_string(), "camera": "gate", "missing": [] });
+    let at = WallTime(1_795_321_910_000_000);
+    let evidence =
+        evidence_message(&topics(), "node-1", &"gate".into(), event, at, manifest, &sample_media());
+    all.push(("evidence", evidence.topic, pretty(&evidence.payload)));
+
+    let dir = tempfile::TempDir::new().expect("temp dir");
+    let outbox = super::open(dir.path());
+    let media = sample_media().remove(1);
+    outbox.append(&lintel::outbox::Batch { media: vec![media], ..Default::default() }).expect("append");
+    let Some(lintel::outbox::Next::Lost(lost)) = outbox.next(true, 1000).expect("outbox") else {
+        panic!("the file does not exist")
+    };
+    let lost = lintel::publish::wire::lost_message(&topics(), "node-1", at, &lost);
+    all.push(("lost", lost.topic, pretty(&lost.payload)));
+
+    let chunk = MediaChunk {
+        event,
+        kind: "clip".to_owned(),
+        file: "clip.mp4".to_owned(),
+        media_type: "video/mp4".to_owned(),
+        index: 1,
+        count: 12,
+        offset: 262_144,
+        total: 3_145_728,
+        sha256: sample_media()[1].sha256.clone(),
+        data: vec![0; 262_144].into(),
+    };
+    let payload = encode_chunk(&chunk);
+    let (header, _) = decode_chunk(&payload).expect("our own");
+    let length = u32::from_be_bytes([payload[4], payload[5], payload[6], payload[7]]);
+    let head: String = payload[..8].iter().fold(String::new(), |mut s, b| {
+        write!(s, "{b:02x} ").expect("string");
+        s
+    });
+    let text = format!(
+        "{head}  \"LTC1\", header of {length} bytes\n{}\n... 262144 bytes of the file",
+        serde_json::to_string_pretty(&header).expect("JSON")
+    );
+    all.push(("chunk", topics().media(event, "clip", 1), text));
+
+    let since = WallTime(1_795_320_000_000_000);
+    let state = NodeState::new("node-1", NodeStatus::Online, since);
+    all.push(("node", topics().node_state(), serde_json::to_string_pretty(&state).expect("JSON")));
+    let camera = camera_state();
+    all.push((
+        "camera",
+        topics().camera_state(&"gate".into()),
+        serde_json::to_string_pretty(&camera).expect("JSON"),
+    ));
+    all
+}
+
+fn camera_state() -> CameraState {
+    CameraState {
+        node: "node-1".to_owned(),
+        camera: "gate".to_owned(),
+        name: "东门高杆".to_owned(),
+        status: "streaming".to_owned(),
+        at: WallTime(1_795_321_800_000_000).to_string(),
+        fps: 25.0,
+        last_frame: Some(WallTime(1_795_321_799_960_000).to_string()),
+        reason: None,
+    }
+}
+
+#[test]
+fn the_examples_in_the_documentation_are_what_the_program_writes() {
+    let path = root().join("docs/mqtt.md");
+    let mut text = std::fs::read_to_string(&path).expect("docs/mqtt.md");
+    for (name, topic, body) in examples() {
+        let (open, close) = (format!("<!-- example {name} -->\n"), "<!-- end -->");
+        let start = text.find(&open).unwrap_or_else(|| panic!("no example {name}")) + open.len();
+        let end = start + text[start..].find(close).expect("an end");
+        let block = format!("`{topic}`\n\n```json\n{body}\n```\n");
+        if bless() {
+            text.replace_range(start..end, &block);
+        } else {
+            assert_eq!(&text[start..end], block, "{name} is old: run this test with LINTEL_BLESS=1");
+        }
+    }
+    if bless() {
+        std::fs::write(&path, text).expect("write");
+    }
+}
+
+#[test]
+fn real_messages_hold_to_the_schemas_and_reach_who_subscribes_as_documented() {
+    let broker = Mosquitto::plain();
+    let filters = subscriptions("lintel");
+    let mut names: Vec<&str> = filters.iter().map(String::as_str).collect();
+    names.extend(["lintel/v1/+/state", "lintel/v1/+/camera/+/state"]);
+    let mut observer = Observer::new(broker.config("observer"), &names);
+    let mut node = Node::new(&broker.config("node-1"));
+    observer.until(|seen| seen.topic == "lintel/v1/node-1/state");
+    let topics = Topics::new("lintel", "node-1");
+    let publisher = node.publisher.as_ref().expect("running");
+    publisher.publish_state(&topics.camera_state(&"gate".into()), &camera_state());
+    let still = node.media(event_id(1), "still", "still.jpg", 1000);
+    let transitions = [Transition::Opened, Transition::Updated, Transition::Closed, Transition::Expired]
+        .into_iter()
+        .zip(0..);
+    let mut messages: Vec<_> = transitions.map(|(t, revision)| message(event_id(1), t, revision)).collect();
+    let manifest = json!({ "files": 1 });
+    let at = WallTime(1_795_321_910_000_000);
+    messages.push(evidence_message(
+        &topics,
+        "node-1",
+        &"gate".into(),
+        event_id(1),
+        at,
+        manifest,
+        std::slice::from_ref(&still),
+    ));
+    node.append(messages, vec![still]);
+    let mut seen = Vec::new();
+    while seen.len() < 7 {
+        let message = observer.next();
+        let schema = match message.topic.rsplit('/').next() {
+            Some("event") => "violation",
+            Some("evidence") => "evidence",
+            Some("state") if message.topic.contains("/camera/") => "camera-state",
+            Some("state") => "node-state",
+            _ => {
+                let (header, data) = decode_chunk(&message.payload.clone().into()).expect("a piece");
+                assert_eq!(data.len(), 1000);
+                validate("chunk-header", &serde_json::to_value(header).expect("JSON"));
+                seen.push("chunk");
+                continue;
+            }
+        };
+        validate(schema, &serde_json::from_slice(&message.payload).expect("JSON"));
+        seen.push(schema);
+    }
+    seen.sort_unstable();
+    assert_eq!(
+        seen,
+        ["camera-state", "chunk", "evidence", "violation", "violation", "violation", "violation"]
+    );
+    wait_for("the last acknowledgement", || node.drained());
+    node.stop();
+    let mut late = Observer::new(broker.config("late"), &["lintel/v1/#"]);
+    let mut retained = [late.next(), late.next()];
+    retained.sort_by(|a, b| a.topic.cmp(&b.topic));
+    assert!(retained.iter().all(|m| m.retained), "events are not retained, states are");
+    assert_eq!(retained[0].topic, "lintel/v1/node-1/camera/gate/state");
+}
