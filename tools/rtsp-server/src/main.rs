@@ -1,1 +1,105 @@
-fn main() {}
+//! `lintel-rtsp-server`: loops recorded footage over RTSP, as a camera would send it.
+//!
+//! Nothing is transcoded: each clip is read into memory once and its access units are paced out by one thread to
+//! every path that somebody watches. For tests it also misbehaves on command, see [`control`].
+
+mod auth;
+mod clip;
+mod control;
+mod pacer;
+mod paths;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use gstreamer as gst;
+use gstreamer_rtsp_server::glib;
+use gstreamer_rtsp_server::prelude::*;
+use gstreamer_rtsp_server::{RTSPServer, RTSPSessionPool};
+
+/// Loop recorded footage over RTSP without transcoding: a camera for tests, the demo and benches.
+///
+/// Prints one `rtsp://` address a line, then `ready PORT`.
+#[derive(Parser, Debug)]
+#[command(name = "lintel-rtsp-server", version, max_term_width = 110)]
+struct Args {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8554", value_name = "ADDRESS:PORT")]
+    listen: std::net::SocketAddr,
+    /// An H.264 or H.265 mp4 under a path; repeatable.
+    #[arg(long = "stream", value_name = "NAME=FILE", value_parser = pair)]
+    streams: Vec<(String, String)>,
+    /// A GStreamer launch line that ends in a payloader named pay0, under a path; repeatable.
+    #[arg(long = "launch", value_name = "NAME=LINE", value_parser = pair)]
+    launches: Vec<(String, String)>,
+    /// Serve each stream under this many paths, NAME-1 to NAME-N, each starting elsewhere in the clip.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    copies: u32,
+    /// Ask for this user.
+    #[arg(long, requires = "password")]
+    user: Option<String>,
+    #[arg(long, requires = "user")]
+    password: Option<String>,
+    /// How the password is asked for.
+    #[arg(long, value_enum, default_value = "digest")]
+    auth: auth::Method,
+    /// Read commands from standard input and end when it ends: drop | stall [PATH] | nokey [PATH] |
+    /// corrupt RATE [PATH] | lose RATE [PATH] | resume [PATH] | switch PATH STREAM.
+    #[arg(long, verbatim_doc_comment)]
+    control: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("expected NAME=VALUE".into()),
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    ensure!(!args.streams.is_empty() || !args.launches.is_empty(), "give at least one --stream or --launch");
+    gst::init().context("GStreamer does not start")?;
+
+    let server = RTSPServer::new();
+    server.set_address(&args.listen.ip().to_string());
+    server.set_service(&args.listen.port().to_string());
+    server.set_backlog(256);
+    let sessions = RTSPSessionPool::new();
+    server.set_session_pool(Some(&sessions));
+    if let Some(threads) = server.thread_pool() {
+        // DESCRIBE of a stalled path blocks its thread; the other paths must not wait for it.
+        threads.set_max_threads(8);
+    }
+    if let (Some(user), Some(password)) = (&args.user, &args.password) {
+        server.set_auth(Some(&auth::required(args.auth, user, password)));
+    }
+    let pacer = Arc::new(pacer::Pacer::start()?);
+    let mounts = server.mount_points().context("the server has no mount points")?;
+    let names = paths::mount(&mounts, &pacer, &args.streams, &args.launches, args.copies)?;
+    server.attach(None).with_context(|| format!("cannot listen on {}", args.listen))?;
+
+    let port = server.bound_port();
+    let mut out = std::io::stdout().lock();
+    for name in names {
+        writeln!(out, "rtsp://{}:{port}/{name}", args.listen.ip())?;
+    }
+    writeln!(out, "ready {port}")?;
+    out.flush()?;
+    drop(out);
+
+    // Sessions of UDP clients that went away without a word end with their time-out only if somebody looks.
+    let pool = sessions.clone();
+    glib::timeout_add_seconds(2, move || {
+        pool.cleanup();
+        glib::ControlFlow::Continue
+    });
+    let main_loop = glib::MainLoop::new(None, false);
+    if args.control {
+        control::listen(main_loop.clone(), server, sessions, pacer);
+    }
+    main_loop.run();
+    Ok(())
+}

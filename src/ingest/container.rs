@@ -1,0 +1,152 @@
+//! Takes: an mp4, mkv or ts file. Gives: its video's access units in decode order, on request.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use super::intake::Unit;
+use super::pipeline::{Pipeline, codec_of, file_error, gstreamer_error, join, unit};
+use super::{Codec, IngestError};
+use crate::base::{MediaTime, monotonic};
+
+/// A local disk that gives nothing for this long is broken.
+const READ_DEADLINE: Duration = Duration::from_secs(30);
+const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+/// Pull-based: reads on only as units are taken. Times count from the first unit, which has 0.
+pub(super) struct UnitReader {
+    path: PathBuf,
+    pipeline: Pipeline,
+    found: Arc<Mutex<Found>>,
+    peeked: Option<Unit>,
+    zero: Option<MediaTime>,
+    last: MediaTime,
+}
+
+/// What the container turned out to hold.
+#[derive(Default)]
+struct Found {
+    linked: bool,
+    others: Vec<String>,
+}
+
+impl UnitReader {
+    /// # Errors
+    /// No such file, no container that is known, no H.264 or H.265 in it.
+    pub fn open(path: &Path) -> Result<Self, IngestError> {
+        let (pipeline, found) = demux(path)?;
+        pipeline.set_state(gst::State::Playing)?;
+        let path = path.to_path_buf();
+        let mut reader = Self { path, pipeline, found, peeked: None, zero: None, last: MediaTime(0) };
+        reader.peeked = reader.read()?;
+        match reader.peeked {
+            Some(_) => Ok(reader),
+            None => Err(reader.without_video()),
+        }
+    }
+
+    /// `None` at the end.
+    pub fn next(&mut self) -> Result<Option<Unit>, IngestError> {
+        match self.peeked.take() {
+            Some(unit) => Ok(Some(unit)),
+            None => self.read(),
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Unit>, IngestError> {
+        let deadline = monotonic() + READ_DEADLINE;
+        while monotonic() < deadline {
+            if let Some(sample) = self.pipeline.sink.try_pull_sample(POLL) {
+                let Some(mut unit) = unit(&sample, self.last) else { continue };
+                self.last = unit.raw_pts;
+                let zero = *self.zero.get_or_insert(unit.raw_pts);
+                unit.raw_pts = MediaTime(unit.raw_pts.0 - zero.0);
+                return Ok(Some(unit));
+            }
+            if let Some(error) = self.error() {
+                return Err(error);
+            }
+            if self.pipeline.sink.is_eos() {
+                return Ok(None);
+            }
+        }
+        Err(file_error(&self.path, format!("nothing came for {} s", READ_DEADLINE.as_secs())))
+    }
+
+    fn error(&self) -> Option<IngestError> {
+        let message = self.pipeline.inner.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+        let gst::MessageView::Error(error) = message.view() else { return None };
+        if !self.found.lock().unwrap_or_else(PoisonError::into_inner).others.is_empty() {
+            return Some(self.without_video());
+        }
+        Some(file_error(&self.path, error.error()))
+    }
+
+    fn without_video(&self) -> IngestError {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.linked || found.others.is_empty() {
+            return file_error(&self.path, "there is no video in it");
+        }
+        IngestError::UnsupportedFile { path: self.path.clone(), found: found.others.join(", ") }
+    }
+}
+
+/// When the container says that recording began; `None` if it does not say, or cannot be read.
+pub(super) fn creation_time(path: &Path) -> Option<jiff::Timestamp> {
+    let (pipeline, _) = demux(path).ok()?;
+    let bus = pipeline.inner.bus()?;
+    pipeline.set_state(gst::State::Paused).ok()?;
+    let deadline = monotonic() + READ_DEADLINE;
+    let wanted = [gst::MessageType::Tag, gst::MessageType::AsyncDone, gst::MessageType::Error];
+    while monotonic() < deadline {
+        let Some(message) = bus.timed_pop_filtered(POLL, &wanted) else { continue };
+        match message.view() {
+            gst::MessageView::Tag(tag) => {
+                let time =
+                    tag.tags().get::<gst::tags::DateTime>().and_then(|t| t.get().to_iso8601_string().ok());
+                if let Some(time) = time.and_then(|t| t.parse().ok()) {
+                    return Some(time);
+                }
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn demux(path: &Path) -> Result<(Pipeline, Arc<Mutex<Found>>), IngestError> {
+    if let Err(error) = std::fs::File::open(path) {
+        return Err(file_error(path, error));
+    }
+    let pipeline = Pipeline::new(16)?;
+    let source = pipeline.add("filesrc")?;
+    source.set_property("location", path);
+    let parse = pipeline.add("parsebin")?;
+    source.link(&parse).map_err(gstreamer_error)?;
+    let found = Arc::new(Mutex::new(Found::default()));
+    let (inner, sink, seen) = (pipeline.inner.downgrade(), pipeline.sink.downgrade(), found.clone());
+    parse.connect_pad_added(move |_, pad| {
+        let (Some(pipeline), Some(sink)) = (inner.upgrade(), sink.upgrade()) else { return };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let mut found = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match codec_of(&caps) {
+            Some(codec) if !found.linked => {
+                found.linked = true;
+                let parser = match codec {
+                    Codec::H264 => "h264parse",
+                    Codec::H265 => "h265parse",
+                };
+                drop(found);
+                if let Err(error) = join(&pipeline, pad, &[parser], &sink) {
+                    gst::element_error!(sink, gst::CoreError::Pad, ("{}", error));
+                }
+            }
+            Some(_) => {}
+            None => found.others.extend(caps.structure(0).map(|s| s.name().to_string())),
+        }
+    });
+    Ok((pipeline, found))
+}

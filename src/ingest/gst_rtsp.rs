@@ -1,0 +1,190 @@
+//! RTSP by GStreamer's rtspsrc, for devices that retina cannot speak to. Costs several threads a camera.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use tokio::sync::mpsc;
+
+use super::IngestError;
+use super::camera::place;
+use super::intake::{Intake, Unit};
+use super::pipeline::{Pipeline, gstreamer_error, join, unit};
+use super::retina_rtsp::codec_of;
+use super::sender_reports::JitterBuffer;
+use crate::base::{MediaTime, Shutdown, WallTime};
+use crate::config::{RtspConfig, Transport};
+
+enum Message {
+    Unit(Unit),
+    Report(MediaTime, WallTime),
+}
+
+/// rtspsrc waits when the task is behind by this many messages.
+const DEPTH: usize = 64;
+
+/// Connects and streams until `shutdown` (`Ok`) or a failure.
+pub(super) async fn stream(
+    config: &RtspConfig,
+    intake: &mut Intake,
+    shutdown: &Shutdown,
+) -> Result<(), IngestError> {
+    let (sender, mut messages) = mpsc::channel(DEPTH);
+    let offered = Arc::new(Mutex::new(Vec::new()));
+    let (settings, seen) = (config.clone(), offered.clone());
+    // Changing state may block on the network.
+    let pipeline = tokio::task::spawn_blocking(move || start(&settings, sender, seen))
+        .await
+        .map_err(gstreamer_error)??;
+    let result = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        failure = follow(config, intake, &pipeline, &mut messages, &offered) => Err(failure),
+    };
+    // First the receiver: a streaming thread that waits for room in the channel could never stop.
+    drop(messages);
+    if let Err(error) = tokio::task::spawn_blocking(move || drop(pipeline)).await {
+        tracing::error!(camera = %intake.camera(), %error, "rtspsrc does not stop");
+    }
+    result
+}
+
+async fn follow(
+    config: &RtspConfig,
+    intake: &mut Intake,
+    pipeline: &Pipeline,
+    messages: &mut mpsc::Receiver<Message>,
+    offered: &Mutex<Vec<String>>,
+) -> IngestError {
+    let Some(bus) = pipeline.inner.bus() else { return gstreamer_error("a pipeline without bus") };
+    let mut bus = bus.stream();
+    let mut deadline = tokio::time::Instant::now() + config.stall_timeout;
+    let mut connected = false;
+    loop {
+        tokio::select! {
+            biased;
+            message = messages.recv() => match message {
+                Some(Message::Unit(unit)) => {
+                    connected = true;
+                    deadline = tokio::time::Instant::now() + config.stall_timeout;
+                    intake.live(unit);
+                }
+                Some(Message::Report(pts, camera)) => intake.sender_report(pts, camera),
+                None => return IngestError::Ended { place: place(config) },
+            },
+            Some(message) = bus.next() => match message.view() {
+                gst::MessageView::Error(error) => return explain(config, error, offered),
+                gst::MessageView::Eos(_) => return IngestError::Ended { place: place(config) },
+                _ => {}
+            },
+            () = tokio::time::sleep_until(deadline) => {
+                let (place, after) = (place(config), config.stall_timeout);
+                return if connected {
+                    IngestError::Stalled { place, after, hint: "" }
+                } else {
+                    IngestError::Timeout { place, after }
+                };
+            }
+        }
+    }
+}
+
+fn start(
+    config: &RtspConfig,
+    sender: mpsc::Sender<Message>,
+    offered: Arc<Mutex<Vec<String>>>,
+) -> Result<Pipeline, IngestError> {
+    let pipeline = Pipeline::new(8)?;
+    let source = pipeline.add("rtspsrc")?;
+    source.set_property("location", config.url.as_str());
+    if let Some(user) = &config.username {
+        source.set_property("user-id", user);
+        source.set_property("user-pw", config.password.as_ref().map_or("", |p| p.expose()));
+    }
+    let udp = matches!(config.transport, Transport::Udp | Transport::GstreamerUdp);
+    source.set_property_from_str("protocols", if udp { "udp" } else { "tcp" });
+    // UDP packets may come out of order for that long; TCP keeps them in order by itself.
+    source.set_property("latency", if udp { 200u32 } else { 0 });
+    // Times as the camera sent them, so that both transports give the same.
+    source.set_property_from_str("buffer-mode", "none");
+    source.set_property("timeout", 0u64);
+    source.set_property("tcp-timeout", u64::try_from(config.stall_timeout.as_micros()).unwrap_or(0));
+    source.set_property("user-agent", "Lintel");
+
+    select_video(&source, offered);
+    let reports = sender.clone();
+    let jitter_buffer = JitterBuffer::watch(&source, move |pts, camera| {
+        // The next report comes in seconds; a full channel is no reason to wait for this one.
+        let _ = reports.try_send(Message::Report(pts, camera));
+    });
+    let (inner, sink) = (pipeline.inner.downgrade(), pipeline.sink.downgrade());
+    source.connect_pad_added(move |_, pad| {
+        let (Some(pipeline), Some(sink)) = (inner.upgrade(), sink.upgrade()) else { return };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let elements = match encoding(&caps).as_deref().and_then(codec_of) {
+            Some(super::Codec::H264) => ["rtph264depay", "h264parse"],
+            Some(super::Codec::H265) => ["rtph265depay", "h265parse"],
+            None => return,
+        };
+        if let Err(error) = join(&pipeline, pad, &elements, &sink) {
+            gst::element_error!(sink, gst::CoreError::Pad, ("{}", error));
+        }
+    });
+    let lost_before = AtomicU64::new(0);
+    pipeline.sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let Some(mut unit) = unit(&sample, MediaTime(0)) else { return Ok(gst::FlowSuccess::Ok) };
+                let lost = jitter_buffer.lost();
+                unit.lost_packets = lost.saturating_sub(lost_before.swap(lost, Ordering::Relaxed));
+                sender.blocking_send(Message::Unit(unit)).map_err(|_| gst::FlowError::Eos)?;
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+    pipeline.set_state(gst::State::Playing)?;
+    Ok(pipeline)
+}
+
+/// Only the first H.264 or H.265 stream is set up: no audio, no metadata. Everything that is offered is noted.
+fn select_video(source: &gst::Element, offered: Arc<Mutex<Vec<String>>>) {
+    let taken = AtomicBool::new(false);
+    source.connect("select-stream", false, move |args| {
+        let caps = args.get(2).and_then(|v| v.get::<gst::Caps>().ok());
+        let name = caps.as_deref().and_then(encoding);
+        let wanted = name.as_deref().is_some_and(|n| codec_of(n).is_some());
+        offered.lock().unwrap_or_else(PoisonError::into_inner).extend(name.map(|n| n.to_uppercase()));
+        Some((wanted && !taken.fetch_or(wanted, Ordering::Relaxed)).to_value())
+    });
+}
+
+/// `h264` and so on, as retina spells them.
+fn encoding(caps: &gst::CapsRef) -> Option<String> {
+    let name = caps.structure(0)?.get::<String>("encoding-name").ok()?;
+    Some(name.to_lowercase())
+}
+
+fn explain(config: &RtspConfig, error: &gst::message::Error, offered: &Mutex<Vec<String>>) -> IngestError {
+    let place = place(config);
+    let cause = error.error();
+    tracing::debug!(%place, debug = ?error.debug(), "{cause}");
+    let offered = offered.lock().unwrap_or_else(PoisonError::into_inner);
+    if !offered.is_empty() && !offered.iter().any(|n| codec_of(&n.to_lowercase()).is_some()) {
+        return IngestError::Unsupported { place, found: offered.join(", ") };
+    }
+    match cause.kind::<gst::ResourceError>() {
+        Some(gst::ResourceError::NotAuthorized) if config.username.is_some() => {
+            IngestError::WrongPassword { place }
+        }
+        Some(gst::ResourceError::NotAuthorized) => IngestError::PasswordMissing { place },
+        Some(gst::ResourceError::NotFound) => IngestError::NotFound { place },
+        Some(gst::ResourceError::Read) => IngestError::Ended { place },
+        Some(
+            gst::ResourceError::OpenRead | gst::ResourceError::OpenWrite | gst::ResourceError::OpenReadWrite,
+        ) => IngestError::Refused { place, what: cause.to_string() },
+        _ => IngestError::Protocol { place, what: cause.to_string() },
+    }
+}

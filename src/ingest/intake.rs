@@ -1,0 +1,262 @@
+//! Takes: access units as a transport got them. Gives: [`EncodedFrame`]s, numbered, timed and counted, to the sink.
+//! On failure: units that nobody could decode are counted and left out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::stats::Counted;
+use super::timing::{KeyWatch, Placed, PtsRepair, SenderClock};
+use super::{Codec, EncodedFrame, FrameSink, IngestStats, access_unit};
+use crate::base::{CameraId, Capture, FrameSeq, MediaTime, WallTime, monotonic, wall_now};
+
+/// An access unit as it came from the wire or a file.
+pub(super) struct Unit {
+    pub codec: Codec,
+    /// Annex B.
+    pub data: Bytes,
+    /// On the sender's clock, not yet put right.
+    pub raw_pts: MediaTime,
+    pub size: Option<(u32, u32)>,
+    /// RTP packets lost right before or inside it.
+    pub lost_packets: u64,
+}
+
+/// One camera's numbering and timing over all its connections.
+pub(super) struct Intake {
+    camera: CameraId,
+    sink: Arc<dyn FrameSink>,
+    stats: Arc<IngestStats>,
+    next_seq: u64,
+    stream: u32,
+    connection: Connection,
+}
+
+/// What is forgotten with each connection.
+struct Connection {
+    parameters: Option<u64>,
+    clock: SenderClock,
+    repair: PtsRepair,
+    keys: KeyWatch,
+    last_key: Option<MediaTime>,
+    told_absurd: bool,
+}
+
+impl Connection {
+    fn new() -> Self {
+        Self {
+            parameters: None,
+            clock: SenderClock::default(),
+            repair: PtsRepair::default(),
+            keys: KeyWatch::new(monotonic()),
+            last_key: None,
+            told_absurd: false,
+        }
+    }
+}
+
+impl Intake {
+    pub fn new(camera: CameraId, sink: Arc<dyn FrameSink>, stats: Arc<IngestStats>) -> Self {
+        Self { camera, sink, stats, next_seq: 0, stream: 0, connection: Connection::new() }
+    }
+
+    pub fn camera(&self) -> &CameraId {
+        &self.camera
+    }
+
+    pub fn stats(&self) -> &Arc<IngestStats> {
+        &self.stats
+    }
+
+    /// What comes now does not continue what came before.
+    pub fn begin_connection(&mut self) {
+        self.connection = Connection::new();
+    }
+
+    /// Did this connection give anything that can be decoded?
+    pub fn has_key(&self) -> bool {
+        self.connection.parameters.is_some()
+    }
+
+    /// The camera's clock read `camera` at `raw_pts` (an RTCP sender report).
+    pub fn sender_report(&mut self, raw_pts: MediaTime, camera: WallTime) {
+        let connection = &mut self.connection;
+        connection.clock.report(raw_pts, camera, wall_now());
+        if connection.clock.is_absurd() && !std::mem::replace(&mut connection.told_absurd, true) {
+            tracing::warn!(camera = %self.camera, camera_time = %camera,
+                "the camera's clock is far off the node's: frames carry their arrival instead; set NTP on the camera and its time zone to UTC");
+        }
+    }
+
+    /// A live access unit; its time is the camera's or that of its arrival.
+    pub fn live(&mut self, unit: Unit) {
+        let (now, arrived) = (monotonic(), wall_now());
+        let placed = self.connection.repair.place(unit.raw_pts, now);
+        let capture = match placed {
+            Placed::AsSent(_) => self.connection.clock.capture(unit.raw_pts, arrived),
+            Placed::StoodStill(_) => {
+                let offset_ms = self.connection.clock.capture(unit.raw_pts, arrived).offset_ms;
+                Capture { offset_ms, ..SenderClock::default().capture(unit.raw_pts, arrived) }
+            }
+            Placed::Jumped(_) => {
+                self.connection.clock.forget();
+                self.connection.clock.capture(unit.raw_pts, arrived)
+            }
+        };
+        if !matches!(placed, Placed::AsSent(_)) {
+            self.stats.count(|s| s.repaired_timestamps += 1);
+        }
+        if let Some(since) = self.give(unit, placed.pts(), capture, now) {
+            self.stats.count(|s| s.key_frames_missing += 1);
+            tracing::warn!(camera = %self.camera, seconds = since.as_secs(),
+                "the stream sends no key frames any more: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s");
+        }
+    }
+
+    /// An access unit of a recording; its time is known.
+    pub fn footage(&mut self, unit: Unit, capture: Capture) {
+        let pts = unit.raw_pts;
+        self.give(unit, pts, capture, monotonic());
+    }
+
+    /// `Some(how long)` when key frames begin to be missed.
+    fn give(&mut self, unit: Unit, pts: MediaTime, capture: Capture, now: Instant) -> Option<Duration> {
+        if unit.lost_packets > 0 {
+            self.next_seq += 1;
+            self.stats.count(|s| {
+                s.lost_packets += unit.lost_packets;
+                s.lost_frames += 1;
+            });
+        }
+        let head = access_unit::head(unit.codec, &unit.data);
+        let overdue = self.connection.keys.frame(head.key, now);
+        let usable = match (head.key, head.parameters) {
+            (true, Some(parameters)) => {
+                self.key_frame(parameters, now);
+                true
+            }
+            (true, None) => false,
+            (false, _) => self.has_key(),
+        };
+        if !usable {
+            self.stats.count(|s| s.skipped_frames += 1);
+            return overdue;
+        }
+        let before = if head.key { self.connection.last_key.replace(pts) } else { None };
+        let key_interval =
+            before.map(|b| Duration::from_micros(u64::try_from(pts.0.saturating_sub(b.0)).unwrap_or(0)));
+        self.stats.frame(
+            &Counted {
+                bytes: unit.data.len(),
+                key: head.key,
+                codec: unit.codec,
+                size: unit.size,
+                capture: &capture,
+                key_interval,
+            },
+            now,
+        );
+        let seq = FrameSeq(self.next_seq);
+        self.next_seq += 1;
+        self.sink.frame(EncodedFrame {
+            camera: self.camera.clone(),
+            seq,
+            stream: self.stream,
+            capture,
+            pts,
+            codec: unit.codec,
+            key: head.key,
+            data: unit.data,
+        });
+        overdue
+    }
+
+    fn key_frame(&mut self, parameters: u64, now: Instant) {
+        match self.connection.parameters.replace(parameters) {
+            Some(before) if before == parameters => {}
+            Some(_) => {
+                self.stream += 1;
+                self.connection.last_key = None;
+                tracing::info!(camera = %self.camera, stream = self.stream, "the stream changed its parameters");
+            }
+            None => {
+                self.stream += 1;
+                self.stats.connected(now);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::base::TimeSource;
+
+    fn intake() -> (Intake, Arc<Mutex<Vec<EncodedFrame>>>) {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = {
+            let seen = seen.clone();
+            Arc::new(move |frame| seen.lock().expect("sink").push(frame))
+        };
+        (Intake::new("gate".into(), sink, Arc::default()), seen)
+    }
+
+    fn unit(key: bool, sps: u8, ms: i64, lost_packets: u64) -> Unit {
+        let data = match key {
+            true => vec![0, 0, 0, 1, 0x67, sps, 0, 0, 0, 1, 0x68, 1, 0, 0, 0, 1, 0x65, 7],
+            false => vec![0, 0, 0, 1, 0x41, 7],
+        };
+        let raw_pts = MediaTime(ms * 1000);
+        Unit { codec: Codec::H264, data: data.into(), raw_pts, size: None, lost_packets }
+    }
+
+    #[test]
+    fn a_loss_leaves_a_gap_and_numbers_go_on_over_reconnects() {
+        let (mut intake, seen) = intake();
+        intake.live(unit(true, 1, 0, 0));
+        intake.live(unit(false, 1, 40, 3));
+        intake.begin_connection();
+        intake.live(unit(true, 1, 900, 0));
+        let seen = seen.lock().expect("sink");
+        let numbers: Vec<_> = seen.iter().map(|f| (f.seq.0, f.stream)).collect();
+        assert_eq!(numbers, [(0, 1), (2, 1), (3, 2)]);
+        let stats = intake.stats().snapshot();
+        assert_eq!((stats.lost_packets, stats.lost_frames, stats.connections), (3, 1, 2));
+    }
+
+    #[test]
+    fn new_parameter_sets_begin_a_new_stream() {
+        let (mut intake, seen) = intake();
+        for (key, sps, ms) in [(true, 1, 0), (false, 1, 40), (true, 1, 80), (true, 2, 120), (false, 2, 160)] {
+            intake.live(unit(key, sps, ms, 0));
+        }
+        let streams: Vec<_> = seen.lock().expect("sink").iter().map(|f| f.stream).collect();
+        assert_eq!(streams, [1, 1, 1, 2, 2]);
+        let stats = intake.stats().snapshot();
+        assert_eq!((stats.gop_frames, stats.key_interval_ms), (Some(1), Some(80)));
+    }
+
+    #[test]
+    fn nothing_is_given_before_the_first_whole_key_frame() {
+        let (mut intake, seen) = intake();
+        intake.live(unit(false, 1, 0, 0));
+        intake.live(Unit { data: vec![0, 0, 1, 0x65, 1].into(), ..unit(true, 1, 40, 0) });
+        intake.live(Unit { data: vec![0xff; 40].into(), ..unit(true, 1, 80, 0) });
+        intake.live(unit(true, 1, 120, 0));
+        assert_eq!(seen.lock().expect("sink").len(), 1);
+        assert_eq!(intake.stats().snapshot().skipped_frames, 3);
+    }
+
+    #[test]
+    fn a_wrong_camera_clock_is_reported_beside_the_arrival() {
+        let (mut intake, seen) = intake();
+        intake.sender_report(MediaTime(0), WallTime(0));
+        intake.live(unit(true, 1, 0, 0));
+        let capture = seen.lock().expect("sink")[0].capture;
+        assert_eq!(capture.source, TimeSource::Arrival);
+        assert!(capture.offset_ms.is_some_and(|ms| ms < -1_000_000_000), "{capture:?}");
+    }
+}

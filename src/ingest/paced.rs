@@ -1,0 +1,55 @@
+//! A recording played as if it were a camera.
+
+use std::time::Duration;
+
+use super::IngestError;
+use super::container::UnitReader;
+use super::file::captured;
+use super::intake::Intake;
+use crate::base::{MediaTime, Shutdown, WallTime, monotonic, wall_now};
+use crate::config::{FileConfig, Pace};
+
+/// Plays until the end, for ever with `repeat`, or until `shutdown`. Blocks. The first frame was taken now, each round
+/// begins where the one before ended, and is a new connection.
+pub(super) fn play(file: &FileConfig, intake: &mut Intake, shutdown: &Shutdown) -> Result<(), IngestError> {
+    let mut start = wall_now();
+    loop {
+        start = start + round(file, start, intake, shutdown)?;
+        if !file.repeat || shutdown.is_stopped() {
+            return Ok(());
+        }
+    }
+}
+
+/// Once through the file; gives its length.
+fn round(
+    file: &FileConfig,
+    start: WallTime,
+    intake: &mut Intake,
+    shutdown: &Shutdown,
+) -> Result<Duration, IngestError> {
+    let mut reader = UnitReader::open(&file.path)?;
+    intake.begin_connection();
+    let began = monotonic();
+    let (mut latest, mut step) = (MediaTime(0), Duration::from_millis(40));
+    while let Some(unit) = reader.next()? {
+        if unit.raw_pts > latest {
+            step = micros(unit.raw_pts.0 - latest.0);
+            latest = unit.raw_pts;
+        }
+        let due = match file.pace {
+            Pace::Speed(speed) if speed > 0.0 => micros(latest.0).div_f64(speed),
+            Pace::Speed(_) | Pace::AsFastAsPossible => Duration::ZERO,
+        };
+        if shutdown.wait(due.saturating_sub(began.elapsed())) {
+            break;
+        }
+        let capture = captured(start, unit.raw_pts);
+        intake.footage(unit, capture);
+    }
+    Ok(micros(latest.0) + step)
+}
+
+fn micros(us: i64) -> Duration {
+    Duration::from_micros(u64::try_from(us).unwrap_or(0))
+}

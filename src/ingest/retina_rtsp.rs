@@ -1,0 +1,177 @@
+//! RTSP by the retina crate: no thread a camera, no copy but the one that assembles an access unit.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use retina::client::{
+    Credentials, Demuxed, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session,
+    SessionGroup, SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions,
+    UnknownRtcpSsrcPolicy,
+};
+use retina::codec::{CodecItem, FrameFormat, ParametersRef};
+
+use super::camera::place;
+use super::intake::{Intake, Unit};
+use super::timing::ntp_to_wall;
+use super::{Codec, IngestError};
+use crate::base::{MediaTime, Shutdown};
+use crate::config::{RtspConfig, Transport};
+
+/// How long a broken connection may take to say goodbye. A camera that still holds the old session may refuse a new one.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Connects and streams until `shutdown` (`Ok`) or a failure.
+pub(super) async fn stream(
+    config: &RtspConfig,
+    intake: &mut Intake,
+    shutdown: &Shutdown,
+) -> Result<(), IngestError> {
+    let group = Arc::new(SessionGroup::default().named(intake.camera().to_string()));
+    let result = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        failure = session(config, intake, group.clone()) => failure.map(|never| match never {}),
+    };
+    // The session is dropped by now, which sends TEARDOWN in the background.
+    let farewell = tokio::time::timeout(GOODBYE, group.await_teardown()).await;
+    tracing::debug!(camera = %intake.camera(), heard = matches!(farewell, Ok(Ok(()))), "session ended");
+    result
+}
+
+enum Never {}
+
+async fn session(
+    config: &RtspConfig,
+    intake: &mut Intake,
+    group: Arc<SessionGroup>,
+) -> Result<Never, IngestError> {
+    let mut demuxed = open(config, group).await?;
+    let mut deadline = tokio::time::Instant::now() + config.stall_timeout;
+    loop {
+        let Ok(item) = tokio::time::timeout_at(deadline, demuxed.next()).await else {
+            return Err(stalled(config));
+        };
+        match item {
+            None => return Err(IngestError::Ended { place: place(config) }),
+            Some(Err(error)) => return Err(explain(config, &error)),
+            Some(Ok(CodecItem::VideoFrame(frame))) => {
+                deadline = tokio::time::Instant::now() + config.stall_timeout;
+                let stream = &demuxed.streams()[frame.stream_id()];
+                let Some(codec) = codec_of(stream.encoding_name()) else { continue };
+                let size = match stream.parameters() {
+                    Some(ParametersRef::Video(video)) => Some(video.pixel_dimensions()),
+                    _ => None,
+                };
+                let raw_pts = media_time(frame.timestamp());
+                let lost_packets = u64::from(frame.loss());
+                intake.live(Unit { codec, data: frame.into_data().into(), raw_pts, size, lost_packets });
+            }
+            Some(Ok(CodecItem::Rtcp(packets))) => {
+                let report = packets.pkts().next().and_then(|p| p.as_sender_report().ok().flatten());
+                if let (Some(time), Some(report)) = (packets.rtp_timestamp(), report) {
+                    let ntp = report.ntp_timestamp().0;
+                    // Zero stands for "no clock" (RFC 3550, 6.4.1).
+                    if ntp != 0 {
+                        intake.sender_report(media_time(time), ntp_to_wall(ntp));
+                    }
+                }
+            }
+            Some(Ok(_)) => {}
+        }
+    }
+}
+
+async fn open(config: &RtspConfig, group: Arc<SessionGroup>) -> Result<Demuxed, IngestError> {
+    let creds = config.username.as_ref().map(|username| Credentials {
+        username: username.clone(),
+        password: config.password.as_ref().map(|p| p.expose().to_owned()).unwrap_or_default(),
+    });
+    let options = SessionOptions::default().creds(creds).session_group(group).user_agent("Lintel".to_owned());
+    let mut session = in_time(config, Session::describe(config.url.clone(), options)).await?;
+    let wanted = session
+        .streams()
+        .iter()
+        .position(|s| s.media() == "video" && codec_of(s.encoding_name()).is_some())
+        .ok_or_else(|| IngestError::Unsupported {
+            place: place(config),
+            found: offered(session.streams()),
+        })?;
+    let transport = match config.transport {
+        Transport::Udp | Transport::GstreamerUdp => {
+            retina::client::Transport::Udp(UdpTransportOptions::default())
+        }
+        Transport::Tcp | Transport::GstreamerTcp => {
+            retina::client::Transport::Tcp(TcpTransportOptions::default())
+        }
+    };
+    let setup = SetupOptions::default().transport(transport).frame_format(FrameFormat::SIMPLE);
+    in_time(config, session.setup(wanted, setup)).await?;
+    // RTP-Info of cheap cameras is often wrong in all three of these.
+    let play = PlayOptions::default()
+        .initial_timestamp(InitialTimestampPolicy::Permissive)
+        .initial_seq(InitialSequenceNumberPolicy::Ignore)
+        .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::ProcessPackets);
+    let playing = in_time(config, session.play(play)).await?;
+    playing.demuxed().map_err(|error| explain(config, &error))
+}
+
+async fn in_time<T>(
+    config: &RtspConfig,
+    step: impl Future<Output = Result<T, retina::Error>>,
+) -> Result<T, IngestError> {
+    match tokio::time::timeout(config.stall_timeout, step).await {
+        Ok(done) => done.map_err(|error| explain(config, &error)),
+        Err(_) => Err(IngestError::Timeout { place: place(config), after: config.stall_timeout }),
+    }
+}
+
+pub(super) fn codec_of(encoding_name: &str) -> Option<Codec> {
+    match encoding_name {
+        "h264" => Some(Codec::H264),
+        "h265" => Some(Codec::H265),
+        _ => None,
+    }
+}
+
+fn offered(streams: &[retina::client::Stream]) -> String {
+    let names: Vec<String> =
+        streams.iter().map(|s| format!("{} {}", s.media(), s.encoding_name().to_uppercase())).collect();
+    if names.is_empty() { "no stream".into() } else { names.join(", ") }
+}
+
+fn stalled(config: &RtspConfig) -> IngestError {
+    let hint = match config.transport {
+        Transport::Udp | Transport::GstreamerUdp => "; if it never sends, try transport = \"tcp\"",
+        Transport::Tcp | Transport::GstreamerTcp => "",
+    };
+    IngestError::Stalled { place: place(config), after: config.stall_timeout, hint }
+}
+
+fn media_time(time: retina::Timestamp) -> MediaTime {
+    let micros = i128::from(time.timestamp()) * 1_000_000 / i128::from(time.clock_rate().get());
+    MediaTime(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+/// retina keeps its kinds of error to itself, so beside the status code only the first words tell them apart.
+fn explain(config: &RtspConfig, error: &retina::Error) -> IngestError {
+    let place = place(config);
+    let text = error.to_string();
+    // The lines after the first name the packet, for the debug log.
+    tracing::debug!(%place, "{text}");
+    let what = text.lines().next().unwrap_or_default().to_owned();
+    match error.status_code() {
+        Some(401 | 403) if config.username.is_some() => IngestError::WrongPassword { place },
+        Some(401 | 403) => IngestError::PasswordMissing { place },
+        Some(404) => IngestError::NotFound { place },
+        Some(_) => IngestError::Protocol { place, what },
+        None if what.starts_with("Unable to connect") => {
+            let what = what.rsplit_once("server: ").map_or(what.clone(), |(_, cause)| cause.to_owned());
+            IngestError::Refused { place, what }
+        }
+        None if what.starts_with("Error reading from RTSP peer") || what.starts_with("Error writing") => {
+            IngestError::Ended { place }
+        }
+        None => IngestError::Protocol { place, what },
+    }
+}

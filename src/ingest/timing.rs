@@ -1,0 +1,207 @@
+//! Times of a live stream: the camera's clock from sender reports, presentation times put right, key frames awaited.
+//! Pure: the clocks' readings come in.
+
+use std::time::{Duration, Instant};
+
+use crate::base::{Capture, MediaTime, TimeSource, WallTime};
+
+/// A camera whose clock is further off than this is not believed: its frames carry their arrival, and the offset says why.
+pub(crate) const CLOCK_TRUST: Duration = Duration::from_secs(60);
+
+/// Seconds from 1900 (NTP) to 1970 (RFC 5905, figure 4).
+const NTP_TO_UNIX: i64 = 2_208_988_800;
+
+/// An NTP timestamp (32.32 fixed point) as wall time. Era 0 only, as RTCP has no era: 1900 to 2036.
+pub(crate) fn ntp_to_wall(ntp: u64) -> WallTime {
+    let seconds = (ntp >> 32) as i64 - NTP_TO_UNIX;
+    let micros = (((ntp & 0xffff_ffff) * 1_000_000) >> 32) as i64;
+    WallTime(seconds * 1_000_000 + micros)
+}
+
+/// The camera's clock, as its last sender report had it (RFC 3550, 6.4.1).
+#[derive(Debug, Default)]
+pub(crate) struct SenderClock {
+    report: Option<Report>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Report {
+    raw_pts: MediaTime,
+    camera: WallTime,
+    offset_us: i64,
+}
+
+impl SenderClock {
+    /// `camera` is what the camera's clock read at `raw_pts`; `arrived` what the node's read when the report came.
+    pub fn report(&mut self, raw_pts: MediaTime, camera: WallTime, arrived: WallTime) {
+        let offset_us = camera.0.saturating_sub(arrived.0);
+        self.report = Some(Report { raw_pts, camera, offset_us });
+    }
+
+    pub fn forget(&mut self) {
+        self.report = None;
+    }
+
+    /// Does the camera tell a time that is too far off to be used?
+    pub fn is_absurd(&self) -> bool {
+        self.report.is_some_and(|r| r.offset_us.unsigned_abs() > CLOCK_TRUST.as_micros() as u64)
+    }
+
+    pub fn capture(&self, raw_pts: MediaTime, arrived: WallTime) -> Capture {
+        match self.report {
+            None => Capture { at: arrived, source: TimeSource::Arrival, offset_ms: None },
+            Some(r) if self.is_absurd() => {
+                Capture { at: arrived, source: TimeSource::Arrival, offset_ms: Some(r.offset_us / 1000) }
+            }
+            Some(r) => Capture {
+                at: WallTime(r.camera.0.saturating_add(raw_pts.0.saturating_sub(r.raw_pts.0))),
+                source: TimeSource::Rtcp,
+                offset_ms: Some(r.offset_us / 1000),
+            },
+        }
+    }
+}
+
+/// Puts right what cheap cameras do to RTP timestamps: standing still, and jumping by more than [`JUMP`].
+#[derive(Debug, Default)]
+pub(crate) struct PtsRepair {
+    last: Option<(MediaTime, Instant)>,
+    shift: i64,
+}
+
+/// A difference between stream and arrival above this is no jitter and no loss.
+const JUMP: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placed {
+    AsSent(MediaTime),
+    /// The camera's own time is worthless for this frame.
+    StoodStill(MediaTime),
+    /// The stream's clock was set; what was known about it no longer holds.
+    Jumped(MediaTime),
+}
+
+impl Placed {
+    pub fn pts(self) -> MediaTime {
+        match self {
+            Self::AsSent(pts) | Self::StoodStill(pts) | Self::Jumped(pts) => pts,
+        }
+    }
+}
+
+impl PtsRepair {
+    pub fn place(&mut self, raw: MediaTime, arrived: Instant) -> Placed {
+        let before = self.last.replace((raw, arrived));
+        let Some((last_raw, last_arrived)) = before else { return Placed::AsSent(raw) };
+        let step = raw.0.saturating_sub(last_raw.0);
+        let elapsed = i64::try_from(arrived.saturating_duration_since(last_arrived).as_micros()).unwrap_or(0);
+        let shifted = |shift: i64| MediaTime(raw.0.saturating_add(shift));
+        if step == 0 {
+            self.shift = self.shift.saturating_add(elapsed.max(1));
+            Placed::StoodStill(shifted(self.shift))
+        } else if step.abs_diff(elapsed) > JUMP.as_micros() as u64 {
+            self.shift = self.shift.saturating_sub(step).saturating_add(elapsed.max(1));
+            Placed::Jumped(shifted(self.shift))
+        } else {
+            Placed::AsSent(shifted(self.shift))
+        }
+    }
+}
+
+/// Notices that a stream stopped sending key frames.
+#[derive(Debug)]
+pub(crate) struct KeyWatch {
+    last_key: Instant,
+    longest: Duration,
+    missing: bool,
+}
+
+/// No camera is called faulty before this; smart codecs stretch the distance to 10 s and more.
+const KEY_PATIENCE: Duration = Duration::from_secs(10);
+
+impl KeyWatch {
+    pub fn new(now: Instant) -> Self {
+        Self { last_key: now, longest: Duration::ZERO, missing: false }
+    }
+
+    /// `Some(how long)` once for each spell without key frames: longer than four usual distances and 10 s.
+    pub fn frame(&mut self, key: bool, now: Instant) -> Option<Duration> {
+        let since = now.saturating_duration_since(self.last_key);
+        if key {
+            if !std::mem::take(&mut self.missing) {
+                self.longest = self.longest.max(since);
+            }
+            self.last_key = now;
+            return None;
+        }
+        let overdue = since > KEY_PATIENCE.max(self.longest * 4);
+        (overdue && !std::mem::replace(&mut self.missing, true)).then_some(since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::monotonic;
+
+    const NOON: WallTime = WallTime(1_700_000_000_000_000);
+
+    #[test]
+    fn the_unix_epoch_in_ntp() {
+        assert_eq!(ntp_to_wall(2_208_988_800 << 32), WallTime(0));
+        assert_eq!(ntp_to_wall((2_208_988_801 << 32) | 0x8000_0000), WallTime(1_500_000));
+    }
+
+    #[test]
+    fn a_frame_takes_its_time_from_the_last_sender_report() {
+        let mut clock = SenderClock::default();
+        assert_eq!(clock.capture(MediaTime(5), NOON).source, TimeSource::Arrival);
+        clock.report(MediaTime(1_000_000), NOON, NOON + Duration::from_millis(30));
+        let capture = clock.capture(MediaTime(1_400_000), NOON + Duration::from_secs(9));
+        assert_eq!(capture.at, NOON + Duration::from_millis(400));
+        assert_eq!((capture.source, capture.offset_ms), (TimeSource::Rtcp, Some(-30)));
+    }
+
+    #[test]
+    fn a_clock_eight_hours_off_is_shown_but_not_used() {
+        let mut clock = SenderClock::default();
+        clock.report(MediaTime(0), NOON + Duration::from_secs(8 * 3600), NOON);
+        let capture = clock.capture(MediaTime(40_000), NOON);
+        assert_eq!(capture, Capture { at: NOON, source: TimeSource::Arrival, offset_ms: Some(28_800_000) });
+        assert!(clock.is_absurd());
+    }
+
+    #[test]
+    fn standing_timestamps_are_replaced_by_arrival() {
+        let (mut repair, start) = (PtsRepair::default(), monotonic());
+        let step = Duration::from_millis(40);
+        let times: Vec<_> =
+            (0..4).map(|i| repair.place(MediaTime(7_000), start + step * i).pts().0).collect();
+        assert_eq!(times, [7_000, 47_000, 87_000, 127_000]);
+    }
+
+    #[test]
+    fn a_jump_of_the_stream_clock_is_taken_out_and_b_frames_are_left_alone() {
+        let (mut repair, start) = (PtsRepair::default(), monotonic());
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        repair.place(MediaTime(0), at(0));
+        assert_eq!(repair.place(MediaTime(120_000), at(40)), Placed::AsSent(MediaTime(120_000)));
+        assert_eq!(repair.place(MediaTime(40_000), at(80)), Placed::AsSent(MediaTime(40_000)));
+        assert_eq!(repair.place(MediaTime(90_000_000_000), at(120)), Placed::Jumped(MediaTime(80_000)));
+        assert_eq!(repair.place(MediaTime(90_000_040_000), at(160)), Placed::AsSent(MediaTime(120_000)));
+    }
+
+    #[test]
+    fn missing_key_frames_are_told_once_a_spell() {
+        let start = monotonic();
+        let at = |s: u64| start + Duration::from_secs(s);
+        let mut watch = KeyWatch::new(start);
+        watch.frame(true, at(0));
+        watch.frame(true, at(4));
+        assert_eq!(watch.frame(false, at(19)), None, "four distances of 4 s are not over");
+        assert_eq!(watch.frame(false, at(21)), Some(Duration::from_secs(17)));
+        assert_eq!(watch.frame(false, at(60)), None, "told once");
+        watch.frame(true, at(61));
+        assert_eq!(watch.frame(false, at(62)), None);
+    }
+}
