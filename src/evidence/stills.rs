@@ -55,12 +55,14 @@ impl StillWriter {
         })
     }
 
-    /// Writes `still.jpg` and `annotated.jpg`, or `closed.jpg` for an event that has ended, into the event's folder.
+    /// Writes `still.jpg` and `annotated.jpg`, or `closed.jpg` for one that has cleared, into the event's folder.
     /// Takes about 0.1 s at 1080p (mostly JPEG); never fails as a whole: what could not be made is `missing`.
     pub fn write(&self, dir: &Path, job: &StillJob) -> Stills {
         let kinds: &[EvidenceKind] = match job.violation.transition {
             Transition::Opened | Transition::Updated => &[EvidenceKind::Still, EvidenceKind::Annotated],
-            Transition::Closed | Transition::Expired => &[EvidenceKind::Closed],
+            Transition::Closed => &[EvidenceKind::Closed],
+            // Nobody knows whether the thing is gone, so no picture shows that it is.
+            Transition::Expired => &[],
         };
         let mut stills = Stills::default();
         for &kind in kinds {
@@ -97,22 +99,22 @@ impl StillWriter {
 
     /// What `write` draws for a violation.
     pub fn overlay(&self, job: &StillJob) -> Overlay {
-        let (v, ended) =
-            (job.violation, matches!(job.violation.transition, Transition::Closed | Transition::Expired));
+        let (v, gone) = (job.violation, job.violation.transition == Transition::Closed);
         let zone = job.zones.iter().find(|z| v.zone.as_ref() == Some(&z.id));
         let mark = |o: &crate::rules::ViolationObject| BoxMark {
             rect: o.rect,
-            label: if ended { format!("{} was here", o.class) } else { o.class.to_string() },
-            score: (!ended).then_some(o.score),
-            colour: if ended { Colour::GONE } else { Colour::OBJECT },
+            label: if gone { format!("{} was here", o.class) } else { o.class.to_string() },
+            score: (!gone).then_some(o.score),
+            colour: if gone { Colour::GONE } else { Colour::OBJECT },
         };
         let zones = zone.map(|z| ZoneMark {
             polygon: z.polygon.clone(),
             label: self.name(z.id.as_str(), &z.name),
             colour: Colour::ZONE,
         });
-        let head = if ended { "Cleared" } else { "Suspected" };
-        let title = self.name(&job.class.en, &job.class.zh);
+        let name = self.name(&job.class.en, &job.class.zh);
+        let title =
+            if gone { format!("Cleared: {name}") } else { format!("Suspected: {name} {:.2}", v.confidence) };
         let camera = self.name(v.camera.as_str(), job.camera_name);
         let place = match zone {
             Some(z) => format!("camera {camera} | zone {}", self.name(z.id.as_str(), &z.name)),
@@ -122,7 +124,7 @@ impl StillWriter {
             zones: zones.into_iter().collect(),
             boxes: v.objects.iter().map(mark).collect(),
             caption: vec![
-                format!("{head}: {title} {:.2}", v.confidence),
+                title,
                 format!("{place} | {}", self.time(&job.picture.capture)),
                 v.reason.clone(),
                 format!("event {}", v.id),
@@ -141,7 +143,7 @@ impl StillWriter {
     /// Local time with its distance from UTC, and whose clock it is.
     fn time(&self, capture: &Capture) -> String {
         let clock = match (capture.source, capture.offset_ms) {
-            (TimeSource::Rtcp, Some(ms)) => format!("camera clock, {ms:+} ms against the node's"),
+            (TimeSource::Rtcp, Some(ms)) => format!("camera clock, {ms:+} ms"),
             (TimeSource::Rtcp, None) => "camera clock".to_owned(),
             (TimeSource::Arrival, _) => "node clock at arrival".to_owned(),
             (TimeSource::Footage, _) => "recording's time".to_owned(),

@@ -107,6 +107,8 @@ fn a_closed_event_has_a_picture_of_the_place() {
     let stills = write(&writer, place.path(), &violation(Transition::Closed), &picture());
     let kinds: Vec<_> = stills.files.iter().map(|f| f.kind).collect();
     assert_eq!((kinds, stills.missing.len()), (vec![EvidenceKind::Closed], 0));
+    let unknown = write(&writer, place.path(), &violation(Transition::Expired), &picture());
+    assert_eq!((unknown.files.len(), unknown.missing.len()), (0, 0), "nothing shows that it is gone");
 }
 
 #[test]
