@@ -62,15 +62,17 @@ impl SenderClock {
     }
 }
 
-/// Puts right what cheap cameras do to RTP timestamps: standing still, and jumping by more than [`JUMP`].
+/// Puts right what cheap cameras do to RTP timestamps: standing still, and jumping.
 #[derive(Debug, Default)]
 pub(crate) struct PtsRepair {
     last: Option<(MediaTime, Instant)>,
     shift: i64,
 }
 
-/// A difference between stream and arrival above this is no jitter and no loss.
-const JUMP: Duration = Duration::from_secs(10);
+/// A step forward that is longer than this, and than the frame's arrival explains, is no loss but a set clock.
+const FORWARD: Duration = Duration::from_secs(10);
+/// A step back that is longer than this is no reordering of B-frames.
+const BACK: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placed {
@@ -99,7 +101,9 @@ impl PtsRepair {
         if step == 0 {
             self.shift = self.shift.saturating_add(elapsed.max(1));
             Placed::StoodStill(shifted(self.shift))
-        } else if step.abs_diff(elapsed) > JUMP.as_micros() as u64 {
+        } else if step < -(BACK.as_micros() as i64)
+            || step.saturating_sub(elapsed.max(0)) > FORWARD.as_micros() as i64
+        {
             self.shift = self.shift.saturating_sub(step).saturating_add(elapsed.max(1));
             Placed::Jumped(shifted(self.shift))
         } else {
@@ -189,6 +193,15 @@ mod tests {
         assert_eq!(repair.place(MediaTime(40_000), at(80)), Placed::AsSent(MediaTime(40_000)));
         assert_eq!(repair.place(MediaTime(90_000_000_000), at(120)), Placed::Jumped(MediaTime(80_000)));
         assert_eq!(repair.place(MediaTime(90_000_040_000), at(160)), Placed::AsSent(MediaTime(120_000)));
+    }
+
+    #[test]
+    fn frames_that_were_held_up_on_the_way_keep_their_times() {
+        let (mut repair, start) = (PtsRepair::default(), monotonic());
+        repair.place(MediaTime(0), start);
+        let late = start + Duration::from_secs(15);
+        assert_eq!(repair.place(MediaTime(40_000), late), Placed::AsSent(MediaTime(40_000)));
+        assert_eq!(repair.place(MediaTime(80_000), late), Placed::AsSent(MediaTime(80_000)));
     }
 
     #[test]

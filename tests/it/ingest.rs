@@ -9,9 +9,9 @@ mod trouble;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lintel::base::Shutdown;
+use lintel::base::{Shutdown, monotonic};
 use lintel::config::{
     CameraConfig, RingConfig, RtspConfig, Sampling, Secret, SourceConfig, Tiling, TrackConfig, Transport,
 };
@@ -95,7 +95,7 @@ impl Camera {
 
     /// Waits until the counters say so.
     async fn until(&self, what: &str, reached: impl Fn(&IngestSnapshot) -> bool) -> IngestSnapshot {
-        let start = Instant::now();
+        let start = monotonic();
         loop {
             let stats = self.stats();
             if reached(&stats) {

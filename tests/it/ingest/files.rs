@@ -103,7 +103,7 @@ fn what_is_no_recording_is_refused_with_its_name() {
     assert!(matches!(missing, IngestError::File { .. }) && missing.to_string().contains("missing.mp4"));
 
     let garbage = dir.path().join("garbage.mp4");
-    std::fs::write(&garbage, (0..200_000u32).map(|i| (i * 7919 >> 3) as u8).collect::<Vec<_>>())
+    std::fs::write(&garbage, (0..200_000u32).map(|i| ((i * 7919) >> 3) as u8).collect::<Vec<_>>())
         .expect("write");
     assert!(open(&garbage).to_string().contains("garbage.mp4"));
 

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lintel::base::Shutdown;
+use lintel::base::{Shutdown, monotonic};
 use lintel::config::{SourceConfig, Transport};
 use lintel::ingest::{CameraHandle, EncodedFrame, spawn_camera};
 
@@ -62,7 +62,7 @@ impl Fleet {
 
     /// Waits until every camera has connected `times` times.
     async fn connected(&self, times: u64) {
-        let start = Instant::now();
+        let start = monotonic();
         while self.cameras.iter().any(|c| c.stats.snapshot().connections < times) {
             assert!(start.elapsed() < PATIENCE, "a camera does not come back for the {times}. time");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -108,6 +108,39 @@ async fn two_hundred_reconnects_of_eight_cameras_leave_no_trace() {
     fleet.stop().await;
 }
 
+/// Processor time of this process so far, in seconds (proc(5): utime and stime in clock ticks of 10 ms).
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("stat");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    (fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime")) / 100.0
+}
+
+#[tokio::test]
+async fn a_whole_county_of_cameras_needs_no_thread_each() {
+    if elsewhere("ingest::growth::a_whole_county_of_cameras_needs_no_thread_each") {
+        return;
+    }
+    let fleet = Fleet::start(134, Transport::Tcp).await;
+    let frames = || -> u64 { fleet.cameras.iter().map(|c| c.stats.snapshot().frames).sum() };
+    let (began, frames_before, cpu_before) = (monotonic(), frames(), cpu_seconds());
+    let start = monotonic();
+    while frames() < frames_before + 134 * 50 {
+        assert!(start.elapsed() < PATIENCE, "{} frames", frames() - frames_before);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (memory, threads) = size();
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "134 cameras: {:.0} frames a second, {:.1} % of a core, {:.1} MB, {threads} threads",
+        (frames() - frames_before) as f64 / seconds,
+        (cpu_seconds() - cpu_before) / seconds * 100.0,
+        memory as f64 / 1e6,
+    );
+    assert!(threads < 10, "{threads}");
+    assert!(memory < 200_000_000, "{memory}");
+    fleet.stop().await;
+}
+
 #[tokio::test]
 async fn gstreamer_cameras_leave_no_threads_behind() {
     if elsewhere("ingest::growth::gstreamer_cameras_leave_no_threads_behind") {
@@ -127,7 +160,7 @@ async fn gstreamer_cameras_leave_no_threads_behind() {
     assert!(memory < memory_before + 20_000_000, "{memory_before} -> {memory}");
     fleet.stop().await;
     // GLib keeps idle threads of its pool for 15 s.
-    let start = Instant::now();
+    let start = monotonic();
     while size().1 > threads_before.saturating_sub(2) {
         assert!(start.elapsed() < PATIENCE, "{} threads, {threads_before} while streaming", size().1);
         tokio::time::sleep(Duration::from_millis(200)).await;
