@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
-use lintel::base::{CameraId, Capture, FrameSeq, MediaTime, Shutdown, TimeSource, WallTime};
+use lintel::base::{CameraId, Capture, FrameSeq, MediaTime, Shutdown, TimeSource, WallTime, monotonic};
 use lintel::config::{DecodeConfig, Sampling};
 use lintel::decode::{
     DecodeError, DecodePool, DecodeStats, DecoderChoice, KeyframeDecoder, Picture, StreamDecoder,
@@ -124,9 +124,9 @@ fn assert_named(picture: &Picture, frame: &EncodedFrame) {
 }
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = monotonic() + Duration::from_secs(60);
     while !done() {
-        assert!(Instant::now() < deadline, "not within 60 s: {what}");
+        assert!(monotonic() < deadline, "not within 60 s: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
