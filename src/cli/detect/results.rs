@@ -163,6 +163,7 @@ impl Results {
         };
         serde_json::to_writer(&mut self.out, &line)?;
         self.out.write_all(b"\n")?;
+        self.out.flush()?;
         self.found += entry.found.len() as u64;
         Ok(())
     }
