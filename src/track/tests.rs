@@ -5,17 +5,20 @@ use super::*;
 use crate::config::TrackConfig;
 use crate::detect::Detection;
 
+/// Class, score, x0, y0, x1, y1.
+type Seen = (String, f32, f32, f32, f32, f32);
+
 #[derive(serde::Deserialize)]
 struct Recording {
     interval_ms: u64,
-    pictures: Vec<Vec<(String, f32, f32, f32, f32, f32)>>,
+    pictures: Vec<Vec<Seen>>,
 }
 
 fn recording(name: &str) -> (Duration, Vec<Vec<Detection>>) {
     let path = format!("{}/testdata/detections/{name}", env!("CARGO_MANIFEST_DIR"));
     let recording: Recording =
         serde_json::from_slice(&std::fs::read(path).expect("recording")).expect("JSON");
-    let detection = |(class, score, x0, y0, x1, y1): (String, f32, f32, f32, f32, f32)| Detection {
+    let detection = |(class, score, x0, y0, x1, y1): Seen| Detection {
         class: ClassName::new(class),
         score,
         rect: Rect::new(x0, y0, x1, y1),
