@@ -19,6 +19,57 @@ fn occlusions_misses_new_ids_and_flapping_classes_do_not_make_a_second_event() {
 }
 
 #[test]
+fn at_ten_pictures_a_second_a_flicker_of_the_detector_is_not_a_departure() {
+    let film = [
+        shots(0.0, 30.0, 0.1, &[CAR]),
+        shots(30.0, 32.5, 0.1, &[]),
+        shots(32.5, 40.0, 0.1, &[CAR]),
+        shots(40.0, 44.0, 0.1, &[]),
+    ]
+    .concat();
+    check(parking(20), &film, &["opened@20", "closed@42"]);
+}
+
+/// Recorded detections through the tracker: the two vehicles that park in the clip are two events, to the end.
+#[test]
+fn the_two_parked_vehicles_of_the_real_clip_are_two_events_over_ten_minutes() {
+    type Seen = (String, f32, f32, f32, f32, f32);
+    #[derive(serde::Deserialize)]
+    struct Recording {
+        pictures: Vec<Vec<Seen>>,
+    }
+    let path = format!("{}/testdata/detections/street_2s.json", env!("CARGO_MANIFEST_DIR"));
+    let recording = std::fs::read(path).expect("recording");
+    let recording: Recording = serde_json::from_slice(&recording).expect("JSON");
+    let street = Rule { zones: vec![], objects: vec!["car".into(), "truck".into()], ..parking(60) };
+    let mut rules = camera_rules(vec![street], 10);
+    let max_gap = seconds(30);
+    let config = crate::config::TrackConfig { high_score: 0.4, low_score: 0.1, max_gap };
+    let mut tracker = crate::track::Tracker::new(config);
+    let mut all = Vec::new();
+    for n in 0..300 {
+        if n == 150 {
+            // A restart: a new tracker, the rules go on.
+            tracker = crate::track::Tracker::new(config);
+        }
+        let picture = &recording.pictures[n % recording.pictures.len()];
+        let detections: Vec<_> = picture
+            .iter()
+            .map(|(class, score, x0, y0, x1, y1)| crate::detect::Detection {
+                class: class.as_str().into(),
+                score: *score,
+                rect: Rect::new(*x0, *y0, *x1, *y1),
+            })
+            .collect();
+        let at = second(n as f64 * 2.0);
+        all.extend(rules.step(at, &tracker.update(at, &detections)));
+    }
+    assert_eq!(told(&all), ["opened@60", "opened@60"], "{all:#?}");
+    let right_of = |v: &Violation| v.rect.center().x > 0.8 && v.rect.center().y < 0.2;
+    assert!(all.iter().all(right_of), "{all:#?}");
+}
+
+#[test]
 fn a_restart_with_a_new_tracker_goes_on_with_dwell_and_with_events() {
     for stop in [20, 60] {
         let film = [shots(0.0, 100.0, 2.0, &[CAR]), shots(100.0, 110.0, 2.0, &[])].concat();
