@@ -93,7 +93,7 @@ fn places_are_not_doubled(rules: &mut CameraRules, film: &[Shot]) -> Result<Vec<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn every_id_has_one_whole_life_and_no_place_two_events(film in film()) {
