@@ -31,7 +31,7 @@ pub(super) struct Teller<'a> {
 impl Teller<'_> {
     /// After `observe`: closes, joins, opens and tells again.
     pub(super) fn turn(&self, scene: &Scene, state: &mut RulesState, index: usize, out: &mut Vec<Violation>) {
-        self.end(scene.at, scene.rule, state, index, out, |spot| is_gone(scene.rule, spot), true);
+        self.end(scene.at, scene.rule, state, index, out, |spot| is_gone(scene, spot), true);
         self.open(scene, state, index, out);
         let rule_state = &mut state.rules[index];
         let spots = &rule_state.spots;

@@ -13,6 +13,8 @@ use crate::track::Track;
 
 /// Things that a rule holds at a time; more is a scene that no rule can judge.
 pub(super) const MAX_SPOTS: usize = 512;
+/// A standing thing that is not seen for less than this has not left.
+const FLICKER: Duration = Duration::from_secs(3);
 /// Score that counts where neither rule nor model says one.
 const DEFAULT_SCORE: f32 = 0.3;
 
@@ -40,9 +42,12 @@ pub(super) fn observe(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>) -> 
     passed_over
 }
 
-/// Clearly absent in enough pictures.
-pub(super) fn is_gone(rule: &Rule, spot: &Spot) -> bool {
-    spot.history.of_last(rule.hysteresis.1).1 >= rule.hysteresis.0
+/// Clearly absent in enough pictures; a thing that stands, also for long enough: at ten pictures a second a flicker of
+/// the detector is not a departure.
+pub(super) fn is_gone(scene: &Scene, spot: &Spot) -> bool {
+    let (n, m) = scene.rule.hysteresis;
+    let long_enough = !stands(&scene.rule.kind) || scene.at.since(spot.last_seen) >= FLICKER;
+    spot.history.of_last(m).1 >= n && long_enough
 }
 
 /// Everything holds that an event needs, but for quiet times and the cap.

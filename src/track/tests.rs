@@ -5,17 +5,20 @@ use super::*;
 use crate::config::TrackConfig;
 use crate::detect::Detection;
 
+/// Class, score, x0, y0, x1, y1.
+type Seen = (String, f32, f32, f32, f32, f32);
+
 #[derive(serde::Deserialize)]
 struct Recording {
     interval_ms: u64,
-    pictures: Vec<Vec<(String, f32, f32, f32, f32, f32)>>,
+    pictures: Vec<Vec<Seen>>,
 }
 
 fn recording(name: &str) -> (Duration, Vec<Vec<Detection>>) {
     let path = format!("{}/testdata/detections/{name}", env!("CARGO_MANIFEST_DIR"));
     let recording: Recording =
         serde_json::from_slice(&std::fs::read(path).expect("recording")).expect("JSON");
-    let detection = |(class, score, x0, y0, x1, y1): (String, f32, f32, f32, f32, f32)| Detection {
+    let detection = |(class, score, x0, y0, x1, y1): Seen| Detection {
         class: ClassName::new(class),
         score,
         rect: Rect::new(x0, y0, x1, y1),
@@ -226,4 +229,52 @@ fn boxes_that_are_no_numbers_are_passed_over() {
         detection("car", 0.8, [0.4, 0.4, 0.4, 0.5]),
     ];
     assert!(Tracker::new(config()).update(second(0.0), &bad).is_empty());
+}
+
+mod properties {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_detection() -> impl Strategy<Value = Detection> {
+        let class = prop::sample::select(vec!["car", "truck", "person", "dog"]);
+        let number = prop_oneof![20 => -0.1..1.1f32, 1 => Just(f32::NAN), 1 => Just(f32::INFINITY)];
+        let rect = (number.clone(), number, 0.0..0.3f32, 0.0..0.3f32);
+        (class, 0.0..1.0f32, rect)
+            .prop_map(|(class, score, (x, y, w, h))| detection(class, score, [x, y, x + w, y + h]))
+    }
+
+    proptest! {
+        /// Whatever a detector or a clock does: ids are unique and rise, no detection is in two tracks, times are
+        /// in order, and a second run gives the same.
+        #[test]
+        fn any_input_gives_well_formed_tracks(
+            pictures in prop::collection::vec((-20.0..40.0f64, prop::collection::vec(any_detection(), 0..8)), 1..20)
+        ) {
+            let run = || {
+                let mut tracker = Tracker::new(config());
+                let mut at = 0.0;
+                let update = |(step, picture): &(f64, Vec<Detection>)| {
+                    at += step;
+                    (second(at), tracker.update(second(at), picture))
+                };
+                pictures.iter().map(update).collect::<Vec<_>>()
+            };
+            let history = run();
+            for ((at, tracks), (_, picture)) in history.iter().zip(&pictures) {
+                prop_assert!(tracks.is_sorted_by(|a, b| a.id < b.id), "{:?}", tracks);
+                let seen: Vec<&Track> = tracks.iter().filter(|t| t.seen_now).collect();
+                let boxes: BTreeSet<String> = seen.iter().map(|t| format!("{:?}", t.rect)).collect();
+                prop_assert_eq!(boxes.len(), seen.len());
+                for t in tracks {
+                    let in_order = t.first_seen <= t.still_since && t.still_since <= t.last_seen && t.last_seen <= *at;
+                    prop_assert!(in_order, "{:?} at {}", t, at);
+                    prop_assert_eq!(t.seen_now, t.last_seen == *at && picture.iter().any(|d| d.rect == t.rect));
+                }
+            }
+            prop_assert_eq!(&history, &run());
+        }
+    }
 }
