@@ -236,8 +236,10 @@ fn refused(code: ConnectReturnCode) -> String {
 
 /// The libraries' own words are for programmers; these are the cases that operators meet.
 fn in_words(chain: &str) -> String {
-    const CASES: [(&str, &str); 14] = [
+    const CASES: [(&str, &str); 15] = [
         ("UnknownIssuer", "its certificate is not signed by the CA in mqtt.tls.ca_file"),
+        // A CA of the same name with another key.
+        ("BadSignature", "its certificate is not signed by the CA in mqtt.tls.ca_file"),
         ("NotValidForName", "its certificate is not for this host name: check mqtt.host"),
         ("Expired", "its certificate has expired, or this box's clock is wrong"),
         ("NotValidYet", "its certificate is not valid yet: check this box's clock"),

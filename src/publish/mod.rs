@@ -94,8 +94,8 @@ impl PublisherHandle {
         self.states.publish(topic, state);
     }
 
-    /// Sends what is in the outbox for at most `flush` (not at all without a connection), tells the node as stopped
-    /// and disconnects. What is left stays in the outbox.
+    /// Sends what is in the outbox for at most `flush`, tells the node as stopped and disconnects. Ends sooner when
+    /// the broker is not to be reached. What is left stays in the outbox.
     pub async fn join(mut self, flush: Duration) {
         let deadline = monotonic() + flush;
         self.stop.send_replace(Stop::Flush(deadline));

@@ -239,8 +239,7 @@ impl Sender {
             if session.over.is_cancelled() {
                 return;
             }
-            let out_of_time = deadline.is_some_and(|d| monotonic() >= d || !session.flight.is_open());
-            if out_of_time {
+            if deadline.is_some_and(|d| monotonic() >= d) {
                 return self.leave(session, deadline).await;
             }
             let room = session.flight.room();
@@ -261,7 +260,8 @@ impl Sender {
                 },
             };
             if idle {
-                if deadline.is_some() && session.flight.is_empty() {
+                // Without an answer from the broker yet, the connection is still being made: it may come in time.
+                if deadline.is_some() && session.flight.is_open() && session.flight.is_empty() {
                     return self.leave(session, deadline).await;
                 }
                 let until = deadline.unwrap_or_else(|| monotonic() + Duration::from_secs(3600));

@@ -14,7 +14,9 @@ use crate::support::mqtt::{Mosquitto, Pki, free_port, wait_for};
 
 #[track_caller]
 fn wait_for_error(node: &Node, words: &str) {
-    wait_for(words, || node.stats().last_error.is_some_and(|e| e.contains(words)));
+    wait_for("a reason", || node.stats().last_error.is_some());
+    let reason = node.stats().last_error.expect("waited for");
+    assert!(reason.contains(words), "{reason}");
     assert!(!node.stats().connected);
     assert_eq!(node.outbox.stats().messages, 1, "the event stays");
 }
@@ -46,10 +48,15 @@ fn an_unknown_authority_is_refused_by_us_and_a_missing_certificate_by_the_broker
     let pki = Pki::new();
     let broker = Mosquitto::tls(&pki);
     let good = broker.config("node-1");
-    let other = Pki::new();
+    let (other, renewed) = (Pki::named("Other CA"), Pki::new());
     let stranger = TlsConfig { ca_file: Some(other.path("ca.pem")), ..pki.client() };
+    let old = TlsConfig { ca_file: Some(renewed.path("ca.pem")), ..pki.client() };
     let nobody = TlsConfig { client_cert_file: None, client_key_file: None, ..pki.client() };
-    for (tls, words) in [(stranger, "not signed by the CA"), (nobody, "asks for a client certificate")] {
+    for (tls, words) in [
+        (stranger, "not signed by the CA"),
+        (old, "not signed by the CA"),
+        (nobody, "asks for a client certificate"),
+    ] {
         let node = Node::new(&lintel::config::MqttConfig { tls: Some(tls), ..good.clone() });
         node.append(vec![message(event_id(1), Transition::Opened, 0)], vec![]);
         wait_for_error(&node, words);

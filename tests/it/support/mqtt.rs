@@ -169,12 +169,17 @@ pub struct Pki {
 
 impl Pki {
     pub fn new() -> Self {
+        Self::named("Test CA")
+    }
+
+    pub fn named(authority: &str) -> Self {
         let pki = Self { dir: TempDir::new().expect("temp dir") };
+        let subject = format!("/CN={authority}");
         let at = |name: &str| pki.path(name).to_str().expect("UTF-8").to_owned();
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
         let (ca_key, ca) = (at("ca.key"), at("ca.pem"));
         let mut args =
-            vec!["req", "-x509", "-subj", "/CN=Test CA", "-days", "30", "-keyout", &ca_key, "-out", &ca];
+            vec!["req", "-x509", "-subj", &subject, "-days", "30", "-keyout", &ca_key, "-out", &ca];
         args.extend(key);
         command("openssl", &args);
         std::fs::write(pki.path("ext"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").expect("extension");
