@@ -76,7 +76,7 @@ impl ClipCutter {
         Self { timeout }
     }
 
-    /// Writes `clip.mp4` into the event's folder; 8 s of 1080p take 10 to 20 ms and the disk's own time. The file is
+    /// Writes `clip.mp4` into the event's folder; 8 s take 6 to 20 ms and the disk's own time. The file is
     /// in its place only after it was read back whole.
     ///
     /// # Errors

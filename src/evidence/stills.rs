@@ -56,7 +56,8 @@ impl StillWriter {
     }
 
     /// Writes `still.jpg` and `annotated.jpg`, or `closed.jpg` for one that has cleared, into the event's folder.
-    /// Takes about 0.1 s at 1080p (mostly JPEG); never fails as a whole: what could not be made is `missing`.
+    /// Costs about 0.15 s of CPU at 1080p and 0.6 s at 4K, nearly all of it JPEG. Never fails as a whole: what could not
+    /// be made is `missing`.
     pub fn write(&self, dir: &Path, job: &StillJob) -> Stills {
         let kinds: &[EvidenceKind] = match job.violation.transition {
             Transition::Opened | Transition::Updated => &[EvidenceKind::Still, EvidenceKind::Annotated],

@@ -12,10 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gstreamer::prelude::*;
 use lintel::base::{
-    CameraId, Capture, ClassName, FrameSeq, MediaTime, Point, Polygon, Rect, Shutdown, TimeSource, TrackId,
-    WallTime, ZoneId, monotonic,
+    CameraId, Capture, ClassName, FrameSeq, Point, Polygon, Rect, Shutdown, TimeSource, TrackId, WallTime,
+    ZoneId, monotonic,
 };
 use lintel::config::{EvidenceConfig, Group, RingConfig, Severity, ViolationClass, Zone};
 use lintel::decode::Picture;
@@ -23,7 +22,7 @@ use lintel::evidence::{
     ClipCutter, ClipInfo, ClipOutcome, ClipRequest, ClipService, EvidenceError, EvidenceKind, MAX_WAITING,
     Manifest, StillJob, StillWriter, Stills, event_dir, evidence_root, free_bytes, write_manifest,
 };
-use lintel::ingest::{Codec, EncodedFrame};
+use lintel::ingest::{EncodedFrame, open_file};
 use lintel::ring::{Ring, RingClip};
 use lintel::rules::{Transition, Violation, ViolationObject};
 use tempfile::TempDir;
@@ -39,46 +38,13 @@ fn after(ms: u64) -> WallTime {
 }
 
 /// All access units of a recording, in decode order.
-fn frames(path: &Path, codec: Codec) -> Vec<EncodedFrame> {
-    gstreamer::init().unwrap();
-    let (parse, media) = match codec {
-        Codec::H264 => ("h264parse", "video/x-h264"),
-        Codec::H265 => ("h265parse", "video/x-h265"),
-    };
-    let line = format!(
-        "filesrc location={} ! qtdemux ! {parse} config-interval=-1 ! {media},stream-format=byte-stream,alignment=au \
-         ! appsink name=out sync=false",
-        path.display()
-    );
-    let pipeline = gstreamer::parse::launch(&line).unwrap().downcast::<gstreamer::Pipeline>().unwrap();
-    let out = pipeline.by_name("out").unwrap().downcast::<gstreamer_app::AppSink>().unwrap();
-    pipeline.set_state(gstreamer::State::Playing).unwrap();
-    let mut found = Vec::new();
-    while let Ok(sample) = out.pull_sample() {
-        let buffer = sample.buffer().unwrap();
-        let pts = buffer.pts().unwrap().useconds();
-        found.push(EncodedFrame {
-            camera: CameraId::from("gate"),
-            seq: FrameSeq(found.len() as u64),
-            stream: 0,
-            capture: Capture {
-                at: START + Duration::from_micros(pts),
-                source: TimeSource::Rtcp,
-                offset_ms: Some(14),
-            },
-            pts: MediaTime(pts as i64),
-            codec,
-            key: !buffer.flags().contains(gstreamer::BufferFlags::DELTA_UNIT),
-            data: Bytes::copy_from_slice(&buffer.map_readable().unwrap()),
-        });
-    }
-    pipeline.set_state(gstreamer::State::Null).unwrap();
-    assert!(!found.is_empty(), "{} has frames", path.display());
-    found
+fn frames(path: &Path) -> Vec<EncodedFrame> {
+    let reader = open_file(path, CameraId::from("gate"), START).unwrap();
+    reader.collect::<Result<_, _>>().unwrap()
 }
 
 fn street() -> Vec<EncodedFrame> {
-    frames(&root().join("testdata/clips/street.mp4"), Codec::H264)
+    frames(&root().join("testdata/clips/street.mp4"))
 }
 
 fn ring_of(frames: impl IntoIterator<Item = EncodedFrame>) -> Arc<Ring> {
