@@ -14,7 +14,7 @@ pub(crate) struct Structure<'p> {
     /// Offset of the file's first byte; spans in the result are moved by it.
     base: usize,
     /// Keys that are known elsewhere, with the advice for who writes them here.
-    elsewhere: Option<(Value, &'static str)>,
+    elsewhere: Option<(&'p Value, &'static str)>,
 }
 
 impl<'p> Structure<'p> {
@@ -22,7 +22,7 @@ impl<'p> Structure<'p> {
         Self { problems, base, elsewhere: None }
     }
 
-    pub(crate) fn known_elsewhere(mut self, schema: Value, advice: &'static str) -> Self {
+    pub(crate) fn known_elsewhere(mut self, schema: &'p Value, advice: &'static str) -> Self {
         self.elsewhere = Some((schema, advice));
         self
     }

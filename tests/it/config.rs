@@ -343,6 +343,30 @@ fn the_schema_command_prints_the_schema() {
 }
 
 #[test]
+fn a_hundred_and_thirty_four_camera_files_make_as_many_cameras() {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::create_dir(folder.path().join("cameras")).expect("folder");
+    for n in 1..=134 {
+        let camera = format!(
+            "[[camera]]\nid = \"point-{n}\"\nprofile = \"high_mount\"\nurl = \"rtsp://192.0.2.7/{n}\"\n"
+        );
+        std::fs::write(folder.path().join(format!("cameras/{n:03}.toml")), camera).expect("write");
+    }
+    let main = "include = [\"cameras/*.toml\"]\n[node]\nid = \"box\"\n[mqtt]\nurl = \"mqtt://127.0.0.1\"\n\
+        [[rule]]\nclass = \"construction_work\"\nprofiles = [\"high_mount\"]\n";
+    let path = folder.path().join("lintel.toml");
+    std::fs::write(&path, main).expect("write");
+    let cameras = config::load(&path).unwrap_or_else(|errors| panic!("{errors}")).config.cameras;
+    assert_eq!(cameras.len(), 134);
+    assert!(cameras.iter().all(|c| c.rules.len() == 1 && c.interval == Duration::from_secs(4)));
+
+    // What is wrong for all of them is told once.
+    std::fs::write(&path, format!("{main}schedule = [\"never\"]\n")).expect("write");
+    let errors = config::load(&path).expect_err("a wrong schedule");
+    assert_eq!(errors.len(), 1, "{errors}");
+}
+
+#[test]
 fn no_damage_to_a_config_makes_the_loader_panic_or_show_a_password() {
     let example = std::fs::read_to_string(root().join("config/lintel.example.toml")).expect("example");
     let whole = example
