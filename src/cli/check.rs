@@ -49,18 +49,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
     let model = model(&loaded.config, &mut findings);
     places(&loaded.config, &mut findings);
-    let mut right = true;
-    if !findings.is_empty() {
-        eprintln!("{}", loaded.errors(findings).report());
-        right = false;
-    }
+    let mut errors = loaded.errors(findings);
     if let Some((manifest, _)) = &model
-        && let Err(errors) = loaded.check_objects(manifest.class_names())
+        && let Err(unknown) = loaded.check_objects(manifest.class_names())
     {
-        eprintln!("{}", errors.report());
-        right = false;
+        errors = errors.join(unknown);
     }
-    let Some((manifest, runtime)) = model.filter(|_| right) else { return Ok(ExitCode::from(WRONG)) };
+    if !errors.is_empty() {
+        eprintln!("{}", errors.report());
+    }
+    let Some((manifest, runtime)) = model.filter(|_| errors.is_empty()) else {
+        return Ok(ExitCode::from(WRONG));
+    };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}: all right\n\n{}", args.config.display(), summary(&loaded, &manifest, &runtime))?;
     if !args.probe {
@@ -99,7 +99,10 @@ fn places(config: &Config, findings: &mut Vec<Finding>) {
         );
     }
     if let Err(error) = DecoderChoice::new(&config.decode) {
-        found("decode", error.to_string(), "");
+        let message = error.to_string();
+        let key =
+            ["decode.h264_decoder", "decode.h265_decoder"].into_iter().find(|key| message.contains(key));
+        found(key.unwrap_or("decode"), message, "");
     }
     let tls = config.mqtt.tls.as_ref();
     let files = [

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::build::Builder;
@@ -61,16 +62,17 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
     let Some(files) = files else { return Err(ConfigErrors::new(problems, &sources)) };
 
     // What a file cannot be parsed to is not guessed at: its other errors would be follow-ons.
-    let main = parse(&files.main, &schema::main_file(), &mut problems);
+    let schemas = (schema::main_file(), schema::camera_file());
+    let main = parse(&files.main, &schemas.0, &mut problems);
     let mut cameras = Vec::new();
     for file in &files.cameras {
-        cameras.extend(parse_cameras(file, &mut problems));
+        cameras.extend(parse_cameras(file, &schemas, &mut problems));
     }
     let catalogue = match &files.catalogue {
         Some(file) => parse(file, &schema::catalogue_file(), &mut problems),
         None => parse(&built_in, &schema::catalogue_file(), &mut problems),
     };
-    let defaults = parse(&defaults, &schema::main_file(), &mut Vec::new());
+    let defaults = parse(&defaults, &schemas.0, &mut Vec::new());
     let (Some(mut main), Some(catalogue), Some(defaults)) = (main, catalogue, defaults) else {
         return Err(ConfigErrors::new(problems, &sources));
     };
@@ -174,11 +176,7 @@ impl<'i> Layers<'i> {
     }
 }
 
-fn parse<'t>(
-    file: &'t FileText,
-    schema: &serde_json::Value,
-    problems: &mut Vec<Problem>,
-) -> Option<DeTable<'t>> {
+fn parse<'t>(file: &'t FileText, schema: &Value, problems: &mut Vec<Problem>) -> Option<DeTable<'t>> {
     let (root, errors) = DeTable::parse_recoverable(&file.text);
     if errors.is_empty() {
         return Some(Structure::new(problems, file.base).file(root, schema));
@@ -187,16 +185,20 @@ fn parse<'t>(
     None
 }
 
-/// The cameras of an included file.
-fn parse_cameras<'t>(file: &'t FileText, problems: &mut Vec<Problem>) -> Vec<(Span, DeTable<'t>)> {
+/// The cameras of an included file, by the schemas of the main file and of an included one.
+fn parse_cameras<'t>(
+    file: &'t FileText,
+    schemas: &(Value, Value),
+    problems: &mut Vec<Problem>,
+) -> Vec<(Span, DeTable<'t>)> {
     let (root, errors) = DeTable::parse_recoverable(&file.text);
     if !errors.is_empty() {
         syntax(file, &errors, problems);
         return Vec::new();
     }
     const ADVICE: &str = "an included file holds [[camera]] only; move this to the main file";
-    let mut structure = Structure::new(problems, file.base).known_elsewhere(schema::main_file(), ADVICE);
-    take_tables(&mut structure.file(root, &schema::camera_file()), "camera")
+    let mut structure = Structure::new(problems, file.base).known_elsewhere(&schemas.0, ADVICE);
+    take_tables(&mut structure.file(root, &schemas.1), "camera")
 }
 
 fn syntax(file: &FileText, errors: &[toml::de::Error], problems: &mut Vec<Problem>) {

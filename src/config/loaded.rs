@@ -11,7 +11,7 @@ use super::types::{Config, ViolationClass};
 use crate::base::ClassName;
 
 /// A checked config, and what it takes to point into its files later.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     pub config: Config,
     /// Worth knowing, not wrong; each with `file:line:column`.

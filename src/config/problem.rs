@@ -72,6 +72,13 @@ impl ConfigErrors {
         Self { problems: problems.into_iter().map(bound).collect() }
     }
 
+    /// All errors of both, in order of file and line. Both must be about the same [`Loaded`](super::Loaded).
+    pub fn join(mut self, other: Self) -> Self {
+        self.problems.extend(other.problems);
+        self.problems.sort_by_key(|d| d.problem.span.as_ref().map(|s| (s.start, s.end)));
+        self
+    }
+
     pub fn len(&self) -> usize {
         self.problems.len()
     }
@@ -242,7 +249,7 @@ impl miette::SourceCode for Diagnosis {
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |k: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &k.to_lowercase());
     let nearest = known.into_iter().map(|k| (distance(k), k)).min_by_key(|(d, _)| *d)?;
-    (nearest.0 <= (name.chars().count() * 2 / 5).max(2)).then_some(nearest.1)
+    (nearest.0 <= (name.chars().count() * 2 / 5).max(1)).then_some(nearest.1)
 }
 
 /// `did you mean X?` or, failing that, the list.

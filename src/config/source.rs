@@ -109,10 +109,9 @@ fn hide_secrets(text: &str) -> String {
 fn hide_in_line(line: &str) -> String {
     let mut bytes = line.as_bytes().to_vec();
     let lower = line.to_ascii_lowercase();
-    for (at, word) in lower.match_indices("password").chain(lower.match_indices("secret")) {
-        let rest = lower[at + word.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
-        if rest.starts_with('=') {
-            let from = lower.len() - rest.len() + 1;
+    for (sign, _) in lower.match_indices('=') {
+        if names_secret(&lower[..sign]) {
+            let from = sign + 1;
             // Up to the end of the string where there is one, else the rest of the line.
             let value = &lower[from..];
             let to = match value.trim_start().chars().next() {
@@ -138,6 +137,17 @@ fn hide_in_line(line: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| "*".repeat(line.len()))
 }
 
+/// Is the key before an equals sign one for a password, well spelled or not?
+fn names_secret(before: &str) -> bool {
+    let before = before.trim_end().trim_end_matches(['"', '\'']);
+    let start =
+        before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').map_or(0, |i| i + 1);
+    let key = before.get(start..).unwrap_or_default();
+    let place = ["_env", "_file", "_credential"].iter().any(|end| key.ends_with(end));
+    let named = ["pass", "pwd", "secret", "token"].iter().any(|word| key.contains(word));
+    !place && (named || strsim::damerau_levenshtein(key, "password") <= 3)
+}
+
 fn star(bytes: &mut [u8]) {
     for byte in bytes.iter_mut().filter(|b| !matches!(b, b'\n' | b'\r' | b'"' | b'\'' | b' ')) {
         *byte = b'*';
@@ -160,6 +170,8 @@ mod tests {
             ("url = \"rtsp://u:p@10.0.0.1/s\"", "url = \"rtsp://***@10.0.0.1/s\""),
             ("url = \"rtsp://u:a/b@10.0.0.1/s\"", "url = \"rtsp://*****@10.0.0.1/s\""),
             ("url = \"rtsp://10.0.0.1/s\" # 中文", "url = \"rtsp://10.0.0.1/s\" # 中文"),
+            ("pasword = \"geheim\"", "pasword = \"******\""),
+            ("\"rtsp.pwd\" = 'geheim' # x", "\"rtsp.pwd\" = '******' # x"),
             ("password_env = \"GATE\"", "password_env = \"GATE\""),
             ("password = \"密码\"", "password = \"******\""),
         ] {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, did_you_mean, suggest};
+use super::problem::{Problem, did_you_mean};
 use super::raw::parse_duration;
 use super::source::Span;
 
@@ -14,7 +14,7 @@ pub(crate) struct Structure<'p> {
     /// Offset of the file's first byte; spans in the result are moved by it.
     base: usize,
     /// Keys that are known elsewhere, with the advice for who writes them here.
-    elsewhere: Option<(Value, &'static str)>,
+    elsewhere: Option<(&'p Value, &'static str)>,
 }
 
 impl<'p> Structure<'p> {
@@ -22,7 +22,7 @@ impl<'p> Structure<'p> {
         Self { problems, base, elsewhere: None }
     }
 
-    pub(crate) fn known_elsewhere(mut self, schema: Value, advice: &'static str) -> Self {
+    pub(crate) fn known_elsewhere(mut self, schema: &'p Value, advice: &'static str) -> Self {
         self.elsewhere = Some((schema, advice));
         self
     }
@@ -138,7 +138,7 @@ impl<'p> Structure<'p> {
     fn unknown(&mut self, name: &str, span: &Span, properties: &Value, path: &str) {
         let known: Vec<&str> =
             properties.as_object().into_iter().flatten().map(|(k, _)| k.as_str()).collect();
-        if matches!(name, "password" | "passwd" | "secret") {
+        if matches!(name, "password" | "passwd" | "pwd" | "pass" | "secret") {
             self.problems.push(
                 Problem::new(span, format!("a {name} does not stand in a config file"))
                     .help("name where it is kept instead: `password_env = \"NAME\"` (environment variable), `password_file = \"path\"` or `password_credential = \"name\"` (systemd)"),
@@ -208,14 +208,16 @@ impl<'p> Structure<'p> {
         let choices = choices(schema);
         if !choices.is_empty() && !choices.contains(&text) {
             let message = format!("{} cannot be \"{text}\"", called(path));
-            let help = suggest(text, "it can be", choices.iter().copied());
+            let near = did_you_mean(text, choices.iter().copied());
+            let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let help = format!("{near}it can be: {}", choices.join(", "));
             self.problems.push(Problem::new(span, message).help(help));
             return None;
         }
         if is_duration(schema) {
             let zero = schema["format"] == super::raw::WAIT;
             if let Err(why) = parse_duration(text, zero) {
-                let message = format!("{} is not a duration: {why}", called(path));
+                let message = format!("{}: {why}", called(path));
                 self.problems.push(Problem::new(span, message).help(described(schema)));
                 return None;
             }

@@ -231,3 +231,165 @@ fn check(config: &Path, more: &[&str], credentials: Option<&Path>) -> Output {
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+/// A config beside a model of three classes, in a folder that can be written.
+fn node_in(folder: &Path, sections: &str) -> PathBuf {
+    let model = root().join("testdata/models/yolox");
+    let config = format!(
+        "[node]\nid = \"box\"\ndata_dir = \"data\"\n[detect]\nmodel = \"{}\"\n{sections}",
+        model.display()
+    );
+    let path = folder.join("lintel.toml");
+    std::fs::write(&path, config).expect("write");
+    path
+}
+
+const CAMERA: &str = "[[camera]]\nid = \"gate\"\nurl = \"rtsp://192.0.2.1/stream\"\n";
+
+#[test]
+fn check_passes_the_example_and_says_what_will_run() {
+    let output = check(Path::new("config/lintel.example.toml"), &[], None);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    for part in [
+        "config/lintel.example.toml: all right",
+        "crossing",
+        "rtsp 192.0.2.10",
+        "lintel-nano",
+        "facade_alteration",
+    ] {
+        assert!(out.contains(part), "{part} is missing in {out}");
+    }
+}
+
+#[test]
+fn check_points_at_the_line_of_whatever_cannot_be_opened() {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::write(folder.path().join("data"), b"a file where the folder should be").expect("write");
+    let sections = "threads = 1\n[decode]\nh264_decoder = \"no_such_decoder\"\n[evidence]\nfont = \"none.ttf\"\n\
+        [mqtt]\nurl = \"mqtts://127.0.0.1\"\ntls = { ca_file = \"none.pem\" }\n\
+        [[camera]]\nid = \"gate\"\nfile = \"none.mp4\"\n[[camera.rule]]\nclass = \"unleashed_dog\"\n";
+    let config = node_in(folder.path(), sections);
+    let output = check(&config, &[], None);
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    let at = |line: u32, column: u32| format!("{}:{line}:{column}: error: ", config.display());
+    for (place, part) in [
+        (at(3, 12), "cannot write into"),
+        (at(8, 16), "no_such_decoder"),
+        (at(10, 8), "none.ttf"),
+        (at(13, 19), "none.pem"),
+        (at(16, 8), "none.mp4"),
+        (at(18, 9), "the model knows none of the objects of `unleashed_dog`"),
+    ] {
+        let told = err.lines().any(|line| line.starts_with(&place) && line.contains(part));
+        assert!(told, "{place}... {part} is missing in {err}");
+    }
+    assert!(err.contains("6 errors in the config"), "{err}");
+}
+
+#[test]
+fn check_refuses_a_model_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("folder");
+    let config = folder.path().join("lintel.toml");
+    let lines = "[node]\nid = \"box\"\ndata_dir = \"data\"\n[mqtt]\nurl = \"mqtt://127.0.0.1\"\n[detect]\nmodel = \"none\"\n";
+    std::fs::write(&config, format!("{lines}{CAMERA}")).expect("write");
+    let output = check(&config, &[], None);
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains(&format!("{}:7:9: error: ", config.display())), "{err}");
+}
+
+#[test]
+fn a_password_comes_from_a_systemd_credential() {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::write(folder.path().join("mqtt"), "hunter2\n").expect("write");
+    let sections = format!(
+        "[mqtt]\nurl = \"mqtt://127.0.0.1\"\nusername = \"box\"\npassword_credential = \"mqtt\"\n{CAMERA}"
+    );
+    let config = node_in(folder.path(), &sections);
+    let output = check(&config, &[], Some(folder.path()));
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let output = check(&config, &[], None);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("CREDENTIALS_DIRECTORY is not set"));
+}
+
+#[test]
+fn a_probe_reports_the_stream_and_fails_with_a_closed_broker() {
+    let folder = tempfile::tempdir().expect("folder");
+    let clip = root().join("testdata/clips/street.mp4");
+    // A port that was free a moment ago and that nobody listens on.
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
+    let sections = format!(
+        "[mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\n[[camera]]\nid = \"gate\"\nfile = \"{}\"\n",
+        clip.display()
+    );
+    let output = check(&node_in(folder.path(), &sections), &["--probe", "--timeout", "20"], None);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    assert!(out.contains("H264 768x576, 10.0 fps") && out.contains("GOP of 20 frames"), "{out}");
+    assert!(out.contains("broker   FAILED"), "{out}");
+}
+
+#[test]
+fn the_schema_command_prints_the_schema() {
+    let output = Command::new(program("lintel")).args(["config", "schema"]).output().expect("lintel runs");
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(printed, config::schema());
+}
+
+#[test]
+fn a_hundred_and_thirty_four_camera_files_make_as_many_cameras() {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::create_dir(folder.path().join("cameras")).expect("folder");
+    for n in 1..=134 {
+        let camera = format!(
+            "[[camera]]\nid = \"point-{n}\"\nprofile = \"high_mount\"\nurl = \"rtsp://192.0.2.7/{n}\"\n"
+        );
+        std::fs::write(folder.path().join(format!("cameras/{n:03}.toml")), camera).expect("write");
+    }
+    let main = "include = [\"cameras/*.toml\"]\n[node]\nid = \"box\"\n[mqtt]\nurl = \"mqtt://127.0.0.1\"\n\
+        [[rule]]\nclass = \"construction_work\"\nprofiles = [\"high_mount\"]\n";
+    let path = folder.path().join("lintel.toml");
+    std::fs::write(&path, main).expect("write");
+    let cameras = config::load(&path).unwrap_or_else(|errors| panic!("{errors}")).config.cameras;
+    assert_eq!(cameras.len(), 134);
+    assert!(cameras.iter().all(|c| c.rules.len() == 1 && c.interval == Duration::from_secs(4)));
+
+    // What is wrong for all of them is told once.
+    std::fs::write(&path, format!("{main}schedule = [\"never\"]\n")).expect("write");
+    let errors = config::load(&path).expect_err("a wrong schedule");
+    assert_eq!(errors.len(), 1, "{errors}");
+}
+
+#[test]
+fn no_damage_to_a_config_makes_the_loader_panic_or_show_a_password() {
+    let example = std::fs::read_to_string(root().join("config/lintel.example.toml")).expect("example");
+    let whole = example
+        .replace("# username = \"county-box-1\"", "password = \"hunter2\"\nurl = \"mqtt://a:hunter2@b\"");
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("lintel.toml");
+    let bytes = whole.as_bytes();
+    let try_one = |damaged: &[u8]| {
+        std::fs::write(&path, damaged).expect("write");
+        if let Err(errors) = config::load(&path) {
+            assert!(!errors.is_empty());
+            let text = errors.to_string();
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    };
+    for step in 1..120 {
+        let cut = bytes.len() * step / 120;
+        try_one(&bytes[..cut]);
+        let mut without = bytes[..cut].to_vec();
+        without.extend(&bytes[(cut + step).min(bytes.len())..]);
+        try_one(&without);
+        let mut flipped = bytes.to_vec();
+        flipped[cut] = b"\"=[]{}\n,.0\xff"[step % 11];
+        try_one(&flipped);
+    }
+}
