@@ -27,7 +27,8 @@ const fn candidate(element: &'static str, kind: &'static str) -> Candidate {
 const JETSON: Candidate =
     Candidate { element: "nvv4l2decoder", download: Some("nvvidconv"), kind: "NVIDIA Jetson hardware" };
 
-const H264: [Candidate; 10] = [
+/// Without openh264dec: that of GStreamer 1.22 keeps a single key frame to itself even at the end of the stream.
+const H264: [Candidate; 9] = [
     candidate("v4l2slh264dec", "V4L2 stateless hardware"),
     candidate("v4l2h264dec", "V4L2 hardware"),
     candidate("mppvideodec", "Rockchip MPP hardware"),
@@ -37,7 +38,6 @@ const H264: [Candidate; 10] = [
     candidate("vah264dec", "VA-API hardware"),
     candidate("vaapih264dec", "VA-API hardware"),
     candidate("avdec_h264", "software"),
-    candidate("openh264dec", "software"),
 ];
 
 const H265: [Candidate; 10] = [

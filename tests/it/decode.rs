@@ -171,6 +171,33 @@ fn codecs_take_turns_in_one_keyframe_decoder() {
 }
 
 #[test]
+fn other_decoders_of_the_box_do_as_well_when_named() {
+    let table = [("street.mp4", Codec::H264, "avdec_h264"), ("street_h265.mp4", Codec::H265, "libde265dec")];
+    for (name, codec, element) in table {
+        let named = Some(element.to_owned());
+        let (h264, h265) = if codec == Codec::H264 { (named, None) } else { (None, named) };
+        let config = DecodeConfig { workers: 1, h264_decoder: h264, h265_decoder: h265 };
+        let choice = match DecoderChoice::new(&config) {
+            Ok(choice) => choice,
+            Err(DecodeError::Named { .. }) => {
+                eprintln!("SKIPPED {element}: this box does not have it");
+                continue;
+            }
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(choice.element(codec), Some(element));
+        let keys = keys(&frames(&clip(name), name, codec));
+        let expected = reference(&clip(name), "-skip_frame nokey", (768, 576), 3);
+        let mut decoder = KeyframeDecoder::new(&choice);
+        for (i, frame) in keys.iter().enumerate().take(expected.len()) {
+            let picture = decoder.decode(frame).expect("a whole key frame");
+            assert_named(&picture, frame);
+            assert_same(&picture, (768, 576), &expected, i);
+        }
+    }
+}
+
+#[test]
 fn odd_sizes_fields_depths_and_cropping_come_out_as_ffmpeg_shows_them() {
     let dir = tempfile::tempdir().expect("a folder");
     let x264 = "-t 0.5 -c:v libx264 -preset ultrafast";
