@@ -89,6 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let tiling = Tiling { columns: args.tiles.0.into(), rows: args.tiles.1.into(), overlap: OVERLAP };
     let mut job =
         Job { detector, manifest, tiling, min_score: args.min_score, results, annotator, pictures: 0 };
+    let all = inputs.sources.len() + inputs.bad.len();
     let mut bad = inputs.bad;
     for problem in &bad {
         bar.suspend(|| eprintln!("skipped {problem}"));
@@ -121,7 +122,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !bad.is_empty() {
-        eprintln!("{} of {} inputs could not be read", bad.len(), inputs.sources.len().max(bad.len()));
+        eprintln!("{} of {} inputs could not be read", bad.len(), all);
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

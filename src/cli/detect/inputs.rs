@@ -5,14 +5,14 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use image::{ImageReader, RgbImage};
 use serde::Deserialize;
 
 use super::Trouble;
 use crate::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime};
-use crate::config::{DecodeConfig, Sampling};
-use crate::decode::{DecoderChoice, Picture, Sampler, StreamDecoder};
+use crate::config::DecodeConfig;
+use crate::decode::{DecoderChoice, Picture, StreamDecoder};
 use crate::ingest::open_file;
 
 const PICTURES: [&str; 3] = ["jpg", "jpeg", "png"];
@@ -149,7 +149,7 @@ impl Source {
         let config = DecodeConfig { workers: 1, h264_decoder: None, h265_decoder: None };
         let choice = DecoderChoice::new(&config).map_err(|e| bad(e.into()))?;
         let reader = open_file(&self.path, self.camera(), WallTime(0)).map_err(|e| bad(e.into()))?;
-        let mut sampler = Sampler::new(Sampling::All, every);
+        let mut due = Due { every, last: None };
         let mut decoder: Option<StreamDecoder> = None;
         let mut show = |pictures: Vec<Picture>| {
             pictures.iter().try_for_each(|p| visit(p, Some(p.capture.at.as_secs_f64())))
@@ -159,7 +159,7 @@ impl Source {
                 return Ok(());
             }
             let frame = frame.map_err(|e| bad(e.into()))?;
-            let wanted = sampler.wants(&frame);
+            let wanted = due.at(frame.capture.at);
             let decoder = decoder.get_or_insert_with(|| StreamDecoder::new(&choice, frame.codec));
             show(decoder.push_if(&frame, wanted).map_err(|e| bad(e.into()))?)?;
         }
@@ -168,6 +168,24 @@ impl Source {
 
     fn camera(&self) -> CameraId {
         CameraId::from("detect")
+    }
+}
+
+/// Picks the first frame at or after each whole multiple of `every`; all where it is zero. Unlike a camera's sampler
+/// it is exact: what comes out has the times that were asked for.
+struct Due {
+    every: Duration,
+    last: Option<u128>,
+}
+
+impl Due {
+    fn at(&mut self, time: WallTime) -> bool {
+        let Some(number) = time.since(WallTime(0)).as_micros().checked_div(self.every.as_micros()) else {
+            return true;
+        };
+        let due = self.last.is_none_or(|last| number > last);
+        self.last = self.last.max(Some(number));
+        due
     }
 }
 
@@ -180,7 +198,7 @@ fn rgb_of(file: &[u8]) -> anyhow::Result<RgbImage> {
         let reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
         return Ok(reader.decode()?.into_rgb8());
     }
-    let header = turbojpeg::read_header(file)?;
+    let header = turbojpeg::read_header(file).map_err(|_| anyhow!("a JPEG with a broken header"))?;
     if matches!(header.colorspace, turbojpeg::Colorspace::CMYK | turbojpeg::Colorspace::YCCK) {
         return Ok(ImageReader::new(Cursor::new(file)).with_guessed_format()?.decode()?.into_rgb8());
     }
