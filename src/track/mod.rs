@@ -1,5 +1,5 @@
 //! Takes: the detections of one camera in order of time. Gives: [`Track`]s.
-//! When full: does not queue; 50 objects cost well under a millisecond. On failure: detections that are not numbers are passed over.
+//! When full: does not queue; 50 objects cost less than a millisecond. On failure: detections that are not numbers are passed over.
 //! Not here: what a track means; clocks, IO and threads (this is a pure stage and replays bit for bit).
 
 mod assign;
