@@ -32,8 +32,8 @@ pids+=($!)
 echo "demo: a broker: mqtt://127.0.0.1:18830"
 "$bin/lintel-broker" --listen 127.0.0.1:18830 >"$out/broker.log" 2>&1 &
 pids+=($!)
-ready "$out/camera.log" rtsp:// "the camera"
-ready "$out/broker.log" mqtt:// "the broker"
+ready "$out/camera.log" "^ready" "the camera"
+ready "$out/broker.log" "^ready" "the broker"
 
 echo "demo: the platform's side stores what it receives under $out/received"
 "$bin/lintel" receive --broker mqtt://127.0.0.1:18830 --out "$out/received" >"$out/receive.out" 2>"$out/receive.log" &
@@ -48,7 +48,7 @@ tail -n +1 -f "$out/receive.out" --pid="$node" 2>/dev/null &
 pids+=($!)
 done_at=$((SECONDS + limit))
 while [ "$SECONDS" -lt "$done_at" ]; do
-  clip=$(find "$out/received" -name clip.mp4 2>/dev/null | head -1)
+  clip=$(find "$out/received" -name clip.mp4 2>/dev/null | head -1 || true)
   [ -n "$clip" ] && [ -e "$(dirname "$clip")/manifest.json" ] && [ -e "$(dirname "$clip")/annotated.jpg" ] && break
   kill -0 "$node" 2>/dev/null || { echo "demo: the node ended early:" >&2; tail -20 "$out/node.log" >&2; exit 1; }
   sleep 1

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::recorder::Recorder;
 use super::scene::Scenes;
@@ -48,6 +48,8 @@ pub(super) struct Analysis {
     pub recorder: Arc<Recorder>,
     pub clips: Arc<ClipService>,
     pub status: Arc<AnalysisStatus>,
+    /// When each camera's newest picture came; at the beginning, when the node started.
+    pub shown: BTreeMap<CameraId, Instant>,
 }
 
 impl Analysis {
@@ -87,6 +89,7 @@ impl Analysis {
     fn analyse(&mut self, seen: &Detections) {
         let Some(scene) = self.scenes.get_mut(&seen.picture.camera) else { return };
         let violations = scene.analyse(seen);
+        self.shown.insert(seen.picture.camera.clone(), monotonic());
         self.status.pictures.fetch_add(1, Ordering::Relaxed);
         if !violations.is_empty() {
             let clips = self.recorder.record(&scene.config, &violations, Some(&seen.picture), &scene.state());
@@ -96,10 +99,10 @@ impl Analysis {
     }
 
     fn tick(&mut self) {
-        let now = wall_now();
         let mut changed = Vec::new();
         for (camera, scene) in &mut self.scenes {
-            let violations = scene.tick(now);
+            let silent = self.shown.get(camera).map_or(Duration::ZERO, Instant::elapsed);
+            let violations = scene.tick(silent);
             if !violations.is_empty() {
                 self.recorder.record(&scene.config, &violations, None, &scene.state());
                 changed.push(camera.clone());

@@ -161,6 +161,7 @@ impl Node {
             recorder: Arc::clone(&recorder),
             clips: Arc::clone(&clips),
             status: Arc::clone(&analysis),
+            shown: config.cameras.iter().map(|camera| (camera.id.clone(), monotonic())).collect(),
         };
         let rules = rules.start(queue).map_err(AppError::Thread)?;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{CameraId, ClassName, WallTime};
 use crate::config::{CameraConfig, Config};
@@ -13,6 +14,8 @@ pub(super) struct Scene {
     pub config: Arc<CameraConfig>,
     tracker: Tracker,
     rules: CameraRules,
+    /// Capture time of the newest picture.
+    newest: Option<WallTime>,
 }
 
 /// All cameras of a node, by id.
@@ -33,7 +36,7 @@ pub(super) fn build(config: &Config, model: &Manifest) -> Scenes {
             camera.max_events_per_hour,
         )
         .with_time_zone(config.node.time_zone.clone());
-        Scene { config: Arc::new(camera.clone()), tracker: Tracker::new(camera.track), rules }
+        Scene { config: Arc::new(camera.clone()), tracker: Tracker::new(camera.track), rules, newest: None }
     };
     config.cameras.iter().map(|camera| (camera.id.clone(), scene(camera))).collect()
 }
@@ -42,13 +45,19 @@ impl Scene {
     /// What one analysed picture changes.
     pub fn analyse(&mut self, seen: &Detections) -> Vec<Violation> {
         let at = seen.picture.capture.at;
+        self.newest = Some(at);
         let tracks = self.tracker.update(at, &seen.items);
         self.rules.step(at, &tracks)
     }
 
-    /// What the mere passing of time changes: events of a place that nobody shows any more expire.
-    pub fn tick(&mut self, now: WallTime) -> Vec<Violation> {
-        self.rules.tick(now)
+    /// What the mere passing of time changes: events of a place that nobody shows any more expire. `silent` is how long
+    /// ago the newest picture came, or the node started where there is none yet.
+    pub fn tick(&mut self, silent: Duration) -> Vec<Violation> {
+        // On the camera's own clock, which may be far from the node's.
+        match self.newest.or(self.rules.last_picture()) {
+            Some(newest) => self.rules.tick(newest + silent),
+            None => Vec::new(),
+        }
     }
 
     pub fn state(&self) -> RulesState {

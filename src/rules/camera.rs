@@ -132,6 +132,11 @@ impl CameraRules {
         self.state = saved;
     }
 
+    /// Capture time of the last picture that was judged, also before a restart.
+    pub fn last_picture(&self) -> Option<WallTime> {
+        self.state.last_at
+    }
+
     /// Things that the hourly cap kept from opening an event, each once, since the beginning.
     pub fn suppressed(&self) -> u64 {
         self.state.suppressed

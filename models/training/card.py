@@ -1,0 +1,152 @@
+"""Writes MODEL_CARD.md from the files that the other programs measured; nothing in it is typed.
+
+    python card.py --model ../lintel-nano --seed seed_evaluation.json
+
+Reads model.toml, training.json, evaluation.json and latency.json in the model's folder, the table
+of sources, and the seed's evaluation on the same pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from pathlib import Path
+
+from detector.classes import load_classes, load_sources
+from detector.seed import COCO_CLASSES
+from evaluate import number, table
+
+
+def read(path: Path) -> dict:
+    if not path.exists():
+        raise SystemExit(f"{path}: missing; run `make model`, which writes it")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def comparison(report: dict, seed: dict) -> str:
+    """AP50 of the model beside the seed's, for the classes both know."""
+    lines = ["| class | boxes | AP50 | seed AP50 | AP | seed AP |", "|---|---|---|---|---|---|"]
+    for name, row in report["classes"].items():
+        other = seed["classes"][name]
+        if name in COCO_CLASSES and row["boxes"]:
+            lines.append(
+                f"| {name} | {row['boxes']} | {number(row['ap50'])} | {number(other['ap50'])} "
+                f"| {number(row['ap'])} | {number(other['ap'])} |"
+            )
+    return "\n".join(lines)
+
+
+def sources_table(training: dict) -> str:
+    lines = ["| source | licence | used for | training pictures | remark |", "|---|---|---|---|---|"]
+    for name, row in load_sources().items():
+        use = "training, evaluation" if row["decision"] == "train" else "evaluation only"
+        count = training["pictures"].get(name, 0)
+        lines.append(f"| {name} | {row['licence']} | {use} | {count} | {row.get('note', '')} |")
+    return "\n".join(lines)
+
+
+def behind_the_seed(name: str, row: dict, seed: dict, enough: int) -> list[str]:
+    """Viewpoints with enough boxes in which the model finds less than the seed did."""
+    lines = []
+    for view, ours in row["viewpoints"].items():
+        before = seed["classes"][name]["viewpoints"][view]["ap50"]
+        if ours["boxes"] >= enough and ours["ap50"] < before - 0.02:
+            lines.append(f"worse than the seed in pictures taken {view}: AP50 {number(ours['ap50'])} against {number(before)}")
+    return lines
+
+
+def weak_classes(report: dict, training: dict, seed: dict) -> str:
+    """One line per class that must not be trusted alone, with the reason."""
+    lines = []
+    for name, row in report["classes"].items():
+        reasons = []
+        if training["boxes"][name] < 200:
+            reasons.append(f"{training['boxes'][name]} training boxes")
+        if row["boxes"] < report["enough_boxes"]:
+            reasons.append(f"{row['boxes']} boxes to evaluate on: its figures and threshold mean little")
+        elif row["chosen"] == "not reached":
+            reasons.append(f"precision {report['precision_asked']} not reached at any threshold")
+        elif row["ap50"] < 0.4:
+            reasons.append(f"AP50 {row['ap50']:.3f}")
+        reasons += behind_the_seed(name, row, seed, report["enough_boxes"])
+        if reasons:
+            lines.append(f"- {name}: {'; '.join(reasons)}.")
+    return "\n".join(lines)
+
+
+def render(manifest: dict, training: dict, report: dict, seed: dict, latency: dict) -> str:
+    classes, spec = load_classes(), manifest["input"]
+    sizes = ", ".join(f"{count} at {size}" for size, count in training["steps_by_size"].items())
+    boxes = ", ".join(f"{name} {count}" for name, count in training["boxes"].items())
+    generic = ", ".join(f"{name} {count}" for name, count in training["generic_boxes"].items())
+    left_out = "\n".join(f"- {', '.join(r['names'])}: {r['reason']}." for r in classes.left_out)
+    return f"""# {manifest['name']} {manifest['version']}
+
+Written by `models/training/card.py` from measurements; do not edit.
+
+YOLOX-nano, {len(manifest['classes'])} classes, input {spec['width']}x{spec['height']} (width x height,
+{spec['channels'].upper()} 0..255, letterbox {spec['letterbox']} with {spec['pad']}), ONNX, licence {manifest['licence']}.
+SHA-256 of the model `{manifest['sha256']}`.
+
+It proposes objects for rules that look at zones and time; every alert built on it is a suspicion that a
+person decides. It is not for identifying people.
+
+## Speed
+
+{latency['processor_ms']} ms of processor time a picture on {latency['threads']} thread (ONNX Runtime {latency['onnxruntime']}, {latency['processor']}).
+By the clock {latency['median_ms']} ms (10th to 90th percentile {latency['p10_ms']} to {latency['p90_ms']} ms), which includes waiting for
+whatever else the machine was doing.
+
+## Training
+
+Started from YOLOX-nano (Megvii, Apache-2.0, trained on COCO; file SHA-256 `{training['seed_sha256'][:16]}...`).
+{training['step']} steps of {training['batch']} pictures ({sizes}), {training['epochs']:.1f} passes over {sum(training['pictures'].values())} pictures,
+{training['minutes']} minutes on two shared cores; loss {training['first_loss']} at the start, {training['last_loss']} at the end. Classes that a
+source does not label are never negatives there; where the seed sees one of its own classes, the model
+follows the seed. The exported ONNX differs from PyTorch by {training['onnx_difference']:.1e} at most.
+
+Training boxes: {boxes}. Generic boxes: {generic}.
+
+{sources_table(training)}
+
+## Evaluation
+
+On the dev set, by `evaluate.py`: a class counts only in pictures that label it. Thresholds: the lowest from
+{report['floor']:.2f} up with precision of at least {report['precision_asked']} at an overlap of 0.5, chosen on these same pictures,
+so their precision and recall are optimistic; a default where there are fewer than {report['enough_boxes']} boxes.
+Mean over the {report['classes_in_mean']} classes with at least {report['enough_boxes']} boxes: AP50 {number(report['mean_ap50'])}, AP {number(report['mean_ap'])}.
+
+{table(report)}
+The seed at the same input size, on the classes that it knows:
+
+{comparison(report, seed)}
+
+## Weak classes
+
+{weak_classes(report, training, seed)}
+
+The pictures are mostly taken on the ground. No picture comes from the masts or drones of a customer, and
+few are taken from above: expect less there until it is trained on such pictures.
+
+## Left out
+
+{left_out}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Writes the model card.")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--seed", type=Path, required=True, help="the seed's evaluation, from evaluate.py")
+    args = parser.parse_args()
+    manifest = tomllib.loads((args.model / "model.toml").read_text(encoding="utf-8"))
+    parts = [read(args.model / f"{name}.json") for name in ("training", "evaluation", "latency")]
+    training, report, latency = parts
+    text = render(manifest, training, report, read(args.seed), latency)
+    (args.model / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+    print(args.model / "MODEL_CARD.md")
+
+
+if __name__ == "__main__":
+    main()

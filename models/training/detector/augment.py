@@ -1,0 +1,183 @@
+"""Pictures -> training canvases.
+
+A canvas is what the product's letterbox makes (grey 114 where no picture is), but with pictures
+placed at random: mostly shrunk, because the product looks from masts and drones while most
+training pictures are taken on the ground; four at a time for mosaics. Colour, darkness, blur and
+JPEG damage imitate cheap cameras and nights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from .classes import IGNORE
+from .dataset import Sample
+
+PAD = 114
+MIN_SIDE = 3.0  # pixels; a smaller box is ignored
+MIN_VISIBLE = 0.35  # share of the area; a box cut further is ignored
+
+
+@dataclass
+class Canvas:
+    """One training input.
+
+    picture [H, W, 3] uint8 BGR; boxes [n, 4] x1 y1 x2 y2 in pixels; labels [n]; regions [H, W] uint8:
+    0 where there is padding, k where picture k lies; known [k + 1, C] and background [k + 1]: row r for
+    region r.
+    """
+
+    picture: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    regions: np.ndarray
+    known: np.ndarray
+    background: np.ndarray
+
+
+class CanvasSet(Dataset):
+    """Endless random canvases over `samples`; item i depends on (seed, i) only."""
+
+    def __init__(self, samples, weights, width, height, length, seed, mosaic=0.5):
+        self.samples, self.weights = samples, weights
+        self.width, self.height = width, height
+        self.length, self.seed, self.mosaic = length, seed, mosaic
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng((self.seed, index))
+        canvas = compose(self, rng)
+        canvas.picture = distort(canvas.picture, rng)
+        return canvas
+
+    def draw(self, rng) -> Sample:
+        return turn(self.samples[rng.choice(len(self.samples), p=self.weights)], rng)
+
+
+def compose(source: CanvasSet, rng) -> Canvas:
+    """One picture or a mosaic of four on a grey canvas."""
+    width, height = source.width, source.height
+    tiles = []  # (sample, window x1 y1 x2 y2)
+    if rng.random() < source.mosaic:
+        cx, cy = int(width * rng.uniform(0.3, 0.7)), int(height * rng.uniform(0.3, 0.7))
+        windows = [(0, 0, cx, cy), (cx, 0, width, cy), (0, cy, cx, height), (cx, cy, width, height)]
+        tiles = [(source.draw(rng), window) for window in windows]
+    else:
+        tiles = [(source.draw(rng), (0, 0, width, height))]
+    classes = len(tiles[0][0].known)
+    canvas = Canvas(
+        picture=np.full((height, width, 3), PAD, dtype=np.uint8),
+        boxes=np.zeros((0, 4), dtype=np.float32),
+        labels=np.zeros(0, dtype=np.int64),
+        regions=np.zeros((height, width), dtype=np.uint8),
+        known=np.ones((1, classes), dtype=bool),
+        background=np.ones(1, dtype=np.float32),
+    )
+    for sample, window in tiles:
+        place(canvas, sample, window, rng, mosaic=len(tiles) > 1)
+    return canvas
+
+
+def place(canvas: Canvas, sample: Sample, window, rng, mosaic: bool) -> None:
+    """Scales a picture and puts it into a window of the canvas, cut at the window's edges."""
+    x1, y1, x2, y2 = window
+    h, w = sample.picture.shape[:2]
+    fit = min((x2 - x1) / w, (y2 - y1) / h)
+    if mosaic:
+        scale = fit * rng.uniform(0.8, 1.6)
+    elif rng.random() < 0.6:
+        scale = fit * rng.uniform(0.85, 1.3)
+    else:
+        scale = fit * rng.uniform(0.35, 0.9)
+    stretch = rng.uniform(0.9, 1.1)
+    new_w, new_h = max(8, int(w * scale * stretch)), max(8, int(h * scale))
+    method = cv2.INTER_AREA if scale < 0.6 and rng.random() < 0.5 else cv2.INTER_LINEAR
+    resized = cv2.resize(sample.picture, (new_w, new_h), interpolation=method)
+    left = x1 + int(rng.integers(min(0, x2 - x1 - new_w), max(0, x2 - x1 - new_w) + 1))
+    top = y1 + int(rng.integers(min(0, y2 - y1 - new_h), max(0, y2 - y1 - new_h) + 1))
+    if not mosaic and rng.random() < 0.5 and new_w <= x2 - x1 and new_h <= y2 - y1:
+        left, top = x1, y1  # as the product's letterbox does
+    ax, ay = max(x1, left), max(y1, top)
+    bx, by = min(x2, left + new_w), min(y2, top + new_h)
+    canvas.picture[ay:by, ax:bx] = resized[ay - top : by - top, ax - left : bx - left]
+    canvas.regions[ay:by, ax:bx] = len(canvas.known)
+    canvas.known = np.concatenate([canvas.known, sample.known[None]])
+    canvas.background = np.append(canvas.background, np.float32(sample.background))
+
+    boxes = sample.boxes * np.float32([new_w / w, new_h / h] * 2) + np.float32([left, top] * 2)
+    labels = sample.labels.copy()
+    clipped = boxes.copy()
+    clipped[:, 0::2] = clipped[:, 0::2].clip(ax, bx)
+    clipped[:, 1::2] = clipped[:, 1::2].clip(ay, by)
+    size, whole = clipped[:, 2:] - clipped[:, :2], boxes[:, 2:] - boxes[:, :2]
+    visible = size.prod(axis=1) / np.maximum(whole.prod(axis=1), 1e-6)
+    labels[(visible < MIN_VISIBLE) | (size.min(axis=1, initial=1e9) < MIN_SIDE)] = IGNORE
+    keep = size.min(axis=1, initial=1e9) > 0
+    canvas.boxes = np.concatenate([canvas.boxes, clipped[keep]])
+    canvas.labels = np.concatenate([canvas.labels, labels[keep]])
+
+
+def turn(sample: Sample, rng) -> Sample:
+    """Mirrors left-right; a picture taken straight down may also be turned by quarter turns."""
+    picture, boxes = sample.picture, sample.boxes.copy()
+    if rng.random() < 0.5:
+        picture = picture[:, ::-1]
+        boxes[:, [0, 2]] = picture.shape[1] - boxes[:, [2, 0]]
+    if sample.nadir:
+        for _ in range(rng.integers(4)):  # a quarter turn: (x, y) -> (y, w - x)
+            w = picture.shape[1]
+            picture = np.rot90(picture)
+            boxes = np.stack([boxes[:, 1], w - boxes[:, 2], boxes[:, 3], w - boxes[:, 0]], axis=1)
+    return Sample(
+        np.ascontiguousarray(picture), boxes, sample.labels, sample.known, sample.background, sample.nadir
+    )
+
+
+def distort(picture: np.ndarray, rng) -> np.ndarray:
+    """Colour, light, blur, noise and JPEG damage. Same shape and type."""
+    if rng.random() < 0.7:
+        hsv = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)
+        ramp = np.arange(256)
+        hue = ((ramp + rng.uniform(-6, 6)) % 180).astype(np.uint8)
+        saturation = np.clip(ramp * rng.uniform(0.5, 1.5), 0, 255).astype(np.uint8)
+        value = np.clip(ramp * rng.uniform(0.65, 1.35), 0, 255).astype(np.uint8)
+        channels = [cv2.LUT(c, t) for c, t in zip(cv2.split(hsv), (hue, saturation, value))]
+        picture = cv2.cvtColor(cv2.merge(channels), cv2.COLOR_HSV2BGR)
+    if rng.random() < 0.15:  # dusk and street lamps
+        gamma, gain = rng.uniform(1.3, 2.4), rng.uniform(0.5, 0.95)
+        tint = rng.uniform(0.8, 1.15, 3)
+        ramp = 255 * gain * (np.arange(256) / 255) ** gamma
+        table = np.clip(ramp[:, None] * tint, 0, 255).astype(np.uint8)[None]
+        picture = cv2.LUT(picture, table)
+        noise = rng.integers(-10, 11, picture.shape, dtype=np.int16)
+        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.05:
+        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if rng.random() < 0.1:
+        picture = cv2.GaussianBlur(picture, (3, 3), rng.uniform(0.5, 1.2))
+    if rng.random() < 0.3:
+        quality = int(rng.integers(30, 90))
+        _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        picture = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    return picture
+
+
+def collate(canvases: list[Canvas]) -> dict:
+    """Batch: pictures [B, 3, H, W] uint8; the rest as lists, because their lengths differ."""
+    pictures = np.stack([c.picture for c in canvases])
+    return {
+        "pictures": torch.from_numpy(pictures).permute(0, 3, 1, 2),
+        "boxes": [torch.from_numpy(c.boxes) for c in canvases],
+        "labels": [torch.from_numpy(c.labels) for c in canvases],
+        # The middle pixel of each 8-pixel cell decides which picture the cell belongs to.
+        "regions": torch.from_numpy(np.stack([c.regions[4::8, 4::8] for c in canvases])),
+        "known": [torch.from_numpy(c.known) for c in canvases],
+        "background": [torch.from_numpy(c.background) for c in canvases],
+    }

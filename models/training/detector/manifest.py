@@ -1,0 +1,60 @@
+"""Reads and writes `model.toml`, the manifest beside every model.
+
+Fields: name, version, file, sha256 (of the model file), licence; [input] width, height,
+channels ("bgr" or "rgb"), scale, mean, std, letterbox ("top_left", "center", "stretch"), pad;
+[head] kind ("yolox", "yolov5", "yolov8", "detr") and nms_iou; [runtime] threads;
+[[classes]] name and threshold, in the order of the network's class channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_manifest(
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    input: dict,
+    head: dict,
+    classes: list[tuple[str, float]],
+    threads: int = 1,
+    file: str = "model.onnx",
+    licence: str = "Apache-2.0",
+) -> None:
+    """Writes folder/model.toml for the model file that is already in `folder`."""
+    lines = [
+        f"name = {_toml(name)}",
+        f"version = {_toml(version)}",
+        f"file = {_toml(file)}",
+        f"sha256 = {_toml(sha256_of(folder / file))}",
+        f"licence = {_toml(licence)}",
+        "",
+        "[input]",
+        *(f"{key} = {_toml(value)}" for key, value in input.items()),
+        "",
+        "[head]",
+        *(f"{key} = {_toml(value)}" for key, value in head.items()),
+        "",
+        "[runtime]",
+        f"threads = {threads}",
+    ]
+    for label, threshold in classes:
+        lines += ["", "[[classes]]", f"name = {_toml(label)}", f"threshold = {threshold:.2f}"]
+    (folder / "model.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml(value) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return str(value)

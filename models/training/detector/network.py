@@ -1,0 +1,210 @@
+"""YOLOX-nano in plain PyTorch, without batch normalisation.
+
+The published YOLOX-nano checkpoint reaches us as an ONNX file in which every
+batch normalisation is already folded into the convolution before it. This
+network has the same shape: each unit is convolution + bias + SiLU. Training
+therefore runs with the normalisation statistics frozen, as is usual for a short
+fine-tuning at a small batch size.
+
+Architecture (Ge et al., "YOLOX: Exceeding YOLO Series in 2021"): CSPDarknet
+with depthwise convolutions, path-aggregation neck, decoupled head; width 0.25,
+depth 0.33; strides 8, 16 and 32.
+
+Modules are declared in the order in which they run, because `seed.py` loads
+weights by walking the convolutions in that order.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+STRIDES = (8, 16, 32)
+HEAD_WIDTH = 64
+
+
+class Unit(nn.Module):
+    """Convolution with bias, then SiLU. [B, Cin, H, W] -> [B, Cout, H/stride, W/stride]."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1):
+        super().__init__()
+        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups)
+
+    def forward(self, x):
+        return F.silu(self.conv(x))
+
+
+class DepthwiseUnit(nn.Sequential):
+    """Depthwise 3x3 unit followed by a pointwise 1x1 unit."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int = 1):
+        super().__init__(Unit(c_in, c_in, 3, stride, groups=c_in), Unit(c_in, c_out))
+
+
+class Bottleneck(nn.Module):
+    """Pointwise unit and depthwise unit, with an optional residual connection."""
+
+    def __init__(self, channels: int, shortcut: bool):
+        super().__init__()
+        self.reduce = Unit(channels, channels)
+        self.expand = DepthwiseUnit(channels, channels)
+        self.shortcut = shortcut
+
+    def forward(self, x):
+        y = self.expand(self.reduce(x))
+        return x + y if self.shortcut else y
+
+
+class CspLayer(nn.Module):
+    """Cross-stage partial layer: half of the channels pass through `depth` bottlenecks."""
+
+    def __init__(self, c_in: int, c_out: int, depth: int, shortcut: bool):
+        super().__init__()
+        self.main = Unit(c_in, c_out // 2)
+        self.skip = Unit(c_in, c_out // 2)
+        self.blocks = nn.Sequential(*[Bottleneck(c_out // 2, shortcut) for _ in range(depth)])
+        self.merge = Unit(c_out, c_out)
+
+    def forward(self, x):
+        return self.merge(torch.cat([self.blocks(self.main(x)), self.skip(x)], dim=1))
+
+
+class SpatialPyramidPooling(nn.Module):
+    """Max pooling with windows 5, 9 and 13 beside the identity."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.reduce = Unit(channels, channels // 2)
+        self.merge = Unit(channels * 2, channels)
+
+    def forward(self, x):
+        x = self.reduce(x)
+        # A 9-window maximum is a 5-window maximum taken twice, a 13-window one three times.
+        p5 = F.max_pool2d(x, 5, 1, 2)
+        p9 = F.max_pool2d(p5, 5, 1, 2)
+        p13 = F.max_pool2d(p9, 5, 1, 2)
+        return self.merge(torch.cat([x, p5, p9, p13], dim=1))
+
+
+class Focus(nn.Module):
+    """Folds each 2x2 pixel block into channels, then a 3x3 unit. [B, 3, H, W] -> [B, 16, H/2, W/2]."""
+
+    def __init__(self, c_out: int):
+        super().__init__()
+        self.unit = Unit(12, c_out, 3)
+
+    def forward(self, x):
+        blocks = [x[..., 0::2, 0::2], x[..., 1::2, 0::2], x[..., 0::2, 1::2], x[..., 1::2, 1::2]]
+        return self.unit(torch.cat(blocks, dim=1))
+
+
+class Backbone(nn.Module):
+    """CSPDarknet. Returns features at strides 8, 16, 32 with 64, 128, 256 channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = Focus(16)
+        self.dark2 = nn.Sequential(DepthwiseUnit(16, 32, 2), CspLayer(32, 32, 1, True))
+        self.dark3 = nn.Sequential(DepthwiseUnit(32, 64, 2), CspLayer(64, 64, 3, True))
+        self.dark4 = nn.Sequential(DepthwiseUnit(64, 128, 2), CspLayer(128, 128, 3, True))
+        self.dark5 = nn.Sequential(
+            DepthwiseUnit(128, 256, 2), SpatialPyramidPooling(256), CspLayer(256, 256, 1, False)
+        )
+
+    def forward(self, x):
+        c3 = self.dark3(self.dark2(self.stem(x)))
+        c4 = self.dark4(c3)
+        return c3, c4, self.dark5(c4)
+
+
+class Neck(nn.Module):
+    """Path aggregation: top-down, then bottom-up. Same shapes out as in."""
+
+    def __init__(self):
+        super().__init__()
+        self.lateral = Unit(256, 128)
+        self.top_p4 = CspLayer(256, 128, 1, False)
+        self.reduce = Unit(128, 64)
+        self.top_p3 = CspLayer(128, 64, 1, False)
+        self.down_p3 = DepthwiseUnit(64, 64, 2)
+        self.bottom_p4 = CspLayer(128, 128, 1, False)
+        self.down_p4 = DepthwiseUnit(128, 128, 2)
+        self.bottom_p5 = CspLayer(256, 256, 1, False)
+
+    def forward(self, features):
+        c3, c4, c5 = features
+        l5 = self.lateral(c5)
+        p4 = self.top_p4(torch.cat([F.interpolate(l5, scale_factor=2.0), c4], dim=1))
+        l4 = self.reduce(p4)
+        n3 = self.top_p3(torch.cat([F.interpolate(l4, scale_factor=2.0), c3], dim=1))
+        n4 = self.bottom_p4(torch.cat([self.down_p3(n3), l4], dim=1))
+        n5 = self.bottom_p5(torch.cat([self.down_p4(n4), l5], dim=1))
+        return n3, n4, n5
+
+
+class LevelHead(nn.Module):
+    """Decoupled head of one level: raw [B, 4 + 1 + classes, H, W] (box, objectness, class logits)."""
+
+    def __init__(self, c_in: int, classes: int):
+        super().__init__()
+        self.stem = Unit(c_in, HEAD_WIDTH)
+        self.class_branch = nn.Sequential(*[DepthwiseUnit(HEAD_WIDTH, HEAD_WIDTH) for _ in range(2)])
+        self.class_logits = nn.Conv2d(HEAD_WIDTH, classes, 1)
+        self.box_branch = nn.Sequential(*[DepthwiseUnit(HEAD_WIDTH, HEAD_WIDTH) for _ in range(2)])
+        self.box = nn.Conv2d(HEAD_WIDTH, 4, 1)
+        self.objectness = nn.Conv2d(HEAD_WIDTH, 1, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        box_features = self.box_branch(x)
+        classes = self.class_logits(self.class_branch(x))
+        return torch.cat([self.box(box_features), self.objectness(box_features), classes], dim=1)
+
+
+class YoloxNano(nn.Module):
+    """The whole detector.
+
+    Input: [B, 3, H, W] float32, BGR, 0..255, H and W multiples of 32.
+    Output: [B, N, 5 + classes] with N = sum of H/s * W/s over the strides 8, 16, 32,
+    row-major within a level. The four box numbers are offsets (see `decode_boxes`);
+    objectness and classes are logits, or probabilities when `probabilities` is set,
+    which is how the network is exported.
+    """
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.classes = classes
+        self.probabilities = False
+        self.backbone = Backbone()
+        self.neck = Neck()
+        self.heads = nn.ModuleList(LevelHead(c, classes) for c in (64, 128, 256))
+
+    def forward(self, x):
+        levels = self.neck(self.backbone(x))
+        rows = [head(level).flatten(2) for head, level in zip(self.heads, levels)]
+        out = torch.cat(rows, dim=2).transpose(1, 2)
+        if self.probabilities:
+            return torch.cat([out[..., :4], out[..., 4:].sigmoid()], dim=2)
+        return out
+
+
+def anchor_points(height: int, width: int, device=None):
+    """Grid of the output rows: [N, 3] float32 of (column, row, stride) for an input of that size."""
+    points = []
+    for stride in STRIDES:
+        rows, columns = torch.meshgrid(
+            torch.arange(height // stride), torch.arange(width // stride), indexing="ij"
+        )
+        points.append(
+            torch.stack([columns, rows, torch.full_like(rows, stride)], dim=-1).reshape(-1, 3)
+        )
+    return torch.cat(points).float().to(device)
+
+
+def decode_boxes(offsets, points):
+    """Offsets [..., N, 4] -> boxes [..., N, 4] as (cx, cy, w, h) in input pixels."""
+    stride = points[:, 2:3]
+    centre = (offsets[..., :2] + points[:, :2]) * stride
+    size = offsets[..., 2:4].clamp(max=8.0).exp() * stride
+    return torch.cat([centre, size], dim=-1)

@@ -1,0 +1,108 @@
+"""Optimiser, learning rate over the run, and the moving average of the weights.
+
+The seed's batch normalisation is folded into its convolutions, so filters differ in size by a
+factor of a thousand. A plain Adam step, equal for all, would wreck the small filters and leave the
+large ones alone. `FilterAdam` therefore measures its step relative to the size that each filter had
+in the seed, which is what batch normalisation would have done.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+
+WARM_UP_STEPS = 100
+LAST_FRACTION = 0.03  # of the peak rate, at the end
+SMALLEST_FILTER = 0.1  # of its layer's size; smaller filters step as if they had this size
+
+
+def rate_factor(step: int, progress: float) -> float:
+    """Factor on the peak learning rate: linear warm-up by steps, then a cosine over progress 0..1."""
+    warm = min(1.0, (step + 1) / WARM_UP_STEPS)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return warm * (LAST_FRACTION + (1 - LAST_FRACTION) * cosine)
+
+
+def filter_size(parameter) -> torch.Tensor:
+    """Root mean square of each filter, broadcastable to the parameter; one value for a bias."""
+    layer = parameter.detach().square().mean().sqrt()
+    if parameter.dim() < 2:
+        return layer.clamp(min=0.05)
+    size = parameter.detach().square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return size.clamp(min=float(layer) * SMALLEST_FILTER)
+
+
+class FilterAdam(torch.optim.Optimizer):
+    """Adam with steps relative to the starting size of each filter; no weight decay."""
+
+    def __init__(self, groups, betas=(0.9, 0.99), eps=1e-10):
+        super().__init__(groups, {"lr": 0.0, "betas": betas, "eps": eps})
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p] = {
+                    "step": 0,
+                    "mean": torch.zeros_like(p),
+                    "square": torch.zeros_like(p),
+                    "size": filter_size(p),
+                }
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            b1, b2 = group["betas"]
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                state["step"] += 1
+                state["mean"].lerp_(p.grad, 1 - b1)
+                state["square"].lerp_(p.grad.square(), 1 - b2)
+                mean = state["mean"] / (1 - b1 ** state["step"])
+                root = (state["square"] / (1 - b2 ** state["step"])).sqrt_()
+                p.sub_(mean.div_(root.add_(group["eps"])).mul_(state["size"]), alpha=group["lr"])
+
+
+def make_optimizer(network, rate: float, seed_channels: list[int]) -> FilterAdam:
+    """Peak steps by part: backbone 1, neck and heads 2, new channels of the class layers 8.
+
+    The stem stays as it is. Class channels that come from the seed (`seed_channels`) step as the
+    heads do: faster, they forget classes of which the data has few boxes.
+    """
+    groups = {"backbone": [], "rest": [], "class_logits": []}
+    for name, parameter in network.named_parameters():
+        if name.startswith("backbone.stem"):
+            parameter.requires_grad_(False)
+            continue
+        key = "class_logits" if "class_logits" in name else name.split(".")[0]
+        groups[key if key in groups else "rest"].append(parameter)
+    factors = {"backbone": 1.0, "rest": 2.0, "class_logits": 8.0}
+    optimizer = FilterAdam(
+        {"params": groups[key], "lr": 0.0, "peak": rate * factor} for key, factor in factors.items()
+    )
+    for parameter in groups["class_logits"]:
+        size = optimizer.state[parameter]["size"].expand(len(parameter), *[1] * (parameter.dim() - 1)).clone()
+        size[seed_channels] *= factors["rest"] / factors["class_logits"]
+        optimizer.state[parameter]["size"] = size
+    return optimizer
+
+
+def set_rate(optimizer, factor: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+
+
+class MovingAverage:
+    """Exponential moving average of the weights; this is what is evaluated and shipped."""
+
+    def __init__(self, network, decay: float = 0.998):
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay, self.updates = decay, 0
+
+    @torch.no_grad()
+    def update(self, network) -> None:
+        self.updates += 1
+        keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for own, new in zip(self.network.parameters(), network.parameters()):
+            own.lerp_(new, 1 - keep)

@@ -1,0 +1,128 @@
+"""Checkpoint -> model folder: model.onnx, model.toml and training.json.
+
+    python export.py --checkpoint runs/first/last.pt --out ../lintel-nano
+
+Without --checkpoint it exports the seed itself: with the detector's classes (untrained, for tests
+of the programs around it), or with --coco-classes as it was published, for comparisons.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+import reference
+from detector.classes import load_classes, load_sources
+from detector.dataset import shared_data, shared_seed
+from detector.export import TOLERANCE, export_onnx, largest_difference
+from detector.manifest import sha256_of, write_manifest
+from detector.network import YoloxNano
+from detector.seed import COCO_CLASSES, load_teacher, start_from_seed
+
+VERSION = "0.1.0"
+NMS_IOU = 0.5
+FIRST_THRESHOLD = 0.35  # until evaluate.py has chosen one per class
+
+
+def input_table(width: int, height: int) -> dict:
+    """The manifest's [input] table."""
+    return {
+        "width": width, "height": height, "channels": "bgr", "scale": 1.0,
+        "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0], "letterbox": "top_left", "pad": 114,
+    }
+
+
+def real_inputs(spec: dict, count: int = 4) -> list[np.ndarray]:
+    """Network inputs made from pictures spread over the dev set."""
+    coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
+    records = coco["images"][:: len(coco["images"]) // count][:count]
+    inputs = []
+    for record in records:
+        picture = np.asarray(Image.open(shared_data() / record["file_name"]).convert("RGB"))
+        canvas, _ = reference.letterbox(picture, spec)
+        inputs.append(reference.normalise(canvas, spec))
+    return inputs
+
+
+def training_record(state: dict | None) -> dict:
+    """What the model card says about the training."""
+    sources, classes = load_sources(), load_classes()
+    coco = json.loads((shared_data() / "annotations_train.json").read_text(encoding="utf-8"))
+    names = {c["id"]: c["name"] for c in coco["categories"]}
+    source_of = {i["id"]: i["source"] for i in coco["images"]}
+    allowed = {name for name, row in sources.items() if row["decision"] == "train"}
+    boxes = Counter(
+        names[a["category_id"]]
+        for a in coco["annotations"]
+        if source_of[a["image_id"]] in allowed and not a.get("iscrowd")
+    )
+    record = {
+        "seed_sha256": sha256_of(shared_seed()),
+        "pictures": Counter(s for s in source_of.values() if s in allowed),
+        "boxes": {name: boxes[name] for name in classes.names},
+        "generic_boxes": {g["name"]: boxes[g["name"]] for g in classes.generics},
+    }
+    if state:
+        for key in ("step", "epochs", "batch", "rate"):
+            record[key] = round(state[key], 4)
+        record["minutes"] = round(state["seconds"] / 60, 1)
+        steps = [row["step"] for row in state["history"]]
+        sizes = Counter()
+        for row, length in zip(state["history"], np.diff([0, *steps])):
+            sizes[f"{row['width']}x{row['height']}"] += int(length)
+        record["steps_by_size"] = sizes
+        record["first_loss"], record["last_loss"] = state["history"][0]["loss"], state["history"][-1]["loss"]
+    return record
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Exports a checkpoint as a model folder.")
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--coco-classes", action="store_true", help="the seed as published")
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--height", type=int, default=384)
+    args = parser.parse_args()
+    classes, state = load_classes(), None
+    names, width, height = classes.names, args.width, args.height  # any size that 32 divides
+    if args.checkpoint:
+        state = torch.load(args.checkpoint, weights_only=True)
+        names = state["classes"]
+        network = YoloxNano(len(names))
+        network.load_state_dict(state["average"])
+    elif args.coco_classes:
+        names, network = COCO_CLASSES, load_teacher(shared_seed())
+    else:
+        network = start_from_seed(shared_seed(), names, classes.relatives)
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    export_onnx(network, args.out / "model.onnx", width, height)
+    spec = input_table(width, height)
+    difference = largest_difference(network, args.out / "model.onnx", real_inputs(spec))
+    if difference > TOLERANCE:
+        raise SystemExit(
+            f"{args.out / 'model.onnx'}: differs from PyTorch by {difference:.2e}, allowed {TOLERANCE}; "
+            "not usable, look at the export's warnings"
+        )
+    write_manifest(
+        args.out,
+        name=args.out.resolve().name,
+        version=VERSION,
+        input=spec,
+        head={"kind": "yolox", "nms_iou": NMS_IOU},
+        classes=[(name, FIRST_THRESHOLD) for name in names],
+    )
+    if not args.coco_classes:
+        record = training_record(state) | {"onnx_difference": difference}
+        (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"{args.out}: {len(names)} classes, {width}x{height}, ONNX differs by {difference:.1e}")
+
+
+if __name__ == "__main__":
+    main()

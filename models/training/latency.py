@@ -1,0 +1,56 @@
+"""Times a model on one thread: `python latency.py --model ../lintel-nano --out latency.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from reference import Detector
+
+WARM_UP, RUNS = 10, 100
+
+
+def processor() -> str:
+    """The processor's name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Times a model on one thread.")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    detector = Detector(args.model)
+    spec = detector.manifest["input"]
+    pixels = np.full((1, 3, spec["height"], spec["width"]), 114, dtype=np.float32)
+    feed = {detector.session.get_inputs()[0].name: pixels}
+    times, busy = [], []
+    for run in range(WARM_UP + RUNS):
+        began, work = time.perf_counter(), time.thread_time()
+        detector.session.run(None, feed)
+        if run >= WARM_UP:
+            times.append((time.perf_counter() - began) * 1000)
+            busy.append((time.thread_time() - work) * 1000)
+    report = {
+        "processor_ms": round(float(np.median(busy)), 1),  # not counting time taken by other programs
+        "median_ms": round(float(np.median(times)), 1),
+        "p10_ms": round(float(np.percentile(times, 10)), 1),
+        "p90_ms": round(float(np.percentile(times, 90)), 1),
+        "threads": detector.manifest["runtime"]["threads"],
+        "onnxruntime": onnxruntime.__version__,
+        "processor": processor(),
+    }
+    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(report)
+
+
+if __name__ == "__main__":
+    main()
