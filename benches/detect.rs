@@ -26,6 +26,9 @@ fn picture(root: &Path) -> Picture {
     }
 }
 
+/// One of the times that a detector takes.
+type Part = fn(&Timing) -> Duration;
+
 fn parts(c: &mut Criterion) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = root.join(".cache/onnxruntime/libonnxruntime.so");
@@ -35,7 +38,7 @@ fn parts(c: &mut Criterion) {
     let picture = picture(root);
     let whole = Tiling { columns: 1, rows: 1, overlap: 0.0 };
     let mut group = c.benchmark_group("detect_1080p");
-    let parts: [(&str, fn(&Timing) -> Duration); 3] =
+    let parts: [(&str, Part); 3] =
         [("letterbox", |t| t.letterbox), ("network", |t| t.run), ("head", |t| t.head)];
     for (name, part) in parts {
         group.bench_function(name, |b| {
