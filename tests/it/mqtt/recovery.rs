@@ -96,6 +96,7 @@ fn a_receiver_that_is_killed_in_the_middle_of_a_clip_goes_on_where_it_was() {
     let newest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(dir.join("event.json")).expect("event.json")).expect("JSON");
     assert_eq!(newest["type"], "cn.lintel.violation.updated");
+    wait_for("the complete line", || receiver.stdout().contains("complete"));
     let stdout = receiver.stdout();
     assert_eq!(stdout.matches("opened").count(), 1, "{stdout}");
     assert_eq!(stdout.matches("clip.mp4").count(), 1, "{stdout}");

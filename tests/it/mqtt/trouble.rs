@@ -21,6 +21,13 @@ fn wait_for_error(node: &Node, words: &str) {
     assert_eq!(node.outbox.stats().messages, 1, "the event stays");
 }
 
+/// `join` must come back although nothing can be sent, and the event must stay.
+fn stop_without_flush(mut node: Node) -> TempDir {
+    node.stop();
+    assert_eq!(node.outbox.stats().messages, 1);
+    node.dir
+}
+
 #[test]
 fn tls_with_client_certificates_carries_an_event_and_a_still() {
     let pki = Pki::new();
@@ -111,6 +118,9 @@ fn a_broker_that_is_down_at_the_start_gets_everything_when_it_comes() {
     broker.stop();
     let node = Node::new(&broker.config("node-1"));
     node.append(vec![message(event_id(1), Transition::Opened, 0)], vec![]);
+    wait_for_error(&node, "nothing listens there");
+    let dir = stop_without_flush(node);
+    let node = Node::on(dir, &broker.config("node-1"));
     wait_for_error(&node, "nothing listens there");
     broker.start();
     let seen = observer.until(|seen| seen.topic.ends_with("/event"));

@@ -102,12 +102,15 @@ fn sample_media() -> Vec<OutMedia> {
         .collect()
 }
 
+/// Through its own type, which keeps the order of the fields.
+fn pretty<T: serde::Serialize + serde::de::DeserializeOwned>(payload: &[u8]) -> String {
+    let message: T = serde_json::from_slice(payload).expect("our own message");
+    assert_eq!(serde_json::to_vec(&message).expect("JSON"), payload);
+    serde_json::to_string_pretty(&message).expect("JSON")
+}
+
 /// Name, topic and text of each example in docs/mqtt.md, made by the functions that the node uses.
 fn examples() -> Vec<(&'static str, String, String)> {
-    let pretty = |payload: &[u8]| {
-        let value: Value = serde_json::from_slice(payload).expect("JSON");
-        serde_json::to_string_pretty(&value).expect("JSON")
-    };
     let event = event_id(1);
     let mut all: Vec<(&'static str, String, String)> = [
         ("opened", Transition::Opened),
@@ -119,14 +122,14 @@ fn examples() -> Vec<(&'static str, String, String)> {
     .zip(0..)
     .map(|((name, transition), revision)| {
         let m = message(event, transition, revision);
-        (name, m.topic, pretty(&m.payload))
+        (name, m.topic, pretty::<CloudEvent<EventData>>(&m.payload))
     })
     .collect();
     let manifest = json!({ "event": event.to_string(), "camera": "gate", "missing": [] });
     let at = WallTime(1_795_321_910_000_000);
     let evidence =
         evidence_message(&topics(), "node-1", &"gate".into(), event, at, manifest, &sample_media());
-    all.push(("evidence", evidence.topic, pretty(&evidence.payload)));
+    all.push(("evidence", evidence.topic, pretty::<CloudEvent<EvidenceData>>(&evidence.payload)));
 
     let dir = tempfile::TempDir::new().expect("temp dir");
     let outbox = super::open(dir.path());
@@ -136,7 +139,7 @@ fn examples() -> Vec<(&'static str, String, String)> {
         panic!("the file does not exist")
     };
     let lost = lintel::publish::wire::lost_message(&topics(), "node-1", at, &lost);
-    all.push(("lost", lost.topic, pretty(&lost.payload)));
+    all.push(("lost", lost.topic, pretty::<CloudEvent<LostData>>(&lost.payload)));
 
     let chunk = MediaChunk {
         event,
@@ -196,7 +199,8 @@ fn the_examples_in_the_documentation_are_what_the_program_writes() {
         let (open, close) = (format!("<!-- example {name} -->\n"), "<!-- end -->");
         let start = text.find(&open).unwrap_or_else(|| panic!("no example {name}")) + open.len();
         let end = start + text[start..].find(close).expect("an end");
-        let block = format!("`{topic}`\n\n```json\n{body}\n```\n");
+        let language = if name == "chunk" { "text" } else { "json" };
+        let block = format!("`{topic}`\n\n```{language}\n{body}\n```\n");
         if bless() {
             text.replace_range(start..end, &block);
         } else {
