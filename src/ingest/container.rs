@@ -1,7 +1,7 @@
 //! Takes: an mp4, mkv or ts file. Gives: its video's access units in decode order, on request.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -14,6 +14,8 @@ use crate::base::{MediaTime, monotonic};
 
 /// A local disk that gives nothing for this long is broken.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
+/// A container interleaves its streams: video that has not begun this long after the sound is not there.
+const FIND_DEADLINE: Duration = Duration::from_secs(5);
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
 /// Pull-based: reads on only as units are taken. Times count from the first unit, which has 0.
@@ -30,7 +32,16 @@ pub(super) struct UnitReader {
 #[derive(Default)]
 struct Found {
     linked: bool,
+    /// The container has told of everything in it.
+    complete: bool,
     others: Vec<String>,
+}
+
+impl Found {
+    /// Only other things were found, and the container told of everything or had `time` enough to.
+    fn nothing_usable(&self, time: Duration) -> bool {
+        !self.linked && (self.complete || (!self.others.is_empty() && time > FIND_DEADLINE))
+    }
 }
 
 impl UnitReader {
@@ -57,7 +68,7 @@ impl UnitReader {
     }
 
     fn read(&mut self) -> Result<Option<Unit>, IngestError> {
-        let deadline = monotonic() + READ_DEADLINE;
+        let (began, deadline) = (monotonic(), monotonic() + READ_DEADLINE);
         while monotonic() < deadline {
             if let Some(sample) = self.pipeline.sink.try_pull_sample(POLL) {
                 let Some(mut unit) = unit(&sample, self.last) else { continue };
@@ -72,21 +83,31 @@ impl UnitReader {
             if self.pipeline.sink.is_eos() {
                 return Ok(None);
             }
+            // With nothing linked, neither an error nor an end need come.
+            if self.lock().nothing_usable(began.elapsed()) {
+                return Err(self.without_video());
+            }
         }
         Err(file_error(&self.path, format!("nothing came for {} s", READ_DEADLINE.as_secs())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn error(&self) -> Option<IngestError> {
         let message = self.pipeline.inner.bus()?.pop_filtered(&[gst::MessageType::Error])?;
         let gst::MessageView::Error(error) = message.view() else { return None };
-        if !self.found.lock().unwrap_or_else(PoisonError::into_inner).others.is_empty() {
+        let found = self.lock();
+        if !found.linked && !found.others.is_empty() {
+            drop(found);
             return Some(self.without_video());
         }
         Some(file_error(&self.path, error.error()))
     }
 
     fn without_video(&self) -> IngestError {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.lock();
         if found.linked || found.others.is_empty() {
             return file_error(&self.path, "there is no video in it");
         }
@@ -145,8 +166,27 @@ fn demux(path: &Path) -> Result<(Pipeline, Arc<Mutex<Found>>), IngestError> {
                 }
             }
             Some(_) => {}
-            None => found.others.extend(caps.structure(0).map(|s| s.name().to_string())),
+            None => {
+                let name = caps.structure(0).map(|s| s.name().to_string());
+                let known = name.as_ref().is_some_and(|n| found.others.contains(n));
+                found.others.extend(name.filter(|_| !known));
+            }
         }
+    });
+    // Sound and pictures are not parsed further: only video is wanted, and a parser may swallow a short stream whole.
+    let seen = found.clone();
+    parse.connect("autoplug-continue", false, move |args| {
+        let caps = args.get(2)?.get::<gst::Caps>().ok()?;
+        let name = caps.structure(0)?.name().to_string();
+        let foreign = name.starts_with("image/") || name.starts_with("audio/");
+        if foreign {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).others.push(name);
+        }
+        Some((!foreign).to_value())
+    });
+    let seen = found.clone();
+    parse.connect_no_more_pads(move |_| {
+        seen.lock().unwrap_or_else(PoisonError::into_inner).complete = true;
     });
     Ok((pipeline, found))
 }

@@ -1,4 +1,5 @@
 //! Nothing grows over reconnects. Measured in a process of its own: the other tests would be counted too.
+//! The figures: `cargo test --test it ingest::growth -- --nocapture`.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -91,21 +92,23 @@ async fn two_hundred_reconnects_of_eight_cameras_leave_no_trace() {
     if elsewhere("ingest::growth::two_hundred_reconnects_of_eight_cameras_leave_no_trace") {
         return;
     }
-    let mut fleet = Fleet::start(8, Transport::Tcp).await;
-    fleet.reconnect(2).await;
-    let (memory_before, threads_before) = size();
-    fleet.reconnect(25).await;
-    let (memory, threads) = size();
-    let reconnects: u64 = fleet.cameras.iter().map(|c| c.stats.snapshot().reconnects.total()).sum();
-    println!(
-        "{reconnects} reconnects of 8 cameras: {:.1} -> {:.1} MB, {threads_before} -> {threads} threads",
-        memory_before as f64 / 1e6,
-        memory as f64 / 1e6,
-    );
-    assert!(reconnects >= 27 * 8, "{reconnects}");
-    assert_eq!(threads, threads_before);
-    assert!(memory < memory_before + 20_000_000, "{memory_before} -> {memory}");
-    fleet.stop().await;
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let mut fleet = Fleet::start(8, transport).await;
+        fleet.reconnect(2).await;
+        let (memory_before, threads_before) = size();
+        fleet.reconnect(25).await;
+        let (memory, threads) = size();
+        let reconnects: u64 = fleet.cameras.iter().map(|c| c.stats.snapshot().reconnects.total()).sum();
+        println!(
+            "{reconnects} reconnects of 8 cameras over {transport:?}: {:.1} -> {:.1} MB, {threads_before} -> {threads} threads",
+            memory_before as f64 / 1e6,
+            memory as f64 / 1e6,
+        );
+        assert!(reconnects >= 27 * 8, "{reconnects}");
+        assert_eq!(threads, threads_before);
+        assert!(memory < memory_before + 20_000_000, "{memory_before} -> {memory}");
+        fleet.stop().await;
+    }
 }
 
 /// Processor time of this process so far, in seconds (proc(5): utime and stime in clock ticks of 10 ms).
