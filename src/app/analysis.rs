@@ -122,7 +122,8 @@ impl Analysis {
     }
 
     fn checkpoint(&self, cameras: &BTreeSet<CameraId>) {
-        let states = self.scenes.iter().filter(|(id, _)| cameras.contains(*id)).map(|(id, s)| (id, s.state()));
+        let states =
+            self.scenes.iter().filter(|(id, _)| cameras.contains(*id)).map(|(id, s)| (id, s.state()));
         if !cameras.is_empty() {
             self.recorder.checkpoint(states);
         }
@@ -130,10 +131,7 @@ impl Analysis {
 
     fn tell(&self, camera: &CameraId) {
         let Some(scene) = self.scenes.get(camera) else { return };
-        let status = SceneStatus {
-            open_events: scene.open_events() as u64,
-            suppressed: scene.suppressed(),
-        };
+        let status = SceneStatus { open_events: scene.open_events() as u64, suppressed: scene.suppressed() };
         let mut all = self.status.cameras.lock().unwrap_or_else(PoisonError::into_inner);
         if all.get(camera).map_or(0, |before| before.suppressed) < status.suppressed {
             tracing::warn!(

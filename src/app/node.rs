@@ -1,5 +1,6 @@
 //! A running node: every stage from the outbox up to the cameras, and the way down again.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -17,7 +18,9 @@ use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
 use crate::decode::{DecodeError, DecodePool, DecoderChoice};
 use crate::detect::{DetectPool, Detections, Detector, Manifest, ModelError, Runtime};
-use crate::evidence::{ClipOutcome, ClipService, EvidenceError, enforce_quota, evidence_root, remove_unfinished};
+use crate::evidence::{
+    ClipOutcome, ClipService, EvidenceError, enforce_quota, event_dir, evidence_root, remove_unfinished,
+};
 use crate::ingest::{CameraHandle, EncodedFrame, spawn_camera};
 use crate::outbox::{Outbox, OutboxError};
 use crate::publish::{PublishError, Publisher, PublisherHandle};
@@ -169,7 +172,8 @@ impl Node {
         let looked_at = config.cameras.iter().map(|c| (c.id.clone(), c.tiling, c.interval)).collect();
         // The receiver outlives the detectors, so a failed send means only that the node is stopping.
         let decide = Arc::new(move |seen: Detections| drop(sender.send(seen)));
-        let detect = DetectPool::start(detectors, looked_at, decide, detect_stop.clone()).map_err(AppError::Thread)?;
+        let detect =
+            DetectPool::start(detectors, looked_at, decide, detect_stop.clone()).map_err(AppError::Thread)?;
         let detect = Arc::new(detect);
 
         let decode_stop = Shutdown::new();
@@ -205,7 +209,8 @@ impl Node {
         let http = match config.http.listen {
             Some(address) => {
                 let status = Arc::clone(&status);
-                let server = HttpServer::start(address, Arc::new(move || status.snapshot()), http_stop.clone())?;
+                let server =
+                    HttpServer::start(address, Arc::new(move || status.snapshot()), http_stop.clone())?;
                 tracing::info!("metrics and health on http://{}", server.address());
                 Some(server)
             }
@@ -235,12 +240,27 @@ impl Node {
 
     fn enforce_quota(&self) {
         let evidence = &self.config.evidence;
-        let delivered = |event| self.outbox.is_delivered(event).unwrap_or(false);
-        let root = evidence_root(&self.config.node.data_dir);
+        let data_dir = &self.config.node.data_dir;
+        let done = RefCell::new(Vec::new());
+        let delivered = |event| {
+            let delivered =
+                self.outbox.is_delivered(event).unwrap_or(false) && !self.recorder.owes_clip(event);
+            if delivered {
+                done.borrow_mut().push(event);
+            }
+            delivered
+        };
+        let root = evidence_root(data_dir);
         match enforce_quota(&root, evidence.quota_bytes, evidence.min_free_bytes, delivered) {
             Ok(report) if report.freed_bytes > 0 => tracing::info!(?report, "old evidence deleted"),
             Ok(_) => {}
             Err(error) => tracing::warn!("the evidence quota is not looked at: {}", error_chain(&error)),
+        }
+        // Whose folder is gone needs no delivered mark any more.
+        for event in done.into_inner().into_iter().filter(|event| !event_dir(data_dir, *event).exists()) {
+            if let Err(error) = self.outbox.forget(event) {
+                tracing::warn!(%event, "{}", error_chain(&error));
+            }
         }
     }
 
@@ -340,14 +360,18 @@ fn restore(
             (Some(_), Err(error)) => {
                 tracing::error!(%camera, %error, "the stored state of the rules is not readable: they begin anew");
             }
-            (None, _) => tracing::warn!(%camera, "the camera has stored rules but is not in the config any more"),
+            (None, _) => {
+                tracing::warn!(%camera, "the camera has stored rules but is not in the config any more")
+            }
         }
     }
     let mut dossiers = Vec::new();
     for (key, value) in outbox.states(dossier::PREFIX)? {
         match serde_json::from_slice(&value) {
             Ok(dossier) => dossiers.push(dossier),
-            Err(error) => tracing::error!(key, %error, "a stored dossier is not readable: its event gets no manifest"),
+            Err(error) => {
+                tracing::error!(key, %error, "a stored dossier is not readable: its event gets no manifest")
+            }
         }
     }
     Ok(recorder.restore(dossiers))

@@ -16,10 +16,10 @@ use crate::base::{CameraId, Shutdown, WallTime};
 use crate::config::{CameraConfig, Config, ViolationClass};
 use crate::decode::Picture;
 use crate::evidence::{
-    ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, Manifest, Missing, StillJob, StillWriter,
-    event_dir, write_manifest,
+    ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, Manifest, Missing, StillJob,
+    StillWriter, event_dir, write_manifest,
 };
-use crate::outbox::{Appended, Batch, Outbox, OutboxError, OutMedia};
+use crate::outbox::{Appended, Batch, OutMedia, Outbox, OutboxError};
 use crate::publish::Topics;
 use crate::publish::wire::{EventFacts, EvidenceState, MissingEvidence, event_message, evidence_message};
 use crate::rules::{RulesState, Transition, Violation};
@@ -50,6 +50,14 @@ pub(super) struct Recorder {
     dossiers: Mutex<BTreeMap<Uuid, Dossier>>,
     counts: Counts,
     shutdown: Shutdown,
+}
+
+/// One transition with what surrounds it.
+struct Step<'a> {
+    camera: &'a CameraConfig,
+    class: &'a ViolationClass,
+    violation: &'a Violation,
+    picture: Option<&'a Picture>,
 }
 
 #[derive(Default)]
@@ -107,7 +115,7 @@ impl Recorder {
             let mut evidence = EvidenceState::default();
             if let Some(dir) = self.media_dir.as_ref().map(|dir| event_dir(dir, violation.id)) {
                 let dossier = held.entry(violation.id).or_insert_with(|| self.new_dossier(camera, violation));
-                self.add_stills(dossier, &dir, &mut batch, camera, class, violation, picture);
+                self.add_stills(dossier, &dir, &mut batch, &Step { camera, class, violation, picture });
                 clips.extend(dossier.clip.clone().filter(|_| violation.transition == Transition::Opened));
                 evidence = evidence_state(dossier);
                 store_dossier(&mut held, violation.id, &mut batch);
@@ -165,6 +173,11 @@ impl Recorder {
         self.commit(&Batch { state, ..Batch::default() });
     }
 
+    /// Is a clip of this event still to be cut? Then its folder must stay.
+    pub fn owes_clip(&self, event: Uuid) -> bool {
+        self.lock().get(&event).is_some_and(|dossier| dossier.clip.is_some())
+    }
+
     pub fn counts(&self) -> EventCounts {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         EventCounts {
@@ -190,16 +203,8 @@ impl Recorder {
         Dossier { manifest, clip, ended: false }
     }
 
-    fn add_stills(
-        &self,
-        dossier: &mut Dossier,
-        dir: &Path,
-        batch: &mut Batch,
-        camera: &CameraConfig,
-        class: &ViolationClass,
-        violation: &Violation,
-        picture: Option<&Picture>,
-    ) {
+    fn add_stills(&self, dossier: &mut Dossier, dir: &Path, batch: &mut Batch, step: &Step<'_>) {
+        let Step { camera, class, violation, picture } = *step;
         let kind = match violation.transition {
             Transition::Opened => EvidenceKind::Still,
             Transition::Closed | Transition::Expired => EvidenceKind::Closed,
@@ -214,8 +219,11 @@ impl Recorder {
                 self.missing(stills.missing.len());
                 batch.media.extend(stills.files.iter().map(|file| media(violation.id, file)));
                 let manifest = dossier.manifest.clone().with_files(&stills.files, &stills.missing);
-                dossier.manifest =
-                    if kind == EvidenceKind::Still { manifest.with_picture(&picture.capture) } else { manifest };
+                dossier.manifest = if kind == EvidenceKind::Still {
+                    manifest.with_picture(&picture.capture)
+                } else {
+                    manifest
+                };
             }
             None => {
                 self.missing(1);
@@ -284,13 +292,18 @@ impl Recorder {
                 }
                 Err(error) => {
                     if !told {
-                        tracing::error!("waiting with a record until the outbox takes it: {}", error_chain(&error));
+                        tracing::error!(
+                            "waiting with a record until the outbox takes it: {}",
+                            error_chain(&error)
+                        );
                         told = true;
                     }
                 }
             }
             if self.shutdown.wait(Duration::from_secs(1)) {
-                tracing::error!("stopped while the outbox took nothing: the step is made again at the next start");
+                tracing::error!(
+                    "stopped while the outbox took nothing: the step is made again at the next start"
+                );
                 return;
             }
             self.counts.outbox_full_seconds.fetch_add(1, Ordering::Relaxed);
@@ -323,10 +336,8 @@ fn evidence_state(dossier: &Dossier) -> EvidenceState {
         expected.push(kind_name(EvidenceKind::Clip));
     }
     expected.push(kind_name(EvidenceKind::Manifest));
-    let missing = |missing: &Missing| MissingEvidence {
-        kind: kind_name(missing.kind),
-        reason: missing.reason.clone(),
-    };
+    let missing =
+        |missing: &Missing| MissingEvidence { kind: kind_name(missing.kind), reason: missing.reason.clone() };
     EvidenceState { expected, missing: dossier.manifest.missing.iter().map(missing).collect() }
 }
 

@@ -56,14 +56,10 @@ pub fn replay(
     let mut detector = Detector::open(&runtime, model, config.detect.threads)?;
     let choice = DecoderChoice::new(&config.decode)?;
     let lines = Arc::new(Lines { out: Mutex::new(out) });
-    let recorder = Recorder::new(
-        Arc::clone(&config),
-        lines,
-        options.evidence.clone(),
-        generator(model),
-        stop.clone(),
-    )?;
-    let mut clips = Clips { cutter: ClipCutter::new()?, data_dir: options.evidence.clone(), waiting: Vec::new() };
+    let recorder =
+        Recorder::new(Arc::clone(&config), lines, options.evidence.clone(), generator(model), stop.clone())?;
+    let mut clips =
+        Clips { cutter: ClipCutter::new()?, data_dir: options.evidence.clone(), waiting: Vec::new() };
     let mut scenes = scene::build(&config, model);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
@@ -192,7 +188,10 @@ impl Store for Lines {
     fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         for message in batch.messages.iter().filter(|message| message.topic.ends_with("/event")) {
-            let written = out.write_all(&message.payload).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+            let written = out
+                .write_all(&message.payload)
+                .and_then(|()| out.write_all(b"\n"))
+                .and_then(|()| out.flush());
             if let Err(error) = written {
                 tracing::error!(%error, "an event line could not be written");
             }

@@ -42,7 +42,10 @@ pub(super) struct NodeStatus {
 }
 
 impl NodeStatus {
-    #[expect(clippy::too_many_arguments, reason = "one place wires all stages; a struct of the same names says no more")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one place wires all stages; a struct of the same names says no more"
+    )]
     pub fn new(
         config: Arc<Config>,
         outbox: Arc<Outbox>,
@@ -56,7 +59,21 @@ impl NodeStatus {
     ) -> Self {
         let topics = Topics::new(&config.mqtt.topic_prefix, &config.node.id);
         let (started, ready, told) = (monotonic(), AtomicBool::new(true), Mutex::default());
-        Self { config, topics, outbox, publish, recorder, analysis, detect, decode, cameras, rings, started, ready, told }
+        Self {
+            config,
+            topics,
+            outbox,
+            publish,
+            recorder,
+            analysis,
+            detect,
+            decode,
+            cameras,
+            rings,
+            started,
+            ready,
+            told,
+        }
     }
 
     pub fn not_ready(&self) {
@@ -98,7 +115,8 @@ impl NodeStatus {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, stats) in &self.cameras {
             let ingest = stats.snapshot();
-            let known = told.get(id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < TELL_AGAIN);
+            let known =
+                told.get(id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < TELL_AGAIN);
             if known {
                 continue;
             }

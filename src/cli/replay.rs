@@ -66,7 +66,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let id = CameraId::new(id);
         if !loaded.config.cameras.iter().any(|camera| camera.id == id) {
             let known: Vec<_> = loaded.config.cameras.iter().map(|camera| camera.id.as_str()).collect();
-            bail!("--camera {id}: {} has no such camera; it has: {}", args.config.display(), known.join(", "));
+            bail!(
+                "--camera {id}: {} has no such camera; it has: {}",
+                args.config.display(),
+                known.join(", ")
+            );
         }
         if footage.iter().any(|(other, _)| *other == id) {
             bail!("--camera {id} is given twice; one recording a camera");

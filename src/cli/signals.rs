@@ -36,7 +36,10 @@ async fn next(term: &mut Signal, int: &mut Signal) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the operator insists; the outbox survives a kill at any point")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the operator insists; the outbox survives a kill at any point"
+)]
 fn end_at_once() -> ! {
     eprintln!("second signal: ended at once, the outbox keeps what was not sent");
     std::process::exit(130)

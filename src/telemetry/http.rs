@@ -45,12 +45,14 @@ impl HttpServer {
         let router = router(source);
         let serve = move || {
             let stop = async move { shutdown.cancelled().await };
-            let served = runtime.block_on(async { axum::serve(listener, router).with_graceful_shutdown(stop).await });
+            let served =
+                runtime.block_on(async { axum::serve(listener, router).with_graceful_shutdown(stop).await });
             if let Err(error) = served {
                 tracing::error!(%error, "metrics and health are gone: the HTTP server ended");
             }
         };
-        let thread = std::thread::Builder::new().name("http".into()).spawn(serve).map_err(TelemetryError::Thread)?;
+        let thread =
+            std::thread::Builder::new().name("http".into()).spawn(serve).map_err(TelemetryError::Thread)?;
         Ok(Self { address, thread })
     }
 

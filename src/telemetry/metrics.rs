@@ -29,10 +29,18 @@ impl Collector for Node {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let node = &self.0;
         let mut out = Out(&mut encoder);
-        out.gauge("lintel_up", "1 while the node is ready and its rules thread answers", f64::from(node.healthy()))?;
+        out.gauge(
+            "lintel_up",
+            "1 while the node is ready and its rules thread answers",
+            f64::from(node.healthy()),
+        )?;
         out.gauge("lintel_uptime_seconds", "Since the start", node.uptime_s as f64)?;
         out.gauge("lintel_detect_load", "Used share of the detect workers' time, 0 to 1", node.detect_load)?;
-        out.gauge("lintel_detect_run_seconds", "Time in the model for one picture", node.detect_run_ms / 1e3)?;
+        out.gauge(
+            "lintel_detect_run_seconds",
+            "Time in the model for one picture",
+            node.detect_run_ms / 1e3,
+        )?;
         out.gauge("lintel_broker_connected", "1 while connected", f64::from(node.publish.connected))?;
         out.counter("lintel_broker_reconnects", "Connections lost", node.publish.reconnects)?;
         out.counter("lintel_published", "Records that the broker acknowledged", node.publish.acked)?;
@@ -41,7 +49,11 @@ impl Collector for Node {
         out.gauge("lintel_outbox_media", "Media files that wait", node.outbox.media as f64)?;
         out.gauge("lintel_outbox_media_bytes", "Their size", node.outbox.media_bytes as f64)?;
         out.counter("lintel_outbox_media_refused", "Files over outbox.max_mb", node.outbox.media_refused)?;
-        out.counter("lintel_outbox_full_seconds", "Time without room for a record", node.events.outbox_full_seconds)?;
+        out.counter(
+            "lintel_outbox_full_seconds",
+            "Time without room for a record",
+            node.events.outbox_full_seconds,
+        )?;
         out.counter("lintel_events_opened", "Suspected violations", node.events.opened)?;
         out.counter("lintel_events_updated", "Told again", node.events.updated)?;
         out.counter("lintel_events_closed", "Seen to be cleared", node.events.closed)?;
@@ -52,6 +64,7 @@ impl Collector for Node {
 }
 
 type Value = fn(&CameraSnapshot) -> f64;
+type Count = fn(&CameraSnapshot) -> u64;
 
 impl Node {
     fn cameras(&self, out: &mut Out<'_, '_>) -> fmt::Result {
@@ -76,12 +89,16 @@ impl Node {
         for (name, help, value) in gauges {
             out.family(name, help, MetricType::Gauge, &self.0, |c| ConstGauge::new(value(c)))?;
         }
-        let counters: [(&str, &str, fn(&CameraSnapshot) -> u64); 12] = [
+        let counters: [(&str, &str, Count); 12] = [
             ("lintel_camera_frames", "Access units received", |c| c.ingest.frames),
             ("lintel_camera_bytes", "Bytes received", |c| c.ingest.bytes),
             ("lintel_camera_lost_packets", "RTP packets that never came", |c| c.ingest.lost_packets),
-            ("lintel_camera_reconnects", "Connections and attempts that failed", |c| c.ingest.reconnects.total()),
-            ("lintel_camera_key_frames_missing", "Spells without key frames", |c| c.ingest.key_frames_missing),
+            ("lintel_camera_reconnects", "Connections and attempts that failed", |c| {
+                c.ingest.reconnects.total()
+            }),
+            ("lintel_camera_key_frames_missing", "Spells without key frames", |c| {
+                c.ingest.key_frames_missing
+            }),
             ("lintel_camera_ring_evicted_bytes", "Made room for newer footage", |c| c.ring.evicted_bytes),
             ("lintel_camera_pictures", "Decoded", |c| c.decode.pictures),
             ("lintel_camera_decode_failed", "Frames that gave no picture", |c| c.decode.failed),

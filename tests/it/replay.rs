@@ -57,7 +57,8 @@ fn check_evidence(folder: &Path) {
         assert_eq!(file["sha256"], format!("{:x}", Sha256::digest(&content)));
     }
     let clip = folder.join("clip.mp4");
-    let said = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&clip).args(["-f", "null", "-"]).output();
+    let said =
+        Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&clip).args(["-f", "null", "-"]).output();
     let said = said.expect("ffmpeg");
     assert!(said.status.success() && said.stderr.is_empty(), "{}", String::from_utf8_lossy(&said.stderr));
 }

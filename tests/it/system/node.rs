@@ -35,7 +35,9 @@ impl Node {
         let tls = pki.map_or_else(String::new, |pki| {
             let at = |name: &str| pki.path(name).display().to_string();
             let (ca, cert, key) = (at("ca.pem"), at("client.pem"), at("client.key"));
-            format!("ca_file = \"{ca}\"\nclient_cert_file = \"{cert}\"\nclient_key_file = \"{key}\"\n")
+            format!(
+                "tls = {{ ca_file = \"{ca}\", client_cert_file = \"{cert}\", client_key_file = \"{key}\" }}\n"
+            )
         });
         let config = format!(
             r#"
@@ -135,7 +137,9 @@ hysteresis = [2, 3]
     }
 
     pub fn wait_until_streaming(&self) {
-        wait_for("the camera to stream", || self.health()["cameras"]["gate"]["ingest"]["state"] == "streaming");
+        wait_for("the camera to stream", || {
+            self.health()["cameras"]["gate"]["ingest"]["state"] == "streaming"
+        });
     }
 
     pub fn analysed(&self) -> u64 {
@@ -208,7 +212,8 @@ impl Receiver {
             for folder in folders(&day) {
                 let Ok(state) = std::fs::read(folder.join("event.json")) else { continue };
                 let messages = std::fs::read_to_string(folder.join("events.jsonl")).unwrap_or_default();
-                let messages = messages.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+                let messages =
+                    messages.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
                 let state = serde_json::from_slice(&state).expect("JSON");
                 found.insert(folder.clone(), Received { folder, state, messages });
             }
@@ -244,14 +249,16 @@ impl Received {
             assert!(self.folder.join(name).exists(), "{name} is missing in {:?}", self.folder);
         }
         for file in self.manifest()["files"].as_array().expect("files") {
-            let content = std::fs::read(self.folder.join(file["name"].as_str().expect("a name"))).expect("file");
+            let content =
+                std::fs::read(self.folder.join(file["name"].as_str().expect("a name"))).expect("file");
             assert_eq!(file["sha256"], format!("{:x}", Sha256::digest(&content)), "{file}");
         }
     }
 
     /// Revisions in the order in which they came.
     pub fn revisions(&self) -> Vec<u64> {
-        let events = self.messages.iter().filter(|m| m["type"].as_str().is_some_and(|t| t.contains("violation")));
+        let events =
+            self.messages.iter().filter(|m| m["type"].as_str().is_some_and(|t| t.contains("violation")));
         events.map(|message| message["data"]["revision"].as_u64().expect("a revision")).collect()
     }
 }
@@ -261,7 +268,10 @@ impl Drop for Receiver {
         drop(self.child.kill());
         drop(self.child.wait());
         if std::thread::panicking() {
-            eprintln!("log of the receiver:\n{}", std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default());
+            eprintln!(
+                "log of the receiver:\n{}",
+                std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+            );
         }
     }
 }

@@ -47,9 +47,11 @@ fn a_kill_in_the_middle_of_an_event_loses_and_doubles_nothing() {
     for event in receiver.events() {
         event.check_files(&["still.jpg", "annotated.jpg", "manifest.json"]);
         let manifest = event.manifest();
-        let missing = manifest["missing"].as_array().expect("a list");
-        assert_eq!(missing.len(), 1, "the clip's footage died with the process, and that is said: {manifest}");
-        assert_eq!(missing[0]["kind"], "clip");
+        // The footage before the kill died with the process: either the new one saw part of the span, or none.
+        let late = manifest["clip"]["starts_late"] == true;
+        let missing =
+            manifest["missing"].as_array().is_some_and(|all| all.iter().any(|m| m["kind"] == "clip"));
+        assert!(late || missing, "the clip lost its beginning and the manifest does not say so: {manifest}");
     }
 }
 
@@ -110,7 +112,9 @@ impl SmallDisk {
             .output()
             .is_ok_and(|out| out.status.success());
         if !mounted {
-            eprintln!("SKIPPED a_full_disk_delays_events_and_marks_what_is_missing: mounting a tmpfs needs root");
+            eprintln!(
+                "SKIPPED a_full_disk_delays_events_and_marks_what_is_missing: mounting a tmpfs needs root"
+            );
             return None;
         }
         Some(Self(dir))
