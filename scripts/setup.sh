@@ -11,8 +11,8 @@ packages=(
   gstreamer1.0-libav gstreamer1.0-rtsp
   # OpenCV, and libclang for its bindings
   libopencv-dev libclang-dev clang llvm-dev
-  # building
-  build-essential cmake pkg-config libssl-dev
+  # building; nasm for the fast paths of the bundled libjpeg-turbo
+  build-essential cmake nasm pkg-config libssl-dev
   # the tests' real broker and the tools that check clips and make certificates
   mosquitto mosquitto-clients ffmpeg openssl
   # the ONNX Runtime wheel, and Chinese names on annotated stills

@@ -80,6 +80,7 @@ def render(manifest: dict, training: dict, report: dict, seed: dict, latency: di
     sizes = ", ".join(f"{count} at {size}" for size, count in training["steps_by_size"].items())
     boxes = ", ".join(f"{name} {count}" for name, count in training["boxes"].items())
     generic = ", ".join(f"{name} {count}" for name, count in training["generic_boxes"].items())
+    remarks = "".join(f"- {remark}\n" for remark in training.get("remarks", []))
     left_out = "\n".join(f"- {', '.join(r['names'])}: {r['reason']}." for r in classes.left_out)
     return f"""# {manifest['name']} {manifest['version']}
 
@@ -106,6 +107,7 @@ Started from YOLOX-nano (Megvii, Apache-2.0, trained on COCO; file SHA-256 `{tra
 source does not label are never negatives there; where the seed sees one of its own classes, the model
 follows the seed. The exported ONNX differs from PyTorch by {training['onnx_difference']:.1e} at most.
 
+{remarks}
 Training boxes: {boxes}. Generic boxes: {generic}.
 
 {sources_table(training)}

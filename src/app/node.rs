@@ -13,7 +13,7 @@ use super::analysis::{Analysis, AnalysisStatus};
 use super::dossier;
 use super::recorder::{RULES_PREFIX, Recorder, error_chain};
 use super::scene::{self, Scenes};
-use super::status::NodeStatus;
+use super::status::{NodeStatus, Stages};
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
 use crate::decode::{DecodeError, DecodePool, DecoderChoice};
@@ -194,17 +194,20 @@ impl Node {
         };
         let cameras: Vec<_> = config.cameras.iter().map(camera).collect();
 
-        let status = Arc::new(NodeStatus::new(
-            Arc::clone(&config),
-            Arc::clone(&outbox),
-            Arc::clone(&publisher.stats),
-            Arc::clone(&recorder),
+        let status = Arc::new(NodeStatus::new(Stages {
+            config: Arc::clone(&config),
+            outbox: Arc::clone(&outbox),
+            publish: Arc::clone(&publisher.stats),
+            recorder: Arc::clone(&recorder),
             analysis,
-            Arc::downgrade(&detect),
-            Arc::downgrade(&decode),
-            cameras.iter().map(|camera| (camera.camera.clone(), Arc::clone(&camera.stats))).collect(),
+            detect: Arc::downgrade(&detect),
+            decode: Arc::downgrade(&decode),
+            cameras: cameras
+                .iter()
+                .map(|camera| (camera.camera.clone(), Arc::clone(&camera.stats)))
+                .collect(),
             rings,
-        ));
+        }));
         let http_stop = Shutdown::new();
         let http = match config.http.listen {
             Some(address) => {

@@ -23,18 +23,23 @@ const HANGS_AFTER: Duration = Duration::from_secs(30);
 /// An unchanged camera is told again after this, with its newest figures.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
-pub(super) struct NodeStatus {
-    config: Arc<Config>,
-    topics: Topics,
-    outbox: Arc<Outbox>,
-    publish: Arc<PublishStats>,
-    recorder: Arc<Recorder>,
-    analysis: Arc<AnalysisStatus>,
+/// The stages that are asked.
+pub(super) struct Stages {
+    pub config: Arc<Config>,
+    pub outbox: Arc<Outbox>,
+    pub publish: Arc<PublishStats>,
+    pub recorder: Arc<Recorder>,
+    pub analysis: Arc<AnalysisStatus>,
     /// Weak: the pools are joined by whoever started them.
-    detect: Weak<DetectPool>,
-    decode: Weak<DecodePool>,
-    cameras: BTreeMap<CameraId, Arc<IngestStats>>,
-    rings: Arc<BTreeMap<CameraId, Arc<Ring>>>,
+    pub detect: Weak<DetectPool>,
+    pub decode: Weak<DecodePool>,
+    pub cameras: BTreeMap<CameraId, Arc<IngestStats>>,
+    pub rings: Arc<BTreeMap<CameraId, Arc<Ring>>>,
+}
+
+pub(super) struct NodeStatus {
+    stages: Stages,
+    topics: Topics,
     started: Instant,
     ready: AtomicBool,
     /// What the broker was last told of each camera, and when.
@@ -42,38 +47,9 @@ pub(super) struct NodeStatus {
 }
 
 impl NodeStatus {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one place wires all stages; a struct of the same names says no more"
-    )]
-    pub fn new(
-        config: Arc<Config>,
-        outbox: Arc<Outbox>,
-        publish: Arc<PublishStats>,
-        recorder: Arc<Recorder>,
-        analysis: Arc<AnalysisStatus>,
-        detect: Weak<DetectPool>,
-        decode: Weak<DecodePool>,
-        cameras: BTreeMap<CameraId, Arc<IngestStats>>,
-        rings: Arc<BTreeMap<CameraId, Arc<Ring>>>,
-    ) -> Self {
-        let topics = Topics::new(&config.mqtt.topic_prefix, &config.node.id);
-        let (started, ready, told) = (monotonic(), AtomicBool::new(true), Mutex::default());
-        Self {
-            config,
-            topics,
-            outbox,
-            publish,
-            recorder,
-            analysis,
-            detect,
-            decode,
-            cameras,
-            rings,
-            started,
-            ready,
-            told,
-        }
+    pub fn new(stages: Stages) -> Self {
+        let topics = Topics::new(&stages.config.mqtt.topic_prefix, &stages.config.node.id);
+        Self { stages, topics, started: monotonic(), ready: AtomicBool::new(true), told: Mutex::default() }
     }
 
     pub fn not_ready(&self) {
@@ -81,13 +57,13 @@ impl NodeStatus {
     }
 
     pub fn snapshot(&self) -> NodeSnapshot {
-        let detect = self.detect.upgrade().map(|pool| pool.snapshot());
-        let decode = self.decode.upgrade();
+        let detect = self.stages.detect.upgrade().map(|pool| pool.snapshot());
+        let decode = self.stages.decode.upgrade();
         let camera = |(id, stats): (&CameraId, &Arc<IngestStats>)| {
-            let scene = self.analysis.camera(id);
+            let scene = self.stages.analysis.camera(id);
             let snapshot = CameraSnapshot {
                 ingest: stats.snapshot(),
-                ring: self.rings.get(id).map(|ring| ring.stats()).unwrap_or_default(),
+                ring: self.stages.rings.get(id).map(|ring| ring.stats()).unwrap_or_default(),
                 decode: decode.as_ref().and_then(|pool| pool.stats(id)).unwrap_or_default(),
                 detect: detect.as_ref().and_then(|d| d.cameras.iter().find(|c| c.camera == *id).cloned()),
                 open_events: scene.open_events,
@@ -96,24 +72,24 @@ impl NodeStatus {
             (id.clone(), snapshot)
         };
         NodeSnapshot {
-            node: self.config.node.id.clone(),
+            node: self.stages.config.node.id.clone(),
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: self.started.elapsed().as_secs(),
             ready: self.ready.load(Ordering::Relaxed),
-            pipeline_alive: self.analysis.silent_for() < HANGS_AFTER,
+            pipeline_alive: self.stages.analysis.silent_for() < HANGS_AFTER,
             detect_load: detect.as_ref().map_or(0.0, |d| d.load),
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
-            outbox: self.outbox.stats(),
-            publish: self.publish.snapshot(),
-            events: self.recorder.counts(),
-            cameras: self.cameras.iter().map(camera).collect(),
+            outbox: self.stages.outbox.stats(),
+            publish: self.stages.publish.snapshot(),
+            events: self.stages.recorder.counts(),
+            cameras: self.stages.cameras.iter().map(camera).collect(),
         }
     }
 
     /// Tells each camera's state on its retained topic: at once where it changed, else once a minute.
     pub fn tell(&self, publisher: &PublisherHandle) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for (id, stats) in &self.cameras {
+        for (id, stats) in &self.stages.cameras {
             let ingest = stats.snapshot();
             let known =
                 told.get(id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < TELL_AGAIN);
@@ -121,8 +97,8 @@ impl NodeStatus {
                 continue;
             }
             told.insert(id.clone(), (ingest.state, monotonic()));
-            let name = self.config.cameras.iter().find(|c| c.id == *id).map(|c| c.name.clone());
-            let state = camera_state(&self.config.node.id, id, name.unwrap_or_default(), &ingest);
+            let name = self.stages.config.cameras.iter().find(|c| c.id == *id).map(|c| c.name.clone());
+            let state = camera_state(&self.stages.config.node.id, id, name.unwrap_or_default(), &ingest);
             publisher.publish_state(&self.topics.camera_state(id), &state);
         }
     }

@@ -26,6 +26,9 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(2)) };
     crate::telemetry::init_logging(&loaded.config.log).context("log.filter cannot be read")?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
     let Some(model) = load_model(&loaded)? else { return Ok(ExitCode::from(2)) };
     let stop = signals::watch()?;
     let report = crate::app::run(loaded.config, &model, &stop)?;

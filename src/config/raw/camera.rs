@@ -154,6 +154,7 @@ pub(crate) enum RawTransport {
     /// RTP over UDP.
     Udp,
     /// GStreamer's rtspsrc over TCP, for devices that the built-in client cannot speak to; costs more.
+    #[serde(rename = "gstreamer")]
     GstreamerTcp,
     /// GStreamer's rtspsrc over UDP.
     GstreamerUdp,
