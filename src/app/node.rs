@@ -196,7 +196,6 @@ impl Node {
 
         let status = Arc::new(NodeStatus::new(Stages {
             config: Arc::clone(&config),
-            outbox: Arc::clone(&outbox),
             publish: Arc::clone(&publisher.stats),
             recorder: Arc::clone(&recorder),
             analysis,

@@ -12,7 +12,6 @@ use crate::config::Config;
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
 use crate::ingest::{IngestSnapshot, IngestStats, SourceState};
-use crate::outbox::Outbox;
 use crate::publish::wire::CameraState;
 use crate::publish::{PublishStats, PublisherHandle, Topics};
 use crate::ring::Ring;
@@ -26,7 +25,6 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// The stages that are asked.
 pub(super) struct Stages {
     pub config: Arc<Config>,
-    pub outbox: Arc<Outbox>,
     pub publish: Arc<PublishStats>,
     pub recorder: Arc<Recorder>,
     pub analysis: Arc<AnalysisStatus>,
@@ -79,7 +77,6 @@ impl NodeStatus {
             pipeline_alive: self.stages.analysis.silent_for() < HANGS_AFTER,
             detect_load: detect.as_ref().map_or(0.0, |d| d.load),
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
-            outbox: self.stages.outbox.stats(),
             publish: self.stages.publish.snapshot(),
             events: self.stages.recorder.counts(),
             cameras: self.stages.cameras.iter().map(camera).collect(),

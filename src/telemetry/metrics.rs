@@ -45,10 +45,14 @@ impl Collector for Node {
         out.counter("lintel_broker_reconnects", "Connections lost", node.publish.reconnects)?;
         out.counter("lintel_published", "Records that the broker acknowledged", node.publish.acked)?;
         out.counter("lintel_resent", "Records sent again after a broken connection", node.publish.resent)?;
-        out.gauge("lintel_outbox_messages", "Messages that wait", node.outbox.messages as f64)?;
-        out.gauge("lintel_outbox_media", "Media files that wait", node.outbox.media as f64)?;
-        out.gauge("lintel_outbox_media_bytes", "Their size", node.outbox.media_bytes as f64)?;
-        out.counter("lintel_outbox_media_refused", "Files over outbox.max_mb", node.outbox.media_refused)?;
+        out.gauge("lintel_outbox_messages", "Messages that wait", node.publish.outbox.messages as f64)?;
+        out.gauge("lintel_outbox_media", "Media files that wait", node.publish.outbox.media as f64)?;
+        out.gauge("lintel_outbox_media_bytes", "Their size", node.publish.outbox.media_bytes as f64)?;
+        out.counter(
+            "lintel_outbox_media_refused",
+            "Files over outbox.max_mb",
+            node.publish.outbox.media_refused,
+        )?;
         out.counter(
             "lintel_outbox_full_seconds",
             "Time without room for a record",

@@ -8,7 +8,6 @@ use crate::base::CameraId;
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
 use crate::ingest::IngestSnapshot;
-use crate::outbox::OutboxStats;
 use crate::publish::PublishSnapshot;
 use crate::ring::RingStats;
 
@@ -25,7 +24,7 @@ pub struct NodeSnapshot {
     pub detect_load: f64,
     /// Time in the model for one picture with its slices.
     pub detect_run_ms: f64,
-    pub outbox: OutboxStats,
+    /// Also the state of the outbox.
     pub publish: PublishSnapshot,
     pub events: EventCounts,
     pub cameras: BTreeMap<CameraId, CameraSnapshot>,

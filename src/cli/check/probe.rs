@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::Semaphore;
 
+use crate::base::TimeSource;
 use crate::config::Config;
 use crate::ingest::{self, IngestError, ProbeReport};
 use crate::publish::{self, BrokerReport};
@@ -66,16 +67,23 @@ fn camera(id: &str, report: Result<ProbeReport, IngestError>) -> String {
         report.fps,
         or_unknown(report.key_interval_ms.map(|ms| format!("every {:.1} s", ms as f64 / 1000.0))),
         or_unknown(report.gop_frames.map(|n| format!("GOP of {n} frames"))),
-        match (report.time_source, report.offset_ms) {
-            (Some(source), Some(ms)) => format!("{source:?}, {:+.3} s to this node", ms as f64 / 1000.0),
-            (Some(source), None) => format!("{source:?}"),
-            (None, _) => "unknown".into(),
-        },
+        clock(&report),
     );
     for advice in &report.advice {
         text += &format!("    advice      {advice}\n");
     }
     text
+}
+
+fn clock(report: &ProbeReport) -> String {
+    let whose = match report.time_source {
+        Some(TimeSource::Rtcp) => "the camera's own (RTCP)",
+        Some(TimeSource::Arrival) => "the node's, at arrival: the camera sends no time that can be used",
+        Some(TimeSource::Footage) => "the recording's",
+        None => "unknown",
+    };
+    let offset = report.offset_ms.map(|ms| format!(", {:+.3} s to this node", ms as f64 / 1000.0));
+    format!("{whose}{}", offset.unwrap_or_default())
 }
 
 fn broker_block(place: &str, report: &BrokerReport) -> String {
