@@ -212,7 +212,8 @@ impl Node {
             Some(address) => {
                 let status = Arc::clone(&status);
                 let server =
-                    HttpServer::start(address, Arc::new(move || status.snapshot()), http_stop.clone())?;
+                    HttpServer::start(address, Arc::new(move || status.snapshot()), http_stop.clone())
+                        .inspect_err(|_| cameras_stop.stop())?;
                 tracing::info!("metrics and health on http://{}", server.address());
                 Some(server)
             }

@@ -17,7 +17,7 @@ use crate::receive::{self, MAX_PACKET_BYTES, ReceiveStats, Store};
 
 /// Be the platform's side: receive events and evidence and store them
 ///
-/// Stores DIR/<date>/<event id>/ with event.json (newest state), events.jsonl (all messages), clip.mp4, still.jpg,
+/// Stores DIR/DATE/EVENT/ with event.json (newest state), events.jsonl (all messages), clip.mp4, still.jpg,
 /// annotated.jpg, closed.jpg and manifest.json, and prints a line for each new event and each finished file. A file
 /// gets its name only when it is whole and its SHA-256 is right. Repeats are dropped, also after a restart.
 ///
@@ -30,7 +30,7 @@ use crate::receive::{self, MAX_PACKET_BYTES, ReceiveStats, Store};
                         SIGINT, 1 cannot start, or the broker refuses the subscription."
 )]
 pub struct Args {
-    /// mqtt://HOST[:1883] or mqtts://HOST[:8883]
+    /// mqtt://HOST or mqtts://HOST, with :PORT where it is not 1883 or 8883
     #[arg(long, value_name = "URL")]
     broker: url::Url,
     /// Where to store; made if missing

@@ -37,6 +37,13 @@ fn a_data_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
+fn a_taken_port_of_http_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = taken.local_addr().expect("address").to_string();
+    start_fails(|node| node.listen_on(&address), 1, &["http.listen", &address]);
+}
+
+#[test]
 fn an_object_that_the_model_lacks_is_refused_with_its_place() {
     let objects = "dwell = \"3s\"\nobjects = [\"zeppelin\"]";
     start_fails(|node| node.replace("dwell = \"3s\"", objects), 2, &["zeppelin", "lintel.toml:"]);

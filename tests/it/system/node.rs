@@ -93,6 +93,11 @@ hysteresis = [2, 3]
         self.config = self.config.replace(&old, &dir.display().to_string());
     }
 
+    pub fn listen_on(&mut self, address: &str) {
+        let own = format!("127.0.0.1:{}", self.port);
+        self.replace(&own, address);
+    }
+
     /// Changes a value of the config.
     pub fn replace(&mut self, from: &str, to: &str) {
         assert!(self.config.contains(from), "{from} is not in the config");

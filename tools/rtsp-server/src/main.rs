@@ -45,8 +45,8 @@ struct Args {
     /// How the password is asked for.
     #[arg(long, value_enum, default_value = "digest")]
     auth: auth::Method,
-    /// Read commands from standard input and end when it ends: drop | stall [PATH] | nokey [PATH] |
-    /// corrupt RATE [PATH] | lose RATE [PATH] | resume [PATH] | switch PATH STREAM.
+    /// Read commands from standard input and end when it ends. stall to resume may name one PATH at their end:
+    /// drop | stall | nokey | corrupt RATE | lose RATE | resume | switch PATH STREAM.
     #[arg(long, verbatim_doc_comment)]
     control: bool,
 }
