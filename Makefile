@@ -1,6 +1,7 @@
 # Lintel's whole vocabulary; CI calls the same targets. `make help` lists them.
 SHELL := /bin/bash
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
+export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .PHONY: help setup build demo test lint doc configs ci bench clean
@@ -21,7 +22,7 @@ demo: build ## a camera, a broker, a node and the platform's side on this machin
 test: setup ## all tests: real RTSP server, real mosquitto, the real program
 	cargo build --workspace
 	@cp -u .cache/onnxruntime/libonnxruntime.so target/debug/
-	cargo test --workspace
+	@scripts/test.sh
 
 lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --all --check

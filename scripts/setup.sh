@@ -16,7 +16,7 @@ packages=(
   # the tests' real broker and the tools that check clips and make certificates
   mosquitto mosquitto-clients ffmpeg openssl
   # the ONNX Runtime wheel, and Chinese names on annotated stills
-  python3 python3-pip unzip fonts-wqy-microhei
+  python3 python3-pip python3-venv unzip fonts-wqy-microhei
 )
 
 missing=()
@@ -37,4 +37,14 @@ fi
 
 command -v cargo >/dev/null || { echo "setup: cargo is missing; install Rust by rustup (see rust-toolchain.toml for the version)" >&2; exit 1; }
 scripts/fetch-onnxruntime.sh
+
+# The reference that the detector is tested against is plain Python.
+wanted="onnxruntime==1.27.0 numpy==2.4.6 pillow==13.0.0"
+if [ "$(cat .cache/python/wanted 2>/dev/null)" != "$wanted" ]; then
+  echo "setup: installing $wanted into .cache/python for the tests"
+  python3 -m venv .cache/python
+  # shellcheck disable=SC2086 -- one word a package
+  .cache/python/bin/python -m pip install -q $wanted
+  echo "$wanted" >.cache/python/wanted
+fi
 echo "setup: everything is there"

@@ -128,9 +128,6 @@ impl Worker {
             let stopping = shutdown.wait(POLL);
             for request in self.take_due(stopping) {
                 let result = self.serve(&request);
-                if let Err(e) = &result {
-                    tracing::error!(camera = %request.camera, event = %request.event, error = %e, "no clip");
-                }
                 sink(ClipOutcome { request, result });
             }
             if stopping {

@@ -180,7 +180,7 @@ fn other_decoders_of_the_box_do_as_well_when_named() {
         let choice = match DecoderChoice::new(&config) {
             Ok(choice) => choice,
             Err(DecodeError::Named { .. }) => {
-                eprintln!("SKIPPED {element}: this box does not have it");
+                crate::support::skipped(element, "this box does not have it");
                 continue;
             }
             Err(error) => panic!("{error}"),

@@ -143,7 +143,7 @@ fn the_program_agrees_with_the_reference_on_real_pictures() {
     let python = std::env::var_os("LINTEL_PYTHON").unwrap_or_else(|| "python3".into());
     let imports = Command::new(&python).args(["-c", "import onnxruntime, numpy, PIL"]).output();
     if !imports.is_ok_and(|o| o.status.success()) {
-        eprintln!("SKIPPED {name}: no Python with onnxruntime, numpy and pillow; set LINTEL_PYTHON");
+        crate::support::skipped(name, "no Python with onnxruntime, numpy and pillow; set LINTEL_PYTHON");
         return;
     }
     let model = root().join("models/lintel-nano");

@@ -16,7 +16,7 @@ impl SmallDisk {
         if run.is_ok_and(|r| r.status.success()) {
             return Some(Self(place));
         }
-        eprintln!("SKIPPED {test}: mounting a small tmpfs needs root");
+        crate::support::skipped(test, "mounting a small tmpfs needs root");
         None
     }
 }

@@ -148,7 +148,10 @@ fn chinese_names_are_drawn_where_the_font_has_them() {
     const FONT: &str = "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc";
     let has_font = Path::new(FONT).exists();
     if !has_font {
-        eprintln!("SKIPPED the half of it: {FONT} is missing, apt-get install fonts-wqy-microhei");
+        crate::support::skipped(
+            "the Chinese half",
+            &format!("{FONT} is missing, apt-get install fonts-wqy-microhei"),
+        );
     }
     let (violation, picture, place) =
         (violation(Transition::Opened), picture(), tempfile::tempdir().unwrap());

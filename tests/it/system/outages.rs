@@ -112,8 +112,9 @@ impl SmallDisk {
             .output()
             .is_ok_and(|out| out.status.success());
         if !mounted {
-            eprintln!(
-                "SKIPPED a_full_disk_delays_events_and_marks_what_is_missing: mounting a tmpfs needs root"
+            crate::support::skipped(
+                "a_full_disk_delays_events_and_marks_what_is_missing",
+                "mounting a tmpfs needs root",
             );
             return None;
         }
