@@ -1,7 +1,7 @@
 //! The one thread that decides: detections in, durable events out. Pure code around it makes it replayable.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,7 +24,6 @@ pub(super) struct AnalysisStatus {
     /// Wall time of the last sign of life, in microseconds.
     alive: AtomicI64,
     pub cameras: Mutex<BTreeMap<CameraId, SceneStatus>>,
-    pub pictures: AtomicU64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -90,7 +89,6 @@ impl Analysis {
         let Some(scene) = self.scenes.get_mut(&seen.picture.camera) else { return };
         let violations = scene.analyse(seen);
         self.shown.insert(seen.picture.camera.clone(), monotonic());
-        self.status.pictures.fetch_add(1, Ordering::Relaxed);
         if !violations.is_empty() {
             let clips = self.recorder.record(&scene.config, &violations, Some(&seen.picture), &scene.state());
             self.schedule(clips);
