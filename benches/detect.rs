@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use lintel::base::{CameraId, Capture, FrameSeq, TimeSource, WallTime};
 use lintel::config::Tiling;
-use lintel::decode::Picture;
+use lintel::decode::{Picture, Pixels};
 use lintel::detect::{Detector, Manifest, Runtime, Timing};
 
 /// A street, enlarged: noise would give the heads nothing to do.
@@ -22,7 +22,7 @@ fn picture(root: &Path) -> Picture {
         capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
         width: rgb.width(),
         height: rgb.height(),
-        rgb: rgb.into_raw().into(),
+        pixels: Pixels::Rgb(rgb.into_raw().into()),
     }
 }
 

@@ -12,12 +12,14 @@ mod pool;
 mod sampler;
 mod slots;
 mod stream;
+mod yuv;
 
 pub use choice::DecoderChoice;
 pub use error::DecodeError;
 pub use keyframe::KeyframeDecoder;
-pub use picture::Picture;
+pub use picture::{Picture, Pixels};
 pub use pool::{DecodePool, PictureSink};
 pub use sampler::Sampler;
 pub use slots::DecodeStats;
 pub use stream::StreamDecoder;
+pub use yuv::{Colour, Layout, Yuv};

@@ -1,5 +1,8 @@
 //! The one place that runs GStreamer's decoders: parser ! decoder ! videoconvert ! appsink.
 //!
+//! Pictures of 8 bits in 4:2:0, which nearly all cameras send, pass as the decoder made them, in its own buffers, which
+//! go back to its pool when the last user drops them; videoconvert only turns other formats into that one.
+//!
 //! Frames are pushed into the parser's pad by the calling thread, which software decoders then run in: when `push`
 //! returns, all that the frame gave lies in the sink. That makes decoding synchronous and repeatable, and saves a
 //! thread a decoder. Hardware decoders answer from threads of their own, which `drain` waits for.
@@ -18,8 +21,9 @@ use gstreamer_video::prelude::*;
 use crate::base::monotonic;
 use crate::ingest::Codec;
 
-use super::DecodeError;
 use super::choice::Chosen;
+use super::yuv::{Colour, Layout};
+use super::{DecodeError, Yuv};
 
 /// How long a decoder may take to give back what it holds.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -41,10 +45,7 @@ pub(super) struct Pipeline {
 pub(super) struct Decoded {
     /// In microseconds, as given to `push`.
     pub pts: u64,
-    pub width: u32,
-    pub height: u32,
-    /// Packed RGB.
-    pub rgb: Bytes,
+    pub yuv: Yuv,
 }
 
 impl Pipeline {
@@ -60,7 +61,8 @@ impl Pipeline {
         }
         let download = chosen.download.map(|element| make(element, "of the board's vendor")).transpose()?;
         let convert = make("videoconvert", BASE)?;
-        let caps = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
+        let formats = [gst_video::VideoFormat::I420, gst_video::VideoFormat::Nv12];
+        let caps = gst_video::VideoCapsBuilder::new().format_list(formats).build();
         let sink = gst_app::AppSink::builder().caps(&caps).sync(false).async_(false).qos(false);
         let sink = sink.max_buffers(MOST_HELD as u32).drop(true).wait_on_eos(false).build();
         let mut chain = vec![&parser, &decoder];
@@ -161,9 +163,8 @@ impl Pipeline {
         let pts = buffer.pts().map_or(u64::MAX, |pts| (pts.nseconds() + 500) / 1000);
         let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &info)
             .map_err(|_| layout("it cannot be mapped"))?;
-        let (width, height) = (frame.width(), frame.height());
-        let rgb = packed(frame).ok_or_else(|| layout("its rows are shorter than its width"))?;
-        Ok(Decoded { pts, width, height, rgb })
+        let yuv = planes(frame).ok_or_else(|| layout("its planes are smaller than its size"))?;
+        Ok(Decoded { pts, yuv })
     }
 
     fn take_failure(&self) -> Option<String> {
@@ -206,7 +207,7 @@ fn watch(pipeline: &gst::Pipeline, failure: &Arc<Mutex<Option<String>>>) -> Resu
     Ok(())
 }
 
-/// Conversion to RGB costs about as much as decoding, so what nobody wants, and what libav marks as damaged, ends here.
+/// What nobody wants, and what libav marks as damaged, ends here, before a conversion that some formats need.
 fn pass_wanted(pad: &gst::Pad, wanted: &Arc<Mutex<BTreeSet<u64>>>) {
     let wanted = Arc::clone(wanted);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
@@ -221,30 +222,55 @@ fn pass_wanted(pad: &gst::Pad, wanted: &Arc<Mutex<BTreeSet<u64>>>) {
     });
 }
 
-/// A picture's own buffer, given back to GStreamer when the last user is done with it.
-struct Rows {
-    frame: gst_video::VideoFrame<gst_video::video_frame::Readable>,
-    bytes: usize,
+type Frame = gst_video::VideoFrame<gst_video::video_frame::Readable>;
+
+/// One plane of a picture's own buffer, which goes back to GStreamer when the last user of any plane is done with it.
+struct Plane {
+    frame: Arc<Frame>,
+    index: u32,
 }
 
-impl AsRef<[u8]> for Rows {
+impl AsRef<[u8]> for Plane {
     fn as_ref(&self) -> &[u8] {
-        self.frame.plane_data(0).map_or(&[], |data| &data[..self.bytes])
+        self.frame.plane_data(self.index).unwrap_or(&[])
     }
 }
 
-/// RGB rows without padding (GStreamer pads them to 4 bytes); copied only if they had some.
-fn packed(frame: gst_video::VideoFrame<gst_video::video_frame::Readable>) -> Option<Bytes> {
-    let (row, height) = (frame.width() as usize * 3, frame.height() as usize);
-    let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;
-    let data = frame.plane_data(0).ok()?;
-    if height == 0 || stride < row || data.len() < stride * (height - 1) + row {
+/// The picture without a copy. `None` if a plane is smaller than the size says.
+fn planes(frame: Frame) -> Option<Yuv> {
+    let (width, height, colour) = (frame.width(), frame.height(), colour(frame.info()));
+    let interleaved = frame.format() == gst_video::VideoFormat::Nv12;
+    let strides = frame.plane_stride();
+    let (luma_stride, chroma_stride, other) = (*strides.first()?, *strides.get(1)?, strides.get(2).copied());
+    let frame = Arc::new(frame);
+    let plane = |index| Bytes::from_owner(Plane { frame: Arc::clone(&frame), index });
+    let chroma = if interleaved {
+        let both = plane(1);
+        [both.clone(), both.slice(both.len().min(1)..)]
+    } else if other == Some(chroma_stride) {
+        [plane(1), plane(2)]
+    } else {
         return None;
-    }
-    if stride == row {
-        return Some(Bytes::from_owner(Rows { frame, bytes: row * height }));
-    }
-    let mut rgb = Vec::with_capacity(row * height);
-    data.chunks(stride).take(height).for_each(|padded| rgb.extend_from_slice(&padded[..row]));
-    Some(rgb.into())
+    };
+    let layout = Layout {
+        luma: plane(0),
+        luma_stride: usize::try_from(luma_stride).ok()?,
+        chroma,
+        chroma_stride: usize::try_from(chroma_stride).ok()?,
+        chroma_step: if interleaved { 2 } else { 1 },
+    };
+    Yuv::new(width, height, layout, colour)
+}
+
+/// What the stream says of its colours; where it says nothing GStreamer guesses by the picture's size.
+fn colour(info: &gst_video::VideoInfo) -> Colour {
+    let colorimetry = info.colorimetry();
+    let (kr, kb) = match colorimetry.matrix() {
+        gst_video::VideoColorMatrix::Bt709 => (0.2126, 0.0722),
+        gst_video::VideoColorMatrix::Bt2020 => (0.2627, 0.0593),
+        gst_video::VideoColorMatrix::Smpte240m => (0.212, 0.087),
+        gst_video::VideoColorMatrix::Fcc => (0.30, 0.11),
+        _ => (0.299, 0.114),
+    };
+    Colour::new(kr, kb, colorimetry.range() == gst_video::VideoColorRange::Range0_255)
 }

@@ -9,7 +9,7 @@ use super::onnx::{Network, Runtime};
 use super::{DetectError, Detection, HeadKind, Manifest, ModelError, tiling};
 use crate::base::{Rect, monotonic};
 use crate::config::Tiling;
-use crate::decode::Picture;
+use crate::decode::{Picture, Pixels};
 
 /// Detections below this are never given: below it there is mostly noise.
 pub const SCORE_FLOOR: f32 = 0.1;
@@ -60,7 +60,7 @@ impl Detector {
         };
         let grey = vec![114; input.width as usize * input.height as usize * 3];
         let crop = Crop { x: 0, y: 0, width: input.width, height: input.height };
-        match detector.look(&grey, input.width, crop) {
+        match detector.look(&Pixels::Rgb(grey.into()), input.width, crop) {
             Ok(_) => Ok(detector),
             Err(source) => Err(ModelError::Trial { path: manifest.path(), source }),
         }
@@ -75,15 +75,17 @@ impl Detector {
     /// # Errors
     /// A picture whose bytes are not its size, a failed run, outputs of another shape than before.
     pub fn detect(&mut self, picture: &Picture, tiling: &Tiling) -> Result<Vec<Detection>, DetectError> {
-        let Picture { width, height, ref rgb, .. } = *picture;
-        if rgb.is_empty() || rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
+        let Picture { width, height, ref pixels, .. } = *picture;
+        if let Pixels::Rgb(rgb) = pixels
+            && (rgb.is_empty() || rgb.len() as u64 != u64::from(width) * u64::from(height) * 3)
+        {
             return Err(DetectError::Picture { width, height, bytes: rgb.len() });
         }
         self.timing = Timing::default();
         let crops = tiling::crops(tiling, width, height);
         let found = match crops.as_slice() {
-            [only] => self.look(rgb, width, *only)?,
-            crops => self.look_at_slices(rgb, (width, height), crops)?,
+            [only] => self.look(pixels, width, *only)?,
+            crops => self.look_at_slices(pixels, (width, height), crops)?,
         };
         let names = self.manifest.class_names();
         let (w, h) = (width as f32, height as f32);
@@ -102,7 +104,7 @@ impl Detector {
 
     fn look_at_slices(
         &mut self,
-        rgb: &[u8],
+        pixels: &Pixels,
         (width, height): (u32, u32),
         crops: &[Crop],
     ) -> Result<Vec<Candidate>, DetectError> {
@@ -110,7 +112,7 @@ impl Detector {
         for crop in crops {
             let margin = |size: u32, input: u32| tiling::EDGE * (size as f32 / input as f32).max(1.0);
             let margin = (margin(crop.width, self.context.width), margin(crop.height, self.context.height));
-            for found in self.look(rgb, width, *crop)? {
+            for found in self.look(pixels, width, *crop)? {
                 if tiling::is_cut(&found.rect, crop, width, height, margin) {
                     cut.push(found);
                 } else {
@@ -125,7 +127,7 @@ impl Detector {
     }
 
     /// One run on one crop; boxes in pixels of the picture, clipped to the crop.
-    fn look(&mut self, rgb: &[u8], width: u32, crop: Crop) -> Result<Vec<Candidate>, DetectError> {
+    fn look(&mut self, pixels: &Pixels, width: u32, crop: Crop) -> Result<Vec<Candidate>, DetectError> {
         let start = monotonic();
         let spec = &self.manifest.input;
         let size = (crop.width, crop.height);
@@ -139,7 +141,10 @@ impl Detector {
             self.letterboxes.push(Letterbox::new(spec, size.0, size.1));
             self.letterboxes.len() - 1
         });
-        self.letterboxes[index].fill(rgb, width, crop, spec, &mut self.tensor);
+        match pixels {
+            Pixels::Rgb(rgb) => self.letterboxes[index].fill(rgb, width, crop, spec, &mut self.tensor),
+            Pixels::Yuv(yuv) => self.letterboxes[index].fill_planar(yuv, crop, spec, &mut self.tensor),
+        }
         let filled = monotonic();
         let (context, iou) = (&self.context, self.manifest.head.nms_iou);
         let mut ran: Option<Instant> = None;

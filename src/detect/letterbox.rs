@@ -1,10 +1,14 @@
-//! Packed RGB -> the network's float tensor, in one pass.
+//! A picture, packed RGB or as decoders give it -> the network's float tensor, in one pass.
 //!
 //! Bilinear with half-pixel centres and no antialiasing, rounded to whole pixel values (halves up) and only then
 //! normalised, because that is what networks are trained on. models/training/reference.py is the yardstick.
 
+mod planar;
+
 use super::manifest::{Channels, InputSpec, Placing};
 use crate::base::Rect;
+
+use planar::Lines;
 
 /// A part of a picture, in whole pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct Letterbox {
     size: (u32, u32),
     /// Interpolated source rows, `columns * 3` long, and which row each holds.
     held: [Vec<f32>; 2],
+    /// The same of planar pictures; made when the first one comes.
+    lines: Option<Lines>,
 }
 
 /// Two neighbours in the source and the weight of the second.
@@ -61,6 +67,7 @@ impl Letterbox {
             scale_y: (f64::from(new_h) / h) as f32,
             size: (width, height),
             held: [vec![0.0; new_w as usize * 3], vec![0.0; new_w as usize * 3]],
+            lines: None,
         }
     }
 
@@ -79,15 +86,7 @@ impl Letterbox {
         let start = crop.y as usize * stride + crop.x as usize * 3;
         let source = |row: usize| &rgb[start + row * stride..][..crop.width as usize * 3];
         let planes = normalisation(spec);
-        for (plane, n) in tensor.chunks_exact_mut(width * height).zip(&planes) {
-            let pad = f32::from(spec.pad) * n.factor + n.offset;
-            plane[..self.top * width].fill(pad);
-            plane[(self.top + self.rows.len()) * width..].fill(pad);
-            for row in plane[self.top * width..].chunks_exact_mut(width).take(self.rows.len()) {
-                row[..self.left].fill(pad);
-                row[self.left + self.columns.len()..].fill(pad);
-            }
-        }
+        self.pad(spec, &planes, tensor);
         let n = self.columns.len();
         let [mut low, mut high] = std::mem::take(&mut self.held);
         let mut holds = [usize::MAX; 2];
@@ -112,6 +111,19 @@ impl Letterbox {
             }
         }
         self.held = [low, high];
+    }
+
+    fn pad(&self, spec: &InputSpec, planes: &[Norm; 3], tensor: &mut [f32]) {
+        let (width, height) = (spec.width as usize, spec.height as usize);
+        for (plane, n) in tensor.chunks_exact_mut(width * height).zip(planes) {
+            let pad = f32::from(spec.pad) * n.factor + n.offset;
+            plane[..self.top * width].fill(pad);
+            plane[(self.top + self.rows.len()) * width..].fill(pad);
+            for row in plane[self.top * width..].chunks_exact_mut(width).take(self.rows.len()) {
+                row[..self.left].fill(pad);
+                row[self.left + self.columns.len()..].fill(pad);
+            }
+        }
     }
 
     /// Input pixels -> pixels of the crop.

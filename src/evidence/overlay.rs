@@ -91,10 +91,11 @@ impl Colour {
 /// # Errors
 /// The pixels do not fill width x height.
 pub fn rgb_image(picture: &Picture) -> Result<RgbImage, EvidenceError> {
-    RgbImage::from_raw(picture.width, picture.height, picture.rgb.to_vec()).ok_or(EvidenceError::Picture {
+    let rgb = picture.rgb();
+    RgbImage::from_raw(picture.width, picture.height, rgb.to_vec()).ok_or(EvidenceError::Picture {
         width: picture.width,
         height: picture.height,
-        bytes: picture.rgb.len(),
+        bytes: rgb.len(),
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lintel::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime, monotonic};
 use lintel::config::Tiling;
-use lintel::decode::Picture;
+use lintel::decode::{Picture, Pixels};
 use lintel::detect::{DetectPool, Detection, Detections, Detector, Manifest, Runtime};
 use serde::Deserialize;
 
@@ -60,7 +60,7 @@ fn picture(camera: &str, path: &Path) -> Picture {
         capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
         width: rgb.width(),
         height: rgb.height(),
-        rgb: rgb.into_raw().into(),
+        pixels: Pixels::Rgb(rgb.into_raw().into()),
     }
 }
 
@@ -284,7 +284,7 @@ fn slices_see_small_things_once_and_keep_them_inside_the_picture() {
             assert!(d.class != other.class || d.rect.iou(&other.rect) <= 0.5 + 1e-3, "{d:?} {other:?}");
         }
     }
-    let broken = Picture { rgb: picture.rgb.slice(..100), ..picture.clone() };
+    let broken = Picture { pixels: Pixels::Rgb(picture.rgb().slice(..100)), ..picture.clone() };
     let text = detector.detect(&broken, &WHOLE).expect_err("too few bytes").to_string();
     assert!(text.contains("768x576") && text.contains("has 100"), "{text}");
     assert_eq!(detector.detect(&picture, &WHOLE).expect("lives on").len(), detector_alone(&picture));
@@ -309,10 +309,10 @@ fn the_pool_serves_every_camera_survives_a_bad_picture_and_ends() {
     let detectors = vec![detector(&tiny("yolox")), detector(&tiny("yolox"))];
     let pool = DetectPool::start(detectors, cameras.to_vec(), sink, shutdown.clone()).expect("threads");
     let offer = |camera: &str, seq: u64, bytes: usize| {
-        let rgb = good.rgb.slice(..bytes);
-        pool.offer(Arc::new(Picture { camera: camera.into(), seq: FrameSeq(seq), rgb, ..good.clone() }));
+        let pixels = Pixels::Rgb(good.rgb().slice(..bytes));
+        pool.offer(Arc::new(Picture { camera: camera.into(), seq: FrameSeq(seq), pixels, ..good.clone() }));
     };
-    let all = good.rgb.len();
+    let all = good.rgb().len();
     offer("nobody", 0, all);
     for seq in 0..4 {
         offer("a", seq, all);

@@ -17,7 +17,7 @@ use lintel::base::{
     ZoneId, monotonic,
 };
 use lintel::config::{EvidenceConfig, Group, RingConfig, Severity, ViolationClass, Zone};
-use lintel::decode::Picture;
+use lintel::decode::{Picture, Pixels};
 use lintel::evidence::{
     ClipCutter, ClipInfo, ClipOutcome, ClipRequest, ClipService, EvidenceError, EvidenceKind, MAX_WAITING,
     Manifest, StillJob, StillWriter, Stills, event_dir, evidence_root, free_bytes, write_manifest,

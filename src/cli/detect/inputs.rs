@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::Trouble;
 use crate::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime};
 use crate::config::DecodeConfig;
-use crate::decode::{DecoderChoice, Picture, StreamDecoder};
+use crate::decode::{DecoderChoice, Picture, Pixels, StreamDecoder};
 use crate::ingest::open_file;
 
 const PICTURES: [&str; 3] = ["jpg", "jpeg", "png"];
@@ -135,7 +135,7 @@ impl Source {
             capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
             width: rgb.width(),
             height: rgb.height(),
-            rgb: rgb.into_raw().into(),
+            pixels: Pixels::Rgb(rgb.into_raw().into()),
         })
     }
 

@@ -44,7 +44,7 @@ fn a_disk_that_fills_while_cutting_is_an_error_and_leaves_nothing() {
     let mut config = config();
     config.min_free_bytes = 0;
     let writer = StillWriter::new(&config, zone_of_beijing()).unwrap();
-    let noise = Picture { rgb: noise(1920, 1080), width: 1920, height: 1080, ..picture() };
+    let noise = Picture { pixels: Pixels::Rgb(noise(1920, 1080)), width: 1920, height: 1080, ..picture() };
     let stills = write(&writer, &dir, &violation(Transition::Opened), &noise);
     assert_eq!((stills.files.len(), stills.missing.len()), (0, 2), "{stills:?}");
     assert!(stills.missing[0].reason.contains("still.jpg.part"), "{stills:?}");

@@ -14,7 +14,7 @@ pub fn picture() -> Picture {
         capture: Capture { at: after(120), source: TimeSource::Rtcp, offset_ms: Some(14) },
         width: image.width(),
         height: image.height(),
-        rgb: Bytes::from(image.into_raw()),
+        pixels: Pixels::Rgb(Bytes::from(image.into_raw())),
     }
 }
 
@@ -81,10 +81,10 @@ fn stills_are_the_picture_itself_and_one_with_a_caption() {
         assert_eq!(std::fs::metadata(&file.path).unwrap().len(), file.bytes);
         assert!(output("sha256sum", &[], &file.path).starts_with(&file.sha256));
     }
-    let (original, shown) = (picture(), image::open(&still.path).unwrap().to_rgb8());
+    let (original, shown) = (picture().rgb(), image::open(&still.path).unwrap().to_rgb8());
     assert_eq!(shown.dimensions(), (768, 576));
-    let off: u64 = shown.iter().zip(original.rgb.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
-    assert!(off < 4 * original.rgb.len() as u64, "JPEG of quality 90 stays near the picture: {off}");
+    let off: u64 = shown.iter().zip(original.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    assert!(off < 4 * original.len() as u64, "JPEG of quality 90 stays near the picture: {off}");
 
     let drawn = image::open(&annotated.path).unwrap().to_rgb8();
     assert_eq!(drawn.width(), 768);
@@ -123,7 +123,7 @@ fn stills_that_cannot_be_written_are_missing_with_a_reason() {
     };
     let full = EvidenceConfig { min_free_bytes: u64::MAX, ..config() };
     check(&full, place.path(), &picture(), "evidence.min_free_bytes asks for");
-    let torn = Picture { rgb: Bytes::from_static(&[1, 2, 3]), ..picture() };
+    let torn = Picture { pixels: Pixels::Rgb(Bytes::from_static(&[1, 2, 3])), ..picture() };
     check(&config(), place.path(), &torn, "does not hold 768 x 576");
     let file = place.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
