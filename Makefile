@@ -4,7 +4,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-.PHONY: help setup build demo test lint doc configs ci bench clean
+.PHONY: help setup build demo test lint doc configs ci bench scenes clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ ci: lint test doc configs ## what .ci/run runs
 
 bench: setup ## criterion benches
 	cargo bench --workspace
+
+scenes: ## generated weeks of a fixed camera with planted changes and their truth, into .cache/scenes
+	@tools/scenes/make.sh
 
 clean: ## remove what was built and fetched
 	cargo clean

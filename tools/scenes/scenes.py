@@ -1,0 +1,241 @@
+"""Generates what a fixed camera on a mast sees over weeks, with changes planted in it and the truth about them.
+
+    python scenes.py --seed 1 --days 14 --step 20 --out DIR
+
+writes DIR/seed1.mp4 (each picture a key picture, presentation times those of the scene), DIR/seed1.json (the truth: what
+came, when, its outline) and DIR/seed1.toml (a config with the scene's zones and rules, for `lintel replay`).
+Run it through tools/scenes/make.sh, which brings numpy and OpenCV along.
+"""
+
+import argparse
+import json
+import subprocess
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from light import Shade, Weather, plan_weather
+from plan import person, plan, vehicle
+from world import Crown, World, corners
+
+START = datetime(2026, 10, 5, tzinfo=timezone.utc)
+OFFSET_H = 8
+
+
+class Canvas:
+    """The base layer and what is laid over it in one picture."""
+
+    def __init__(self, base):
+        self.base = base
+        self.layers = {}
+
+    def compose(self, layers, leaf_holes):
+        b = self.base
+        parts = [a.copy() for a in (b.depth, b.position, b.normal, b.albedo, b.ir, b.leaf)]
+        for layer in layers:
+            h, w = layer.depth.shape
+            window = (slice(layer.y, layer.y + h), slice(layer.x, layer.x + w))
+            nearer = layer.depth <= parts[0][window] * 1.0001
+            nearer &= np.isfinite(layer.depth)
+            if layer.leaf.any():
+                nearer &= ~leaf_holes[window]
+            for part, new in zip(parts, (layer.depth, layer.position, layer.normal, layer.albedo, layer.ir, layer.leaf)):
+                part[window][nearer] = new[nearer]
+        return parts
+
+
+def outline(world, base, things, size):
+    """The largest visible part of some things as a polygon of the picture, 0 to 1; None where they do not show."""
+    layer = world.layer(things)
+    if layer is None:
+        return None, 0.0
+    w, h = size
+    h2, w2 = layer.depth.shape
+    behind = base.depth[layer.y : layer.y + h2, layer.x : layer.x + w2]
+    mask = np.zeros((h, w), np.uint8)
+    mask[layer.y : layer.y + h2, layer.x : layer.x + w2] = (layer.depth <= behind * 1.0001) & np.isfinite(layer.depth)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not found:
+        return None, 0.0
+    largest = max(found, key=cv2.contourArea)
+    shape = cv2.approxPolyDP(largest, 1.0, True)[:, 0, :]
+    return [[round(float(x) / w, 4), round(float(y) / h, 4)] for x, y in shape], float(mask.sum()) / (w * h)
+
+
+def truth(world, base, p, size):
+    """The truth of the planted changes. `from` and `to` in UTC; `steps` tells how each grows."""
+    out = []
+    for planted in p.planted:
+        steps = []
+        for hour, things in planted.steps:
+            shape, share = outline(world, base, things, size)
+            if shape:
+                steps.append({"from": stamp(hour), "outline": shape, "share": round(share, 6)})
+        if steps:
+            out.append({
+                "id": planted.id, "kind": planted.kind, "class": planted.rule, "zone": planted.zone,
+                "from": steps[0]["from"], "to": stamp(planted.to) if planted.to is not None else None, "steps": steps,
+            })
+    return out
+
+
+def stamp(hour):
+    """Scene hours (local time from midnight) as UTC."""
+    return (START + timedelta(hours=hour - OFFSET_H)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def traffic(rng, hour):
+    """What passes in one picture: vehicles on the road, people about."""
+    busy = 0.15 if hour % 24 < 6 or hour % 24 > 22 else 1.0
+    things = []
+    for _ in range(rng.poisson(1.6 * busy)):
+        lane = rng.choice([56.2, 60.6])
+        size = (2.5, 9.0, 3.2) if rng.random() < 0.2 else (1.8, 4.4, 1.5)
+        things.append(vehicle(rng.uniform(-50, 50), lane, rng.uniform(0.04, 0.7, 3), "x", size))
+    for _ in range(rng.poisson(2.0 * busy)):
+        x, y = (rng.uniform(-36, -8), rng.uniform(30, 47)) if rng.random() < 0.5 else (rng.uniform(-40, 40), rng.uniform(64, 71))
+        things.append(person(x, y, rng.uniform(0.05, 0.6, 3)))
+    return things
+
+
+def pictures(args, rng, p, world):
+    """(hour, picture) one after another."""
+    hours = int(args.days * 24)
+    weather = plan_weather(rng, hours, p.winter)
+    if args.calm:
+        weather = [Weather(cloud=w.cloud, wind=w.wind * 0.5) for w in weather]
+    ground = world.ground(p.patches)
+    canvas = Canvas(ground)
+    static = [world.layer([b]) for b in p.boxes]
+    base = Canvas(ground)
+    parts = base.compose([s for s in static if s], np.zeros(ground.depth.shape, bool))
+    for name, part in zip(("depth", "position", "normal", "albedo", "ir", "leaf"), parts):
+        setattr(ground, name, part)
+    yield ground
+    crowns = [layer for layer in (world.layer([c]) for c in p.crowns) if layer]
+    shade = Shade(p.camera, world.noise, rng)
+    layers = {}
+    w, h = p.camera.size
+    falling = rng.random((h // 2 + 1, w // 2 + 1), np.float32)
+    for n in range(int(hours * 60 / args.step)):
+        hour = n * args.step / 60
+        now = weather[int(hour)]
+        bare = min(1.0, p.leaf_fall * hour / hours)
+        gust = rng.random(falling.shape, np.float32) < 0.06 + 0.12 * now.wind
+        holes = cv2.resize(((falling < bare * 0.85) | gust).astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST) > 0
+        things = [(f"planted{i}", q.things(hour)) for i, q in enumerate(p.planted)]
+        things += [(f"visit{i}", v[2]) for i, v in enumerate(p.visits) if v[0] <= hour < v[1]]
+        present = [t for _, group in things for t in group]
+        drawn = []
+        for key, group in things:
+            if group:
+                key = (key, id(group))
+                if key not in layers:
+                    layers[key] = world.layer(group)
+                drawn.append(layers[key])
+        passing = traffic(rng, hour)
+        drawn += [world.layer(group) for group in passing]
+        present += [t for group in passing for t in group]
+        drawn = [layer for layer in drawn if layer is not None]
+        sway = [shifted(c, rng, now.wind, w) for c in crowns]
+        scene = canvas.compose(drawn + sway, holes)
+        headlights = np.zeros((h, w), np.float32)
+        for group in passing:
+            x, y = p.camera.project([corners(group[0]).mean(0)])[0]
+            if 0 <= x < w and 0 <= y < h:
+                cv2.circle(headlights, (int(x), int(y)), int(w * 0.02), 1.0, -1)
+        casters = p.boxes + [t for t in present if hasattr(t, "pattern") and len(t.lo) == 3]
+        heaps = [t for t in present if isinstance(t, Crown)]
+        yield hour, shade.picture(scene, p.first_day + hour / 24, hour % 24, now, bare, casters, p.crowns + heaps,
+                                  cv2.GaussianBlur(headlights, (0, 0), 6))
+
+
+def shifted(layer, rng, wind, width):
+    """A crown in the wind."""
+    out = type(layer)(**vars(layer))
+    w = layer.depth.shape[1]
+    out.x = int(np.clip(layer.x + rng.normal(0, 0.6 + 1.5 * wind), 0, width - w))
+    grain = 1 + 0.35 * rng.standard_normal((layer.depth.shape[0], w, 1)).astype(np.float32)
+    out.albedo = layer.albedo * cv2.blur(np.clip(grain[..., 0], 0.3, 1.9), (2, 2))[..., None]
+    return out
+
+
+def config(p, name, dwell_h):
+    """A node's config whose camera is the scene."""
+    lines = [
+        "# Generated beside its scene: the zones and rules that its planted changes are about.", "",
+        "[node]", f'id = "{name}"', f'data_dir = "{name}-data"', 'time_zone = "Asia/Shanghai"', "",
+        "[detect]", 'model = "MODEL"', "", "[mqtt]", 'url = "mqtt://127.0.0.1:1883"', "",
+        "[[camera]]", 'id = "mast"', 'profile = "high_mount"', 'url = "rtsp://127.0.0.1:8554/mast"', 'sampling = "all"',
+        "tiling = { columns = 1, rows = 1 }", "",
+    ]
+    for zone, polygon in p.zones.items():
+        lines += ["[[camera.zone]]", f'id = "{zone}"', f"polygon = {polygon}", ""]
+    rules = {}
+    for zone, rule in [("roof_a", "rooftop_addition"), ("roof_b", "rooftop_addition"), ("facade_a", "facade_alteration"),
+                       ("facade_b", "facade_alteration"), ("wall", "illegal_posting"), ("green", "green_destruction"),
+                       ("field", "land_occupation"), ("yard", "material_stockpile")]:
+        rules.setdefault(rule, []).append(zone)
+    for rule, zones in rules.items():
+        lines += ["[[camera.rule]]", f'class = "{rule}"', f"zones = {json.dumps(zones)}", 'kind = "change"',
+                  f'dwell = "{dwell_h}h"', ""]
+    return "\n".join(lines)
+
+
+def main():
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--seed", type=int, required=True)
+    ask.add_argument("--days", type=float, default=14)
+    ask.add_argument("--step", type=float, default=30, help="minutes between pictures")
+    ask.add_argument("--size", default="960x540")
+    ask.add_argument("--out", type=Path, required=True)
+    ask.add_argument("--name", help="of the files; default: seedN")
+    ask.add_argument("--only", nargs="*", help="kinds of planted changes to keep; 'none' for a quiet scene")
+    ask.add_argument("--calm", action="store_true", help="no rain, fog or snow")
+    ask.add_argument("--dwell", type=int, default=24, help="hours after which the rules decide")
+    ask.add_argument("--crf", type=int, default=21, help="quality of the video, lower is better and larger")
+    ask.add_argument("--gop", type=int, default=1, help="pictures from one key picture to the next")
+    ask.add_argument("--stills", type=int, default=0, help="write every Nth picture as PNG instead of the video")
+    args = ask.parse_args()
+    width, height = (int(v) for v in args.size.split("x"))
+    rng = np.random.default_rng(args.seed)
+    p = plan(rng, width, height, int(args.days), args.only)
+    world = World(p.camera, rng)
+    name = args.name or f"seed{args.seed}"
+    args.out.mkdir(parents=True, exist_ok=True)
+    frames = pictures(args, rng, p, world)
+    base = next(frames)
+    facts = {
+        "seed": args.seed, "start": stamp(0), "step_minutes": args.step, "days": args.days, "size": [width, height],
+        "decided_after_hours": args.dwell, "winter": p.winter, "leaf_fall": round(p.leaf_fall, 3), "zones": p.zones,
+        "changes": truth(world, base, p, (width, height)),
+    }
+    (args.out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (args.out / f"{name}.toml").write_text(config(p, name, args.dwell))
+    if args.stills:
+        for n, (hour, picture) in enumerate(frames):
+            if n % args.stills == 0:
+                cv2.imwrite(str(args.out / f"{name}-{n:05}.png"), picture)
+        return
+    video = args.out / f"{name}.mp4"
+    unfinished = video.with_suffix(".part.mp4")
+    command = [
+        "ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}",
+        "-r", f"1/{round(args.step * 60)}", "-i", "-", "-c:v", "libx264", "-preset", "veryfast", "-crf", str(args.crf),
+        "-g", str(args.gop), "-bf", "0", "-pix_fmt", "yuv420p", "-threads", "1",
+        "-metadata", f"creation_time={stamp(0)}", str(unfinished),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
+        for _, picture in frames:
+            ffmpeg.stdin.write(picture.tobytes())
+        ffmpeg.stdin.close()
+    if ffmpeg.returncode:
+        raise SystemExit(f"ffmpeg ended with {ffmpeg.returncode}")
+    unfinished.rename(video)
+
+
+if __name__ == "__main__":
+    main()
