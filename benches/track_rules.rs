@@ -64,6 +64,7 @@ fn tracks(n: usize, second: f64) -> Vec<Track> {
             still_since: if i % 2 == 0 { at(0.0) } else { at(second) },
             hits: n as u32,
             seen_now: true,
+            ground: None,
         })
         .collect()
 }
@@ -78,7 +79,7 @@ fn rule(id: &str, kind: RuleKind, objects: &[&str]) -> Rule {
             group: Group::Street,
             code: String::new(),
         },
-        zones: vec![Zone { id: ZoneId::new("z"), name: "z".into(), polygon: Polygon::full() }],
+        zones: vec![Zone::new(ZoneId::new("z"), "z".into(), Polygon::full())],
         kind,
         objects: objects.iter().map(|o| ClassName::from(*o)).collect(),
         min_score: None,
@@ -88,6 +89,8 @@ fn rule(id: &str, kind: RuleKind, objects: &[&str]) -> Rule {
         update_every: Duration::from_secs(600),
         cool_down: Duration::from_secs(1800),
         merge_distance: 0.0,
+        merge_m: None,
+        area_m2: (None, None),
         expire_after: Duration::from_secs(1800),
         severity: Severity::Medium,
     }

@@ -3,6 +3,7 @@
 mod backoff;
 mod clock;
 mod geometry;
+mod ground;
 mod id;
 mod shutdown;
 mod time;
@@ -10,6 +11,7 @@ mod time;
 pub use backoff::Backoff;
 pub use clock::{monotonic, wall_now};
 pub use geometry::{Point, Polygon, PolygonError, Rect};
+pub use ground::{GroundArea, GroundAreaError};
 pub use id::{CameraId, ClassName, FrameSeq, TrackId, ZoneId};
 pub use shutdown::Shutdown;
 pub use time::{Capture, MediaTime, TimeSource, WallTime};

@@ -110,13 +110,17 @@ fn places(config: &Config, findings: &mut Vec<Finding>) {
         ("mqtt.tls.client_cert_file", tls.and_then(|t| t.client_cert_file.as_ref())),
         ("mqtt.tls.client_key_file", tls.and_then(|t| t.client_key_file.as_ref())),
         ("evidence.font", config.evidence.font.as_ref()),
+        ("map.dem", config.map.dem.as_ref()),
     ];
     let named = files.into_iter().filter_map(|(key, path)| Some((key.to_owned(), path?)));
     let recordings = config.cameras.iter().filter_map(|camera| match &camera.source {
         SourceConfig::File(file) => Some((format!("camera.{}.file", camera.id), &file.path)),
         SourceConfig::Rtsp(_) => None,
     });
-    for (key, path) in named.chain(recordings) {
+    let calibrations = config.cameras.iter().filter_map(|camera| {
+        Some((format!("camera.{}.calibration", camera.id), camera.calibration.as_ref()?))
+    });
+    for (key, path) in named.chain(recordings).chain(calibrations) {
         if let Err(error) = readable(path) {
             let message = format!("cannot read {}: {error}", path.display());
             found(&key, message, "check the path, which is relative to its config file, and who may read it");

@@ -17,6 +17,9 @@ pub(crate) struct Files {
     pub(crate) main: FileText,
     pub(crate) cameras: Vec<FileText>,
     pub(crate) catalogue: Option<FileText>,
+    /// GeoJSON: `map.zones` and `map.permits`.
+    pub(crate) zones: Option<FileText>,
+    pub(crate) permits: Option<FileText>,
 }
 
 /// `None`: the main file cannot be read, and the problem says so.
@@ -65,13 +68,15 @@ pub(crate) fn read_all(
             }
         }
     }
-    let chosen = root.get("catalogue").and_then(|c| c.get_ref().get("file"));
-    let catalogue = chosen.and_then(|file| {
+    let mut named = |section: &str, key: &str| {
+        let file = root.get(section).and_then(|c| c.get_ref().get(key))?;
         let (text, span) = (file.get_ref().as_str()?, at(file.span()));
         read(&sources.resolve(text, &span), &span, sources, problems)
-    });
+    };
+    let catalogue = named("catalogue", "file");
+    let (zones, permits) = (named("map", "zones"), named("map", "permits"));
     drop(root);
-    Some(Files { main: FileText { text, base }, cameras, catalogue })
+    Some(Files { main: FileText { text, base }, cameras, catalogue, zones, permits })
 }
 
 fn read(path: &Path, span: &Span, sources: &mut Sources, problems: &mut Vec<Problem>) -> Option<FileText> {

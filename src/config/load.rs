@@ -94,6 +94,9 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
     let classes = catalogue.needs();
     let mut builder = Builder::new(&sources, secrets, zone, catalogue);
     (builder.problems, builder.warnings) = (problems, warnings);
+    if let Some(sections) = &sections {
+        builder.map(&sections.map, files.zones.as_ref(), files.permits.as_ref());
+    }
     builder.shared_rules(shared, &layers.profile_names(), &own);
     if own.is_empty() {
         builder.no_camera(&main_span);

@@ -8,6 +8,7 @@
 mod build;
 mod catalogue;
 mod files;
+mod geojson;
 mod load;
 mod loaded;
 mod problem;

@@ -162,12 +162,22 @@ impl Diagnosis {
     }
 }
 
+/// Bytes of a line that are shown; usual lines are shorter.
+const LONGEST_LINE: usize = 160;
+
 /// The line with a caret under the span.
 fn excerpt(out: &mut String, sources: &Sources, span: &Span, label: &str) -> fmt::Result {
     let place = sources.place(span);
-    let caret = place.text[place.within.clone()].width().max(1);
-    let before = place.text[..place.within.start].replace('\t', " ").width();
-    writeln!(out, "{:>6} | {}", place.line, place.text.replace('\t', " "))?;
+    // A file that a program wrote may be one line of a megabyte.
+    let cut =
+        |at: usize| place.text.char_indices().map(|(i, _)| i).take_while(|i| *i <= at).last().unwrap_or(0);
+    let long = place.text.len() > LONGEST_LINE;
+    let from = if long { cut(place.within.start.saturating_sub(20)) } else { 0 };
+    let to = if long { cut(from + LONGEST_LINE) } else { place.text.len() };
+    let within = place.within.start.min(to)..place.within.end.min(to);
+    let caret = place.text[within.clone()].width().max(1);
+    let before = place.text[from..within.start].replace('\t', " ").width();
+    writeln!(out, "{:>6} | {}", place.line, place.text[from..to].replace('\t', " "))?;
     let under = format!("{}{} {label}", " ".repeat(before), "^".repeat(caret));
     writeln!(out, "       | {}", under.trim_end())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::base::{CameraId, ClassName, Point, Polygon, ZoneId};
+use crate::base::{CameraId, ClassName, GroundArea, Point, Polygon, WallTime, ZoneId};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -17,6 +17,7 @@ pub struct Config {
     pub evidence: EvidenceConfig,
     pub outbox: OutboxConfig,
     pub mqtt: MqttConfig,
+    pub map: MapConfig,
     pub http: HttpConfig,
     pub log: LogConfig,
     /// Every violation class of the catalogue, with city codes filled in. Order of the catalogue file.
@@ -101,6 +102,51 @@ pub struct TlsConfig {
     pub client_key_file: Option<PathBuf>,
 }
 
+/// What the node knows of the ground. Coordinates are WGS-84.
+#[derive(Clone, Debug)]
+pub struct MapConfig {
+    /// GeoTIFF of heights; `None`: the ground of each camera's calibration.
+    pub dem: Option<PathBuf>,
+    pub gcj02: bool,
+    pub home: Option<Home>,
+    /// Objects of two cameras within this many metres are one event; 0: never.
+    pub same_place_m: f64,
+    /// Every ground zone of the file, whether a rule names it or not.
+    pub zones: Vec<Zone>,
+    pub permits: Vec<Permit>,
+}
+
+/// Where things are to be expected.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Home {
+    pub lon: f64,
+    pub lat: f64,
+    pub radius_km: f64,
+}
+
+/// Somebody is allowed to do something at a place for a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Permit {
+    pub id: String,
+    pub name: String,
+    pub area: std::sync::Arc<GroundArea>,
+    /// Included; `None`: since ever.
+    pub valid_from: Option<WallTime>,
+    /// Not included; `None`: for ever.
+    pub valid_to: Option<WallTime>,
+    /// Violation classes that it permits; empty: all.
+    pub classes: Vec<String>,
+}
+
+impl Permit {
+    /// Does it permit the class at this time?
+    pub fn allows(&self, class: &str, at: WallTime) -> bool {
+        (self.classes.is_empty() || self.classes.iter().any(|c| c == class))
+            && self.valid_from.is_none_or(|from| from <= at)
+            && self.valid_to.is_none_or(|to| at < to)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
     /// `None`: no metrics and health over HTTP.
@@ -150,6 +196,8 @@ pub struct CameraConfig {
     pub source: SourceConfig,
     /// WGS-84 place of the camera itself.
     pub position: Option<Position>,
+    /// File of the camera's calibration.
+    pub calibration: Option<PathBuf>,
     /// GB/T 28181 device id, 20 digits.
     pub gb_id: Option<String>,
     pub sampling: Sampling,
@@ -252,7 +300,26 @@ pub struct TrackConfig {
 pub struct Zone {
     pub id: ZoneId,
     pub name: String,
-    pub polygon: Polygon,
+    pub area: ZoneArea,
+    /// Of what the zone is on, above the ground: 18 for the roof of a house.
+    pub height_m: f64,
+}
+
+impl Zone {
+    /// A part of the picture.
+    pub fn new(id: ZoneId, name: String, polygon: Polygon) -> Self {
+        Self { id, name, area: ZoneArea::Picture(polygon), height_m: 0.0 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ZoneArea {
+    Picture(Polygon),
+    /// Known by the ground positions of things. `drawn` is where the camera shows it, as far as it does.
+    Ground {
+        area: std::sync::Arc<GroundArea>,
+        drawn: Vec<Polygon>,
+    },
 }
 
 /// A violation class as the catalogue has it.
@@ -300,6 +367,10 @@ pub struct Rule {
     pub cool_down: Duration,
     /// Objects whose boxes, grown by this share of their size, touch are one event.
     pub merge_distance: f32,
+    /// As `merge_distance`, on the ground, where places on it are known.
+    pub merge_m: Option<f64>,
+    /// Objects whose box is smaller or larger do not count, where places on the ground are known; square metres.
+    pub area_m2: (Option<f64>, Option<f64>),
     /// An open event that is not seen clearly for this long (camera dark, stream gone) expires.
     pub expire_after: Duration,
     pub severity: Severity,
@@ -315,8 +386,9 @@ pub enum RuleKind {
     LineCrossing { line: (Point, Point), direction: Direction },
     /// More than `limit` objects in the zone for `dwell`.
     Count { limit: u32, dwell: Duration },
-    /// An object without any of `companions` within `distance` object heights, for `dwell`.
-    CompanionAbsent { distance: f32, dwell: Duration },
+    /// An object without any of `companions` within `distance` object heights, for `dwell`; within `distance_m` metres
+    /// where places on the ground are known.
+    CompanionAbsent { distance: f32, distance_m: Option<f64>, dwell: Duration },
     /// As presence, over hours to days: gaps, night and restarts do not count as leaving.
     LongDwell { dwell: Duration },
 }

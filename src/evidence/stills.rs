@@ -13,7 +13,7 @@ use super::{
     rgb_image,
 };
 use crate::base::{Capture, TimeSource};
-use crate::config::{EvidenceConfig, ViolationClass, Zone};
+use crate::config::{EvidenceConfig, ViolationClass, Zone, ZoneArea};
 use crate::decode::Picture;
 use crate::rules::{Transition, Violation};
 
@@ -108,8 +108,12 @@ impl StillWriter {
             score: (!gone).then_some(o.score),
             colour: if gone { Colour::GONE } else { Colour::OBJECT },
         };
-        let zones = zone.map(|z| ZoneMark {
-            polygon: z.polygon.clone(),
+        let outlines = zone.map_or(&[][..], |z| match &z.area {
+            ZoneArea::Picture(polygon) => std::slice::from_ref(polygon),
+            ZoneArea::Ground { drawn, .. } => drawn,
+        });
+        let zones = outlines.iter().zip(zone.into_iter().cycle()).map(|(polygon, z)| ZoneMark {
+            polygon: polygon.clone(),
             label: self.name(z.id.as_str(), &z.name),
             colour: Colour::ZONE,
         });

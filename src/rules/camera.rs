@@ -162,7 +162,7 @@ fn finite(tracks: &[Track]) -> Cow<'_, [Track]> {
 
 /// What a rule says, without how often and how loud it says it.
 fn meaning(rule: &Rule) -> String {
-    let zones: Vec<_> = rule.zones.iter().map(|z| (z.id.as_str(), z.polygon.corners())).collect();
+    let zones: Vec<_> = rule.zones.iter().map(|z| (z.id.as_str(), &z.area)).collect();
     let said = format!("{:?}", (&rule.class.id, &rule.kind, zones, &rule.objects));
     let digest = Sha256::digest(said);
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()

@@ -130,14 +130,18 @@ impl Teller<'_> {
         if matches!(rule.kind, RuleKind::Count { .. }) {
             return;
         }
-        let beside = |a: &Rect, b: &Rect| {
-            a.iou(b) >= ONE_IOU || (rule.merge_distance > 0.0 && touch(a, b, rule.merge_distance))
+        let beside = |a: &Spot, b: &Spot| {
+            let near = match (rule.merge_m, &a.ground, &b.ground) {
+                (Some(metres), Some(p), Some(q)) => f64::from(p.metres_to(q)) <= metres,
+                _ => rule.merge_distance > 0.0 && touch(&a.rect, &b.rect, rule.merge_distance),
+            };
+            near || a.rect.iou(&b.rect) >= ONE_IOU
         };
         let RuleState { spots, events, .. } = state;
         loop {
             let found = ready.iter().enumerate().find_map(|(n, i)| {
                 let mine = &spots[*i].rect;
-                let member = spots.iter().find(|s| s.event.is_some() && beside(&s.rect, mine));
+                let member = spots.iter().find(|s| s.event.is_some() && beside(s, &spots[*i]));
                 let event = member.and_then(|s| s.event);
                 let over = || events.iter().find(|e| e.rect.iou(mine) >= ONE_IOU).map(|e| e.id);
                 event.or_else(over).map(|id| (n, *i, id))
@@ -268,8 +272,8 @@ fn objects(spot: &Spot) -> Vec<ViolationObject> {
     if !spot.counted.is_empty() {
         return spot.counted.clone();
     }
-    let (class, track, score, rect) = (spot.class.clone(), spot.track, spot.score, spot.rect);
-    vec![ViolationObject { class, track, score, rect }]
+    let (class, ground) = (spot.class.clone(), spot.ground.clone());
+    vec![ViolationObject { class, track: spot.track, score: spot.score, rect: spot.rect, ground }]
 }
 
 /// Mean score of all pictures of all members; each kind of companion takes a share off the doubt. 0 to 1.

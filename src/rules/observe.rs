@@ -7,8 +7,8 @@ use super::ViolationObject;
 use super::camera::Thresholds;
 use super::place::{ONE_IOU, SAME_IOU, around, clear_of_line, crosses, heights_between, hides, is_near};
 use super::state::{History, Quiet, Slot, Spot};
-use crate::base::{Rect, WallTime, ZoneId};
-use crate::config::{Rule, RuleKind};
+use crate::base::{WallTime, ZoneId};
+use crate::config::{Rule, RuleKind, Zone, ZoneArea};
 use crate::track::Track;
 
 /// Things that a rule holds at a time; more is a scene that no rule can judge.
@@ -145,6 +145,7 @@ fn see(scene: &Scene, spot: &mut Spot, track: &Track) {
     spot.track = track.id;
     spot.class = track.class.clone();
     spot.rect = track.rect;
+    spot.ground.clone_from(&track.ground);
     if !holds {
         clearly_absent(scene, spot);
         return;
@@ -153,7 +154,7 @@ fn see(scene: &Scene, spot: &mut Spot, track: &Track) {
         && let Some(now) = clear_of_line(line, &track.rect)
     {
         let crossed = spot.beside.is_some_and(|before| crosses(line, direction, before, now));
-        if crossed && scene.awake && !spot.happened && zone_of(scene.rule, &track.rect).is_some() {
+        if crossed && scene.awake && !spot.happened && zone_of(scene.rule, track).is_some() {
             (spot.happened, spot.since) = (true, scene.at);
         }
         spot.beside = Some(now);
@@ -197,6 +198,7 @@ fn begin(scene: &Scene, quiet: &[Quiet], track: &Track) -> Option<Spot> {
         zone,
         place: track.rect,
         rect: track.rect,
+        ground: track.ground.clone(),
         score: track.score,
         since,
         last_seen: at,
@@ -217,31 +219,45 @@ fn begin(scene: &Scene, quiet: &[Quiet], track: &Track) -> Option<Spot> {
     }
     add_score(&mut spot, track.score);
     mark_seen(scene, &mut spot);
-    (track.score >= least).then_some(spot)
+    (track.score >= least && fits(rule, track)).then_some(spot)
+}
+
+/// Is it neither too small nor too large? Every size counts where it is not known.
+fn fits(rule: &Rule, track: &Track) -> bool {
+    let Some(size) = track.ground.as_ref().map(|g| f64::from(g.area_m2)) else { return true };
+    rule.area_m2.0.is_none_or(|least| size >= least) && rule.area_m2.1.is_none_or(|most| size <= most)
 }
 
 /// The zone in which the thing meets the rule's condition in this picture; the inner `None` is the whole picture.
 fn condition(scene: &Scene, track: &Track) -> Option<Option<ZoneId>> {
     match scene.rule.kind {
-        RuleKind::LineCrossing { .. } => Some(zone_of(scene.rule, &track.rect).flatten()),
-        RuleKind::CompanionAbsent { distance, .. } => {
+        RuleKind::LineCrossing { .. } => Some(zone_of(scene.rule, track).flatten()),
+        RuleKind::CompanionAbsent { distance, distance_m, .. } => {
             // A companion that is hidden for a moment is still there: all live tracks count.
-            let near = |t: &Track| {
-                scene.rule.companions.contains(&t.class) && heights_between(&track.rect, &t.rect) <= distance
+            let near = |t: &Track| match (distance_m, &track.ground, &t.ground) {
+                (Some(metres), Some(a), Some(b)) => f64::from(a.metres_to(b)) <= metres,
+                _ => heights_between(&track.rect, &t.rect) <= distance,
             };
-            zone_of(scene.rule, &track.rect).filter(|_| !scene.tracks.iter().any(near))
+            let companion = |t: &Track| scene.rule.companions.contains(&t.class) && near(t);
+            zone_of(scene.rule, track).filter(|_| !scene.tracks.iter().any(companion))
         }
-        _ => zone_of(scene.rule, &track.rect),
+        _ => zone_of(scene.rule, track),
     }
 }
 
 /// The first of the rule's zones in which the thing stands.
-fn zone_of(rule: &Rule, rect: &Rect) -> Option<Option<ZoneId>> {
+fn zone_of(rule: &Rule, track: &Track) -> Option<Option<ZoneId>> {
     if rule.zones.is_empty() {
         return Some(None);
     }
-    let feet = rect.bottom_center();
-    rule.zones.iter().find(|z| z.polygon.contains(feet)).map(|z| Some(z.id.clone()))
+    rule.zones.iter().find(|z| stands_in(z, track)).map(|z| Some(z.id.clone()))
+}
+
+fn stands_in(zone: &Zone, track: &Track) -> bool {
+    match &zone.area {
+        ZoneArea::Picture(polygon) => polygon.contains(track.rect.bottom_center()),
+        ZoneArea::Ground { .. } => track.ground.as_ref().is_some_and(|g| g.zones.contains(&zone.id)),
+    }
 }
 
 fn mark_seen(scene: &Scene, spot: &mut Spot) {
@@ -287,7 +303,7 @@ fn note_companions(scene: &Scene, spot: &mut Spot) {
         return;
     }
     for track in scene.tracks.iter().filter(|t| t.seen_now && scene.rule.companions.contains(&t.class)) {
-        if zone_of(scene.rule, &track.rect).is_some_and(|zone| zone == spot.zone) {
+        if zone_of(scene.rule, track).is_some_and(|zone| zone == spot.zone) {
             spot.companions.insert(track.class.clone());
         }
     }
@@ -341,12 +357,12 @@ fn inside<'a>(scene: &Scene<'a>, zone: Option<&ZoneId>) -> Vec<&'a Track> {
     let least = |t: &Track| {
         rule.min_score.or_else(|| scene.thresholds.get(&t.class).copied()).unwrap_or(DEFAULT_SCORE)
     };
-    let polygon = zone.and_then(|id| rule.zones.iter().find(|z| z.id == *id)).map(|z| &z.polygon);
+    let zone = zone.and_then(|id| rule.zones.iter().find(|z| z.id == *id));
     let mut found: Vec<&Track> = scene
         .tracks
         .iter()
         .filter(|t| t.seen_now && rule.objects.contains(&t.class) && t.score >= least(t))
-        .filter(|t| polygon.is_none_or(|p| p.contains(t.rect.bottom_center())))
+        .filter(|t| fits(rule, t) && zone.is_none_or(|z| stands_in(z, t)))
         .collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
     let mut once: Vec<&Track> = Vec::new();
@@ -359,5 +375,6 @@ fn inside<'a>(scene: &Scene<'a>, zone: Option<&ZoneId>) -> Vec<&'a Track> {
 }
 
 fn object(track: &Track) -> ViolationObject {
-    ViolationObject { class: track.class.clone(), track: track.id, score: track.score, rect: track.rect }
+    let (class, ground) = (track.class.clone(), track.ground.clone());
+    ViolationObject { class, track: track.id, score: track.score, rect: track.rect, ground }
 }

@@ -38,10 +38,15 @@ pub(super) fn of_open(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone)
             let n = event.objects.len();
             format!("{n} objects {place}, limit {limit}, since {since} ({}): {what}", limits(lasted, *dwell))
         }
-        RuleKind::CompanionAbsent { distance, dwell } => {
+        RuleKind::CompanionAbsent { distance, distance_m, dwell } => {
             let companions: Vec<String> = rule.companions.iter().map(words).collect();
+            let on_ground = event.objects.iter().any(|o| o.ground.is_some());
+            let near = match distance_m.filter(|_| on_ground) {
+                Some(metres) => format!("{metres} m"),
+                None => format!("{distance} of its heights"),
+            };
             format!(
-                "{what} without {} within {distance} of its heights, {place}, since {since} ({})",
+                "{what} without {} within {near}, {place}, since {since} ({})",
                 companions.join(" or "),
                 limits(lasted, *dwell)
             )

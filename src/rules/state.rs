@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::ViolationObject;
 use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
 use crate::config::Severity;
+use crate::track::OnGround;
 
 const VERSION: u32 = 1;
 
@@ -51,6 +52,8 @@ pub(super) struct Spot {
     /// Where it was when the spot began: standing things are known again by it.
     pub(super) place: Rect,
     pub(super) rect: Rect,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ground: Option<OnGround>,
     pub(super) score: f32,
     /// Since when the condition holds.
     pub(super) since: WallTime,

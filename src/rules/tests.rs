@@ -1,5 +1,6 @@
 //! The rules on small films: things with a class, a track and a box, every so many seconds.
 
+mod ground;
 mod kinds;
 mod life;
 mod properties;
@@ -25,7 +26,7 @@ fn seconds(s: u64) -> Duration {
 /// A zone over the left half of the picture; things at x < 0.5 stand in it.
 fn left_half() -> Zone {
     let corners = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]].map(Point::from).to_vec();
-    Zone { id: "gate".into(), name: "gate".into(), polygon: Polygon::new(corners).expect("simple") }
+    Zone::new("gate".into(), "gate".into(), Polygon::new(corners).expect("simple"))
 }
 
 fn rule(kind: RuleKind) -> Rule {
@@ -48,6 +49,8 @@ fn rule(kind: RuleKind) -> Rule {
         update_every: seconds(600),
         cool_down: seconds(60),
         merge_distance: 0.0,
+        merge_m: None,
+        area_m2: (None, None),
         expire_after: seconds(300),
         severity: Severity::Medium,
     }
@@ -95,6 +98,7 @@ impl Film {
                 still_since,
                 hits,
                 seen_now,
+                ground: None,
             });
             self.known.len() - 1
         });

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::base::{CameraId, ClassName, Rect, TrackId, WallTime, ZoneId};
 use crate::config::Severity;
+use crate::track::OnGround;
 
 /// `opened -> updated* -> closed | expired`, all under one id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,4 +54,6 @@ pub struct ViolationObject {
     pub track: TrackId,
     pub score: f32,
     pub rect: Rect,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<OnGround>,
 }

@@ -200,6 +200,7 @@ impl Live {
                 still_since: at,
                 hits: 1,
                 seen_now: true,
+                ground: None,
             },
             filter: BoxFilter::new(&d.rect),
             votes: vec![(d.class.clone(), d.score)],

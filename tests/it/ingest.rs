@@ -53,6 +53,7 @@ fn config(id: &str, source: SourceConfig) -> CameraConfig {
         name: id.into(),
         source,
         position: None,
+        calibration: None,
         gb_id: None,
         sampling: Sampling::Keyframes,
         interval: Duration::from_secs(2),

@@ -28,7 +28,15 @@ impl<'i> Builder<'_, 'i> {
         let source = self.source(span, &raw, &settings.rtsp);
         let zones = self.zones(&raw.zone);
         let profile = raw.profile.as_ref().map(|p| p.as_str());
-        let rules = self.rules(profile, &zones, rules);
+        // What moves or has no calibration has no place on the ground to find a zone by.
+        let on_map = raw.calibration.is_some();
+        self.ground_names_are_free(&raw.zone);
+        let (zones, rules) = self.rules(profile, zones, on_map, rules);
+        if let (Some(at), Some(position)) = (&raw.id, raw.position)
+            && let (Some(lon), Some(lat)) = (position.lon, position.lat)
+        {
+            self.check_near([lon, lat], &at.span, &format!("the camera `{}`", **at));
+        }
         let track = self.track(settings);
         if let Some(gb_id) = &raw.gb_id
             && !(gb_id.len() == 20 && gb_id.bytes().all(|b| b.is_ascii_digit()))
@@ -48,6 +56,7 @@ impl<'i> Builder<'_, 'i> {
             id: CameraId::new(id),
             source,
             position: raw.position.and_then(|p| Some(Position { lon: p.lon?, lat: p.lat?, alt: p.alt })),
+            calibration: self.optional_path(raw.calibration.as_ref()),
             gb_id: raw.gb_id.map(|g| g.into_inner()),
             sampling: match settings.sampling {
                 RawSampling::Keyframes => Sampling::Keyframes,
@@ -181,10 +190,21 @@ impl<'i> Builder<'_, 'i> {
             // A polygon that is wrong is reported; the zone stays known, so that its rules are checked.
             let polygon = self.polygon(zone).unwrap_or_else(Polygon::full);
             let name = zone.name.as_ref().map_or_else(|| id.clone(), |n| n.to_string());
-            zones.push(Zone { id: ZoneId::new(id), name, polygon });
+            let height_m = zone.height_m.as_deref().copied().unwrap_or(0.0);
+            zones.push(Zone { height_m, ..Zone::new(ZoneId::new(id), name, polygon) });
             places.push(at.span.clone());
         }
         zones
+    }
+
+    /// A rule could not tell which of two zones of one id is meant.
+    fn ground_names_are_free(&mut self, raw: &[RawZone]) {
+        for at in raw.iter().filter_map(|zone| zone.id.as_ref()) {
+            if self.map.zones.iter().any(|z| z.id.as_str() == at.as_str()) {
+                let message = format!("`{}` is a ground zone of `map.zones` already", **at);
+                self.report(Problem::new(&at.span, message).help("give one of the two another id"));
+            }
+        }
     }
 
     fn polygon(&mut self, zone: &RawZone) -> Option<Polygon> {

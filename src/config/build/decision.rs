@@ -24,7 +24,7 @@ impl Builder<'_, '_> {
             return None;
         };
         let (name, keys) = keys_of(kind);
-        for key in ["dwell", "still", "limit", "distance", "line", "direction"] {
+        for key in ["dwell", "still", "limit", "distance", "distance_m", "line", "direction"] {
             if let Some(value) = written.get(key)
                 && !keys.contains(&key)
             {
@@ -62,16 +62,21 @@ impl Builder<'_, '_> {
                 .as_deref()
                 .zip(dwell)
                 .map(|(limit, dwell)| RuleKind::Count { limit: *limit, dwell }),
-            RawKind::CompanionAbsent => settings
-                .distance
-                .as_deref()
-                .zip(dwell)
-                .map(|(distance, dwell)| RuleKind::CompanionAbsent { distance: *distance, dwell }),
+            RawKind::CompanionAbsent => {
+                settings.distance.as_deref().zip(dwell).map(|(distance, dwell)| RuleKind::CompanionAbsent {
+                    distance: *distance,
+                    distance_m: settings.distance_m.as_deref().copied(),
+                    dwell,
+                })
+            }
             RawKind::LongDwell => dwell.map(|dwell| RuleKind::LongDwell { dwell }),
         };
         if built.is_none() {
-            let needs: Vec<&str> =
-                keys.iter().copied().filter(|k| !matches!(*k, "still" | "direction")).collect();
+            let needs: Vec<&str> = keys
+                .iter()
+                .copied()
+                .filter(|k| !matches!(*k, "still" | "direction" | "distance_m"))
+                .collect();
             let message = format!("a rule of kind `{name}` needs {}", needs.join(" and "));
             let help = if kind == RawKind::LineCrossing {
                 "for example `line = [[0.1, 0.6], [0.9, 0.6]]`"
@@ -158,7 +163,7 @@ fn keys_of(kind: RawKind) -> (&'static str, &'static [&'static str]) {
         RawKind::Entry => ("entry", &[]),
         RawKind::LineCrossing => ("line_crossing", &["line", "direction"]),
         RawKind::Count => ("count", &["limit", "dwell"]),
-        RawKind::CompanionAbsent => ("companion_absent", &["distance", "dwell"]),
+        RawKind::CompanionAbsent => ("companion_absent", &["distance", "distance_m", "dwell"]),
         RawKind::LongDwell => ("long_dwell", &["dwell"]),
     }
 }

@@ -2,6 +2,7 @@
 
 mod camera;
 mod decision;
+mod map;
 mod name;
 mod node;
 mod rule;
@@ -17,7 +18,7 @@ use super::load::Secrets;
 use super::problem::Problem;
 use super::raw::RawSections;
 use super::source::{Sources, Span};
-use super::types::{CameraConfig, Config};
+use super::types::{CameraConfig, Config, MapConfig};
 use crate::base::ClassName;
 use rule::SharedRule;
 
@@ -30,6 +31,7 @@ pub(crate) struct Builder<'s, 'i> {
     time_zone: TimeZone,
     catalogue: Catalogue<'i>,
     shared: Vec<SharedRule<'i>>,
+    map: MapConfig,
     cameras: Vec<CameraConfig>,
     /// Camera ids so far with their places.
     ids: Vec<(String, Span)>,
@@ -64,6 +66,14 @@ impl<'s, 'i> Builder<'s, 'i> {
             time_zone,
             catalogue,
             shared: Vec::new(),
+            map: MapConfig {
+                dem: None,
+                gcj02: false,
+                home: None,
+                same_place_m: 0.0,
+                zones: Vec::new(),
+                permits: Vec::new(),
+            },
             cameras: Vec::new(),
             ids: Vec::new(),
             rings: Vec::new(),
@@ -93,6 +103,7 @@ impl<'s, 'i> Builder<'s, 'i> {
             evidence,
             outbox: self.outbox(&raw.outbox),
             mqtt: mqtt?,
+            map: self.map.clone(),
             http: http?,
             log,
             catalogue: self.catalogue.classes(),

@@ -12,7 +12,7 @@ use crate::config::problem::{Problem, suggest};
 use crate::config::raw::{RawRule, RawRuleSettings};
 use crate::config::source::Span;
 use crate::config::tree::{merge, read, text_at, texts};
-use crate::config::types::{Rule, RuleKind, Severity, Zone};
+use crate::config::types::{Rule, RuleKind, Severity, Zone, ZoneArea};
 
 /// For a catalogue that says nothing.
 const UPDATE_EVERY: Duration = Duration::from_secs(600);
@@ -46,7 +46,8 @@ impl<'i> Builder<'_, 'i> {
         profiles: &[String],
         cameras: &[Placed<'i>],
     ) {
-        let known_zones = zone_ids(cameras);
+        let mut known_zones = zone_ids(cameras);
+        known_zones.extend(self.map.zones.iter().map(|z| z.id.to_string()));
         for (_, mut table) in rules {
             let Some((id, place)) = rule_id(&table) else { continue };
             if let Some(first) = self.shared.iter().find(|s| s.id == id).map(|s| s.span.clone()) {
@@ -62,7 +63,7 @@ impl<'i> Builder<'_, 'i> {
             for (name, at) in texts(&table, "zones").into_iter().flatten() {
                 if !known_zones.contains(&name) {
                     let help = suggest(&name, "zones", known_zones.iter().map(String::as_str));
-                    self.report(Problem::new(&at, format!("no camera has a zone `{name}`")).help(help));
+                    self.report(Problem::new(&at, format!("there is no zone `{name}`")).help(help));
                 }
             }
             // So that a rule that fits no camera is checked too.
@@ -79,8 +80,33 @@ impl<'i> Builder<'_, 'i> {
         }
     }
 
-    /// The rules of one camera.
-    pub(super) fn rules(&mut self, profile: Option<&str>, zones: &[Zone], own: Vec<Placed<'i>>) -> Vec<Rule> {
+    /// The rules of one camera, and its zones with those on the ground that its rules name. `on_map`: places on the
+    /// ground are known.
+    pub(super) fn rules(
+        &mut self,
+        profile: Option<&str>,
+        mut zones: Vec<Zone>,
+        on_map: bool,
+        own: Vec<Placed<'i>>,
+    ) -> (Vec<Zone>, Vec<Rule>) {
+        let in_picture = zones.len();
+        zones.extend(self.map.zones.iter().cloned());
+        let rules = self.rules_of(profile, &zones, on_map, own);
+        let named = |z: &Zone| rules.iter().any(|r| r.zones.iter().any(|own| own.id == z.id));
+        let ground = zones.split_off(in_picture);
+        zones.extend(ground.into_iter().filter(named));
+        (zones, rules)
+    }
+
+    fn rules_of(
+        &mut self,
+        profile: Option<&str>,
+        zones: &[Zone],
+        on_map: bool,
+        own: Vec<Placed<'i>>,
+    ) -> Vec<Rule> {
+        let here = |z: &&Zone| on_map || matches!(z.area, ZoneArea::Picture(_));
+        let usable: Vec<Zone> = zones.iter().filter(here).cloned().collect();
         let mut layered: Vec<(String, Layered<'i>)> = Vec::new();
         for shared in &self.shared {
             let here = shared
@@ -88,7 +114,7 @@ impl<'i> Builder<'_, 'i> {
                 .as_ref()
                 .is_none_or(|p| profile.is_some_and(|own| p.iter().any(|p| p == own)));
             let has_zone = shared.zones.is_empty()
-                || shared.zones.iter().any(|z| zones.iter().any(|own| own.id.as_str() == z));
+                || shared.zones.iter().any(|z| usable.iter().any(|own| own.id.as_str() == z));
             if here && has_zone {
                 let (span, table) = (shared.span.clone(), shared.table.clone());
                 layered.push((shared.id.clone(), Layered { span, table, own: None, zones_are_own: false }));
@@ -113,10 +139,10 @@ impl<'i> Builder<'_, 'i> {
                 }
             }
         }
-        layered.into_iter().filter_map(|(id, rule)| self.rule(id, rule, zones)).collect()
+        layered.into_iter().filter_map(|(id, rule)| self.rule(id, rule, zones, on_map)).collect()
     }
 
-    fn rule(&mut self, id: String, layered: Layered<'i>, zones: &[Zone]) -> Option<Rule> {
+    fn rule(&mut self, id: String, layered: Layered<'i>, zones: &[Zone], on_map: bool) -> Option<Rule> {
         let Layered { span, table, zones_are_own, .. } = layered;
         let raw: RawRule = read(table.clone(), &span, &mut self.problems)?;
         if raw.enabled == Some(false) {
@@ -130,7 +156,7 @@ impl<'i> Builder<'_, 'i> {
         let (class, mut settings) = self.keep(found)?;
         merge(&mut settings, table.clone());
         let settings: RawRuleSettings = read(settings, &span, &mut self.problems)?;
-        let rule_zones = self.rule_zones(&raw, zones, zones_are_own);
+        let rule_zones = self.rule_zones(&raw, zones, zones_are_own, on_map);
         let kind = self.kind(&settings, &table, class_at);
         let objects = self.objects(&settings, &table, class_at);
         let schedule = match settings.schedule.as_ref().map(|s| schedule(s, &self.time_zone)) {
@@ -149,6 +175,7 @@ impl<'i> Builder<'_, 'i> {
             self.warnings.push((class_at.span.clone(), warning));
         }
         let hysteresis = self.hysteresis(&settings);
+        let area_m2 = self.sizes(&settings, on_map);
         Some(Rule {
             id,
             zones: rule_zones,
@@ -161,17 +188,49 @@ impl<'i> Builder<'_, 'i> {
             update_every: settings.update_every.map_or(UPDATE_EVERY, |d| d.0),
             cool_down: settings.cool_down.map_or(COOL_DOWN, |d| d.0),
             merge_distance: settings.merge_distance.as_deref().copied().unwrap_or(0.0),
+            merge_m: settings.merge_m.as_deref().copied(),
+            area_m2,
             expire_after: settings.expire_after.map_or(EXPIRE_AFTER, |d| d.0),
             severity: settings.severity.unwrap_or(Severity::Medium),
             class,
         })
     }
 
-    fn rule_zones(&mut self, raw: &RawRule, zones: &[Zone], all_must_exist: bool) -> Vec<Zone> {
+    /// Smallest and largest size; without places on the ground they cannot be told, and every size counts.
+    fn sizes(&mut self, settings: &RawRuleSettings, on_map: bool) -> (Option<f64>, Option<f64>) {
+        let (least, most) = (&settings.min_area_m2, &settings.max_area_m2);
+        if let (Some(least), Some(most)) = (least, most)
+            && **least > **most
+        {
+            self.report(
+                Problem::new(&least.span, "`min_area_m2` is above `max_area_m2`: nothing would count")
+                    .also(&most.span, "`max_area_m2`")
+                    .help("raise the second or lower the first"),
+            );
+        }
+        if let (Some(size), false) = (least.as_ref().or(most.as_ref()), on_map) {
+            let warning = "sizes in square metres need a calibrated camera: where a camera of this rule has no `calibration`, every size counts";
+            if !self.warnings.iter().any(|(span, _)| *span == size.span) {
+                self.warnings.push((size.span.clone(), warning.to_owned()));
+            }
+        }
+        (least.as_deref().copied(), most.as_deref().copied())
+    }
+
+    fn rule_zones(&mut self, raw: &RawRule, zones: &[Zone], all_must_exist: bool, on_map: bool) -> Vec<Zone> {
+        let is_here = |zone: &Zone| on_map || matches!(zone.area, ZoneArea::Picture(_));
         let mut found: Vec<Zone> = Vec::new();
         for name in raw.zones.as_deref().into_iter().flatten() {
             match zones.iter().find(|z| z.id.as_str() == name.as_str()) {
-                Some(zone) if found.iter().all(|f| f.id != zone.id) => found.push(zone.clone()),
+                Some(zone) if !is_here(zone) && all_must_exist => {
+                    let message =
+                        format!("the camera has no `calibration`, and `{}` is a ground zone", **name);
+                    let help = "calibrate the camera (`lintel calibrate`) and name the file, or draw the zone in the picture";
+                    self.report(Problem::new(&name.span, message).help(help));
+                }
+                Some(zone) if is_here(zone) && found.iter().all(|f| f.id != zone.id) => {
+                    found.push(zone.clone())
+                }
                 Some(_) => {}
                 None if all_must_exist => {
                     let help = suggest(name, "zones", zones.iter().map(|z| z.id.as_str()));

@@ -26,6 +26,8 @@ pub(crate) struct RawCamera {
     pub(crate) repeat: Option<At<bool>>,
     /// Where the camera stands, WGS-84.
     pub(crate) position: Option<RawPosition>,
+    /// Calibration file that `lintel calibrate` wrote: with it events have a place on the map.
+    pub(crate) calibration: Option<At<String>>,
     /// GB/T 28181 device id, 20 digits.
     pub(crate) gb_id: Option<At<String>>,
     /// Parts of the picture that rules are about.
@@ -61,6 +63,9 @@ pub(crate) struct RawZone {
     /// At least three corners `[x, y]`, 0 to 1 from the left and from the top; the edges may not cross.
     #[schemars(required)]
     pub(crate) polygon: Option<At<Vec<At<[f32; 2]>>>>,
+    /// Height of what the zone is on above the ground in metres, such as a roof: things in it are placed on the map at this height. Default: 0.
+    #[schemars(range(min = -1000, max = 10_000))]
+    pub(crate) height_m: Option<At<f64>>,
 }
 
 /// Settings of a camera; `[camera_defaults]`, then its profile, then its own, value by value.

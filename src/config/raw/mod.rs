@@ -10,7 +10,7 @@ mod value;
 
 pub(crate) use camera::{RawCamera, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
 pub(crate) use node::{
-    RawDecode, RawDetect, RawEvidence, RawHttp, RawLog, RawLogFormat, RawMqtt, RawNode, RawOutbox,
+    RawDecode, RawDetect, RawEvidence, RawHttp, RawLog, RawLogFormat, RawMap, RawMqtt, RawNode, RawOutbox,
     RawRuntime, RawSections,
 };
 pub(crate) use rule::{

@@ -28,6 +28,8 @@ pub(crate) struct RawSections {
     pub(crate) outbox: RawOutbox,
     /// The platform's MQTT broker.
     pub(crate) mqtt: RawMqtt,
+    /// The ground: heights, zones and permits on the map.
+    pub(crate) map: RawMap,
     /// Metrics and health over HTTP.
     pub(crate) http: RawHttp,
     /// Logs.
@@ -148,6 +150,40 @@ pub(crate) struct RawTls {
     pub(crate) client_cert_file: Option<At<String>>,
     /// PEM file of the key to `client_cert_file`.
     pub(crate) client_key_file: Option<At<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawMap {
+    /// Heights of the ground: GeoTIFF of one band, geographic or UTM/Gauss-Krueger coordinates. Default: each calibration's own ground.
+    pub(crate) dem: Option<At<String>>,
+    /// GeoJSON file of ground zones: polygons with `id`, and `name` and `height_m` where wanted. Rules of calibrated cameras name them.
+    #[expect(dead_code, reason = "here for the schema; read from the tree, with the other files")]
+    pub(crate) zones: Option<At<String>>,
+    /// GeoJSON file of permits: polygons with `id`, and `valid_from`, `valid_to`, `classes` and `name` where wanted.
+    #[expect(dead_code, reason = "here for the schema; read from the tree, with the other files")]
+    pub(crate) permits: Option<At<String>>,
+    /// Events carry a second coordinate in GCJ-02, for Chinese web maps.
+    pub(crate) gcj02: bool,
+    /// Middle of the area that the node is for; what lies farther than `radius_km` from it is an error, such as swapped coordinates.
+    pub(crate) home: Option<At<RawHome>>,
+    /// Objects that cameras see nearer to each other than this (and than their errors allow) are one event; `0`: each camera tells its own.
+    #[schemars(range(min = 0, max = 1000))]
+    pub(crate) same_place_m: At<f64>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+pub(crate) struct RawHome {
+    /// Longitude in degrees, east is positive.
+    #[schemars(range(min = -180, max = 180))]
+    #[schemars(required)]
+    pub(crate) lon: Option<f64>,
+    /// Latitude in degrees, north is positive.
+    #[schemars(range(min = -90, max = 90))]
+    #[schemars(required)]
+    pub(crate) lat: Option<f64>,
+    /// How far from it things may be. Default: 100.
+    #[schemars(range(min = 0.1, max = 20000))]
+    pub(crate) radius_km: Option<f64>,
 }
 
 #[derive(Deserialize, JsonSchema)]

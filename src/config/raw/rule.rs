@@ -51,6 +51,9 @@ pub(crate) struct RawRuleSettings {
     /// For `companion_absent`: how near a companion must be, in object heights.
     #[schemars(range(min = 0, max = 100))]
     pub(crate) distance: Option<At<f32>>,
+    /// For `companion_absent`: how near a companion must be on the ground, in metres; where the camera is not calibrated `distance` holds.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub(crate) distance_m: Option<At<f64>>,
     /// For `line_crossing`: two points `[[x, y], [x, y]]`, 0 to 1.
     pub(crate) line: Option<At<[[f32; 2]; 2]>>,
     /// For `line_crossing`: the way that counts, as seen walking from the first point of the line to the second.
@@ -66,6 +69,15 @@ pub(crate) struct RawRuleSettings {
     /// Objects whose boxes, grown by this share of their size, touch are one event; 0: each is its own.
     #[schemars(range(min = 0, max = 10))]
     pub(crate) merge_distance: Option<At<f32>>,
+    /// Objects that stand within so many metres on the ground are one event; where the camera is not calibrated `merge_distance` holds.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub(crate) merge_m: Option<At<f64>>,
+    /// Smallest object that counts, in square metres of its box as seen. Only where the camera is calibrated.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub(crate) min_area_m2: Option<At<f64>>,
+    /// Largest object that counts, in square metres of its box as seen. Only where the camera is calibrated.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub(crate) max_area_m2: Option<At<f64>>,
     /// An open event whose place is not seen for this long expires.
     pub(crate) expire_after: Option<At<Positive>>,
     /// How urgent it is.

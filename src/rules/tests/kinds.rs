@@ -101,7 +101,7 @@ fn a_count_is_over_its_limit_for_its_dwell() {
 
 #[test]
 fn a_dog_is_alone_when_nobody_is_near() {
-    let alone = || rule(RuleKind::CompanionAbsent { distance: 4.0, dwell: seconds(10) });
+    let alone = || rule(RuleKind::CompanionAbsent { distance: 4.0, distance_m: None, dwell: seconds(10) });
     let dog = Thing("dog", 1, 0.1, 0.5);
     let far = Thing("person", 2, 0.8, 0.5);
     let near = Thing("person", 2, 0.2, 0.55);

@@ -16,7 +16,7 @@ fn rules() -> CameraRules {
         RuleKind::Entry,
         RuleKind::LineCrossing { line, direction: Direction::Any },
         RuleKind::Count { limit: 1, dwell: seconds(4) },
-        RuleKind::CompanionAbsent { distance: 2.0, dwell: seconds(4) },
+        RuleKind::CompanionAbsent { distance: 2.0, distance_m: None, dwell: seconds(4) },
         RuleKind::LongDwell { dwell: seconds(48) },
     ];
     let rules = kinds.into_iter().enumerate().map(|(i, kind)| Rule {

@@ -30,7 +30,8 @@ pub fn noise(width: usize, height: usize) -> Bytes {
 
 pub fn violation(transition: Transition) -> Violation {
     let rect = Rect::new(0.845, 0.07, 0.945, 0.18);
-    let object = ViolationObject { class: ClassName::from("car"), track: TrackId(7), score: 0.91, rect };
+    let object =
+        ViolationObject { class: ClassName::from("car"), track: TrackId(7), score: 0.91, rect, ground: None };
     Violation {
         id: event(),
         transition,
@@ -60,11 +61,7 @@ pub fn write(writer: &StillWriter, dir: &Path, violation: &Violation, picture: &
     };
     let corners =
         [[0.62, 0.25], [0.7, 0.02], [0.99, 0.02], [0.99, 0.3], [0.85, 0.24]].map(Point::from).to_vec();
-    let zones = [Zone {
-        id: ZoneId::from("kerb"),
-        name: "东门禁停区".to_owned(),
-        polygon: Polygon::new(corners).unwrap(),
-    }];
+    let zones = [Zone::new(ZoneId::from("kerb"), "东门禁停区".to_owned(), Polygon::new(corners).unwrap())];
     writer.write(dir, &StillJob { violation, class: &class, camera_name: "东门", zones: &zones, picture })
 }
 

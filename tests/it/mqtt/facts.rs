@@ -32,13 +32,14 @@ pub fn camera() -> CameraConfig {
             repeat: false,
         }),
         position: Some(Position { lon: 120.1551, lat: 30.2741, alt: Some(38.0) }),
+        calibration: None,
         gb_id: Some("33010600081326000001".to_owned()),
         sampling: Sampling::Keyframes,
         interval: Duration::from_secs(2),
         tiling: Tiling { columns: 1, rows: 1, overlap: 0.0 },
         ring: RingConfig { max_bytes: 1 << 20, max_duration: Duration::from_secs(60) },
         track: TrackConfig { high_score: 0.5, low_score: 0.1, max_gap: Duration::from_secs(30) },
-        zones: vec![Zone { id: ZoneId::new("kerb"), name: "路缘".to_owned(), polygon: Polygon::full() }],
+        zones: vec![Zone::new(ZoneId::new("kerb"), "路缘".to_owned(), Polygon::full())],
         rules: Vec::new(),
         max_events_per_hour: 60,
     }
@@ -62,7 +63,13 @@ pub fn violation(event: Uuid, transition: Transition, revision: u32) -> Violatio
         last_seen: at,
         confidence: 0.873,
         rect,
-        objects: vec![ViolationObject { class: "car".into(), track: TrackId(17), score: 0.873, rect }],
+        objects: vec![ViolationObject {
+            class: "car".into(),
+            track: TrackId(17),
+            score: 0.873,
+            rect,
+            ground: None,
+        }],
         reason: "A car has stood still in the zone 路缘 for 95 s, longer than the 90 s allowed".to_owned(),
     }
 }
