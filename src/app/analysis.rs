@@ -1,14 +1,16 @@
 //! The one thread that decides: detections in, durable events out. Pure code around it makes it replayable.
+//!
+//! Scenes come and go on the same queue as the pictures, so a scene is never changed under a picture.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::recorder::Recorder;
-use super::scene::Scenes;
+use super::scene::{Scene, Scenes};
 use crate::base::{CameraId, monotonic, wall_now};
 use crate::detect::Detections;
 use crate::evidence::{ClipRequest, ClipService};
@@ -37,9 +39,53 @@ impl AnalysisStatus {
         wall_now().since(crate::base::WallTime(self.alive.load(Ordering::Relaxed)))
     }
 
+    fn forget(&self, camera: &CameraId) {
+        self.cameras.lock().unwrap_or_else(PoisonError::into_inner).remove(camera);
+    }
+
     pub fn camera(&self, camera: &CameraId) -> SceneStatus {
         self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(camera).copied().unwrap_or_default()
     }
+}
+
+/// What the thread is given.
+pub(super) enum Work {
+    Seen(Detections),
+    Change(SceneChange),
+}
+
+/// Scenes that are new or take over from the one of the same camera, and cameras that are gone.
+#[derive(Default)]
+pub(super) struct SceneChange {
+    pub put: Vec<Scene>,
+    pub remove: Vec<CameraId>,
+}
+
+/// The way to the thread.
+pub(super) type ToRules = SyncSender<Work>;
+
+/// Gives the change to the thread, which makes it before any picture that comes later.
+///
+/// # Errors
+/// The thread has not taken anything for `limit`: it hangs, or waits for a full disk. Nothing was changed.
+#[expect(dead_code, reason = "called by the reload")]
+pub(super) fn change(to: &ToRules, change: SceneChange, limit: Duration) -> Result<(), RulesBusy> {
+    let began = monotonic();
+    let mut work = Work::Change(change);
+    loop {
+        match to.try_send(work) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(back)) if began.elapsed() < limit => work = back,
+            Err(_) => return Err(RulesBusy { seconds: began.elapsed().as_secs() }),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the rules have taken nothing for {seconds} s; is the disk full?")]
+pub(super) struct RulesBusy {
+    seconds: u64,
 }
 
 pub(super) struct Analysis {
@@ -56,20 +102,21 @@ impl Analysis {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(self, queue: Receiver<Detections>) -> std::io::Result<JoinHandle<()>> {
+    pub fn start(self, queue: Receiver<Work>) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("rules".into()).spawn(move || self.run(&queue))
     }
 
-    fn run(mut self, queue: &Receiver<Detections>) {
+    fn run(mut self, queue: &Receiver<Work>) {
         let mut touched = BTreeSet::new();
         let (mut ticked, mut stored) = (monotonic(), monotonic());
         loop {
             self.status.alive.store(wall_now().0, Ordering::Relaxed);
             match queue.recv_timeout(TICK) {
-                Ok(seen) => {
+                Ok(Work::Seen(seen)) => {
                     touched.insert(seen.picture.camera.clone());
                     self.analyse(&seen);
                 }
+                Ok(Work::Change(change)) => self.change(change),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -94,6 +141,26 @@ impl Analysis {
             self.schedule(clips);
         }
         self.tell(&seen.picture.camera);
+    }
+
+    fn change(&mut self, change: SceneChange) {
+        for mut scene in change.put {
+            let camera = scene.config.id.clone();
+            match self.scenes.remove(&camera) {
+                Some(old) => scene.take_over(old),
+                None => drop(self.shown.insert(camera.clone(), monotonic())),
+            }
+            self.scenes.insert(camera.clone(), scene);
+            self.tell(&camera);
+        }
+        for camera in change.remove {
+            let Some(scene) = self.scenes.remove(&camera) else { continue };
+            let config = Arc::clone(&scene.config);
+            let (expired, state) = scene.retire();
+            self.recorder.record(&config, &expired, None, &state);
+            self.shown.remove(&camera);
+            self.status.forget(&camera);
+        }
     }
 
     fn tick(&mut self) {

@@ -60,7 +60,7 @@ pub fn replay(
         Recorder::new(Arc::clone(&config), lines, options.evidence.clone(), generator(model), stop.clone())?;
     let mut clips =
         Clips { cutter: ClipCutter::new()?, data_dir: options.evidence.clone(), waiting: Vec::new() };
-    let mut scenes = scene::build(&config, model);
+    let mut scenes = scene::build_all(&config, model);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
         if let Some(scene) = scenes.remove(camera) {

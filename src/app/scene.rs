@@ -21,24 +21,21 @@ pub(super) struct Scene {
 /// All cameras of a node, by id.
 pub(super) type Scenes = BTreeMap<CameraId, Scene>;
 
-pub(super) fn build(config: &Config, model: &Manifest) -> Scenes {
+pub(super) fn build_all(config: &Config, model: &Manifest) -> Scenes {
+    config.cameras.iter().map(|camera| (camera.id.clone(), build(config, camera, model))).collect()
+}
+
+/// One camera's scene, which has seen nothing yet.
+pub(super) fn build(config: &Config, camera: &CameraConfig, model: &Manifest) -> Scene {
     let thresholds: BTreeMap<ClassName, f32> = model
         .class_names()
         .iter()
         .filter_map(|class| Some((class.clone(), model.threshold(class)?)))
         .collect();
-    let scene = |camera: &CameraConfig| {
-        let rules = CameraRules::new(
-            &config.node.id,
-            camera.id.clone(),
-            camera.rules.clone(),
-            thresholds.clone(),
-            camera.max_events_per_hour,
-        )
+    let (id, rules) = (camera.id.clone(), camera.rules.clone());
+    let rules = CameraRules::new(&config.node.id, id, rules, thresholds, camera.max_events_per_hour)
         .with_time_zone(config.node.time_zone.clone());
-        Scene { config: Arc::new(camera.clone()), tracker: Tracker::new(camera.track), rules, newest: None }
-    };
-    config.cameras.iter().map(|camera| (camera.id.clone(), scene(camera))).collect()
+    Scene { config: Arc::new(camera.clone()), tracker: Tracker::new(camera.track), rules, newest: None }
 }
 
 impl Scene {
@@ -58,6 +55,24 @@ impl Scene {
             Some(newest) => self.rules.tick(newest + silent),
             None => Vec::new(),
         }
+    }
+
+    /// Goes on where the scene of the same camera under an earlier config stopped: tracks, dwell, and open events of rules
+    /// that still mean the same; the others' events expire.
+    pub fn take_over(&mut self, old: Scene) {
+        if old.config.track == self.config.track {
+            self.tracker = old.tracker;
+        }
+        self.newest = old.newest;
+        self.rules.restore(old.rules.state());
+    }
+
+    /// The camera is watched no more: all its open events expire.
+    pub fn retire(mut self) -> (Vec<Violation>, RulesState) {
+        self.rules.disarm();
+        let at = self.newest.or(self.rules.last_picture());
+        let expired = at.map_or_else(Vec::new, |at| self.rules.tick(at));
+        (expired, self.rules.state())
     }
 
     pub fn state(&self) -> RulesState {

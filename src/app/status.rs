@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::analysis::AnalysisStatus;
+use super::node::{Member, Roster};
 use super::recorder::Recorder;
 use crate::base::{CameraId, monotonic, wall_now};
 use crate::config::Config;
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
-use crate::ingest::{IngestSnapshot, IngestStats, SourceState};
+use crate::ingest::{IngestSnapshot, SourceState};
 use crate::publish::wire::CameraState;
 use crate::publish::{PublishStats, PublisherHandle, Topics};
-use crate::ring::Ring;
 use crate::telemetry::{CameraSnapshot, NodeSnapshot};
 
 /// The thread that decides says something every second; longer than this it hangs.
@@ -31,8 +31,7 @@ pub(super) struct Stages {
     /// Weak: the pools are joined by whoever started them.
     pub detect: Weak<DetectPool>,
     pub decode: Weak<DecodePool>,
-    pub cameras: BTreeMap<CameraId, Arc<IngestStats>>,
-    pub rings: Arc<BTreeMap<CameraId, Arc<Ring>>>,
+    pub roster: Arc<Roster>,
 }
 
 pub(super) struct NodeStatus {
@@ -47,7 +46,12 @@ pub(super) struct NodeStatus {
 impl NodeStatus {
     pub fn new(stages: Stages) -> Self {
         let topics = Topics::new(&stages.config.mqtt.topic_prefix, &stages.config.node.id);
-        Self { stages, topics, started: monotonic(), ready: AtomicBool::new(true), told: Mutex::default() }
+        Self { stages, topics, started: monotonic(), ready: AtomicBool::new(false), told: Mutex::default() }
+    }
+
+    /// All stages run.
+    pub fn ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
     }
 
     pub fn not_ready(&self) {
@@ -57,17 +61,17 @@ impl NodeStatus {
     pub fn snapshot(&self) -> NodeSnapshot {
         let detect = self.stages.detect.upgrade().map(|pool| pool.snapshot());
         let decode = self.stages.decode.upgrade();
-        let camera = |(id, stats): (&CameraId, &Arc<IngestStats>)| {
-            let scene = self.stages.analysis.camera(id);
+        let camera = |(id, member): (CameraId, Member)| {
+            let scene = self.stages.analysis.camera(&id);
             let snapshot = CameraSnapshot {
-                ingest: stats.snapshot(),
-                ring: self.stages.rings.get(id).map(|ring| ring.stats()).unwrap_or_default(),
-                decode: decode.as_ref().and_then(|pool| pool.stats(id)).unwrap_or_default(),
-                detect: detect.as_ref().and_then(|d| d.cameras.iter().find(|c| c.camera == *id).cloned()),
+                ingest: member.ingest.snapshot(),
+                ring: member.ring.stats(),
+                decode: decode.as_ref().and_then(|pool| pool.stats(&id)).unwrap_or_default(),
+                detect: detect.as_ref().and_then(|d| d.cameras.iter().find(|c| c.camera == id).cloned()),
                 open_events: scene.open_events,
                 suppressed_events: scene.suppressed,
             };
-            (id.clone(), snapshot)
+            (id, snapshot)
         };
         NodeSnapshot {
             node: self.stages.config.node.id.clone(),
@@ -79,24 +83,31 @@ impl NodeStatus {
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
             publish: self.stages.publish.snapshot(),
             events: self.stages.recorder.counts(),
-            cameras: self.stages.cameras.iter().map(camera).collect(),
+            cameras: self.stages.roster.members().into_iter().map(camera).collect(),
         }
     }
 
     /// Tells each camera's state on its retained topic: at once where it changed, else once a minute.
     pub fn tell(&self, publisher: &PublisherHandle) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for (id, stats) in &self.stages.cameras {
-            let ingest = stats.snapshot();
+        let members = self.stages.roster.members();
+        told.retain(|id, _| {
+            let there = members.contains_key(id);
+            if !there {
+                publisher.clear_state(&self.topics.camera_state(id));
+            }
+            there
+        });
+        for (id, member) in members {
+            let ingest = member.ingest.snapshot();
             let known =
-                told.get(id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < TELL_AGAIN);
+                told.get(&id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < TELL_AGAIN);
             if known {
                 continue;
             }
             told.insert(id.clone(), (ingest.state, monotonic()));
-            let name = self.stages.config.cameras.iter().find(|c| c.id == *id).map(|c| c.name.clone());
-            let state = camera_state(&self.stages.config.node.id, id, name.unwrap_or_default(), &ingest);
-            publisher.publish_state(&self.topics.camera_state(id), &state);
+            let state = camera_state(&self.stages.config.node.id, &id, member.name, &ingest);
+            publisher.publish_state(&self.topics.camera_state(&id), &state);
         }
     }
 }

@@ -80,16 +80,26 @@ impl DecodePool {
         }
     }
 
+    /// Adds the camera, or gives it other settings; no other camera notices.
+    pub fn put(&self, camera: CameraId, sampling: Sampling, interval: Duration) {
+        self.shared.lock().slots.put(camera, sampling, interval);
+    }
+
+    /// Forgets the camera; its frames are counted as unknown from now on.
+    pub fn remove(&self, camera: &CameraId) {
+        self.shared.lock().slots.remove(camera);
+    }
+
     pub fn stats(&self, camera: &CameraId) -> Option<DecodeStats> {
         self.shared.lock().slots.stats(camera)
     }
 
-    /// Every camera's, in the order given to `start`.
+    /// Every camera's, in the order in which they came.
     pub fn snapshot(&self) -> Vec<(CameraId, DecodeStats)> {
         self.shared.lock().slots.snapshot()
     }
 
-    /// Frames offered under the name of a camera that `start` was not told of.
+    /// Frames offered under the name of a camera that the pool does not have.
     pub fn unknown_frames(&self) -> u64 {
         self.shared.unknown.load(Ordering::Relaxed)
     }

@@ -1,6 +1,6 @@
 //! What waits to be decoded, camera by camera, and whose turn it is. Pure: the pool puts locks and threads around it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -39,7 +39,10 @@ pub struct DecodeStats {
 
 #[derive(Default)]
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    /// By place. Cameras come and go; a place is never given twice, so what a worker still has of a camera that went
+    /// finds nobody when it comes back.
+    slots: BTreeMap<usize, Slot>,
+    next_place: usize,
     places: HashMap<CameraId, usize>,
     /// Cameras with work and without a worker, each once: who has waited longest comes first.
     ready: VecDeque<usize>,
@@ -47,6 +50,7 @@ pub(super) struct Slots {
 
 struct Slot {
     camera: CameraId,
+    settings: (Sampling, Duration),
     sampler: Sampler,
     waiting: Waiting,
     /// It stands in `ready`.
@@ -105,35 +109,59 @@ impl Slots {
     pub fn new(cameras: Vec<(CameraId, Sampling, Duration)>) -> Self {
         let mut all = Self::default();
         for (camera, sampling, interval) in cameras {
-            let waiting = match sampling {
-                Sampling::Keyframes => Waiting::Newest(None),
-                Sampling::All => Waiting::Few { frames: VecDeque::new(), to_key: true, decoder: None },
-            };
-            all.places.insert(camera.clone(), all.slots.len());
-            all.slots.push(Slot {
-                camera,
-                sampler: Sampler::new(sampling, interval),
-                waiting,
-                queued: false,
-                taken: false,
-                stats: DecodeStats::default(),
-                failures_in_a_row: 0,
-            });
+            all.put(camera, sampling, interval);
         }
         all
+    }
+
+    /// Adds the camera, or gives it other settings: its figures go on, what waits of it is dropped, counted. Equal
+    /// settings change nothing.
+    pub fn put(&mut self, camera: CameraId, sampling: Sampling, interval: Duration) {
+        let known = self.places.get(&camera).and_then(|place| self.slots.get(place));
+        if known.is_some_and(|slot| slot.settings == (sampling, interval)) {
+            return;
+        }
+        let stats = self.remove(&camera).unwrap_or_default();
+        let place = self.next_place;
+        self.next_place += 1;
+        self.places.insert(camera.clone(), place);
+        let waiting = match sampling {
+            Sampling::Keyframes => Waiting::Newest(None),
+            Sampling::All => Waiting::Few { frames: VecDeque::new(), to_key: true, decoder: None },
+        };
+        let slot = Slot {
+            camera,
+            settings: (sampling, interval),
+            sampler: Sampler::new(sampling, interval),
+            waiting,
+            queued: false,
+            taken: false,
+            stats,
+            failures_in_a_row: 0,
+        };
+        self.slots.insert(place, slot);
+    }
+
+    /// Drops the camera with what waits of it; gives its last figures.
+    pub fn remove(&mut self, camera: &CameraId) -> Option<DecodeStats> {
+        let place = self.places.remove(camera)?;
+        self.ready.retain(|&ready| ready != place);
+        let mut slot = self.slots.remove(&place)?;
+        slot.clear();
+        Some(slot.stats)
     }
 
     /// True if a worker should wake up; `None` if no such camera is known.
     pub fn offer(&mut self, frame: EncodedFrame) -> Option<bool> {
         let place = *self.places.get(&frame.camera)?;
-        self.slots[place].offer(frame);
+        self.slots.get_mut(&place)?.offer(frame);
         Some(self.queue(place))
     }
 
     pub fn take(&mut self) -> Option<Job> {
         loop {
             let place = self.ready.pop_front()?;
-            let slot = &mut self.slots[place];
+            let Some(slot) = self.slots.get_mut(&place) else { continue };
             slot.queued = false;
             // What it had may have been skipped meanwhile.
             if slot.has_work() {
@@ -143,9 +171,9 @@ impl Slots {
         }
     }
 
-    /// Gives the camera back; true as the second if it has more work.
+    /// Gives the camera back; true as the second if it has more work. Of one that has gone meanwhile nothing is kept.
     pub fn done(&mut self, place: usize, outcome: Outcome) -> (Option<Turn>, bool) {
-        let slot = &mut self.slots[place];
+        let Some(slot) = self.slots.get_mut(&place) else { return (None, false) };
         slot.taken = false;
         let turn = slot.note(&outcome);
         if let Waiting::Few { decoder, .. } = &mut slot.waiting {
@@ -157,22 +185,12 @@ impl Slots {
     /// Drops what waits, counted, and takes the decoders out.
     pub fn clear(&mut self) -> Vec<(usize, Box<StreamDecoder>)> {
         self.ready.clear();
-        let mut decoders = Vec::new();
-        for (place, slot) in self.slots.iter_mut().enumerate() {
-            match &mut slot.waiting {
-                Waiting::Newest(frame) => slot.stats.replaced += u64::from(frame.take().is_some()),
-                Waiting::Few { frames, decoder, .. } => {
-                    slot.stats.skipped += frames.len() as u64;
-                    frames.clear();
-                    decoders.extend(decoder.take().map(|decoder| (place, decoder)));
-                }
-            }
-        }
-        decoders
+        let slots = self.slots.iter_mut();
+        slots.filter_map(|(&place, slot)| Some((place, slot.clear()?))).collect()
     }
 
     fn queue(&mut self, place: usize) -> bool {
-        let slot = &mut self.slots[place];
+        let Some(slot) = self.slots.get_mut(&place) else { return false };
         let queue = slot.has_work() && !slot.queued && !slot.taken;
         if queue {
             slot.queued = true;
@@ -182,11 +200,11 @@ impl Slots {
     }
 
     pub fn stats(&self, camera: &CameraId) -> Option<DecodeStats> {
-        self.places.get(camera).map(|&place| self.slots[place].stats.clone())
+        self.slots.get(self.places.get(camera)?).map(|slot| slot.stats.clone())
     }
 
     pub fn snapshot(&self) -> Vec<(CameraId, DecodeStats)> {
-        self.slots.iter().map(|slot| (slot.camera.clone(), slot.stats.clone())).collect()
+        self.slots.values().map(|slot| (slot.camera.clone(), slot.stats.clone())).collect()
     }
 }
 
@@ -215,6 +233,21 @@ impl Slot {
                 }
                 *to_key = false;
                 frames.push_back(frame);
+            }
+        }
+    }
+
+    /// Drops what waits, counted; gives the decoder, if a worker has not got it.
+    fn clear(&mut self) -> Option<Box<StreamDecoder>> {
+        match &mut self.waiting {
+            Waiting::Newest(frame) => {
+                self.stats.replaced += u64::from(frame.take().is_some());
+                None
+            }
+            Waiting::Few { frames, decoder, .. } => {
+                self.stats.skipped += frames.len() as u64;
+                frames.clear();
+                decoder.take()
             }
         }
     }

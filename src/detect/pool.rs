@@ -1,6 +1,6 @@
 //! Worker threads over one scheduler: any camera's picture -> detections.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ pub struct CameraDetectStats {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DetectSnapshot {
-    /// In the order of the config.
+    /// In the order in which they came.
     pub cameras: Vec<CameraDetectStats>,
     /// Pictures of cameras that the pool does not know.
     pub unknown: u64,
@@ -60,8 +60,6 @@ struct Shared {
     state: Mutex<State>,
     work: Condvar,
     shutdown: Shutdown,
-    slots: HashMap<CameraId, Slot>,
-    tilings: Vec<Tiling>,
     sink: DetectionSink,
     started: Instant,
     workers: usize,
@@ -69,9 +67,52 @@ struct Shared {
 
 struct State {
     scheduler: Scheduler<Arc<Picture>>,
-    snapshot: DetectSnapshot,
-    ended: Vec<Option<Instant>>,
+    slots: HashMap<CameraId, Slot>,
+    cameras: BTreeMap<Slot, Camera>,
+    /// Of the node; its cameras are in `cameras`.
+    totals: DetectSnapshot,
     busy: Duration,
+}
+
+struct Camera {
+    tiling: Tiling,
+    stats: CameraDetectStats,
+    ended: Option<Instant>,
+}
+
+impl State {
+    fn put(&mut self, id: CameraId, tiling: Tiling, interval: Duration) {
+        if let Some((slot, camera)) =
+            self.slots.get(&id).and_then(|slot| Some((*slot, self.cameras.get_mut(slot)?)))
+        {
+            camera.tiling = tiling;
+            self.scheduler.set_interval(slot, interval);
+            return;
+        }
+        let stats = CameraDetectStats {
+            camera: id.clone(),
+            analysed: 0,
+            replaced: 0,
+            failed: 0,
+            abandoned: 0,
+            last_at: None,
+            interval_s: None,
+        };
+        let slot = self.scheduler.add(interval);
+        self.slots.insert(id, slot);
+        self.cameras.insert(slot, Camera { tiling, stats, ended: None });
+    }
+
+    fn snapshot(&self) -> DetectSnapshot {
+        let cameras = self.cameras.values().map(|camera| {
+            let mut stats = camera.stats.clone();
+            if let (Some(interval), Some(ended)) = (&mut stats.interval_s, camera.ended) {
+                *interval = interval.max(ended.elapsed().as_secs_f64());
+            }
+            stats
+        });
+        DetectSnapshot { cameras: cameras.collect(), ..self.totals.clone() }
+    }
 }
 
 impl DetectPool {
@@ -107,17 +148,26 @@ impl DetectPool {
         self.shared.offer(picture);
     }
 
+    /// Adds the camera, or gives it other settings; no other camera notices. A picture that is being looked at keeps
+    /// the slices that it began with.
+    pub fn put(&self, camera: CameraId, tiling: Tiling, interval: Duration) {
+        self.shared.lock().put(camera, tiling, interval);
+    }
+
+    /// Forgets the camera with what waits of it. A picture that is being looked at still gives its detections.
+    pub fn remove(&self, camera: &CameraId) {
+        let state = &mut *self.shared.lock();
+        if let Some(slot) = state.slots.remove(camera) {
+            state.scheduler.remove(slot);
+            state.cameras.remove(&slot);
+        }
+    }
+
     pub fn snapshot(&self) -> DetectSnapshot {
         let state = self.shared.lock();
-        let mut snapshot = state.snapshot.clone();
-        for (camera, ended) in snapshot.cameras.iter_mut().zip(&state.ended) {
-            if let (Some(interval), Some(ended)) = (&mut camera.interval_s, ended) {
-                *interval = interval.max(ended.elapsed().as_secs_f64());
-            }
-        }
         let time = self.shared.started.elapsed().as_secs_f64() * self.shared.workers as f64;
-        snapshot.load = if time > 0.0 { (state.busy.as_secs_f64() / time).min(1.0) } else { 0.0 };
-        snapshot
+        let load = if time > 0.0 { (state.busy.as_secs_f64() / time).min(1.0) } else { 0.0 };
+        DetectSnapshot { load, ..state.snapshot() }
     }
 
     /// Waits for the workers, which end after their current picture once the shutdown has been asked for.
@@ -130,10 +180,12 @@ impl DetectPool {
             }
         }
         let mut state = self.shared.lock();
-        for (Slot(i), _) in state.scheduler.clear() {
-            state.snapshot.cameras[i].abandoned += 1;
+        for (slot, _) in state.scheduler.clear() {
+            if let Some(camera) = state.cameras.get_mut(&slot) {
+                camera.stats.abandoned += 1;
+            }
         }
-        state.snapshot.clone()
+        state.snapshot()
     }
 }
 
@@ -144,39 +196,25 @@ impl Shared {
         sink: DetectionSink,
         shutdown: Shutdown,
     ) -> Self {
-        let stats = |camera: &CameraId| CameraDetectStats {
-            camera: camera.clone(),
-            analysed: 0,
-            replaced: 0,
-            failed: 0,
-            abandoned: 0,
-            last_at: None,
-            interval_s: None,
-        };
-        let snapshot = DetectSnapshot {
-            cameras: cameras.iter().map(|(id, _, _)| stats(id)).collect(),
+        let totals = DetectSnapshot {
+            cameras: Vec::new(),
             unknown: 0,
             letterbox_ms: 0.0,
             run_ms: 0.0,
             head_ms: 0.0,
             load: 0.0,
         };
-        let state = State {
-            scheduler: Scheduler::new(cameras.iter().map(|&(_, _, interval)| interval)),
-            snapshot,
-            ended: vec![None; cameras.len()],
+        let mut state = State {
+            scheduler: Scheduler::new([]),
+            slots: HashMap::new(),
+            cameras: BTreeMap::new(),
+            totals,
             busy: Duration::ZERO,
         };
-        Self {
-            state: Mutex::new(state),
-            work: Condvar::new(),
-            shutdown,
-            slots: cameras.iter().enumerate().map(|(i, (id, _, _))| (id.clone(), Slot(i))).collect(),
-            tilings: cameras.iter().map(|&(_, tiling, _)| tiling).collect(),
-            sink,
-            started: monotonic(),
-            workers,
+        for (id, tiling, interval) in cameras {
+            state.put(id, tiling, interval);
         }
+        Self { state: Mutex::new(state), work: Condvar::new(), shutdown, sink, started: monotonic(), workers }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -184,23 +222,23 @@ impl Shared {
     }
 
     fn offer(&self, picture: Arc<Picture>) {
-        let mut state = self.lock();
-        let Some(&slot) = self.slots.get(&picture.camera) else {
-            state.snapshot.unknown += 1;
+        let state = &mut *self.lock();
+        let known = state.slots.get(&picture.camera).and_then(|s| Some((*s, state.cameras.get_mut(s)?)));
+        let Some((slot, camera)) = known else {
+            state.totals.unknown += 1;
             return;
         };
         if state.scheduler.offer(slot, picture, monotonic()).is_some() {
-            state.snapshot.cameras[slot.0].replaced += 1;
+            camera.stats.replaced += 1;
         }
-        drop(state);
         self.work.notify_one();
     }
 
     /// A worker's life.
     fn work(&self, mut detector: Detector) {
-        while let Some((slot, picture)) = self.next() {
+        while let Some((slot, tiling, picture)) = self.next() {
             let start = monotonic();
-            let result = detector.detect(&picture, &self.tilings[slot.0]);
+            let result = detector.detect(&picture, &tiling);
             self.record(slot, &detector, start, &result, &picture.camera);
             if let Ok(items) = result {
                 (self.sink)(Detections { picture, items });
@@ -211,14 +249,17 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<(Slot, Arc<Picture>)> {
+    fn next(&self) -> Option<(Slot, Tiling, Arc<Picture>)> {
         let mut state = self.lock();
         loop {
             if self.shutdown.is_stopped() {
                 return None;
             }
-            if let Some(job) = state.scheduler.next(monotonic()) {
-                return Some(job);
+            if let Some((slot, picture)) = state.scheduler.next(monotonic()) {
+                match state.cameras.get(&slot) {
+                    Some(camera) => return Some((slot, camera.tiling, picture)),
+                    None => continue,
+                }
             }
             state = self.work.wait_timeout(state, STOP_POLL).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -226,7 +267,7 @@ impl Shared {
 
     fn record(
         &self,
-        Slot(i): Slot,
+        slot: Slot,
         detector: &Detector,
         start: Instant,
         result: &Result<Vec<super::Detection>, DetectError>,
@@ -235,7 +276,8 @@ impl Shared {
         let now = monotonic();
         let state = &mut *self.lock();
         state.busy += now - start;
-        let stats = &mut state.snapshot.cameras[i];
+        // Gone meanwhile: nobody asks for its figures any more.
+        let Some(Camera { stats, ended, .. }) = state.cameras.get_mut(&slot) else { return };
         if let Err(error) = result {
             stats.failed += 1;
             // At 1, 2, 4, 8, ...: a broken camera must not fill the disk with the same line.
@@ -246,16 +288,16 @@ impl Shared {
         }
         stats.analysed += 1;
         stats.last_at = Some(wall_now());
-        if let Some(before) = state.ended[i].replace(now) {
+        if let Some(before) = ended.replace(now) {
             let last = (now - before).as_secs_f64();
             stats.interval_s = Some(stats.interval_s.map_or(last, |old| smooth(old, last)));
         }
-        let first = state.snapshot.run_ms == 0.0;
+        let first = state.totals.run_ms == 0.0;
         let timing = detector.timing();
         for (average, last) in [
-            (&mut state.snapshot.letterbox_ms, timing.letterbox),
-            (&mut state.snapshot.run_ms, timing.run),
-            (&mut state.snapshot.head_ms, timing.head),
+            (&mut state.totals.letterbox_ms, timing.letterbox),
+            (&mut state.totals.run_ms, timing.run),
+            (&mut state.totals.head_ms, timing.head),
         ] {
             let last = last.as_secs_f64() * 1e3;
             *average = if first { last } else { smooth(*average, last) };

@@ -3,16 +3,18 @@
 //! Pure: time comes with each call. One picture a camera waits, the newest wins. A camera is worked on by one
 //! worker at a time, so its pictures leave in order of time.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// A camera's place: its index in the list that the scheduler was made with.
+/// A camera's place, in the order in which cameras came; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub usize);
 
 /// `P`: what waits, a picture.
 #[derive(Debug)]
 pub struct Scheduler<P> {
-    cameras: Vec<Camera<P>>,
+    cameras: BTreeMap<Slot, Camera<P>>,
+    next: usize,
 }
 
 #[derive(Debug)]
@@ -28,48 +30,77 @@ struct Camera<P> {
 impl<P> Scheduler<P> {
     /// How often each camera wants to be looked at.
     pub fn new(intervals: impl IntoIterator<Item = Duration>) -> Self {
-        let camera = |interval: Duration| Camera {
-            interval: interval.max(Duration::from_millis(1)),
+        let mut all = Self { cameras: BTreeMap::new(), next: 0 };
+        for interval in intervals {
+            all.add(interval);
+        }
+        all
+    }
+
+    /// One more camera.
+    pub fn add(&mut self, interval: Duration) -> Slot {
+        let slot = Slot(self.next);
+        self.next += 1;
+        let camera = Camera {
+            interval: at_least(interval),
             waiting: None,
             waiting_since: None,
             served: None,
             busy: false,
         };
-        Self { cameras: intervals.into_iter().map(camera).collect() }
+        self.cameras.insert(slot, camera);
+        slot
     }
 
-    /// Puts a picture where the camera's waits; gives back the one that it replaces.
-    pub fn offer(&mut self, Slot(i): Slot, picture: P, now: Instant) -> Option<P> {
-        let camera = &mut self.cameras[i];
+    /// The camera wants to be looked at this often from now on.
+    pub fn set_interval(&mut self, slot: Slot, interval: Duration) {
+        if let Some(camera) = self.cameras.get_mut(&slot) {
+            camera.interval = at_least(interval);
+        }
+    }
+
+    /// Forgets the camera; gives what waited.
+    pub fn remove(&mut self, slot: Slot) -> Option<P> {
+        self.cameras.remove(&slot)?.waiting
+    }
+
+    /// Puts a picture where the camera's waits; gives back the one that it replaces, or that nobody waits for.
+    pub fn offer(&mut self, slot: Slot, picture: P, now: Instant) -> Option<P> {
+        let Some(camera) = self.cameras.get_mut(&slot) else { return Some(picture) };
         camera.waiting_since.get_or_insert(now);
         camera.waiting.replace(picture)
     }
 
     /// The most overdue camera's picture; the camera is busy until [`finish`](Self::finish). `None`: nothing to do.
     pub fn next(&mut self, now: Instant) -> Option<(Slot, P)> {
-        let free = self.cameras.iter().enumerate().filter(|(_, c)| c.waiting.is_some() && !c.busy);
+        let free = self.cameras.iter_mut().filter(|(_, c)| c.waiting.is_some() && !c.busy);
         // Of equals the first: max_by keeps the last, hence the reversal.
-        let (i, _) = free.rev().max_by(|(_, a), (_, b)| {
+        let (&slot, camera) = free.rev().max_by(|(_, a), (_, b)| {
             let overdue = a.overdue(now).total_cmp(&b.overdue(now));
             overdue.then_with(|| b.waiting_since.cmp(&a.waiting_since))
         })?;
-        let camera = &mut self.cameras[i];
         camera.busy = true;
         camera.served = Some(now);
         camera.waiting_since = None;
-        camera.waiting.take().map(|picture| (Slot(i), picture))
+        camera.waiting.take().map(|picture| (slot, picture))
     }
 
     /// The camera's picture was worked on; its next one may be taken.
-    pub fn finish(&mut self, Slot(i): Slot) {
-        self.cameras[i].busy = false;
+    pub fn finish(&mut self, slot: Slot) {
+        if let Some(camera) = self.cameras.get_mut(&slot) {
+            camera.busy = false;
+        }
     }
 
     /// Takes everything that waits.
     pub fn clear(&mut self) -> Vec<(Slot, P)> {
-        let taken = self.cameras.iter_mut().enumerate();
-        taken.filter_map(|(i, c)| c.waiting.take().map(|picture| (Slot(i), picture))).collect()
+        let taken = self.cameras.iter_mut();
+        taken.filter_map(|(&slot, c)| c.waiting.take().map(|picture| (slot, picture))).collect()
     }
+}
+
+fn at_least(interval: Duration) -> Duration {
+    interval.max(Duration::from_millis(1))
 }
 
 impl<P> Camera<P> {
@@ -129,6 +160,22 @@ mod tests {
         assert_eq!(scheduler.next(now), None);
         scheduler.finish(Slot(0));
         assert_eq!(scheduler.next(now), Some((Slot(0), 2)));
+    }
+
+    #[test]
+    fn cameras_come_and_go_while_one_is_worked_on() {
+        let now = monotonic();
+        let mut scheduler = Scheduler::new([SECOND]);
+        scheduler.offer(Slot(0), 1, now);
+        assert_eq!(scheduler.next(now), Some((Slot(0), 1)));
+        scheduler.offer(Slot(0), 2, now);
+        assert_eq!(scheduler.remove(Slot(0)), Some(2));
+        scheduler.finish(Slot(0));
+        assert_eq!(scheduler.offer(Slot(0), 3, now), Some(3), "nobody waits for it");
+        let added = scheduler.add(SECOND);
+        assert_eq!(added, Slot(1), "a place is not given twice");
+        scheduler.offer(added, 4, now);
+        assert_eq!(scheduler.next(now), Some((added, 4)));
     }
 
     /// Serves one picture every `cost` while each camera offers at its interval; gives how often each was served

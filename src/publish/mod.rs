@@ -94,6 +94,11 @@ impl PublisherHandle {
         self.states.publish(topic, state);
     }
 
+    /// Takes the retained state of a topic away. Never blocks.
+    pub fn clear_state(&self, topic: &str) {
+        self.states.clear(topic);
+    }
+
     /// Sends what is in the outbox for at most `flush`, tells the node as stopped and disconnects. Ends sooner when
     /// the broker is not to be reached. What is left stays in the outbox.
     pub async fn join(mut self, flush: Duration) {

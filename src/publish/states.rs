@@ -26,7 +26,15 @@ pub struct States {
 impl States {
     /// Sets the state of a topic; equal to the one before, nothing is sent. Never blocks.
     pub fn publish<T: Serialize>(&self, topic: &str, state: &T) {
-        let payload = serde_json::to_vec(state).expect("states have string keys only");
+        self.set(topic, serde_json::to_vec(state).expect("states have string keys only"));
+    }
+
+    /// Takes the state of a topic away: the broker forgets it (MQTT 5, 3.3.1.3: a retained message without content).
+    pub fn clear(&self, topic: &str) {
+        self.set(topic, Vec::new());
+    }
+
+    fn set(&self, topic: &str, payload: Vec<u8>) {
         let mut slots = self.lock();
         match slots.get_mut(topic) {
             Some(slot) if slot.payload == payload => return,
@@ -82,6 +90,8 @@ mod tests {
         assert_eq!(states.take(), None);
         states.publish("b", &1);
         assert_eq!(states.take(), None, "an equal state is no news");
+        states.clear("b");
+        assert_eq!(states.take(), Some(("b".into(), Vec::new())));
         states.release();
         assert_eq!(states.take(), Some(("a".into(), b"2".to_vec())), "a new connection is told all again");
     }

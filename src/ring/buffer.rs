@@ -25,7 +25,7 @@ pub(super) const HARD_FACTOR: usize = 4;
 
 /// The last seconds of one camera. Shared by `Arc`; every call takes the lock for microseconds only.
 pub struct Ring {
-    config: RingConfig,
+    config: Mutex<RingConfig>,
     state: Mutex<State>,
 }
 
@@ -76,20 +76,26 @@ pub(super) struct State {
 
 impl Ring {
     pub fn new(config: RingConfig) -> Self {
-        Self { config, state: Mutex::default() }
+        Self { config: Mutex::new(config), state: Mutex::default() }
+    }
+
+    /// Other bounds from the next frame on; what is held stays as far as it fits.
+    pub fn resize(&self, config: RingConfig) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
     /// Keeps the frame and drops what no longer fits. Frames of one camera, in decode order.
     pub fn push(&self, frame: EncodedFrame) {
+        let config = *self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
         if !state.keep(frame) {
             return;
         }
         let mut evicted = Vec::new();
-        while state.gops.len() > 2 && self.is_over(&state) {
+        while state.gops.len() > 2 && state.is_over(&config) {
             evicted.extend(state.evict());
         }
-        let hard = self.config.max_bytes.saturating_mul(HARD_FACTOR);
+        let hard = config.max_bytes.saturating_mul(HARD_FACTOR);
         while state.bytes > hard {
             let Some(gop) = state.evict() else { break };
             if state.gops.is_empty() {
@@ -163,10 +169,6 @@ impl Ring {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn is_over(&self, state: &State) -> bool {
-        state.bytes > self.config.max_bytes || state.span > self.config.max_duration
-    }
 }
 
 impl State {
@@ -200,6 +202,10 @@ impl State {
         self.next += 1;
         self.bytes += bytes;
         true
+    }
+
+    fn is_over(&self, config: &RingConfig) -> bool {
+        self.bytes > config.max_bytes || self.span > config.max_duration
     }
 
     fn evict(&mut self) -> Option<Gop> {

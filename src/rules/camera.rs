@@ -132,6 +132,13 @@ impl CameraRules {
         self.state = saved;
     }
 
+    /// Judges nothing any more: all open events expire at the next tick.
+    pub fn disarm(&mut self) {
+        self.rules.clear();
+        let rules = std::mem::take(&mut self.state.rules);
+        self.state.orphans.extend(rules.into_iter().flat_map(|rule| rule.events));
+    }
+
     /// Capture time of the last picture that was judged, also before a restart.
     pub fn last_picture(&self) -> Option<WallTime> {
         self.state.last_at

@@ -103,3 +103,29 @@ fn only_the_first_failure_and_the_recovery_are_worth_a_line() {
     let stats = slots.stats(&a).expect("known");
     assert_eq!((stats.failed, stats.pictures, stats.last_error), (2, 2, None));
 }
+
+#[test]
+fn cameras_come_and_go_and_change_while_a_worker_has_one_in_hand() {
+    let mut slots = slots(Sampling::Keyframes, 0, &["a", "b"]);
+    let (a, b) = (CameraId::from("a"), CameraId::from("b"));
+    slots.offer(frame("a", 1, true));
+    slots.offer(frame("b", 1, true));
+    let (in_hand, _) = take(&mut slots).expect("a is ready");
+    slots.offer(frame("a", 2, true));
+    slots.done(in_hand, Outcome { pictures: 1, ..Outcome::default() });
+    let (in_hand, _) = take(&mut slots).expect("b is ready");
+
+    assert!(slots.remove(&b).is_some());
+    assert_eq!(slots.done(in_hand, Outcome::default()), (None, false));
+    assert_eq!((slots.stats(&b), slots.offer(frame("b", 2, true))), (None, None));
+
+    slots.put(a.clone(), Sampling::All, Duration::ZERO);
+    let stats = slots.stats(&a).expect("known");
+    assert_eq!((stats.pictures, stats.replaced), (1, 1), "figures go on, what waited is counted");
+    slots.put("c".into(), Sampling::Keyframes, Duration::ZERO);
+    slots.offer(frame("c", 1, true));
+    assert_eq!(take(&mut slots).map(|taken| taken.1), Some(vec![1]));
+    slots.offer(frame("a", 5, true));
+    slots.offer(frame("a", 6, false));
+    assert_eq!(take(&mut slots).map(|taken| taken.1), Some(vec![5, 6]));
+}

@@ -1,0 +1,34 @@
+//! Old evidence makes room on the disk; what the platform does not have yet is kept as long as it can be.
+
+use std::cell::RefCell;
+
+use crate::app::recorder::{Recorder, error_chain};
+use crate::config::Config;
+use crate::evidence::{enforce_quota, event_dir, evidence_root};
+use crate::outbox::Outbox;
+
+/// For once a minute: reads the sizes of all evidence.
+pub(super) fn tidy(config: &Config, outbox: &Outbox, recorder: &Recorder) {
+    let evidence = &config.evidence;
+    let data_dir = &config.node.data_dir;
+    let done = RefCell::new(Vec::new());
+    let delivered = |event| {
+        let delivered = outbox.is_delivered(event).unwrap_or(false) && !recorder.owes_clip(event);
+        if delivered {
+            done.borrow_mut().push(event);
+        }
+        delivered
+    };
+    let root = evidence_root(data_dir);
+    match enforce_quota(&root, evidence.quota_bytes, evidence.min_free_bytes, delivered) {
+        Ok(report) if report.freed_bytes > 0 => tracing::info!(?report, "old evidence deleted"),
+        Ok(_) => {}
+        Err(error) => tracing::warn!("the evidence quota is not looked at: {}", error_chain(&error)),
+    }
+    // Whose folder is gone needs no delivered mark any more.
+    for event in done.into_inner().into_iter().filter(|event| !event_dir(data_dir, *event).exists()) {
+        if let Err(error) = outbox.forget(event) {
+            tracing::warn!(%event, "{}", error_chain(&error));
+        }
+    }
+}

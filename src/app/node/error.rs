@@ -1,0 +1,32 @@
+//! What keeps a node from starting, in the operator's words.
+
+use crate::decode::DecodeError;
+use crate::detect::ModelError;
+use crate::evidence::EvidenceError;
+use crate::outbox::OutboxError;
+use crate::publish::PublishError;
+use crate::telemetry::TelemetryError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("cannot create node.data_dir {path}: {source}; check its parent's owner and rights")]
+    DataDir { path: String, source: std::io::Error },
+    #[error("the tokio runtime does not start: {0}")]
+    Runtime(std::io::Error),
+    #[error("a thread does not start: {0}")]
+    Thread(std::io::Error),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Http(#[from] TelemetryError),
+    #[error(transparent)]
+    Ingest(#[from] crate::ingest::IngestError),
+}
