@@ -10,6 +10,7 @@
 
 pub mod base;
 pub mod config;
+pub mod drone;
 pub mod ingest;
 pub mod ring;
 pub mod decode;

@@ -6,6 +6,7 @@ mod architecture;
 mod config;
 mod decode;
 mod detect;
+mod drone;
 mod evidence;
 mod ingest;
 mod mqtt;
