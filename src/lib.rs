@@ -1,8 +1,8 @@
 //! Lintel: an edge detector of suspected violations for fixed cameras and drones.
 //!
 //! ```text
-//! camera -> ingest -> ring -------------------> evidence ----+
-//!               \-> decode -> detect -> track -> rules ------+-> outbox -> publish -> MQTT
+//! camera -> ingest -> ring -----------------------------> evidence ----+
+//!               \-> decode -> detect -> track -> geo, rules -----------+-> outbox -> publish -> MQTT
 //! ```
 //!
 //! The modules stand in the order in which the data flows. A stage imports `base`, `config` and the output
@@ -16,6 +16,7 @@ pub mod ring;
 pub mod decode;
 pub mod detect;
 pub mod track;
+pub mod geo;
 pub mod rules;
 pub mod evidence;
 pub mod outbox;
