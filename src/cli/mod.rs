@@ -1,5 +1,6 @@
 //! The command line: a file a subcommand. Each gives an exit code; main turns it into the process's own.
 
+mod bench;
 mod check;
 mod config;
 mod detect;
@@ -28,6 +29,7 @@ enum Command {
     Detect(detect::Args),
     Replay(replay::Args),
     Receive(receive::Args),
+    Bench(bench::Args),
     Config(config::Args),
 }
 
@@ -41,6 +43,7 @@ impl Cli {
             Command::Detect(args) => detect::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Receive(args) => receive::run(args),
+            Command::Bench(args) => bench::run(args),
             Command::Config(args) => config::run(args),
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::scheduler::{Scheduler, Slot};
 use super::{DetectError, Detections, Detector};
-use crate::base::{CameraId, Shutdown, WallTime, monotonic, wall_now};
+use crate::base::{CameraId, Shutdown, TimeSource, WallTime, monotonic, wall_now};
 use crate::config::Tiling;
 use crate::decode::Picture;
 
@@ -38,6 +38,9 @@ pub struct CameraDetectStats {
     pub abandoned: u64,
     /// When the last analysis ended, by the node's clock.
     pub last_at: Option<WallTime>,
+    /// From the capture of the last picture to the end of its analysis; with RTCP, by the camera's own clock.
+    /// `None` for recordings.
+    pub lag_s: Option<f64>,
     /// Between two analyses, smoothed; grows while none comes. `None` before the second.
     pub interval_s: Option<f64>,
 }
@@ -96,6 +99,7 @@ impl State {
             failed: 0,
             abandoned: 0,
             last_at: None,
+            lag_s: None,
             interval_s: None,
         };
         let slot = self.scheduler.add(interval);
@@ -239,7 +243,7 @@ impl Shared {
         while let Some((slot, tiling, picture)) = self.next() {
             let start = monotonic();
             let result = detector.detect(&picture, &tiling);
-            self.record(slot, &detector, start, &result, &picture.camera);
+            self.record(slot, &detector, start, &result, &picture);
             if let Ok(items) = result {
                 (self.sink)(Detections { picture, items });
             }
@@ -271,7 +275,7 @@ impl Shared {
         detector: &Detector,
         start: Instant,
         result: &Result<Vec<super::Detection>, DetectError>,
-        camera: &CameraId,
+        picture: &Picture,
     ) {
         let now = monotonic();
         let state = &mut *self.lock();
@@ -282,12 +286,15 @@ impl Shared {
             stats.failed += 1;
             // At 1, 2, 4, 8, ...: a broken camera must not fill the disk with the same line.
             if stats.failed.is_power_of_two() {
-                tracing::error!(%camera, failed = stats.failed, "picture lost: {error}");
+                tracing::error!(camera = %picture.camera, failed = stats.failed, "picture lost: {error}");
             }
             return;
         }
         stats.analysed += 1;
-        stats.last_at = Some(wall_now());
+        let ended_at = wall_now();
+        stats.last_at = Some(ended_at);
+        let live = picture.capture.source != TimeSource::Footage;
+        stats.lag_s = live.then(|| ended_at.since(picture.capture.at).as_secs_f64());
         if let Some(before) = ended.replace(now) {
             let last = (now - before).as_secs_f64();
             stats.interval_s = Some(stats.interval_s.map_or(last, |old| smooth(old, last)));

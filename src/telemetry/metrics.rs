@@ -72,7 +72,7 @@ type Count = fn(&CameraSnapshot) -> u64;
 
 impl Node {
     fn cameras(&self, out: &mut Out<'_, '_>) -> fmt::Result {
-        let gauges: [(&str, &str, Value); 8] = [
+        let gauges: [(&str, &str, Value); 9] = [
             ("lintel_camera_streaming", "1 while frames come", |c| {
                 f64::from(c.ingest.state == SourceState::Streaming)
             }),
@@ -82,6 +82,9 @@ impl Node {
             }),
             ("lintel_camera_analysed_interval_seconds", "Between two analysed pictures", |c| {
                 c.detect.as_ref().and_then(|d| d.interval_s).unwrap_or(f64::NAN)
+            }),
+            ("lintel_camera_analysis_lag_seconds", "From capture to the end of its analysis", |c| {
+                c.detect.as_ref().and_then(|d| d.lag_s).unwrap_or(f64::NAN)
             }),
             ("lintel_camera_ring_bytes", "Memory of the ring", |c| c.ring.bytes as f64),
             ("lintel_camera_ring_seconds", "Footage in the ring", |c| c.ring.seconds),

@@ -1,0 +1,200 @@
+//! What was measured, for people and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::events::Arrived;
+use super::health::Seen;
+use super::proc::Usage;
+use super::site::{PathServed, Served};
+use super::spread::Spread;
+
+/// A unit that was sent right before the last look may still be on its way.
+const ON_THE_WAY: u64 = 3;
+const MB: f64 = 1e6;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub machine: Machine,
+    pub version: &'static str,
+    pub settings: Vec<String>,
+    pub runs: Vec<Run>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Machine {
+    pub processor: String,
+    pub cores: usize,
+}
+
+/// Times in seconds, processor time in cores: 1.0 is one core all the time.
+#[derive(Debug, Serialize)]
+pub(super) struct Run {
+    pub cameras: u32,
+    pub seconds: f64,
+    /// Cameras of which no access unit was lost, and which did not connect again.
+    pub kept_up: usize,
+    pub units_sent: u64,
+    /// On the way, by the count of both ends.
+    pub units_lost: u64,
+    /// Between two analyses of a camera, over all cameras.
+    pub interval_s: Spread,
+    pub worst_camera: String,
+    /// Analyses of all cameras a second.
+    pub analyses_per_s: f64,
+    pub decoded_per_s: f64,
+    /// From capture to the end of the analysis.
+    pub analysis_latency_s: Spread,
+    /// From the capture of the picture that opened an event to the event's arrival at the platform's side.
+    pub event_latency_s: Spread,
+    pub evidence_messages: u64,
+    pub model_ms: f64,
+    pub node_cores: f64,
+    pub cores_by_stage: BTreeMap<&'static str, f64>,
+    pub server_cores: f64,
+    pub broker_cores: f64,
+    /// What else ran on the machine meanwhile: the larger, the less the times above say.
+    pub other_cores: f64,
+    pub rss_mb: f64,
+    pub peak_rss_mb: f64,
+    /// Of that, encoded footage in the rings.
+    pub ring_mb: f64,
+    pub threads: u64,
+}
+
+/// Everything that was counted while it was measured.
+pub(super) struct Window {
+    pub cameras: u32,
+    pub seconds: Duration,
+    pub usage: Usage,
+    pub server_cpu: Duration,
+    pub broker_cpu: Duration,
+    pub machine_busy: Duration,
+    pub served: Served,
+    pub seen: Seen,
+    pub events: Arrived,
+}
+
+impl Machine {
+    pub fn here() -> Self {
+        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let named = info.lines().find(|line| line.starts_with("model name"));
+        let processor =
+            named.and_then(|line| line.split_once(':')).map_or(std::env::consts::ARCH, |(_, name)| name);
+        Self {
+            processor: processor.trim().to_owned(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl Run {
+    pub fn of(window: Window) -> Self {
+        let seconds = window.seconds.as_secs_f64();
+        let cores = |time: Duration| time.as_secs_f64() / seconds;
+        let seen = &window.seen;
+        let lost: Vec<u64> = seen.after.cameras.keys().map(|name| lost(name, seen, &window.served)).collect();
+        let worst = |values: &Vec<f64>| values.iter().copied().fold(0.0, f64::max);
+        let worst_camera = seen.intervals.iter().max_by(|a, b| worst(a.1).total_cmp(&worst(b.1)));
+        let sum = |count: fn(&super::health::Camera) -> u64| {
+            let total = |health: &super::health::Health| health.cameras.values().map(count).sum::<u64>();
+            total(&seen.after).saturating_sub(total(&seen.before)) as f64 / seconds
+        };
+        let (node, server, broker) =
+            (cores(window.usage.total), cores(window.server_cpu), cores(window.broker_cpu));
+        Self {
+            cameras: window.cameras,
+            seconds,
+            kept_up: lost.iter().filter(|lost| **lost == 0).count(),
+            units_sent: window.served.0.values().map(|path| path.sent + path.dropped).sum(),
+            units_lost: lost.iter().sum(),
+            worst_camera: worst_camera.map(|(name, _)| name.clone()).unwrap_or_default(),
+            interval_s: Spread::of(seen.intervals.values().flatten().copied().collect()),
+            analyses_per_s: sum(|c| c.detect.as_ref().map_or(0, |d| d.analysed)),
+            decoded_per_s: sum(|c| c.decode.pictures),
+            analysis_latency_s: Spread::of(seen.lags.clone()),
+            event_latency_s: Spread::of(window.events.latencies),
+            evidence_messages: window.events.files,
+            model_ms: seen.after.detect_run_ms,
+            node_cores: node,
+            cores_by_stage: window
+                .usage
+                .by_stage()
+                .into_iter()
+                .map(|(stage, time)| (stage, cores(time)))
+                .collect(),
+            server_cores: server,
+            broker_cores: broker,
+            other_cores: (cores(window.machine_busy) - node - server - broker).max(0.0),
+            rss_mb: window.usage.resident_bytes as f64 / MB,
+            peak_rss_mb: window.usage.peak_bytes as f64 / MB,
+            ring_mb: seen.after.cameras.values().map(|c| c.ring.bytes).sum::<u64>() as f64 / MB,
+            threads: window.usage.thread_count,
+        }
+    }
+}
+
+/// Access units of a camera that were sent, or should have been, and did not come. At least one if it connected again.
+fn lost(name: &str, seen: &Seen, served: &Served) -> u64 {
+    let (Some(after), Some(before)) = (seen.after.cameras.get(name), seen.before.cameras.get(name)) else {
+        return 0;
+    };
+    let PathServed { sent, dropped } = served.0.get(name).copied().unwrap_or_default();
+    let came = after.ingest.frames - before.ingest.frames;
+    let missing = sent.saturating_sub(came);
+    let missing = if missing > ON_THE_WAY { missing } else { 0 };
+    let again = after.ingest.connections - before.ingest.connections;
+    let none_at_all = u64::from(sent + dropped == 0);
+    dropped + missing.max(after.ingest.lost_frames - before.ingest.lost_frames).max(again).max(none_at_all)
+}
+
+impl Report {
+    /// A Markdown table with a column a run.
+    pub fn table(&self) -> String {
+        let mut out = format!("{}, {} cores\n\n", self.machine.processor, self.machine.cores);
+        let mut row = |name: &str, value: &dyn Fn(&Run) -> String| {
+            let cells: Vec<String> = self.runs.iter().map(value).collect();
+            // Writing to a string does not fail.
+            let _ = writeln!(out, "| {name} | {} |", cells.join(" | "));
+        };
+        row("cameras", &|r| r.cameras.to_string());
+        row("---", &|_| "---:".to_owned());
+        row("kept up", &|r| r.kept_up.to_string());
+        row("access units lost", &|r| format!("{} of {}", r.units_lost, r.units_sent));
+        let spread = |s: Spread, digits: usize| {
+            if s.count == 0 {
+                "-".to_owned()
+            } else {
+                format!("{:.*} / {:.*} / {:.*}", digits, s.median, digits, s.p95, digits, s.worst)
+            }
+        };
+        row("analysed every, s (median / p95 / worst)", &|r| spread(r.interval_s, 2));
+        row("capture to analysed, s (median / p95 / worst)", &|r| spread(r.analysis_latency_s, 2));
+        row("capture to event, s (median / p95 / worst)", &|r| spread(r.event_latency_s, 2));
+        row("events opened", &|r| r.event_latency_s.count.to_string());
+        row("pictures decoded, analysed a second", &|r| {
+            format!("{:.1}, {:.1}", r.decoded_per_s, r.analyses_per_s)
+        });
+        row("**node, cores**", &|r| format!("**{:.2}**", r.node_cores));
+        let stages: Vec<&str> =
+            self.runs.first().map(|r| r.cores_by_stage.keys().copied().collect()).unwrap_or_default();
+        for stage in ["transport", "decode", "detect", "rules", "evidence", "telemetry", "other"] {
+            if stages.contains(&stage) {
+                row(&format!("- {stage}"), &|r| {
+                    format!("{:.3}", r.cores_by_stage.get(stage).copied().unwrap_or(0.0))
+                });
+            }
+        }
+        row("node, % of a core a camera", &|r| format!("{:.2}", 100.0 * r.node_cores / f64::from(r.cameras)));
+        row("RTSP server, broker, cores", &|r| format!("{:.2}, {:.2}", r.server_cores, r.broker_cores));
+        row("others on the machine, cores", &|r| format!("{:.2}", r.other_cores));
+        row("**RSS, MB**", &|r| format!("**{:.0}**", r.rss_mb));
+        row("- peak", &|r| format!("{:.0}", r.peak_rss_mb));
+        row("- footage in the rings", &|r| format!("{:.0}", r.ring_mb));
+        row("threads", &|r| r.threads.to_string());
+        out
+    }
+}
