@@ -82,7 +82,7 @@ pub struct Args {
     /// Where to draw processor time and memory over the number of cameras, or over time with --soak (SVG).
     #[arg(long, value_name = "OUT")]
     plot: Option<PathBuf>,
-    /// Folder of lintel-rtsp-server and lintel-broker; beside lintel if left out.
+    /// Folder of the lintel to measure, lintel-rtsp-server and lintel-broker; that of this lintel if left out.
     #[arg(long, value_name = "DIR")]
     tools: Option<PathBuf>,
     /// Where outbox, evidence and logs go meanwhile: on the disk that a node would use, not in memory.
@@ -110,7 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     for cameras in sizes {
         let work = args.work.join(format!("{}-{cameras}", std::process::id()));
         let plan = site::Plan {
-            lintel: &lintel,
+            lintel: &tools.join("lintel"),
             tools: &tools,
             work: &work,
             cameras,
