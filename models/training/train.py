@@ -28,8 +28,9 @@ from detector.classes import load_classes, load_sources
 from detector.dataset import load_samples, sampling_weights, shared_data, shared_seed
 from detector.loss import PartialLabelLoss
 from detector.network import anchor_points
+from detector.paste import Cutouts, cut_machines, load_rendered
 from detector.schedule import MovingAverage, make_optimizer, rate_factor, set_rate
-from detector.seed import load_teacher, start_from_seed
+from detector.seed import load_teacher, start_from_model, start_from_seed
 
 WITHOUT_MOSAIC = 0.2  # last share of the run
 LOG_EVERY = 20
@@ -40,12 +41,17 @@ def parse_args(arguments=None):
     parser = argparse.ArgumentParser(description="Trains the detector.")
     parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoints and the log")
     parser.add_argument("--minutes", type=float, default=75.0, help="training time in all")
+    parser.add_argument("--initial", type=Path, help="model folder to start from, instead of the seed")
+    parser.add_argument("--teacher", type=Path, help="labels of teacher_labels.py for what the sources leave out")
+    parser.add_argument("--cutouts", type=Path, help="rendered cut-outs (synth/cutouts.py) to lay on pictures")
+    parser.add_argument("--copy-machines", action="store_true", help="also lay real machines on other pictures")
+    parser.add_argument("--drawn", type=float, default=0.12, help="share of drawn grounds where there are cut-outs")
     parser.add_argument("--steps", type=int, help="stop after so many steps instead")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=384)
     parser.add_argument("--batch", type=int, default=16, help="pictures a step, over all processes")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak step of the backbone, relative to a filter")
-    parser.add_argument("--mosaic", type=float, default=0.4, help="share of mosaics")
+    parser.add_argument("--mosaic", type=float, default=0.55, help="share of mosaics")
     parser.add_argument("--limit", type=int, help="train on about so many pictures only")
     parser.add_argument("--save-every", type=float, default=3.0, help="minutes between checkpoints")
     parser.add_argument("--threads", type=int, default=1, help="of each process")
@@ -67,11 +73,20 @@ class Trainer:
         cv2.setNumThreads(1)
         self.classes = load_classes()
         self.samples = load_samples(
-            shared_data() / "annotations_train.json", self.classes, load_sources(), args.limit
+            shared_data() / "annotations_train.json", self.classes, load_sources(), args.limit, args.teacher
         )
+        pieces = load_rendered(args.cutouts, self.classes) if args.cutouts else []
+        if args.copy_machines:
+            pieces += cut_machines(self.samples, self.classes)
+        self.cutouts = Cutouts(pieces)
         self.weights = sampling_weights(self.samples, self.classes)
         layout = torch.channels_last
-        network = start_from_seed(shared_seed(), self.classes.names, self.classes.relatives)
+        wanted = (self.classes.names, self.classes.relatives)
+        network = (
+            start_from_model(args.initial, shared_seed(), *wanted)
+            if args.initial
+            else start_from_seed(shared_seed(), *wanted)
+        )
         self.network = network.to(memory_format=layout)
         self.teacher = load_teacher(shared_seed()).to(memory_format=layout)
         self.average = MovingAverage(self.network)
@@ -100,6 +115,7 @@ class Trainer:
                 self.samples, self.weights, args.width, args.height,
                 length=share * 50, mosaic=mosaic,
                 seed=(args.random_seed * 1_000_003 + self.step) * self.processes + self.rank,
+                cutouts=self.cutouts, drawn=args.drawn if args.cutouts else 0.0,
             )
             yield from DataLoader(canvases, share, collate_fn=collate)
 

@@ -2,8 +2,8 @@
 
 A canvas is what the product's letterbox makes (grey 114 where no picture is), but with pictures
 placed at random: mostly shrunk, because the product looks from masts and drones while most
-training pictures are taken on the ground; four at a time for mosaics. Colour, darkness, blur and
-JPEG damage imitate cheap cameras and nights.
+training pictures are taken on the ground; up to sixteen at a time for mosaics. Colour, darkness, haze,
+rain, infrared, blur and JPEG damage imitate cheap cameras, weather and nights.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from torch.utils.data import Dataset
 
 from .classes import IGNORE
 from .dataset import Sample
+from .paste import Cutouts, ground, paste
 
 PAD = 114
+PASTE, PASTE_NADIR = 0.15, 0.5  # share of pictures that get cut-outs laid on them
+SIDES_OF_MOSAICS = (0.55, 0.3, 0.15)  # 2x2, 3x3, 4x4: from a mast things are 10 to 60 pixels long
 MIN_SIDE = 3.0  # pixels; a smaller box is ignored
 MIN_VISIBLE = 0.35  # share of the area; a box cut further is ignored
 
@@ -43,10 +46,11 @@ class Canvas:
 class CanvasSet(Dataset):
     """Endless random canvases over `samples`; item i depends on (seed, i) only."""
 
-    def __init__(self, samples, weights, width, height, length, seed, mosaic=0.5):
+    def __init__(self, samples, weights, width, height, length, seed, mosaic=0.5, cutouts=None, drawn=0.0):
         self.samples, self.weights = samples, weights
         self.width, self.height = width, height
         self.length, self.seed, self.mosaic = length, seed, mosaic
+        self.cutouts, self.drawn = cutouts or Cutouts([]), drawn
 
     def __len__(self):
         return self.length
@@ -58,19 +62,28 @@ class CanvasSet(Dataset):
         return canvas
 
     def draw(self, rng) -> Sample:
-        return turn(self.samples[rng.choice(len(self.samples), p=self.weights)], rng)
+        """A picture; with cut-outs, a share `drawn` is drawn ground, and some get things laid on them."""
+        if self.cutouts and rng.random() < self.drawn:
+            return turn(ground(len(self.samples[0].known), self.cutouts, rng), rng)
+        sample = self.samples[rng.choice(len(self.samples), p=self.weights)]
+        if self.cutouts and rng.random() < (PASTE_NADIR if sample.nadir else PASTE):
+            metres = rng.uniform(0.07, 0.12) if sample.nadir else np.exp(rng.uniform(np.log(0.03), np.log(0.2)))
+            sample = paste(sample, self.cutouts, rng, int(rng.integers(1, 5)), float(metres), sample.nadir)
+        return turn(sample, rng)
 
 
 def compose(source: CanvasSet, rng) -> Canvas:
-    """One picture or a mosaic of four on a grey canvas."""
+    """One picture or a mosaic of 4 to 16 on a grey canvas."""
     width, height = source.width, source.height
-    tiles = []  # (sample, window x1 y1 x2 y2)
+    side = 1
     if rng.random() < source.mosaic:
-        cx, cy = int(width * rng.uniform(0.3, 0.7)), int(height * rng.uniform(0.3, 0.7))
-        windows = [(0, 0, cx, cy), (cx, 0, width, cy), (0, cy, cx, height), (cx, cy, width, height)]
-        tiles = [(source.draw(rng), window) for window in windows]
-    else:
-        tiles = [(source.draw(rng), (0, 0, width, height))]
+        side = int(rng.choice([2, 3, 4], p=SIDES_OF_MOSAICS))
+    across, down = cuts(width, side, rng), cuts(height, side, rng)
+    tiles = [  # (sample, window x1 y1 x2 y2)
+        (source.draw(rng), (x1, y1, x2, y2))
+        for y1, y2 in zip(down, down[1:])
+        for x1, x2 in zip(across, across[1:])
+    ]
     classes = len(tiles[0][0].known)
     canvas = Canvas(
         picture=np.full((height, width, 3), PAD, dtype=np.uint8),
@@ -85,17 +98,25 @@ def compose(source: CanvasSet, rng) -> Canvas:
     return canvas
 
 
+def cuts(length: int, side: int, rng) -> list[int]:
+    """Where a mosaic of `side` pictures is cut along one direction: side + 1 ascending pixels."""
+    step = length / side
+    inner = [int(step * (k + rng.uniform(-0.3, 0.3))) for k in range(1, side)]
+    return [0, *inner, length]
+
+
 def place(canvas: Canvas, sample: Sample, window, rng, mosaic: bool) -> None:
     """Scales a picture and puts it into a window of the canvas, cut at the window's edges."""
     x1, y1, x2, y2 = window
     h, w = sample.picture.shape[:2]
     fit = min((x2 - x1) / w, (y2 - y1) / h)
     if mosaic:
-        scale = fit * rng.uniform(0.8, 1.6)
+        cover = max((x2 - x1) / w, (y2 - y1) / h)
+        scale = rng.uniform(0.85 * fit, max(1.3 * fit, cover))
     elif rng.random() < 0.6:
         scale = fit * rng.uniform(0.85, 1.3)
     else:
-        scale = fit * rng.uniform(0.35, 0.9)
+        scale = fit * rng.uniform(0.4, 0.9)
     stretch = rng.uniform(0.9, 1.1)
     new_w, new_h = max(8, int(w * scale * stretch)), max(8, int(h * scale))
     method = cv2.INTER_AREA if scale < 0.6 and rng.random() < 0.5 else cv2.INTER_LINEAR
@@ -158,15 +179,47 @@ def distort(picture: np.ndarray, rng) -> np.ndarray:
         picture = cv2.LUT(picture, table)
         noise = rng.integers(-10, 11, picture.shape, dtype=np.int16)
         picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.06:
+        picture = infrared(picture, rng)
+    if rng.random() < 0.08:
+        haze = np.float32(rng.uniform(0.15, 0.5))
+        picture = (picture * (1 - haze) + haze * np.float32(rng.uniform(150, 225))).astype(np.uint8)
     if rng.random() < 0.05:
-        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        picture = rain(picture, rng)
     if rng.random() < 0.1:
         picture = cv2.GaussianBlur(picture, (3, 3), rng.uniform(0.5, 1.2))
+    if rng.random() < 0.15:  # a low bit rate: detail of half the size is gone
+        h, w = picture.shape[:2]
+        part = rng.uniform(0.5, 0.9)
+        small = cv2.resize(picture, (int(w * part), int(h * part)), interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.3:
         quality = int(rng.integers(30, 90))
         _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
         picture = cv2.imdecode(packed, cv2.IMREAD_COLOR)
     return picture
+
+
+def infrared(picture: np.ndarray, rng) -> np.ndarray:
+    """Grey, as a night camera with its own lamps sees: bright in the middle, noisy."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    if rng.random() < 0.6:
+        h, w = grey.shape
+        y, x = np.ogrid[:h, :w]
+        away = ((x / w - 0.5) ** 2 + (y / h - 0.5) ** 2).astype(np.float32)
+        grey *= np.float32(rng.uniform(0.7, 1.2)) * (1 - np.float32(rng.uniform(0, 1.4)) * away)
+        grey += rng.normal(0, rng.uniform(1, 8), grey.shape).astype(np.float32)
+    return cv2.cvtColor(np.clip(grey, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+
+
+def rain(picture: np.ndarray, rng) -> np.ndarray:
+    """Bright slanted streaks."""
+    h, w = picture.shape[:2]
+    layer = np.zeros((h, w), dtype=np.uint8)
+    slant, length = int(rng.integers(-6, 7)), int(rng.integers(6, 20))
+    for x, y in zip(rng.integers(0, w, 250), rng.integers(0, h, 250)):
+        cv2.line(layer, (int(x), int(y)), (int(x) + slant, int(y) + length), int(rng.integers(40, 110)), 1)
+    return cv2.add(picture, cv2.merge([layer] * 3))
 
 
 def collate(canvases: list[Canvas]) -> dict:

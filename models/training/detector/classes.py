@@ -20,6 +20,8 @@ class ClassList:
 
     names: list[str]
     relatives: dict[str, list[str]]
+    synthetic: list[str]
+    shipped: list[str]
     generics: list[dict]
     left_out: list[dict]
 
@@ -69,6 +71,8 @@ def load_classes(path: Path = HERE / "classes.toml") -> ClassList:
     return ClassList(
         names=[c["name"] for c in table["class"]],
         relatives={c["name"]: c.get("relatives", []) for c in table["class"]},
+        synthetic=[c["name"] for c in table["class"] if c.get("synthetic")],
+        shipped=[c["name"] for c in table["class"] if c.get("ship", True)],
         generics=table["generic"],
         left_out=table["left_out"],
     )

@@ -16,6 +16,9 @@ import numpy as np
 
 from .classes import HERE, IGNORE, ClassList
 
+TEACHER_SURE = 0.4  # a teacher's box above this score is taken as a label, below it counts for nothing
+TEACHER_REFINES = 0.6  # overlap at which the teacher's class replaces a generic label
+
 
 @dataclass
 class Sample:
@@ -45,12 +48,17 @@ def shared_seed() -> Path:
 
 
 def load_samples(
-    coco_path: Path, classes: ClassList, sources: dict[str, dict], limit: int | None = None
+    coco_path: Path,
+    classes: ClassList,
+    sources: dict[str, dict],
+    limit: int | None = None,
+    teacher: Path | None = None,
 ) -> list[Sample]:
     """Every picture of the COCO file whose source may be trained on; about 0.6 MB of memory each.
 
-    `limit` takes every k-th picture so that about that many remain.
+    `limit` takes every k-th picture so that about that many remain. `teacher`: file of teacher_labels.py.
     """
+    added = json.loads(teacher.read_text(encoding="utf-8")) if teacher else {}
     coco = json.loads(coco_path.read_text(encoding="utf-8"))
     names = {c["id"]: c["name"] for c in coco["categories"]}
     by_image: dict[int, list[dict]] = {}
@@ -68,9 +76,41 @@ def load_samples(
     if limit:
         records = records[:: max(1, len(records) // limit)]
     return [
-        _sample(coco_path.parent, r, by_image.get(r["id"], []), names, classes, sources[r["source"]])
+        add_teacher(
+            _sample(coco_path.parent, r, by_image.get(r["id"], []), names, classes, sources[r["source"]]),
+            added.get(r["file_name"], []),
+            classes,
+        )
         for r in records
     ]
+
+
+def add_teacher(sample: Sample, found: list[list], classes: ClassList) -> Sample:
+    """Adds the teacher's boxes where the source labels nothing; names a generic box that it agrees with."""
+    boxes, labels = list(sample.boxes), list(sample.labels)
+    for x1, y1, x2, y2, name, score in found:
+        label, box = classes.names.index(name), np.array([x1, y1, x2, y2], np.float32)
+        overlaps = [iou(box, own) for own in sample.boxes]
+        best = int(np.argmax(overlaps)) if overlaps else -1
+        if overlaps and overlaps[best] > 0.3:
+            generic = sample.labels[best] - classes.count
+            fits = generic >= 0 and name in classes.generics[generic]["covers"]
+            if fits and overlaps[best] > TEACHER_REFINES and score > TEACHER_SURE:
+                labels[best] = label
+            continue
+        boxes.append(box)
+        labels.append(label if score > TEACHER_SURE else IGNORE)
+    sample.boxes = np.array(boxes, dtype=np.float32).reshape(-1, 4)
+    sample.labels = np.array(labels, dtype=np.int64)
+    return sample
+
+
+def iou(a, b) -> float:
+    """Overlap of two boxes x1 y1 x2 y2 over their union."""
+    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if w <= 0 or h <= 0:
+        return 0.0
+    return float(w * h / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - w * h))
 
 
 def _sample(

@@ -7,6 +7,7 @@ checked by shape.
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -87,5 +88,31 @@ def start_from_seed(path: Path, class_names: list[str], relatives: dict[str, lis
                 new_bias[row] = bias[channels].mean() - (0.0 if name in COCO_CLASSES else 2.0)
         own[f"heads.{level}.class_logits.weight"] = new_weight
         own[f"heads.{level}.class_logits.bias"] = new_bias
+    network.load_state_dict(own)
+    return network
+
+
+def start_from_model(folder: Path, seed: Path, class_names: list[str], relatives: dict[str, list[str]]) -> YoloxNano:
+    """A network for `class_names` from a model folder that `export.py` wrote (model.toml + model.onnx).
+
+    Weights are matched by name; class channels by class name. Classes that the model lacks start as in
+    `start_from_seed`.
+    """
+    manifest = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    path = folder / manifest["file"]
+    tensors = {t.name: numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer}
+    network = start_from_seed(seed, class_names, relatives)
+    own = network.state_dict()
+    before = [c["name"] for c in manifest["classes"]]
+    shared = [(class_names.index(name), row) for row, name in enumerate(before) if name in class_names]
+    for name, value in own.items():
+        if name not in tensors:
+            raise ValueError(f"{path}: no weights {name!r}; only models exported by export.py can be continued")
+        stored = torch.from_numpy(tensors[name].copy())
+        if "class_logits" not in name:
+            own[name] = stored
+            continue
+        for new, old in shared:
+            value[new] = stored[old]
     network.load_state_dict(own)
     return network

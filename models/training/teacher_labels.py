@@ -1,0 +1,126 @@
+"""Labels the classes that a source leaves out, with the seed as teacher, once before training.
+
+    python teacher_labels.py --out runs/teacher.json
+
+Takes: the training pictures and the seed. Gives: a JSON object, file name -> list of
+[x1, y1, x2, y2, class name, score] in pixels of the picture, only classes that the picture does not
+label. The trainer takes sure ones as boxes and the others as places that count for nothing.
+
+A network that looks once at a picture misses what lies small or upside down in it. The teacher
+therefore looks at each picture enlarged twice, and at views from straight above in all four quarter
+turns; what it saw at any of them is merged by greedy suppression.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from detector.classes import load_classes, load_sources
+from detector.dataset import iou, shared_data, shared_seed
+from detector.network import anchor_points, decode_boxes
+from detector.seed import COCO_CLASSES, load_teacher
+
+LONG_SIDES = (640, 1024)  # pixels of the enlarged picture's longest side
+FLOOR = 0.15  # scores below are not written
+SAME = 0.5  # overlap at which two boxes are one thing
+LEAST_SIDE = 4.0  # pixels
+
+
+def look(teacher, picture: np.ndarray, long_side: int, channels: list[int]):
+    """Boxes [n, 4] in pixels of the picture, scores [n] and rows of `channels` [n] above the floor."""
+    h, w = picture.shape[:2]
+    scale = long_side / max(h, w)
+    new_w, new_h = round(w * scale), round(h * scale)
+    canvas = np.full((-(-new_h // 32) * 32, -(-new_w // 32) * 32, 3), 114, np.uint8)
+    canvas[:new_h, :new_w] = cv2.resize(picture, (new_w, new_h), interpolation=cv2.INTER_LINEAR)
+    pixels = torch.from_numpy(canvas).permute(2, 0, 1)[None].float()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        out = teacher(pixels.contiguous(memory_format=torch.channels_last))[0].float()
+    every = out[:, 5:].sigmoid()
+    best = every.argmax(dim=1)
+    scores = every[:, channels] * out[:, 4:5].sigmoid()
+    score, row = scores.max(dim=1)
+    # A point whose best class is something else (a boat, a bench) says nothing about ours.
+    keep = (score > FLOOR) & (torch.tensor(channels)[row] == best)
+    boxes = decode_boxes(out[:, :4], anchor_points(*canvas.shape[:2]))[keep]
+    half = boxes[:, 2:] / 2
+    corners = torch.cat([boxes[:, :2] - half, boxes[:, :2] + half], dim=1) / scale
+    return corners.numpy(), score[keep].numpy(), row[keep].numpy()
+
+
+def unturn(boxes: np.ndarray, turns: int, width: int, height: int) -> np.ndarray:
+    """Boxes of np.rot90(picture, turns) back in the picture of that width and height."""
+    sizes = [(height, width) if k % 2 == 0 else (width, height) for k in range(4)]
+    for k in range(turns, 0, -1):
+        before_w = sizes[k - 1][1]
+        x1, y1, x2, y2 = boxes.T
+        boxes = np.stack([before_w - y2, x1, before_w - y1, x2], axis=1)
+    return boxes
+
+
+def merge(boxes, scores, rows):
+    """Greedy suppression over all classes: the surest box of a thing remains."""
+    kept: list[int] = []
+    for i in np.argsort(-scores):
+        if all(iou(boxes[i], boxes[k]) < SAME for k in kept):
+            kept.append(int(i))
+    return kept
+
+
+def label_picture(teacher, picture, names: list[str], nadir: bool) -> list[list]:
+    channels = [COCO_CLASSES.index(n) for n in names]
+    height, width = picture.shape[:2]
+    found = []
+    for turns in range(4 if nadir else 1):
+        turned = np.ascontiguousarray(np.rot90(picture, turns))
+        for side in LONG_SIDES:
+            boxes, scores, rows = look(teacher, turned, side, channels)
+            found.append((unturn(boxes, turns, width, height), scores, rows))
+    boxes, scores, rows = (np.concatenate(parts) for parts in zip(*found))
+    boxes = boxes.clip(0, [width, height, width, height])
+    fit = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=1e9) >= LEAST_SIDE
+    boxes, scores, rows = boxes[fit], scores[fit], rows[fit]
+    return [
+        [*(round(float(v), 1) for v in boxes[k]), names[rows[k]], round(float(scores[k]), 3)]
+        for k in merge(boxes, scores, rows)
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Labels what the sources leave out, with the seed.")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    classes, sources = load_classes(), load_sources()
+    ours = [n for n in classes.names if n in COCO_CLASSES]
+    teacher = load_teacher(shared_seed()).to(memory_format=torch.channels_last)
+    path = shared_data() / "annotations_train.json"
+    coco = json.loads(path.read_text(encoding="utf-8"))
+    records = [r for r in coco["images"] if sources[r["source"]]["decision"] == "train"]
+    labels = {}
+    for record in records:
+        names = [n for n in ours if n not in record["labelled_classes"]]
+        if len(names) < 4:  # all but rarities are labelled
+            continue
+        picture = cv2.imread(str(path.parent / record["file_name"]), cv2.IMREAD_COLOR)
+        nadir = "nadir" in record["viewpoint"] or "aerial" in record["viewpoint"]
+        labels[record["file_name"]] = label_picture(teacher, picture, names, nadir)
+        if len(labels) % 100 == 0:
+            print(f"{len(labels)} pictures", flush=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    part = args.out.with_suffix(".part")
+    part.write_text(json.dumps(labels), encoding="utf-8")
+    os.replace(part, args.out)
+    print(f"{args.out}: {sum(map(len, labels.values()))} boxes in {len(labels)} pictures")
+
+
+if __name__ == "__main__":
+    main()
