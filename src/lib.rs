@@ -22,6 +22,7 @@ pub mod evidence;
 pub mod outbox;
 pub mod publish;
 pub mod receive;
+pub mod harvest;
 pub mod telemetry;
 pub mod app;
 pub mod cli;

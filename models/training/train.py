@@ -43,6 +43,10 @@ def parse_args(arguments=None):
     parser.add_argument("--minutes", type=float, default=75.0, help="training time in all")
     parser.add_argument("--initial", type=Path, help="model folder to start from, instead of the seed")
     parser.add_argument("--teacher", type=Path, help="labels of teacher_labels.py for what the sources leave out")
+    parser.add_argument(
+        "--also", type=Path, action="append", default=[],
+        help="folder with pictures of one's own: annotations_train.json and sources.toml (lintel harvest makes it)",
+    )
     parser.add_argument("--cutouts", type=Path, help="rendered cut-outs (synth/cutouts.py) to lay on pictures")
     parser.add_argument("--copy-machines", action="store_true", help="also lay real machines on other pictures")
     parser.add_argument("--drawn", type=float, default=0.12, help="share of drawn grounds where there are cut-outs")
@@ -75,6 +79,10 @@ class Trainer:
         self.samples = load_samples(
             shared_data() / "annotations_train.json", self.classes, load_sources(), args.limit, args.teacher
         )
+        for folder in args.also:
+            self.samples += load_samples(
+                folder / "annotations_train.json", self.classes, load_sources(folder / "sources.toml")
+            )
         pieces = load_rendered(args.cutouts, self.classes) if args.cutouts else []
         if args.copy_machines:
             pieces += cut_machines(self.samples, self.classes)

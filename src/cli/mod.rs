@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod detect;
 mod files;
+mod harvest;
 mod receive;
 mod replay;
 mod run;
@@ -30,6 +31,7 @@ enum Command {
     Replay(replay::Args),
     Receive(receive::Args),
     Bench(bench::Args),
+    Harvest(harvest::Args),
     Config(config::Args),
 }
 
@@ -44,6 +46,7 @@ impl Cli {
             Command::Replay(args) => replay::run(args),
             Command::Receive(args) => receive::run(args),
             Command::Bench(args) => bench::run(args),
+            Command::Harvest(args) => harvest::run(args),
             Command::Config(args) => config::run(args),
         }
     }

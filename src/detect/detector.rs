@@ -11,7 +11,7 @@ use crate::base::{Rect, monotonic};
 use crate::config::Tiling;
 use crate::decode::{Picture, Pixels};
 
-/// Detections below this are never given: below it there is mostly noise.
+/// Detections below this are not given: below it there is mostly noise.
 pub const SCORE_FLOOR: f32 = 0.1;
 
 /// A model in use. Holds one session; used by one thread at a time.
@@ -66,11 +66,16 @@ impl Detector {
         }
     }
 
+    /// Gives detections down to `floor` instead of [`SCORE_FLOOR`], as average precision is measured with.
+    pub fn set_floor(&mut self, floor: f32) {
+        self.context.floor = floor;
+    }
+
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Everything seen at or above [`SCORE_FLOOR`], best first, at most 300.
+    /// Everything seen at or above [`SCORE_FLOOR`] (or `set_floor`), best first, at most 300.
     ///
     /// # Errors
     /// A picture whose bytes are not its size, a failed run, outputs of another shape than before.

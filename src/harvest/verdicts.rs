@@ -1,0 +1,80 @@
+//! What people said about events.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::HarvestError;
+
+/// Beside event.json: verdicts about this event, one JSON object a line, the last one counts.
+const BESIDE: &str = "feedback.jsonl";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Confirmed,
+    Rejected,
+    /// It was there, and has been put right.
+    Rectified,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Judgement {
+    pub event: Uuid,
+    pub verdict: Verdict,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// Reads a CSV file (`event,verdict[,reason]`, a header is passed over) or JSON lines. Later lines about the same
+/// event replace earlier ones. Empty lines and lines that begin with # are passed over.
+///
+/// # Errors
+/// The file, or its first line that is no verdict.
+pub fn read_verdicts(path: &Path) -> Result<Vec<Judgement>, HarvestError> {
+    let text = fs::read_to_string(path).map_err(HarvestError::io(path))?;
+    let mut found = Vec::new();
+    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') || (number == 0 && is_header(line)) {
+            continue;
+        }
+        let judgement = parse(line).map_err(|what| HarvestError::Verdict {
+            path: path.to_path_buf(),
+            line: number + 1,
+            what,
+        })?;
+        found.push(judgement);
+    }
+    Ok(found)
+}
+
+fn is_header(line: &str) -> bool {
+    line.split(',').next().is_some_and(|first| first.trim().eq_ignore_ascii_case("event"))
+}
+
+fn parse(line: &str) -> Result<Judgement, String> {
+    if line.starts_with('{') {
+        return serde_json::from_str(line).map_err(|e| e.to_string());
+    }
+    let mut fields = line.splitn(3, ',').map(|f| f.trim().trim_matches('"'));
+    let event = fields.next().unwrap_or_default();
+    let event = Uuid::parse_str(event).map_err(|_| format!("{event:?} is not the id of an event"))?;
+    let word = fields.next().unwrap_or_default();
+    let verdict = match word {
+        "confirmed" => Verdict::Confirmed,
+        "rejected" => Verdict::Rejected,
+        "rectified" => Verdict::Rectified,
+        _ => return Err(format!("{word:?} is none of confirmed, rejected, rectified")),
+    };
+    let reason = fields.next().filter(|r| !r.is_empty()).map(str::to_owned);
+    Ok(Judgement { event, verdict, reason })
+}
+
+/// The last verdict that lies in the event's own folder. Lines that are none are passed over.
+pub(super) fn beside(dir: &Path, event: Uuid) -> Option<Judgement> {
+    let text = fs::read_to_string(dir.join(BESIDE)).ok()?;
+    text.lines().filter_map(|line| parse(line.trim()).ok()).rfind(|j| j.event == event)
+}
