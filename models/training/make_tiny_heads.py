@@ -39,6 +39,8 @@ MODELS = {
     "yolov8": ("yolov8", 160, 96, "rgb", UNIT, "center", 12.0, 0),
     "detr": ("detr", 128, 96, "rgb", IMAGENET, "stretch", 3.0, 0),
     "detr_sized": ("detr", 160, 128, "rgb", UNIT, "top_left", 12.0, 0),
+    "detr_fused": ("detr", 128, 96, "rgb", UNIT, "stretch", 12.0, 0),
+    "end_to_end": ("end_to_end", 160, 96, "rgb", UNIT, "center", 12.0, 0),
 }
 
 
@@ -151,6 +153,20 @@ def build(name: str) -> onnx.ModelProto:
             graph.add("Add", shifted, graph.constant(np.float32(-4.0)), output="logits")
             declare("logits", [1, rows, count])
             declare("pred_boxes", [1, rows, 4])
+        elif name == "detr_fused":
+            size = graph.constant(np.float32([width, height, width, height]))
+            fractions = graph.add("Div", boxes, size)
+            graph.add("Concat", fractions, probability(graph, classes, -4.0), axis=2, output="output0")
+            declare("output0", [1, rows, 4 + count])
+        elif name == "end_to_end":
+            centre, extent = split(graph, boxes, 2, 2)
+            half = graph.add("Mul", extent, graph.constant(np.float32(0.5)))
+            low, high = graph.add("Sub", centre, half), graph.add("Add", centre, half)
+            scores = probability(graph, classes, -4.0)
+            label = graph.add("Cast", graph.add("ArgMax", scores, axis=2, keepdims=1), to=TensorProto.FLOAT)
+            best = graph.add("ReduceMax", scores, axes=[2], keepdims=1)
+            graph.add("Concat", low, high, best, label, axis=2, output="output0")
+            declare("output0", [1, rows, 6])
         else:
             size_input = helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, [1, 2])
             inputs.append(size_input)

@@ -130,7 +130,12 @@ def decode(kind: str, outputs: dict[str, np.ndarray], width: int, height: int):
             Or three outputs named labels [1, Q], boxes [1, Q, 4] x1 y1 x2 y2 and scores [1, Q]:
             the network scales boxes itself, by the input `orig_target_sizes` [1, 2] int64 (w, h),
             which is given the network input's size.
+            Or one output [1, Q, 4 + C]: cx, cy, w, h as fractions of the input, class probabilities.
+    end_to_end  [1, N, 6]: x1, y1, x2, y2 in pixels, score, class; nothing is suppressed any more.
     """
+    if kind == "end_to_end":
+        rows = next(iter(outputs.values()))[0].astype(np.float32)
+        return rows[:, :4], rows[:, 4], np.round(rows[:, 5]).astype(np.int64)
     if kind == "detr":
         if {"labels", "boxes", "scores"} <= outputs.keys():
             return (
@@ -138,6 +143,11 @@ def decode(kind: str, outputs: dict[str, np.ndarray], width: int, height: int):
                 outputs["scores"][0].astype(np.float32),
                 outputs["labels"][0].astype(np.int64),
             )
+        if len(outputs) == 1:
+            rows = next(iter(outputs.values()))[0]
+            boxes = corners(rows[:, :4] * np.float32([width, height, width, height]))
+            classes = rows[:, 4:].argmax(axis=1)
+            return boxes, rows[np.arange(len(rows)), 4 + classes], classes
         box_name = next(name for name, v in outputs.items() if "box" in name and v.shape[-1] == 4)
         logits = next(v for name, v in outputs.items() if name != box_name)
         boxes = corners(outputs[box_name][0] * np.float32([width, height, width, height]))
@@ -213,7 +223,7 @@ class Detector:
         boxes, scores, classes = decode(head["kind"], outputs, spec["width"], spec["height"])
         keep = scores >= floor
         boxes, scores, classes = boxes[keep], scores[keep], classes[keep]
-        if head["kind"] == "detr":
+        if head["kind"] in ("detr", "end_to_end"):
             order = np.argsort(-scores, kind="stable")[:MAX_DETECTIONS]
         else:
             order = nms(boxes, scores, classes, head["nms_iou"])

@@ -159,7 +159,7 @@ impl Detector {
         });
         let ran = ran.unwrap_or_else(monotonic);
         let mut found = match (candidates?, context.kind) {
-            (mut queries, HeadKind::Detr) => {
+            (mut queries, HeadKind::Detr | HeadKind::EndToEnd) => {
                 nms::sort(&mut queries);
                 queries.truncate(MAX_DETECTIONS);
                 queries

@@ -84,8 +84,11 @@ pub enum HeadKind {
     Yolov5,
     /// Also YOLOv9, YOLO11 and others without objectness.
     Yolov8,
-    /// DETR family (RT-DETR, D-FINE): raw logits and boxes, or labels, boxes and scores.
+    /// DETR family (RT-DETR, D-FINE): raw logits and boxes, or labels, boxes and scores, or both in one tensor.
     Detr,
+    /// Any export that suppresses inside or need not: left, top, right, bottom, score, class a row.
+    #[serde(rename = "end_to_end")]
+    EndToEnd,
 }
 
 impl HeadKind {
@@ -95,6 +98,7 @@ impl HeadKind {
             HeadKind::Yolov5 => "yolov5",
             HeadKind::Yolov8 => "yolov8",
             HeadKind::Detr => "detr",
+            HeadKind::EndToEnd => "end_to_end",
         }
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::support::{onnxruntime, program, root, shared};
 
 const WHOLE: Tiling = Tiling { columns: 1, rows: 1, overlap: 0.0 };
-const HEADS: [&str; 5] = ["yolox", "yolov5", "yolov8", "detr", "detr_sized"];
+const HEADS: [&str; 7] = ["yolox", "yolov5", "yolov8", "detr", "detr_sized", "detr_fused", "end_to_end"];
 
 #[derive(Deserialize)]
 struct Coco {

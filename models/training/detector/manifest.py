@@ -2,7 +2,7 @@
 
 Fields: name, version, file, sha256 (of the model file), licence; [input] width, height,
 channels ("bgr" or "rgb"), scale, mean, std, letterbox ("top_left", "center", "stretch"), pad;
-[head] kind ("yolox", "yolov5", "yolov8", "detr") and nms_iou; [runtime] threads;
+[head] kind ("yolox", "yolov5", "yolov8", "detr", "end_to_end") and nms_iou; [runtime] threads;
 [[classes]] name and threshold, in the order of the network's class channels.
 """
 

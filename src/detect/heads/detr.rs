@@ -16,8 +16,63 @@ pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Ca
                 Err(context.mismatch(needed, outputs, "export labels as integers, the others as float32"))
             })
         }
-        _ => raw(context, outputs),
+        _ => match outputs {
+            [only] => fused(context, only, outputs),
+            _ => raw(context, outputs),
+        },
     }
+}
+
+/// `[1, queries, 4 + classes]`: centre and size in fractions of the input, then class probabilities, as Ultralytics
+/// exports RT-DETR.
+fn fused(
+    context: &Context,
+    only: &Output<'_>,
+    outputs: &[Output<'_>],
+) -> Result<Vec<Candidate>, OutputError> {
+    let needed = format!("[1, queries, {}], or boxes and logits", 4 + context.classes);
+    let Some((_, columns, values)) = only.matrix() else {
+        return Err(context.mismatch(needed, outputs, "export as float32"));
+    };
+    if columns != 4 + context.classes {
+        let advice = match columns.checked_sub(4) {
+            Some(2) => "list its 2 classes in [[classes]], or, with NMS inside, head.kind = \"end_to_end\""
+                .to_owned(),
+            Some(n) => format!("list its {n} classes in [[classes]], or correct head.kind"),
+            None => "correct head.kind".to_owned(),
+        };
+        return Err(context.mismatch(needed, outputs, advice));
+    }
+    let rows = values.chunks_exact(columns).map(|row| {
+        let best = best_of(&row[4..]);
+        (best, [row[0], row[1], row[2], row[3]])
+    });
+    Ok(centred(context, rows))
+}
+
+/// The first of the largest.
+fn best_of(values: &[f32]) -> (usize, f32) {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (class, &value) in values.iter().enumerate() {
+        if value > best.1 {
+            best = (class, value);
+        }
+    }
+    best
+}
+
+/// Candidates of ((class, score), centre and size in fractions of the input).
+fn centred(context: &Context, rows: impl Iterator<Item = ((usize, f32), [f32; 4])>) -> Vec<Candidate> {
+    let (width, height) = (context.width as f32, context.height as f32);
+    let mut found = Vec::new();
+    for ((class, score), place) in rows {
+        if score >= context.floor {
+            let (cx, cy, w, h) = (place[0] * width, place[1] * height, place[2] * width, place[3] * height);
+            let rect = Rect::new(cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0);
+            found.push(Candidate { class, score, rect });
+        }
+    }
+    found
 }
 
 /// Class logits and boxes as centre and size, in fractions of the input.
@@ -36,23 +91,11 @@ fn raw(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, Outp
         let advice = format!("list its {columns} classes in [[classes]]");
         return Err(context.mismatch(needed, outputs, advice));
     }
-    let (width, height) = (context.width as f32, context.height as f32);
-    let mut found = Vec::new();
-    for (place, row) in boxes.chunks_exact(4).zip(logits.chunks_exact(columns)) {
-        let mut best = (0, f32::NEG_INFINITY);
-        for (class, &logit) in row.iter().enumerate() {
-            if logit > best.1 {
-                best = (class, logit);
-            }
-        }
-        let score = 1.0 / (1.0 + (-best.1).exp());
-        if score >= context.floor {
-            let (cx, cy, w, h) = (place[0] * width, place[1] * height, place[2] * width, place[3] * height);
-            let rect = Rect::new(cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0);
-            found.push(Candidate { class: best.0, score, rect });
-        }
-    }
-    Ok(found)
+    let rows = boxes.chunks_exact(4).zip(logits.chunks_exact(columns)).map(|(place, row)| {
+        let (class, logit) = best_of(row);
+        ((class, 1.0 / (1.0 + (-logit).exp())), [place[0], place[1], place[2], place[3]])
+    });
+    Ok(centred(context, rows))
 }
 
 /// Labels, corners and scores, already in pixels of the input. `None`: not of these shapes.

@@ -1,6 +1,7 @@
 //! Network outputs -> candidates above a score floor, each with its best class, in pixels of the network's input.
 
 mod detr;
+mod end_to_end;
 mod yolo;
 
 use super::OutputError;
@@ -24,6 +25,7 @@ pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Ca
     let mut found = match context.kind {
         HeadKind::Yolox | HeadKind::Yolov5 | HeadKind::Yolov8 => yolo::decode(context, outputs)?,
         HeadKind::Detr => detr::decode(context, outputs)?,
+        HeadKind::EndToEnd => end_to_end::decode(context, outputs)?,
     };
     found.retain(|c| [c.rect.x0, c.rect.y0, c.rect.x1, c.rect.y1].iter().all(|v| v.is_finite()));
     Ok(found)
