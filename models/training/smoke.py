@@ -5,11 +5,16 @@
 1. The native network equals the seed's ONNX file on a real picture (1e-3 on raw outputs).
 2. A hundred steps at a small size on about 160 pictures: the loss must fall.
 3. A run that is stopped and resumed goes on at the step where it stopped.
-4. The exported ONNX equals PyTorch (1e-3), and `reference.py` runs it.
+4. The exported ONNX equals PyTorch (1e-3), and so does a run that begins with it (`--initial`).
+5. `lintel detect` finds with it what `reference.py` finds, on six pictures: boxes within 1 pixel, scores within 0.01.
+   The program is $LINTEL, by default target/debug or target/release/lintel of the project.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -18,12 +23,13 @@ import onnxruntime
 import torch
 
 import train
-from detector.dataset import shared_seed
+from detector.classes import HERE
+from detector.dataset import shared_data, shared_seed
 from detector.export import TOLERANCE, export_onnx, largest_difference
 from detector.manifest import write_manifest
-from detector.seed import load_teacher
+from detector.seed import load_teacher, start_from_model
 from export import input_table, real_inputs
-from reference import Detector
+from reference import Detector, detect_all
 
 WIDTH, HEIGHT, STEPS = 320, 192, 100
 FALL = 0.95  # last part of the loss against the first
@@ -45,6 +51,44 @@ def seed_difference() -> float:
         theirs = session.run(None, {"images": pixels})[0]
         worst = max(worst, float(np.abs(teacher(torch.from_numpy(pixels)).numpy() - theirs).max()))
     return worst
+
+
+def program() -> Path:
+    """The product's binary."""
+    places = [HERE.parents[1] / "target" / kind / "lintel" for kind in ("release", "debug")]
+    places = [Path(os.environ["LINTEL"])] if "LINTEL" in os.environ else [p for p in places if p.exists()]
+    if not places or not places[0].exists():
+        raise SystemExit("no lintel program: `cargo build`, or set LINTEL to where it is")
+    return max(places, key=lambda p: p.stat().st_mtime)
+
+
+def product_disagrees(folder: Path) -> str:
+    """What `lintel detect` finds on six dev pictures that the reference does not, or the other way round."""
+    coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
+    coco["images"], coco["annotations"] = coco["images"][:: len(coco["images"]) // 6][:6], []
+    names = {c["name"] for c in coco["categories"]}
+    first = max(c["id"] for c in coco["categories"]) + 1
+    missing = [n for n in Detector(folder).names if n not in names]
+    coco["categories"] += [{"id": first + k, "name": n} for k, n in enumerate(missing)]
+    (folder / "six.json").write_text(json.dumps(coco), encoding="utf-8")
+    command = [program(), "detect", "--coco", folder / "six.json", "--images", shared_data(), "--model", folder]
+    subprocess.run([*command, "--min-score", "0.02", "--out", folder / "found.json"], check=True)
+    ours = json.loads((folder / "found.json").read_text(encoding="utf-8"))
+    reference = detect_all(Detector(folder), coco, shared_data(), 0.02)
+
+    def twin(a, b):
+        same = a["image_id"] == b["image_id"] and a["category_id"] == b["category_id"]
+        near = max(abs(x - y) for x, y in zip(a["bbox"], b["bbox"])) <= 1.0
+        return same and near and abs(a["score"] - b["score"]) <= 0.01
+
+    for one, other, side in ((ours, reference, "lintel"), (reference, ours, "the reference")):
+        clear = [a for a in one if a["score"] >= 0.03]
+        if not clear:
+            return f"{side} found nothing"
+        lonely = [a for a in clear if not any(twin(a, b) for b in other)]
+        if lonely:
+            return f"only {side} found {lonely[0]}"
+    return ""
 
 
 def make_trainer(folder: Path, steps: int) -> train.Trainer:
@@ -82,8 +126,13 @@ def main() -> None:
             head={"kind": "yolox", "nms_iou": 0.5},
             classes=[(label, 0.35) for label in trainer.classes.names],
         )
-        boxes, _, _ = Detector(folder).detect(trainer.samples[0].picture[..., ::-1], floor=0.01)
-        check(f"the reference detector runs the model: {len(boxes)} boxes", boxes.shape[1] == 4)
+        classes = trainer.classes
+        again = start_from_model(folder, shared_seed(), classes.names, classes.relatives)
+        difference = largest_difference(again, folder / "model.onnx", inputs)
+        check(f"a run that begins with the exported ONNX has its outputs: {difference:.1e}", difference < TOLERANCE)
+
+        disagreement = product_disagrees(folder)
+        check(f"lintel detect equals the reference {disagreement}", not disagreement)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use image::{ImageReader, RgbImage};
 use serde::Serialize;
@@ -182,18 +182,18 @@ impl<'a> Set<'a> {
     }
 }
 
-fn open(path: &PathBuf) -> Result<RgbImage, HarvestError> {
-    let picture = |source| HarvestError::Picture { path: path.clone(), source };
+fn open(path: &Path) -> Result<RgbImage, HarvestError> {
+    let picture = |source| HarvestError::Picture { path: path.to_path_buf(), source };
     let reader = ImageReader::open(path).map_err(HarvestError::io(path))?;
     Ok(reader.decode().map_err(picture)?.into_rgb8())
 }
 
-fn write_jpeg(path: &PathBuf, piece: &RgbImage) -> Result<(), HarvestError> {
+fn write_jpeg(path: &Path, piece: &RgbImage) -> Result<(), HarvestError> {
     let mut packed = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut packed, JPEG_QUALITY);
     piece
         .write_with_encoder(encoder)
-        .map_err(|source| HarvestError::Picture { path: path.clone(), source })?;
+        .map_err(|source| HarvestError::Picture { path: path.to_path_buf(), source })?;
     write_whole(path, &packed)
 }
 
