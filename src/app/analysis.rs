@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::order::{Lookouts, Order};
 use super::recorder::Recorder;
 use super::scene::{Scene, Scenes};
 use crate::base::{CameraId, monotonic, wall_now};
@@ -52,6 +53,7 @@ impl AnalysisStatus {
 pub(super) enum Work {
     Seen(Detections),
     Change(SceneChange),
+    Order(Order),
 }
 
 /// Scenes that are new or take over from the one of the same camera, and cameras that are gone.
@@ -95,6 +97,7 @@ pub(super) struct Analysis {
     pub status: Arc<AnalysisStatus>,
     /// When each camera's newest picture came; at the beginning, when the node started.
     pub shown: BTreeMap<CameraId, Instant>,
+    pub lookouts: Lookouts,
 }
 
 impl Analysis {
@@ -117,6 +120,7 @@ impl Analysis {
                     self.analyse(&seen);
                 }
                 Ok(Work::Change(change)) => self.change(change),
+                Ok(Work::Order(order)) => self.obey(order),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -135,6 +139,7 @@ impl Analysis {
     fn analyse(&mut self, seen: &Detections) {
         let Some(scene) = self.scenes.get_mut(&seen.picture.camera) else { return };
         let violations = scene.analyse(seen);
+        self.lookouts.show(scene, &seen.picture);
         self.shown.insert(seen.picture.camera.clone(), monotonic());
         if !violations.is_empty() {
             let clips = self.recorder.record(&scene.config, &violations, Some(&seen.picture), &scene.state());
@@ -160,6 +165,24 @@ impl Analysis {
             self.recorder.record(&config, &expired, None, &state);
             self.shown.remove(&camera);
             self.status.forget(&camera);
+        }
+        self.lookouts.forget(&self.scenes);
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Look { camera, pictures, answer } => {
+                self.lookouts.add(camera, pictures, answer, &self.scenes);
+            }
+            Order::Rules { camera, event, change, answer } => {
+                let Some(scene) = self.scenes.get_mut(&camera) else { return };
+                let violations = change.apply(scene, event);
+                // Also without a violation: what was learned must outlive a restart before it is acknowledged.
+                self.recorder.record(&scene.config, &violations, None, &scene.state());
+                // Nobody may wait any more.
+                let _unheard = answer.try_send(());
+                self.tell(&camera);
+            }
         }
     }
 

@@ -1,12 +1,16 @@
 //! Builds the stages from the config, supervises them, shuts them down. The only module beside `cli` that knows all.
 
 mod analysis;
+mod commands;
 mod dossier;
+mod feedback;
 mod node;
+mod order;
 mod recorder;
 mod replay;
 mod scene;
 mod status;
 
+pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};
 pub use node::{AppError, RunReport, run};
 pub use replay::{ReplayOptions, replay};

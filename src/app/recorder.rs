@@ -12,6 +12,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::dossier::Dossier;
+use super::feedback::Known;
 use crate::base::{CameraId, Shutdown, WallTime};
 use crate::config::{CameraConfig, Config, ViolationClass};
 use crate::decode::Picture;
@@ -39,14 +40,14 @@ impl Store for Outbox {
 }
 
 pub(super) struct Recorder {
-    config: Arc<Config>,
-    topics: Topics,
+    pub(super) config: Arc<Config>,
+    pub(super) topics: Topics,
     store: Arc<dyn Store>,
-    stills: StillWriter,
+    pub(super) stills: StillWriter,
     /// The data folder; `None`: no evidence is made (a replay that only lists events).
-    media_dir: Option<PathBuf>,
+    pub(super) media_dir: Option<PathBuf>,
     /// What made the evidence, for its manifest.
-    generator: serde_json::Value,
+    pub(super) generator: serde_json::Value,
     dossiers: Mutex<BTreeMap<Uuid, Dossier>>,
     counts: Counts,
     shutdown: Shutdown,
@@ -113,6 +114,10 @@ impl Recorder {
             };
             self.count(violation.transition);
             let mut evidence = EvidenceState::default();
+            if violation.transition == Transition::Opened {
+                let known = serde_json::to_vec(&Known::of(violation)).ok();
+                batch.state.push((Known::key(violation.id), known));
+            }
             if let Some(dir) = self.media_dir.as_ref().map(|dir| event_dir(dir, violation.id)) {
                 let dossier = held.entry(violation.id).or_insert_with(|| self.new_dossier(camera, violation));
                 self.add_stills(dossier, &dir, &mut batch, &Step { camera, class, violation, picture });
@@ -238,7 +243,7 @@ impl Recorder {
     }
 
     /// The manifest as a file, and as a message that lists all media of the event, also what was sent before.
-    fn add_manifest(&self, dossier: &Dossier, at: WallTime, batch: &mut Batch) {
+    pub(super) fn add_manifest(&self, dossier: &Dossier, at: WallTime, batch: &mut Batch) {
         let Some(dir) = &self.media_dir else { return };
         let manifest = &dossier.manifest;
         let dir = event_dir(dir, manifest.event);
@@ -279,7 +284,9 @@ impl Recorder {
 
     /// Tries until the outbox takes the batch; gives up only when the node stops, and then the rules' stored state is
     /// older than this step too, so the next start makes the step again under the same id.
-    fn commit(&self, batch: &Batch) {
+    ///
+    /// True if it was taken.
+    pub(super) fn commit(&self, batch: &Batch) -> bool {
         let mut told = false;
         loop {
             match self.store.append(batch) {
@@ -288,7 +295,7 @@ impl Recorder {
                     for media in &appended.refused {
                         tracing::error!(event = %media.event, kind = media.kind, "outbox.max_mb is reached: not sent");
                     }
-                    return;
+                    return true;
                 }
                 Err(error) => {
                     if !told {
@@ -304,7 +311,7 @@ impl Recorder {
                 tracing::error!(
                     "stopped while the outbox took nothing: the step is made again at the next start"
                 );
-                return;
+                return false;
             }
             self.counts.outbox_full_seconds.fetch_add(1, Ordering::Relaxed);
         }
@@ -320,17 +327,17 @@ impl Recorder {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn missing(&self, parts: usize) {
+    pub(super) fn missing(&self, parts: usize) {
         self.counts.evidence_missing.fetch_add(parts as u64, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Dossier>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Dossier>> {
         self.dossiers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What an event's message says of its evidence: what will come, and what cannot.
-fn evidence_state(dossier: &Dossier) -> EvidenceState {
+pub(super) fn evidence_state(dossier: &Dossier) -> EvidenceState {
     let mut expected: Vec<String> = dossier.manifest.files.iter().map(|file| kind_name(file.kind)).collect();
     if dossier.clip.is_some() {
         expected.push(kind_name(EvidenceKind::Clip));
@@ -345,7 +352,7 @@ fn evidence_state(dossier: &Dossier) -> EvidenceState {
 pub(super) const RULES_PREFIX: &str = "rules/";
 
 /// Puts the event's dossier into the batch; one that nothing can be added to any more is dropped.
-fn store_dossier(held: &mut BTreeMap<Uuid, Dossier>, event: Uuid, batch: &mut Batch) {
+pub(super) fn store_dossier(held: &mut BTreeMap<Uuid, Dossier>, event: Uuid, batch: &mut Batch) {
     let Some(dossier) = held.get(&event) else { return };
     let complete = dossier.complete();
     let value = if complete { None } else { serde_json::to_vec(dossier).ok() };
@@ -359,7 +366,7 @@ fn state_entry(camera: &CameraId, state: &RulesState) -> (String, Option<Vec<u8>
     (format!("{RULES_PREFIX}{camera}"), serde_json::to_vec(state).ok())
 }
 
-fn media(event: Uuid, file: &EvidenceFile) -> OutMedia {
+pub(super) fn media(event: Uuid, file: &EvidenceFile) -> OutMedia {
     OutMedia {
         event,
         kind: kind_name(file.kind),

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{CameraId, ClassName, WallTime};
+use uuid::Uuid;
+
+use crate::base::{CameraId, ClassName, Rect, WallTime};
 use crate::config::{CameraConfig, Config};
 use crate::detect::{Detections, Manifest};
 use crate::rules::{CameraRules, RulesState, Violation};
-use crate::track::Tracker;
+use crate::track::{Track, Tracker};
 
 pub(super) struct Scene {
     pub config: Arc<CameraConfig>,
@@ -16,6 +18,8 @@ pub(super) struct Scene {
     rules: CameraRules,
     /// Capture time of the newest picture.
     newest: Option<WallTime>,
+    /// As of the newest picture.
+    tracks: Vec<Track>,
 }
 
 /// All cameras of a node, by id.
@@ -35,7 +39,13 @@ pub(super) fn build(config: &Config, camera: &CameraConfig, model: &Manifest) ->
     let (id, rules) = (camera.id.clone(), camera.rules.clone());
     let rules = CameraRules::new(&config.node.id, id, rules, thresholds, camera.max_events_per_hour)
         .with_time_zone(config.node.time_zone.clone());
-    Scene { config: Arc::new(camera.clone()), tracker: Tracker::new(camera.track), rules, newest: None }
+    Scene {
+        config: Arc::new(camera.clone()),
+        tracker: Tracker::new(camera.track),
+        rules,
+        newest: None,
+        tracks: Vec::new(),
+    }
 }
 
 impl Scene {
@@ -43,8 +53,35 @@ impl Scene {
     pub fn analyse(&mut self, seen: &Detections) -> Vec<Violation> {
         let at = seen.picture.capture.at;
         self.newest = Some(at);
-        let tracks = self.tracker.update(at, &seen.items);
-        self.rules.step(at, &tracks)
+        self.tracks = self.tracker.update(at, &seen.items);
+        self.rules.step(at, &self.tracks)
+    }
+
+    /// All live tracks, as of the newest picture.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// People say that the event is no violation.
+    pub fn reject(
+        &mut self,
+        event: Uuid,
+        class: &str,
+        places: Vec<Rect>,
+        during: Duration,
+        why: &str,
+    ) -> Vec<Violation> {
+        self.rules.reject(event, class, places, during, why)
+    }
+
+    /// People say that it is one after all.
+    pub fn lift(&mut self, event: Uuid) {
+        self.rules.lift(event);
+    }
+
+    /// People say that it is allowed.
+    pub fn permit(&mut self, event: Uuid, permit: &str) -> Vec<Violation> {
+        self.rules.permit(event, permit)
     }
 
     /// What the mere passing of time changes: events of a place that nobody shows any more expire. `silent` is how long

@@ -67,29 +67,59 @@ impl StillWriter {
         };
         let mut stills = Stills::default();
         for &kind in kinds {
-            match self.write_one(dir, job, kind) {
-                Ok(file) => stills.files.push(file),
-                Err(e) => {
-                    let (camera, event) = (&job.violation.camera, job.violation.id);
-                    tracing::error!(camera = %camera, event = %event, kind = kind.file_name(), error = %e, "no still");
-                    stills.missing.push(Missing::new(kind, &e));
-                }
-            }
+            self.add(dir, job.picture, kind, || self.overlay(job), &mut stills);
         }
         stills
+    }
+
+    /// Writes `still.jpg` and `annotated.jpg` of a picture that nobody suspects anything of, but somebody asked for.
+    /// The caption gets a line that says where and when.
+    pub fn write_asked(
+        &self,
+        dir: &Path,
+        picture: &Picture,
+        camera_name: &str,
+        mut overlay: Overlay,
+    ) -> Stills {
+        let camera = self.name(picture.camera.as_str(), camera_name);
+        overlay.caption.push(format!("camera {camera} | {}", self.time(&picture.capture)));
+        let mut stills = Stills::default();
+        for kind in [EvidenceKind::Still, EvidenceKind::Annotated] {
+            self.add(dir, picture, kind, || overlay.clone(), &mut stills);
+        }
+        stills
+    }
+
+    fn add(
+        &self,
+        dir: &Path,
+        picture: &Picture,
+        kind: EvidenceKind,
+        overlay: impl FnOnce() -> Overlay,
+        stills: &mut Stills,
+    ) {
+        match self.write_one(dir, picture, kind, overlay) {
+            Ok(file) => stills.files.push(file),
+            Err(e) => {
+                let camera = &picture.camera;
+                tracing::error!(%camera, folder = %dir.display(), kind = kind.file_name(), error = %e, "no still");
+                stills.missing.push(Missing::new(kind, &e));
+            }
+        }
     }
 
     fn write_one(
         &self,
         dir: &Path,
-        job: &StillJob,
+        picture: &Picture,
         kind: EvidenceKind,
+        overlay: impl FnOnce() -> Overlay,
     ) -> Result<EvidenceFile, EvidenceError> {
         ensure_free(dir, self.min_free_bytes)?;
-        let image = rgb_image(job.picture)?;
+        let image = rgb_image(picture)?;
         let image = match kind {
             EvidenceKind::Still => image,
-            _ => draw(image, &self.overlay(job), &self.letters)?,
+            _ => draw(image, &overlay(), &self.letters)?,
         };
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, self.quality)

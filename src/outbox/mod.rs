@@ -37,6 +37,9 @@ pub struct OutMessage {
     pub topic: String,
     pub content_type: String,
     pub payload: Vec<u8>,
+    /// The answer to a request, with the request's correlation data (MQTT 5, 4.10), which may be empty. The request
+    /// named the topic, so a broker that refuses the answer must hold up nothing else.
+    pub reply_to: Option<Vec<u8>>,
 }
 
 /// A file that goes over the wire in chunks. It must stay in place until it is delivered.

@@ -11,7 +11,7 @@ use super::{Batch, LostMedia, OutMedia, OutMessage, OutboxStats, RecordId};
 use crate::base::{WallTime, wall_now};
 
 /// Layout of the file, kept in `PRAGMA user_version`.
-pub(super) const LAYOUT: i64 = 1;
+pub(super) const LAYOUT: i64 = 2;
 
 /// No receiver takes more; a larger number is bit rot.
 const MAX_MEDIA_BYTES: i64 = 4 << 30;
@@ -20,7 +20,8 @@ const MAX_MEDIA_BYTES: i64 = 4 << 30;
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    topic TEXT NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL, created INTEGER NOT NULL
+    topic TEXT NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL, created INTEGER NOT NULL,
+    reply_to BLOB
 ) STRICT;
 CREATE TABLE IF NOT EXISTS media (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,6 +35,9 @@ CREATE TABLE IF NOT EXISTS media (
 CREATE TABLE IF NOT EXISTS delivered (event BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
+
+/// From layout 1, which knew no answers.
+const FROM_1: &str = "ALTER TABLE message ADD COLUMN reply_to BLOB";
 
 /// A waiting file. `acked` has one bit a chunk of `chunk_bytes`, lowest bit first.
 #[derive(Clone, Debug)]
@@ -69,12 +73,15 @@ impl Store {
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "journal_size_limit", 4 << 20)?;
         let mut store = Self { db, message_cursor: 0, chunk_cursor: (0, 0), unsaved: Vec::new() };
-        if store.layout()? == 0 {
-            let tx = store.db.transaction()?;
-            tx.execute_batch(TABLES)?;
-            tx.pragma_update(None, "user_version", LAYOUT)?;
-            tx.commit()?;
-        }
+        let steps = match store.layout()? {
+            0 => TABLES,
+            1 => FROM_1,
+            _ => return Ok(store),
+        };
+        let tx = store.db.transaction()?;
+        tx.execute_batch(steps)?;
+        tx.pragma_update(None, "user_version", LAYOUT)?;
+        tx.commit()?;
         Ok(store)
     }
 
@@ -85,7 +92,7 @@ impl Store {
     /// Reads every page once and makes sure that the tables are ours and can be written.
     pub fn check(&mut self) -> rusqlite::Result<bool> {
         const USED: [&str; 4] = [
-            "SELECT id, topic, content_type, payload, created FROM message",
+            "SELECT id, topic, content_type, payload, created, reply_to FROM message",
             "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked, created FROM media",
             "SELECT event FROM delivered",
             "SELECT key, value FROM state",
@@ -142,7 +149,8 @@ impl Store {
             let found = self
                 .db
                 .prepare_cached(
-                    "SELECT id, topic, content_type, payload FROM message WHERE id > ? ORDER BY id LIMIT 1",
+                    "SELECT id, topic, content_type, payload, reply_to FROM message
+                     WHERE id > ? ORDER BY id LIMIT 1",
                 )?
                 .query_row([self.message_cursor], |row| Ok((row.get(0)?, read_message(row))))
                 .optional()?;
@@ -285,8 +293,16 @@ impl Store {
 
     /// Everything that can still be read out of a damaged file, row by row until SQLite refuses.
     pub fn salvage(db: &Connection) -> Batch {
-        let messages =
-            rows(db, "SELECT id, topic, content_type, payload FROM message ORDER BY id", read_message);
+        let mut messages = rows(
+            db,
+            "SELECT id, topic, content_type, payload, reply_to FROM message ORDER BY id",
+            read_message,
+        );
+        if messages.is_empty() {
+            // Of layout 1, or with nothing in it.
+            let old = "SELECT id, topic, content_type, payload, NULL FROM message ORDER BY id";
+            messages = rows(db, old, read_message);
+        }
         let media = rows(
             db,
             "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked FROM media ORDER BY id",
@@ -333,7 +349,8 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 }
 
 fn read_message(row: &Row<'_>) -> rusqlite::Result<OutMessage> {
-    Ok(OutMessage { topic: text(row, 1)?, content_type: text(row, 2)?, payload: row.get(3)? })
+    let (topic, content_type) = (text(row, 1)?, text(row, 2)?);
+    Ok(OutMessage { topic, content_type, payload: row.get(3)?, reply_to: row.get(4)? })
 }
 
 fn read_media(row: &Row<'_>) -> rusqlite::Result<(MediaRow, u32, Vec<u8>)> {
@@ -358,9 +375,11 @@ fn bit(bits: &[u8], index: u32) -> bool {
 }
 
 fn insert_message(tx: &Transaction<'_>, message: &OutMessage, now: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT INTO message (topic, content_type, payload, created) VALUES (?, ?, ?, ?)")?
-        .execute(params![message.topic, message.content_type, message.payload, now])
-        .map(drop)
+    tx.prepare_cached(
+        "INSERT INTO message (topic, content_type, payload, reply_to, created) VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute(params![message.topic, message.content_type, message.payload, message.reply_to, now])
+    .map(drop)
 }
 
 fn insert_media(tx: &Transaction<'_>, media: &OutMedia, now: i64) -> rusqlite::Result<()> {

@@ -18,7 +18,12 @@ fn event(n: u8) -> Uuid {
 }
 
 fn message(text: &str) -> OutMessage {
-    OutMessage { topic: "t".into(), content_type: "c".into(), payload: text.as_bytes().to_vec() }
+    OutMessage {
+        topic: "t".into(),
+        content_type: "c".into(),
+        payload: text.as_bytes().to_vec(),
+        reply_to: None,
+    }
 }
 
 fn messages(texts: &[&str]) -> Batch {

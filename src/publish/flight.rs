@@ -14,6 +14,8 @@ use crate::outbox::RecordId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     Record(RecordId),
+    /// A record too, but one whose topic somebody else chose.
+    Reply(RecordId),
     State,
 }
 
@@ -90,7 +92,7 @@ impl Flight {
         let inner = self.lock();
         let all = inner.handed.iter().chain(inner.numbered.values());
         all.filter_map(|item| match item {
-            Item::Record(id) => Some(*id),
+            Item::Record(id) | Item::Reply(id) => Some(*id),
             Item::State => None,
         })
         .collect()

@@ -62,6 +62,14 @@ struct Session {
     unknown: Mutex<HashSet<RecordId>>,
 }
 
+impl Session {
+    /// Nothing more is to be done for the record.
+    fn settled(&self, id: RecordId) {
+        self.acked.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        self.acked_changed.notify_one();
+    }
+}
+
 impl Sender {
     pub async fn run(self, mut stop: watch::Receiver<Stop>) {
         let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
@@ -199,13 +207,25 @@ impl Sender {
     fn acknowledged(&self, session: &Session, ack: &PubAck) -> Result<(), String> {
         let item = session.flight.acknowledge(ack.pkid);
         match (ack.reason, item) {
-            (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, Some(Item::Record(id))) => {
-                session.acked.lock().unwrap_or_else(PoisonError::into_inner).push(id);
-                session.acked_changed.notify_one();
+            (
+                PubAckReason::Success | PubAckReason::NoMatchingSubscribers,
+                Some(Item::Record(id) | Item::Reply(id)),
+            ) => {
+                session.settled(id);
                 self.stats.acked.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
             (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, _) => Ok(()),
+            // Kept, it would be refused on every connection, and nothing else would ever be sent.
+            (reason, Some(Item::Reply(id))) => {
+                self.stats.refused.fetch_add(1, Ordering::Relaxed);
+                error!(
+                    ?reason,
+                    "the MQTT broker refuses the topic that a command named for its answer: the answer is dropped"
+                );
+                session.settled(id);
+                Ok(())
+            }
             (reason, item) => {
                 if let Some(Item::Record(id)) = item {
                     session.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
@@ -280,20 +300,20 @@ impl Sender {
     /// True if something was sent.
     async fn feed_one(&self, session: &Session, media: bool) -> Result<bool, OutboxError> {
         if let Some((topic, payload)) = self.states.take() {
-            self.send(session, Item::State, topic, payload.into(), wire::JSON, true).await;
+            self.send(session, Item::State, topic, payload.into(), json(), true).await;
             return Ok(true);
         }
         let outbox = Arc::clone(&self.outbox);
         let chunk_bytes = self.config.chunk_bytes;
         let next = blocking(move || outbox.next(media, chunk_bytes)).await?;
-        let (id, topic, payload, content_type) = match next {
+        let (id, topic, payload, content_type, reply_to) = match next {
             None => return Ok(false),
             Some(Next::Message { id, message }) => {
-                (id, message.topic, message.payload.into(), message.content_type)
+                (id, message.topic, message.payload.into(), message.content_type, message.reply_to)
             }
             Some(Next::Chunk { id, chunk }) => {
                 let topic = self.topics.media(chunk.event, &chunk.kind, chunk.index);
-                (id, topic, wire::encode_chunk(&chunk), wire::MEDIA_CHUNK.to_owned())
+                (id, topic, wire::encode_chunk(&chunk), wire::MEDIA_CHUNK.to_owned(), None)
             }
             Some(Next::Lost(lost)) => {
                 error!(event = %lost.event, kind = lost.kind, reason = lost.reason, "evidence lost before it was sent");
@@ -313,7 +333,13 @@ impl Sender {
         if session.unknown.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
             self.stats.resent.fetch_add(1, Ordering::Relaxed);
         }
-        self.send(session, Item::Record(id), topic, payload, &content_type, false).await;
+        let item = if reply_to.is_some() { Item::Reply(id) } else { Item::Record(id) };
+        let properties = PublishProperties {
+            content_type: Some(content_type),
+            correlation_data: reply_to.filter(|data| !data.is_empty()).map(Bytes::from),
+            ..PublishProperties::default()
+        };
+        self.send(session, item, topic, payload, properties, false).await;
         Ok(true)
     }
 
@@ -323,11 +349,9 @@ impl Sender {
         item: Item,
         topic: String,
         payload: Bytes,
-        content_type: &str,
+        properties: PublishProperties,
         retain: bool,
     ) {
-        let properties =
-            PublishProperties { content_type: Some(content_type.to_owned()), ..PublishProperties::default() };
         session.flight.hand_over(item);
         let publish =
             session.client.publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties);
@@ -352,7 +376,7 @@ impl Sender {
             }
             let state = NodeState::new(&self.node, NodeStatus::Stopped, wall_now());
             let payload = serde_json::to_vec(&state).expect("string keys only");
-            self.send(session, Item::State, self.topics.node_state(), payload.into(), wire::JSON, true).await;
+            self.send(session, Item::State, self.topics.node_state(), payload.into(), json(), true).await;
             while !session.flight.is_empty() && !session.over.is_cancelled() {
                 tokio::select! {
                     () = session.flight.changed() => {}
@@ -402,6 +426,10 @@ impl Sender {
             }
         }
     }
+}
+
+fn json() -> PublishProperties {
+    PublishProperties { content_type: Some(wire::JSON.to_owned()), ..PublishProperties::default() }
 }
 
 /// SQLite and files block for milliseconds, so they stay off the runtime's own threads.

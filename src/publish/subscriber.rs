@@ -46,6 +46,16 @@ impl Delivery {
         &self.publish.payload
     }
 
+    /// Where the sender wants the answer (MQTT 5, 3.3.2.3.5).
+    pub fn response_topic(&self) -> Option<&str> {
+        self.publish.properties.as_ref()?.response_topic.as_deref()
+    }
+
+    /// To be sent back with the answer (MQTT 5, 3.3.2.3.6).
+    pub fn correlation(&self) -> Option<&Bytes> {
+        self.publish.properties.as_ref()?.correlation_data.as_ref()
+    }
+
     pub fn is_retained(&self) -> bool {
         self.publish.retain
     }

@@ -43,6 +43,34 @@ impl Topics {
         format!("{}/lost", self.root)
     }
 
+    /// Orders to the node: `<root>/command/<name>`.
+    pub fn commands(&self) -> String {
+        format!("{}/command/+", self.root)
+    }
+
+    /// `lead` of `<root>/command/lead`.
+    pub fn command_name<'t>(&self, topic: &'t str) -> Option<&'t str> {
+        topic.strip_prefix(&self.root)?.strip_prefix("/command/").filter(|name| !name.contains('/'))
+    }
+
+    /// Where answers go whose command names no topic of its own.
+    pub fn reply(&self) -> String {
+        format!("{}/reply", self.root)
+    }
+
+    /// May an answer go there? Not onto topics that mean something else to a platform.
+    pub fn may_answer_on(&self, topic: &str) -> bool {
+        let own = self.reply();
+        let others = self.root.rsplit_once('/').map_or(self.root.as_str(), |(all_nodes, _)| all_nodes);
+        let below = |root: &str| {
+            topic.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        topic.len() <= 512
+            && !topic.starts_with('$')
+            && rumqttc::valid_topic(topic)
+            && (below(&own) || !below(others))
+    }
+
     /// One piece of a file.
     pub fn media(&self, event: Uuid, kind: &str, index: u32) -> String {
         format!("{}/media/{event}/{kind}/{index}", self.root)

@@ -25,14 +25,14 @@ const KNOWN_CLEAR: Duration = Duration::from_secs(3600);
 
 /// Judges the pictures of one camera. The same tracks give the same violations, ids included.
 pub struct CameraRules {
-    node: String,
-    camera: CameraId,
-    rules: Vec<Rule>,
+    pub(super) node: String,
+    pub(super) camera: CameraId,
+    pub(super) rules: Vec<Rule>,
     thresholds: Thresholds,
-    max_events_per_hour: u32,
-    time_zone: TimeZone,
+    pub(super) max_events_per_hour: u32,
+    pub(super) time_zone: TimeZone,
     /// `state.rules` stands in the order of `rules`.
-    state: RulesState,
+    pub(super) state: RulesState,
 }
 
 impl CameraRules {
@@ -67,6 +67,7 @@ impl CameraRules {
             state.move_back(last.since(at));
         }
         state.quiet.retain(|q| at < q.until || at.since(q.from) < KNOWN_CLEAR);
+        state.ignored.retain(|i| at < i.until);
         let teller = Teller {
             node: &self.node,
             camera: &self.camera,

@@ -165,7 +165,7 @@ impl Teller<'_> {
         };
         let class = &scene.rule.class.id;
         let quiet = |q: &Quiet| q.class == *class && scene.at < q.until && q.places.iter().any(here);
-        if state.quiet.iter().any(quiet) {
+        if state.quiet.iter().any(quiet) || state.ignored.iter().any(|i| i.covers(class, &rect, scene.at)) {
             return false;
         }
         state.opened.retain(|t| scene.at.since(*t) < HOUR);
@@ -199,12 +199,19 @@ impl Teller<'_> {
             rect: spot.rect,
             objects: Vec::new(),
             places: vec![spot.place],
+            permit: None,
         };
         state.rules[index].events.push(event);
         id
     }
 
-    fn tell(&self, event: &Event, transition: Transition, at: WallTime, reason: String) -> Violation {
+    pub(super) fn tell(
+        &self,
+        event: &Event,
+        transition: Transition,
+        at: WallTime,
+        reason: String,
+    ) -> Violation {
         Violation {
             id: event.id,
             transition,
@@ -220,6 +227,8 @@ impl Teller<'_> {
             confidence: event.confidence,
             rect: event.rect,
             objects: event.objects.clone(),
+            permit: event.permit.clone(),
+            rejected: false,
             reason,
         }
     }

@@ -5,6 +5,7 @@
 
 mod camera;
 mod events;
+mod feedback;
 mod observe;
 mod place;
 mod reason;
@@ -13,6 +14,7 @@ mod state;
 mod violation;
 
 pub use camera::{CameraRules, Thresholds};
+pub use feedback::Ignored;
 pub use schedule::is_awake;
 pub use state::RulesState;
 pub use violation::{Transition, Violation, ViolationObject};

@@ -67,6 +67,13 @@ pub(super) fn of_closed(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZon
     )
 }
 
+/// Why it closed: people said that it is no violation.
+pub(super) fn of_rejected(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone, why: &str) -> String {
+    let since = clock(event.started, at, zone);
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    format!("rejected{why}; {} {} since {since}", things(event), place(rule, event))
+}
+
 /// Why it expired: no picture shows the place.
 pub(super) fn of_expired(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone) -> String {
     let last = clock(event.last_seen, at, zone);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use super::ViolationObject;
+use super::{Ignored, ViolationObject};
 use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
 use crate::config::Severity;
 use crate::track::OnGround;
@@ -30,6 +30,8 @@ pub struct RulesState {
     pub(super) opened: Vec<WallTime>,
     pub(super) rules: Vec<RuleState>,
     pub(super) quiet: Vec<Quiet>,
+    #[serde(default)]
+    pub(super) ignored: Vec<Ignored>,
     /// Open events of rules that the config no longer has; expired at the next step.
     pub(super) orphans: Vec<Event>,
 }
@@ -108,6 +110,9 @@ pub(super) struct Event {
     pub(super) objects: Vec<ViolationObject>,
     /// Every place that its things had, for the quiet time after it.
     pub(super) places: Vec<Rect>,
+    /// What allows it, as people said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) permit: Option<String>,
 }
 
 /// Where no event of a class opens for a while.
@@ -131,6 +136,7 @@ impl RulesState {
             opened: Vec::new(),
             rules: rules.map(fresh).collect(),
             quiet: Vec::new(),
+            ignored: Vec::new(),
             orphans: Vec::new(),
         }
     }
@@ -140,6 +146,7 @@ impl RulesState {
     pub(super) fn move_back(&mut self, d: Duration) {
         let mut times: Vec<&mut WallTime> = self.opened.iter_mut().collect();
         times.extend(self.quiet.iter_mut().flat_map(|q| [&mut q.from, &mut q.until]));
+        times.extend(self.ignored.iter_mut().map(|i| &mut i.until));
         for rule in &mut self.rules {
             times.extend(rule.events.iter_mut().flat_map(|e| [&mut e.told, &mut e.last_seen]));
             times.extend(

@@ -44,6 +44,12 @@ pub struct Violation {
     /// The box around all objects, normalised.
     pub rect: Rect,
     pub objects: Vec<ViolationObject>,
+    /// The number of the permit that people named for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit: Option<String>,
+    /// Closed because people said that it is none.
+    #[serde(default)]
+    pub rejected: bool,
     /// One sentence for the officer: why this is a suspected violation.
     pub reason: String,
 }

@@ -4,7 +4,7 @@ mod broker;
 mod facts;
 mod recovery;
 mod trouble;
-mod wire;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

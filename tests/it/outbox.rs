@@ -20,7 +20,12 @@ fn write_until_killed(dir: &Path) {
     let mut stderr = std::io::stderr().lock();
     for n in 0u64.. {
         let number = n.to_string().into_bytes();
-        let message = OutMessage { topic: "t".into(), content_type: "c".into(), payload: number.clone() };
+        let message = OutMessage {
+            topic: "t".into(),
+            content_type: "c".into(),
+            payload: number.clone(),
+            reply_to: None,
+        };
         let state = vec![("last".to_owned(), Some(number))];
         outbox.append(&Batch { messages: vec![message], state, ..Batch::default() }).expect("append");
         writeln!(stderr, "{n}").expect("told");

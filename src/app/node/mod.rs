@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime as TokioRuntime;
 
 use super::analysis::{Analysis, AnalysisStatus, ToRules, Work};
-use super::recorder::Recorder;
+use super::commands::{self, CommandService};
+use super::order::Lookouts;
+use super::recorder::{Recorder, error_chain};
 use super::scene;
 use super::status::{NodeStatus, Stages};
 use crate::base::{CameraId, Shutdown, monotonic};
@@ -36,6 +38,8 @@ pub(super) use roster::{Member, Roster};
 const ANALYSIS_QUEUE: usize = 4;
 /// How often states are told and the disk's quota is looked at.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// How often events that are too old for feedback are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
 const QUOTA_EVERY: Duration = Duration::from_secs(60);
 /// A camera that was taken out keeps its ring for so long, for clips that are still to be cut.
 const RING_OF_GONE: Duration = Duration::from_secs(60);
@@ -57,7 +61,7 @@ pub struct RunReport {
 pub fn run(config: Config, model: &Manifest, asked_to_stop: &Shutdown) -> Result<RunReport, AppError> {
     let mut node = Node::start(Arc::new(config), model)?;
     tracing::info!(cameras = node.cameras.len(), "ready");
-    let (mut told, mut cleaned) = (monotonic(), monotonic());
+    let (mut told, mut cleaned, mut forgot) = (monotonic(), monotonic(), monotonic());
     while !asked_to_stop.wait(Duration::from_secs(1)) {
         node.cameras.settle();
         if told.elapsed() >= STATUS_EVERY {
@@ -68,6 +72,12 @@ pub fn run(config: Config, model: &Manifest, asked_to_stop: &Shutdown) -> Result
             cleaned = monotonic();
             disk::tidy(&node.config, &node.outbox, &node.recorder);
             node.roster.forget(RING_OF_GONE);
+        }
+        if forgot.elapsed() >= FORGET_EVERY {
+            forgot = monotonic();
+            if let Err(error) = restore::forget_old(&node.outbox) {
+                tracing::warn!("old events are not forgotten: {}", error_chain(&error));
+            }
         }
     }
     Ok(node.stop())
@@ -85,6 +95,7 @@ struct Node {
     clips_stop: Shutdown,
     to_rules: ToRules,
     rules: JoinHandle<()>,
+    commands: CommandService,
     detect: Arc<DetectPool>,
     detect_stop: Shutdown,
     decode: Arc<DecodePool>,
@@ -154,8 +165,18 @@ impl Node {
             clips: Arc::clone(&clips),
             status: Arc::clone(&analysis),
             shown: config.cameras.iter().map(|camera| (camera.id.clone(), monotonic())).collect(),
+            lookouts: Lookouts::default(),
         };
         let rules = rules.start(queue).map_err(AppError::Thread)?;
+
+        let parts = commands::Parts {
+            config: Arc::clone(&config),
+            outbox: Arc::clone(&outbox),
+            recorder: Arc::clone(&recorder),
+            clips: Arc::clone(&clips),
+            to_rules: to_rules.clone(),
+        };
+        let commands = CommandService::start(tokio.handle(), parts).map_err(AppError::Thread)?;
 
         let detect_stop = Shutdown::new();
         // The receiver outlives the detectors, so a failed send means only that the node is stopping.
@@ -213,6 +234,7 @@ impl Node {
             clips_stop,
             to_rules,
             rules,
+            commands,
             detect,
             detect_stop,
             decode,
@@ -231,6 +253,7 @@ impl Node {
         let deadline = self.config.runtime.stop_deadline;
         tracing::info!("stopping; a second signal ends at once");
         self.status.not_ready();
+        self.commands.stop(&self.tokio);
         self.tokio.block_on(self.cameras.stop(started + deadline));
         self.decode_stop.stop();
         join_pool(self.decode, "decode", DecodePool::join);

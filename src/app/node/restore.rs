@@ -1,12 +1,17 @@
 //! What an earlier run left in the outbox's state, put back before the stages start.
 
+use std::time::Duration;
+
+use uuid::Uuid;
+
 use super::AppError;
 use crate::app::dossier;
+use crate::app::feedback::{KNOWN_DAYS, KNOWN_PREFIX};
 use crate::app::recorder::{RULES_PREFIX, Recorder};
 use crate::app::scene::Scenes;
-use crate::base::CameraId;
+use crate::base::{CameraId, wall_now};
 use crate::evidence::ClipRequest;
-use crate::outbox::Outbox;
+use crate::outbox::{Batch, Outbox};
 
 /// Puts back what an earlier run left: the rules of each camera, and the dossiers of its events.
 pub(super) fn restore(
@@ -26,6 +31,7 @@ pub(super) fn restore(
             }
         }
     }
+    forget_old(outbox)?;
     let mut dossiers = Vec::new();
     for (key, value) in outbox.states(dossier::PREFIX)? {
         match serde_json::from_slice(&value) {
@@ -36,4 +42,21 @@ pub(super) fn restore(
         }
     }
     Ok(recorder.restore(dossiers))
+}
+
+/// Events that nobody will decide about any more.
+pub(super) fn forget_old(outbox: &Outbox) -> Result<(), AppError> {
+    let oldest = wall_now() - Duration::from_secs(KNOWN_DAYS * 86_400);
+    let is_old = |key: &str| {
+        let event: Option<Uuid> = key[KNOWN_PREFIX.len()..].parse().ok();
+        let started = event.and_then(|e| e.get_timestamp()).map(|t| t.to_unix().0);
+        started.is_none_or(|seconds| i64::try_from(seconds).is_ok_and(|s| s < oldest.0 / 1_000_000))
+    };
+    let known = outbox.states(KNOWN_PREFIX)?;
+    let state: Vec<_> =
+        known.into_iter().filter(|(key, _)| is_old(key)).map(|(key, _)| (key, None)).collect();
+    if !state.is_empty() {
+        outbox.append(&Batch { state, ..Batch::default() })?;
+    }
+    Ok(())
 }

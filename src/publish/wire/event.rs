@@ -38,6 +38,9 @@ pub struct EventData {
     pub zone: Option<ZoneRef>,
     /// The configured rule that it broke.
     pub rule: String,
+    pub status: EventStatus,
+    /// Number of the permit that covers it, or what people said that allows it; for `status` `permitted`.
+    pub permit: Option<String>,
     #[schemars(with = "SeveritySchema")]
     pub severity: Severity,
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -63,6 +66,16 @@ pub struct EventData {
     #[schemars(extend("const" = "EPSG:4326"))]
     pub crs: String,
     pub evidence: EvidenceState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventStatus {
+    Suspected,
+    /// A permit covers the place, the class and the time, or people said so.
+    Permitted,
+    /// People said that it is no violation; it is closed.
+    Rejected,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -199,6 +212,12 @@ fn data(facts: &EventFacts<'_>) -> EventData {
             name: camera.zones.iter().find(|z| z.id == *id).map(|z| z.name.clone()).unwrap_or_default(),
         }),
         rule: v.rule.clone(),
+        status: match (v.rejected, &v.permit) {
+            (true, _) => EventStatus::Rejected,
+            (false, Some(_)) => EventStatus::Permitted,
+            (false, None) => EventStatus::Suspected,
+        },
+        permit: v.permit.clone(),
         severity: v.severity,
         confidence: round(v.confidence),
         started: v.started.to_string(),

@@ -3,6 +3,7 @@
 //! Pure: the same facts give the same bytes. JSON Schemas of all of it are in docs/schema, made from these types.
 
 mod chunk;
+mod command;
 mod event;
 mod evidence;
 mod state;
@@ -17,9 +18,13 @@ use serde::{Deserialize, Serialize};
 use crate::outbox::OutMessage;
 
 pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk};
+pub use command::{
+    CalibrationCommand, CameraAnswer, Command, Feedback, FeedbackCommand, FoundObject, LeadCommand,
+    MAX_COMMAND_BYTES, ReplyData, ReplyError, ReplyStatus, Verdict, reply_message, reply_topic,
+};
 pub use event::{
-    CameraRef, CaptureData, EventData, EventFacts, EvidenceState, MissingEvidence, ObjectData, PictureSize,
-    PointGeometry, ZoneRef, event_message,
+    CameraRef, CaptureData, EventData, EventFacts, EventStatus, EvidenceState, MissingEvidence, ObjectData,
+    PictureSize, PointGeometry, ZoneRef, event_message,
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
 pub use state::{CameraState, NodeState, NodeStatus};
@@ -35,14 +40,14 @@ pub const JSON: &str = "application/json";
 pub struct CloudEvent<T> {
     #[schemars(extend("const" = "1.0"))]
     pub specversion: Cow<'static, str>,
-    /// `<event>/<revision>`, `<event>/evidence/<hash>` or `<event>/lost/<kind>/<hash>`.
+    /// `<event>/<revision>`, `<event>/evidence/<hash>`, `<event>/lost/<kind>/<hash>` or `<answer>/reply`.
     pub id: String,
     /// `/lintel/<node>/<camera>`, or `/lintel/<node>` where no camera is concerned.
     #[schemars(regex(pattern = "^/lintel/[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64})?$"))]
     pub source: String,
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
-    /// The event's id (UUIDv7).
+    /// The event's id, or the answer's (UUIDv7).
     #[schemars(regex(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"))]
     pub subject: String,
     /// RFC 3339, UTC.
@@ -77,6 +82,6 @@ impl<T: Serialize> CloudEvent<T> {
 
     fn into_message(self, topic: String) -> OutMessage {
         let payload = serde_json::to_vec(&self).expect("wire types have string keys only");
-        OutMessage { topic, content_type: CLOUD_EVENT.to_owned(), payload }
+        OutMessage { topic, content_type: CLOUD_EVENT.to_owned(), payload, reply_to: None }
     }
 }

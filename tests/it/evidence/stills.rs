@@ -47,6 +47,8 @@ pub fn violation(transition: Transition) -> Violation {
         confidence: 0.91,
         rect,
         objects: vec![object],
+        permit: None,
+        rejected: false,
         reason: "A vehicle has stood in the zone for 3 min 20 s; 3 min are allowed.".to_owned(),
     }
 }

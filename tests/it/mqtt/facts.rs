@@ -70,6 +70,8 @@ pub fn violation(event: Uuid, transition: Transition, revision: u32) -> Violatio
             rect,
             ground: None,
         }],
+        permit: None,
+        rejected: false,
         reason: "A car has stood still in the zone 路缘 for 95 s, longer than the 90 s allowed".to_owned(),
     }
 }

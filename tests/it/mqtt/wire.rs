@@ -5,8 +5,9 @@ use std::fmt::Write;
 use lintel::base::WallTime;
 use lintel::outbox::{MediaChunk, OutMedia};
 use lintel::publish::wire::{
-    CameraState, ChunkHeader, CloudEvent, EventData, EvidenceData, LostData, NodeState, NodeStatus,
-    decode_chunk, encode_chunk, evidence_message,
+    CalibrationCommand, CameraAnswer, CameraState, ChunkHeader, CloudEvent, EventData, EvidenceData,
+    FeedbackCommand, FoundObject, LeadCommand, LostData, NodeState, NodeStatus, ReplyData, ReplyError,
+    Verdict, decode_chunk, encode_chunk, evidence_message, reply_message,
 };
 use lintel::publish::{Topics, subscriptions};
 use lintel::rules::Transition;
@@ -32,6 +33,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("violation", schema!(CloudEvent<EventData>)),
         ("evidence", schema!(CloudEvent<EvidenceData>)),
         ("evidence-lost", schema!(CloudEvent<LostData>)),
+        ("reply", schema!(CloudEvent<ReplyData>)),
+        ("command-lead", schema!(LeadCommand)),
+        ("command-feedback", schema!(FeedbackCommand)),
+        ("command-calibration", schema!(CalibrationCommand)),
         ("chunk-header", schema!(ChunkHeader)),
         ("node-state", schema!(NodeState)),
         ("camera-state", schema!(CameraState)),
@@ -141,6 +146,11 @@ fn examples() -> Vec<(&'static str, String, String)> {
     let lost = lintel::publish::wire::lost_message(&topics(), "node-1", at, &lost);
     all.push(("lost", lost.topic, pretty::<CloudEvent<LostData>>(&lost.payload)));
 
+    for (name, data) in answers() {
+        let m = reply_message("node-1", event_id(9), at, topics().reply(), Vec::new(), data);
+        all.push((name, m.topic, pretty::<CloudEvent<ReplyData>>(&m.payload)));
+    }
+
     let chunk = MediaChunk {
         event,
         kind: "clip".to_owned(),
@@ -176,6 +186,48 @@ fn examples() -> Vec<(&'static str, String, String)> {
         serde_json::to_string_pretty(&camera).expect("JSON"),
     ));
     all
+}
+
+fn answers() -> Vec<(&'static str, ReplyData)> {
+    let answer = CameraAnswer {
+        camera: "gate".to_owned(),
+        name: "东门高杆".to_owned(),
+        evidence: Some(event_id(5)),
+        expected: ["still", "annotated", "manifest"].map(str::to_owned).to_vec(),
+        missing: Vec::new(),
+        time: Some(WallTime(1_795_321_905_000_000).to_string()),
+        pixel: None,
+        distance_m: None,
+        metres_per_pixel: None,
+        hidden: None,
+        objects: vec![FoundObject {
+            class: "person".to_owned(),
+            score: 0.71,
+            rect: [0.2, 0.3, 0.25, 0.5],
+            distance_m: None,
+            still_since: WallTime(1_795_321_905_000_000).to_string(),
+        }],
+    };
+    let mut rectified = ReplyData::done("rectified", Some("case-4711"));
+    rectified.event = Some(event_id(1));
+    rectified.verdict = Some(Verdict::Gone);
+    rectified.cameras = vec![answer.clone()];
+    let error = ReplyError {
+        reason: "the command cannot be read: missing field `lat` at line 1 column 15".to_owned(),
+        help: "a JSON object with the fields that docs/mqtt.md names for it".to_owned(),
+    };
+    let mut lead = ReplyData::done("lead", Some("report-12"));
+    lead.cameras = vec![CameraAnswer {
+        expected: ["still", "annotated", "clip", "manifest"].map(str::to_owned).to_vec(),
+        pixel: Some([0.4312, 0.6127]),
+        distance_m: Some(312.4),
+        metres_per_pixel: Some(0.087),
+        hidden: Some(false),
+        ..answer
+    }];
+    lead.cameras[0].objects[0].distance_m = Some(4.2);
+    let refused = ReplyData::refused("lead", None, error);
+    vec![("rectified", rectified), ("lead", lead), ("refused", refused)]
 }
 
 fn camera_state() -> CameraState {

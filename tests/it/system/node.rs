@@ -93,6 +93,11 @@ hysteresis = [2, 3]
         self.config = self.config.replace(&old, &dir.display().to_string());
     }
 
+    /// `node.data_dir`.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     pub fn listen_on(&mut self, address: &str) {
         let own = format!("127.0.0.1:{}", self.port);
         self.replace(&own, address);
@@ -224,6 +229,11 @@ impl Receiver {
             }
         }
         found.into_values().collect()
+    }
+
+    /// The folder of an event, or of an answer's evidence.
+    pub fn folder(&self, id: &str) -> Option<PathBuf> {
+        folders(&self.dir.path().join("out")).into_iter().map(|day| day.join(id)).find(|f| f.exists())
     }
 
     /// Waits until so many events are there with their manifests.

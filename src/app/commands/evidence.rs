@@ -1,0 +1,130 @@
+//! Stills and clips of an answer: made as those of an event, under ids of their own.
+
+use std::time::Duration;
+
+use super::{Commander, Sender, new_id};
+use crate::app::dossier::Dossier;
+use crate::app::order::Sight;
+use crate::app::recorder::{evidence_state, media, store_dossier};
+use crate::base::Rect;
+use crate::evidence::{BoxMark, ClipRequest, Colour, Manifest, Overlay, event_dir};
+use crate::outbox::Batch;
+use crate::publish::wire::{FoundObject, ReplyData};
+
+/// A picture that goes with an answer.
+pub(super) struct Looked {
+    sight: Sight,
+    /// First line under the annotated picture.
+    title: String,
+    /// Places that are marked beside what was found.
+    marks: Vec<Rect>,
+    /// So long before and after the picture.
+    clip: Option<(Duration, Duration)>,
+}
+
+impl Looked {
+    pub fn new(sight: Sight, title: String, marks: Vec<Rect>, clip: Option<(Duration, Duration)>) -> Self {
+        Self { sight, title, marks, clip }
+    }
+
+    fn overlay(&self) -> Overlay {
+        let found = self.sight.tracks.iter().map(|t| BoxMark {
+            rect: t.rect,
+            label: t.class.to_string(),
+            score: Some(t.score),
+            colour: Colour::OBJECT,
+        });
+        let marks = self.marks.iter().map(|rect| BoxMark {
+            rect: *rect,
+            label: String::new(),
+            score: None,
+            colour: Colour::GONE,
+        });
+        Overlay { zones: Vec::new(), boxes: marks.chain(found).collect(), caption: vec![self.title.clone()] }
+    }
+}
+
+impl Commander {
+    /// The answer with its pictures in one transaction; then the clips are asked for. `looked` belongs to the cameras of
+    /// the answer by their ids.
+    pub(super) fn answer_with(&self, sender: &Sender, mut data: ReplyData, looked: Vec<Looked>) {
+        let recorder = &self.parts.recorder;
+        let mut batch = Batch::default();
+        let mut clips = Vec::new();
+        let mut dossiers = Vec::new();
+        for look in looked {
+            let (camera, picture) = (&look.sight.camera, &look.sight.picture);
+            let Some(answer) = data.cameras.iter_mut().find(|a| a.camera == camera.id.as_str()) else {
+                continue;
+            };
+            let id = new_id(camera.id.as_str(), &sender.name);
+            let dir = event_dir(&self.parts.config.node.data_dir, id);
+            let stills = recorder.stills.write_asked(&dir, picture, &camera.name, look.overlay());
+            recorder.missing(stills.missing.len());
+            batch.media.extend(stills.files.iter().map(|file| media(id, file)));
+            let node = &self.parts.config.node.id;
+            let manifest = Manifest::new(id, node, &camera.id, recorder.generator.clone())
+                .with_files(&stills.files, &stills.missing)
+                .with_picture(&picture.capture);
+            let at = picture.capture.at;
+            let clip = look.clip.map(|(before, after)| ClipRequest {
+                event: id,
+                camera: camera.id.clone(),
+                from: at - before,
+                to: at + after,
+            });
+            let dossier = Dossier { manifest, clip: clip.clone(), ended: true };
+            answer.evidence = Some(id);
+            answer.time = Some(at.to_string());
+            let told = evidence_state(&dossier);
+            (answer.expected, answer.missing) = (told.expected, told.missing);
+            let found = look.sight.tracks.iter().map(|t| FoundObject {
+                class: t.class.to_string(),
+                score: (f64::from(t.score) * 1e4).round() / 1e4,
+                rect: [t.rect.x0, t.rect.y0, t.rect.x1, t.rect.y1]
+                    .map(|v| (f64::from(v) * 1e4).round() / 1e4),
+                distance_m: None,
+                still_since: t.still_since.to_string(),
+            });
+            answer.objects = found.collect();
+            if clip.is_none() {
+                recorder.add_manifest(&dossier, at, &mut batch);
+            }
+            dossiers.push((id, dossier));
+            clips.extend(clip);
+        }
+        let mut held = recorder.lock();
+        for (id, dossier) in dossiers {
+            held.insert(id, dossier);
+            store_dossier(&mut held, id, &mut batch);
+        }
+        batch.messages.insert(0, self.reply(sender, data));
+        let taken = recorder.commit(&batch);
+        drop(held);
+        if taken {
+            sender.delivery.done();
+        }
+        for request in clips {
+            if let Err(error) = self.parts.clips.schedule(request.clone()) {
+                recorder.record_clip(&request, &Err(error));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn ids_of_answers_differ_and_carry_their_time() {
+        let ids: Vec<Uuid> = (0..100).map(|_| new_id("box", "lead")).collect();
+        let mut once = ids.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), ids.len());
+        assert!(ids.iter().all(|id| id.get_version_num() == 7));
+    }
+}

@@ -1,0 +1,110 @@
+//! What people decided about an event: kept for training, learned by the rules, and for `rectified` looked at again.
+
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Commander, MAX_WAITING, Sender};
+use crate::app::analysis::Work;
+use crate::app::feedback::{FeedbackRecord, Known};
+use crate::app::order::{Order, RulesChange};
+use crate::base::wall_now;
+use crate::publish::wire::{Feedback, FeedbackCommand, ReplyData};
+
+/// For how long a rejected place is left alone if the command does not say.
+const IGNORE_DAYS: f64 = 30.0;
+/// The thread that decides answers within milliseconds, but for a full disk.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why an order was not carried out.
+enum NotDone {
+    NoSuchCamera,
+    Busy,
+}
+
+impl Commander {
+    pub(super) fn feedback(&mut self, sender: Sender, verdict: Feedback, command: &FeedbackCommand) {
+        let known = match self.known(command.event) {
+            Ok(Some(known)) => known,
+            Ok(None) => {
+                let reason = format!("event {} is not known here", command.event);
+                let help = "the id is `subject` of the event's messages; events of other nodes and those older than 90 days are not known";
+                return self.refuse(&sender, &reason, help);
+            }
+            Err(error) => {
+                return self.refuse(
+                    &sender,
+                    &format!("the outbox cannot be read: {error}"),
+                    "send it again later",
+                );
+            }
+        };
+        if verdict == Feedback::Rectified && self.waiting.len() >= MAX_WAITING {
+            let reason = format!("{MAX_WAITING} commands wait for pictures already");
+            return self.refuse(&sender, &reason, "send it again in a minute");
+        }
+        let node = &self.parts.config.node;
+        let record = FeedbackRecord::new(verdict, command, &known, &node.id, wall_now().to_string());
+        if let Err(error) = record.keep(&node.data_dir) {
+            tracing::error!(event = %command.event, "feedback is not kept: {error}");
+            return self.refuse(
+                &sender,
+                &format!("the disk does not take it: {error}"),
+                "send it again later",
+            );
+        }
+        tracing::info!(camera = %known.camera, event = %command.event, by = command.by, "{verdict:?}: {}", command.reason.as_deref().unwrap_or("no reason given"));
+        let change = match verdict {
+            Feedback::Rectified => return self.look_again(sender, command.event, &known),
+            Feedback::Confirmed => RulesChange::Lift,
+            Feedback::Permitted => RulesChange::Permit {
+                permit: command.permit.clone().or_else(|| command.reason.clone()).unwrap_or_default(),
+            },
+            Feedback::Rejected => RulesChange::Reject {
+                class: known.class.clone(),
+                places: known.places(),
+                during: Duration::from_secs_f64(command.ignore_days.unwrap_or(IGNORE_DAYS) * 86_400.0),
+                why: command.reason.clone().unwrap_or_default(),
+            },
+        };
+        match self.change_rules(&known, command.event, change) {
+            Ok(()) => {}
+            // The decision is kept; there is nothing that could learn from it.
+            Err(NotDone::NoSuchCamera) => {
+                tracing::warn!(camera = %known.camera, event = %command.event, "feedback about a camera that is not in the config any more");
+            }
+            Err(NotDone::Busy) => {
+                return self.refuse(
+                    &sender,
+                    "the rules have not answered; is the disk full?",
+                    "send it again later",
+                );
+            }
+        }
+        let mut data = ReplyData::done(&sender.name, sender.id.as_deref());
+        data.event = Some(command.event);
+        self.answer(&sender, data);
+    }
+
+    fn known(&self, event: Uuid) -> Result<Option<Known>, crate::outbox::OutboxError> {
+        let stored = self.parts.outbox.state(&Known::key(event))?;
+        Ok(stored.and_then(|value| {
+            serde_json::from_slice(&value)
+                .inspect_err(
+                    |error| tracing::error!(%event, %error, "what is known of the event cannot be read"),
+                )
+                .ok()
+        }))
+    }
+
+    fn change_rules(&self, known: &Known, event: Uuid, change: RulesChange) -> Result<(), NotDone> {
+        let (answer, answered) = sync_channel(1);
+        let order = Order::Rules { camera: known.camera.clone(), event, change, answer };
+        self.parts.to_rules.send(Work::Order(order)).map_err(|_| NotDone::Busy)?;
+        answered.recv_timeout(PATIENCE).map_err(|error| match error {
+            RecvTimeoutError::Disconnected => NotDone::NoSuchCamera,
+            RecvTimeoutError::Timeout => NotDone::Busy,
+        })
+    }
+}

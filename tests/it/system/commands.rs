@@ -1,0 +1,182 @@
+//! Commands from the platform: what people decided about events, and what is wrong with a command.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver as Lines, sync_channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::node::{Node, Receiver, street};
+use crate::mqtt::wire::validate;
+use crate::support::mqtt::{DEADLINE, Mosquitto, command, wait_for};
+use crate::support::rtsp::{Options, RtspServer};
+
+/// A platform that sends commands and hears answers, by mosquitto's own clients.
+pub struct Platform {
+    port: String,
+    listener: Child,
+    lines: Lines<String>,
+}
+
+/// An answer with the correlation data that it came with.
+pub struct Answer {
+    pub topic: String,
+    pub correlation: String,
+    pub message: Value,
+}
+
+impl Platform {
+    pub fn start(broker: &Mosquitto) -> Self {
+        let port = broker.port.to_string();
+        let mut listen = Command::new("mosquitto_sub");
+        listen.args(["-p", &port, "-V", "5", "-q", "1", "-t", "lintel/v1/test/reply/#", "-t", "platform/#"]);
+        // Subscribed once the node's retained state has come.
+        listen.args(["-t", "lintel/v1/test/state", "-F", "%t\t%D\t%p"]);
+        let mut listener = listen.stdout(Stdio::piped()).spawn().expect("mosquitto_sub");
+        let out = BufReader::new(listener.stdout.take().expect("piped"));
+        let (sender, lines) = sync_channel(64);
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let platform = Self { port, listener, lines };
+        wait_for("the node's state", || {
+            platform.lines.recv_timeout(Duration::from_millis(100)).is_ok_and(|l| l.contains("\"online\""))
+        });
+        platform
+    }
+
+    pub fn send(&self, name: &str, payload: &str) {
+        self.send_with(name, payload, &[]);
+    }
+
+    pub fn send_with(&self, name: &str, payload: &str, more: &[&str]) {
+        let topic = format!("lintel/v1/test/command/{name}");
+        let mut args = vec!["-p", &self.port, "-V", "5", "-q", "1", "-t", &topic, "-m", payload];
+        args.extend(more);
+        command("mosquitto_pub", &args);
+    }
+
+    #[track_caller]
+    pub fn answer(&self) -> Answer {
+        loop {
+            let line = self.lines.recv_timeout(DEADLINE).expect("an answer");
+            let mut parts = line.splitn(3, '\t');
+            let mut next = || parts.next().expect("three parts").to_owned();
+            let (topic, correlation, payload) = (next(), next(), next());
+            if topic.ends_with("/state") {
+                continue;
+            }
+            let message: Value = serde_json::from_str(&payload).expect("JSON");
+            validate("reply", &message);
+            return Answer { topic, correlation, message };
+        }
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        drop(self.listener.kill());
+        drop(self.listener.wait());
+    }
+}
+
+#[track_caller]
+fn refused(platform: &Platform, name: &str, payload: &str, part: &str) {
+    platform.send(name, payload);
+    let answer = platform.answer().message;
+    assert_eq!(answer["data"]["status"], "refused", "{answer}");
+    let error = &answer["data"]["error"];
+    assert!(error["reason"].as_str().is_some_and(|r| r.contains(part)), "{part:?} is not in {error}");
+    assert!(error["help"].as_str().is_some_and(|h| !h.is_empty()), "{error}");
+}
+
+#[test]
+fn feedback_is_kept_learned_and_answered_also_after_a_restart() {
+    let broker = Mosquitto::plain();
+    let camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
+    let receiver = Receiver::start(&broker, None);
+    let mut node = Node::new(&camera.url("gate"), &broker, None);
+    node.start();
+    let platform = Platform::start(&broker);
+    receiver.wait_for_evidence(2);
+    let events = receiver.events();
+    let id = |n: usize| events[n].state["subject"].as_str().expect("an id").to_owned();
+    let (first, second) = (id(0), id(1));
+
+    // Still there: answered with a picture, on the topic and with the data that the command named.
+    let ask = json!({ "id": "case-1", "event": first, "by": "patrol 3" }).to_string();
+    let asked =
+        ["-D", "publish", "response-topic", "platform/cases", "-D", "publish", "correlation-data", "abc"];
+    platform.send_with("rectified", &ask, &asked);
+    let answer = platform.answer();
+    assert_eq!((answer.topic.as_str(), answer.correlation.as_str()), ("platform/cases", "abc"));
+    let data = &answer.message["data"];
+    assert_eq!((&data["id"], &data["verdict"]), (&json!("case-1"), &json!("still_there")), "{data}");
+    let evidence = data["cameras"][0]["evidence"].as_str().expect("evidence").to_owned();
+    let folder = |id: &str| -> Option<PathBuf> { receiver.folder(id) };
+    wait_for("the still of the answer", || {
+        folder(&evidence)
+            .is_some_and(|f| f.join("annotated.jpg").exists() && f.join("manifest.json").exists())
+    });
+
+    // Rejected: the event closes, and the vehicle that still stands there is told no more.
+    let reject = json!({ "event": first, "reason": "a police car", "ignore_days": 3 }).to_string();
+    platform.send("rejected", &reject);
+    assert_eq!(platform.answer().message["data"]["status"], "done");
+    wait_for("the closing message", || {
+        let state = receiver.events().into_iter().find(|e| e.state["subject"] == *first);
+        state.is_some_and(|e| e.state["data"]["status"] == "rejected")
+    });
+    platform.send("permitted", &json!({ "event": second, "permit": "2026-17" }).to_string());
+    assert_eq!(platform.answer().message["data"]["status"], "done");
+    wait_for("the permitted message", || {
+        let state = receiver.events().into_iter().find(|e| e.state["subject"] == *second);
+        state.is_some_and(|e| {
+            e.state["data"]["permit"] == "2026-17" && e.state["data"]["status"] == "permitted"
+        })
+    });
+
+    let kept = node.data().join("feedback").join(format!("{first}.json"));
+    let kept: Value = serde_json::from_slice(&std::fs::read(&kept).expect("kept")).expect("JSON");
+    assert_eq!((&kept["verdict"], &kept["reason"]), (&json!("rejected"), &json!("a police car")));
+    assert_eq!(kept["objects"][0]["class"], events[0].state["data"]["objects"][0]["class"]);
+    assert!(node.data().join("feedback").join(kept["still"].as_str().expect("a still")).exists());
+
+    // What was learned outlives the process.
+    node.kill();
+    node.start();
+    node.wait_until_streaming();
+    let analysed = node.analysed();
+    wait_for("eight more pictures", || node.analysed() >= analysed + 8);
+    assert_eq!(receiver.events().len(), 2, "the rejected place is left alone");
+    platform.send("confirmed", &json!({ "event": first }).to_string());
+    assert_eq!(platform.answer().message["data"]["status"], "done");
+    wait_for("a new event at the place", || receiver.events().len() == 3);
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+}
+
+#[test]
+fn broken_commands_are_told_what_is_wrong() {
+    let broker = Mosquitto::plain();
+    let camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
+    let mut node = Node::new(&camera.url("gate"), &broker, None);
+    node.start();
+    let platform = Platform::start(&broker);
+    let unknown = json!({ "event": "01a20184-a5b8-7101-8101-010101010101" }).to_string();
+    refused(&platform, "confirmed", &unknown, "is not known here");
+    refused(&platform, "confirmed", "{", "cannot be read");
+    refused(&platform, "confirmed", "", "cannot be read");
+    refused(&platform, "dance", "{}", "no command `dance`");
+    refused(&platform, "lead", r#"{"lon": 30.2, "lat": 120.1}"#, "no place");
+    refused(&platform, "lead", r#"{"lon": 120.1, "lat": 30.2}"#, "calibrated");
+    // A topic that means something else is not answered on.
+    platform.send_with("confirmed", "7", &["-D", "publish", "response-topic", "lintel/v1/test/state"]);
+    assert_eq!(platform.answer().topic, "lintel/v1/test/reply");
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+}
