@@ -4,7 +4,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-.PHONY: help setup build demo test lint doc configs ci bench scenes clean
+.PHONY: help setup build demo test lint doc configs train-smoke ci bench scenes clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ doc: setup ## API documentation, warnings denied
 
 configs: setup ## check the example configs with the program itself
 	@scripts/check-configs.sh
+
+train-smoke: setup ## a tiny training run, from data to `lintel detect`; PyTorch goes to ~/.cache/lintel, once
+	@scripts/train-smoke.sh
 
 ci: lint test doc configs ## what .ci/run runs
 

@@ -56,6 +56,35 @@ def behind_the_seed(name: str, row: dict, seed: dict, enough: int) -> list[str]:
     return lines
 
 
+def elsewhere(folder: Path) -> str:
+    """Scores on sources that nobody trained on, whole and in slices, where they were measured."""
+    found = {tiles: folder / f"elsewhere-{tiles}.json" for tiles in ("1x1", "2x2")}
+    reports = {tiles: read(path) for tiles, path in found.items() if path.exists()}
+    if not reports:
+        return "Not measured for this version."
+    head = " | ".join("whole pictures" if t == "1x1" else f"{t} slices" for t in reports)
+    lines = [f"| class, viewpoint | boxes | AP50, {head.replace(' | ', ' | AP50, ')} |", "|---|---" + "|---" * len(reports) + "|"]
+    first = next(iter(reports.values()))["classes"]
+    for name, row in first.items():
+        for view, own in row["viewpoints"].items():
+            cells = [r["classes"][name]["viewpoints"].get(view, {}).get("ap50") for r in reports.values()]
+            lines.append(f"| {name}, {view} | {own['boxes']} | " + " | ".join(number(c) for c in cells) + " |")
+    return "\n".join(lines)
+
+
+def eight_bits(folder: Path) -> str:
+    path = folder / "quantised.json"
+    if not path.exists():
+        return "Not made for this version."
+    q = read(path)
+    return (
+        f"Static QDQ, calibrated on {q['calibration_pictures']} training pictures: {q['int8_processor_ms']} ms of processor time against "
+        f"{q['fp32_processor_ms']} ms in FP32 on the same machine, mean AP50 {number(q.get('int8_mean_ap50'))} against "
+        f"{number(q.get('fp32_mean_ap50'))}, {q['int8_bytes'] / 1e6:.1f} MB against {q['fp32_bytes'] / 1e6:.1f} MB. "
+        + ("It is not shipped." if q["int8_processor_ms"] >= q["fp32_processor_ms"] else "")
+    ).strip()
+
+
 def weak_classes(report: dict, training: dict, seed: dict) -> str:
     """One line per class that must not be trusted alone, with the reason."""
     lines = []
@@ -75,13 +104,16 @@ def weak_classes(report: dict, training: dict, seed: dict) -> str:
     return "\n".join(lines)
 
 
-def render(manifest: dict, training: dict, report: dict, seed: dict, latency: dict) -> str:
+def render(folder: Path, manifest: dict, training: dict, report: dict, seed: dict, latency: dict) -> str:
     classes, spec = load_classes(), manifest["input"]
     sizes = ", ".join(f"{count} at {size}" for size, count in training["steps_by_size"].items())
     boxes = ", ".join(f"{name} {count}" for name, count in training["boxes"].items())
     generic = ", ".join(f"{name} {count}" for name, count in training["generic_boxes"].items())
     remarks = "".join(f"- {remark}\n" for remark in training.get("remarks", []))
     left_out = "\n".join(f"- {', '.join(r['names'])}: {r['reason']}." for r in classes.left_out)
+    unshipped = ", ".join(n for n in classes.names if n not in classes.shipped)
+    if unshipped:
+        left_out += f"\n- {unshipped}: trained on rendered pictures only, and left out until real pictures say that they hold."
     return f"""# {manifest['name']} {manifest['version']}
 
 Written by `models/training/card.py` from measurements; do not edit.
@@ -105,16 +137,16 @@ Started from YOLOX-nano (Megvii, Apache-2.0, trained on COCO; file SHA-256 `{tra
 {training['step']} steps of {training['batch']} pictures ({sizes}), {training['epochs']:.1f} passes over {sum(training['pictures'].values())} pictures,
 {training['minutes']} minutes on two shared cores; loss {training['first_loss']} at the start, {training['last_loss']} at the end. Classes that a
 source does not label are never negatives there; where the seed sees one of its own classes, the model
-follows the seed. The exported ONNX differs from PyTorch by {training['onnx_difference']:.1e} at most.
+follows the seed, and what the seed sees in enlarged and turned pictures counts as labels. The exported ONNX differs from PyTorch by {training['onnx_difference']:.1e} at most.
 
-{remarks}
+{remarks}{"- The shipped weights are the mean of the trained ones and the seed's, with a share of " + str(training["towards_seed"]) + " for the seed." if training.get("towards_seed") else ""}
 Training boxes: {boxes}. Generic boxes: {generic}.
 
 {sources_table(training)}
 
 ## Evaluation
 
-On the dev set, by `evaluate.py`: a class counts only in pictures that label it. Thresholds: the lowest from
+On the dev set, through `lintel detect --min-score 0.01` and `evaluate.py`: a class counts only in pictures that label it. Thresholds: the lowest from
 {report['floor']:.2f} up with precision of at least {report['precision_asked']} at an overlap of 0.5, chosen on these same pictures,
 so their precision and recall are optimistic; a default where there are fewer than {report['enough_boxes']} boxes.
 Mean over the {report['classes_in_mean']} classes with at least {report['enough_boxes']} boxes: AP50 {number(report['mean_ap50'])}, AP {number(report['mean_ap'])}.
@@ -123,6 +155,16 @@ Mean over the {report['classes_in_mean']} classes with at least {report['enough_
 The seed at the same input size, on the classes that it knows:
 
 {comparison(report, seed)}
+
+## Other places
+
+Sources whose licence does not allow training, so that nobody trained on them and no threshold was chosen on them.
+
+{elsewhere(folder)}
+
+## Eight bits
+
+{eight_bits(folder)}
 
 ## Weak classes
 
@@ -145,7 +187,7 @@ def main() -> None:
     manifest = tomllib.loads((args.model / "model.toml").read_text(encoding="utf-8"))
     parts = [read(args.model / f"{name}.json") for name in ("training", "evaluation", "latency")]
     training, report, latency = parts
-    text = render(manifest, training, report, read(args.seed), latency)
+    text = render(args.model, manifest, training, report, read(args.seed), latency)
     (args.model / "MODEL_CARD.md").write_text(text, encoding="utf-8")
     print(args.model / "MODEL_CARD.md")
 

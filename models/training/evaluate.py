@@ -28,7 +28,7 @@ def evaluate(truth_path: Path, results: list[dict], precision: float, floor: flo
     classes = load_classes()
     truth = prepare(json.loads(truth_path.read_text(encoding="utf-8")), classes)
     rows = {}
-    for name in classes.names:
+    for name in classes.shipped:
         row = score_class(truth, results, name, truth.labelled[name])
         if row is None:
             row = {"boxes": 0}

@@ -20,10 +20,10 @@ from PIL import Image
 import reference
 from detector.classes import load_classes, load_sources
 from detector.dataset import shared_data, shared_seed
-from detector.export import TOLERANCE, export_onnx, largest_difference
+from detector.export import TOLERANCE, add_nms, export_onnx, keep_classes, largest_difference
 from detector.manifest import sha256_of, write_manifest
 from detector.network import YoloxNano
-from detector.seed import COCO_CLASSES, load_teacher, start_from_seed
+from detector.seed import COCO_CLASSES, load_teacher, start_from_seed, towards_seed
 
 VERSION = "0.1.0"
 NMS_IOU = 0.5
@@ -50,8 +50,8 @@ def real_inputs(spec: dict, count: int = 4) -> list[np.ndarray]:
     return inputs
 
 
-def training_record(state: dict | None) -> dict:
-    """What the model card says about the training."""
+def training_record(state: dict | None, checkpoint: Path | None) -> dict:
+    """What the model card says about the training; its remarks stand in remarks.txt beside the checkpoint."""
     sources, classes = load_sources(), load_classes()
     coco = json.loads((shared_data() / "annotations_train.json").read_text(encoding="utf-8"))
     names = {c["id"]: c["name"] for c in coco["categories"]}
@@ -65,7 +65,7 @@ def training_record(state: dict | None) -> dict:
     record = {
         "seed_sha256": sha256_of(shared_seed()),
         "pictures": Counter(s for s in source_of.values() if s in allowed),
-        "boxes": {name: boxes[name] for name in classes.names},
+        "boxes": {name: boxes[name] for name in classes.shipped},
         "generic_boxes": {g["name"]: boxes[g["name"]] for g in classes.generics},
     }
     if state:
@@ -77,8 +77,36 @@ def training_record(state: dict | None) -> dict:
         for row, length in zip(state["history"], np.diff([0, *steps])):
             sizes[f"{row['width']}x{row['height']}"] += int(length)
         record["steps_by_size"] = sizes
+        remarks = checkpoint.with_name("remarks.txt")
+        if remarks.exists():
+            record["remarks"] = remarks.read_text(encoding="utf-8").splitlines()
         record["first_loss"], record["last_loss"] = state["history"][0]["loss"], state["history"][-1]["loss"]
     return record
+
+
+def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
+    """Writes folder-nms: the same model with suppression inside, checked against the reference's own."""
+    inside = folder.with_name(folder.name + "-nms")
+    inside.mkdir(parents=True, exist_ok=True)
+    add_nms(
+        folder / "model.onnx", inside / "model.onnx", spec["width"], spec["height"],
+        floor=reference.DEFAULT_FLOOR, iou=NMS_IOU, most=reference.MAX_DETECTIONS,
+    )
+    write_manifest(
+        inside, name=inside.name, version=VERSION, input=spec, head={"kind": "end_to_end", "nms_iou": NMS_IOU},
+        classes=[(name, FIRST_THRESHOLD) for name in names],
+    )
+    coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
+    outside, inner, worst, boxes = reference.Detector(folder), reference.Detector(inside), 0.0, 0
+    for record in coco["images"][:: len(coco["images"]) // 12]:
+        picture = np.asarray(Image.open(shared_data() / record["file_name"]).convert("RGB"))
+        (b0, s0, c0), (b1, s1, c1) = outside.detect(picture), inner.detect(picture)
+        if len(s0) != len(s1) or (np.sort(c0) != np.sort(c1)).any():
+            raise SystemExit(f"{inside}: other boxes than with NMS outside in {record['file_name']}")
+        if len(s0):
+            worst = max(worst, float(np.abs(np.sort(s0) - np.sort(s1)).max()))
+        boxes += len(s0)
+    print(f"{inside}: {boxes} boxes as with NMS outside, scores differ by {worst:.1e}")
 
 
 def main() -> None:
@@ -86,6 +114,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--coco-classes", action="store_true", help="the seed as published")
+    parser.add_argument("--towards-seed", type=float, default=0.0, help="share of the seed in the mean of weights")
+    parser.add_argument("--with-nms", action="store_true", help="also write OUT-nms, which gives boxes")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=384)
     args = parser.parse_args()
@@ -96,6 +126,9 @@ def main() -> None:
         names = state["classes"]
         network = YoloxNano(len(names))
         network.load_state_dict(state["average"])
+        network = towards_seed(network, shared_seed(), names, args.towards_seed)
+        network = keep_classes(network, names, classes.shipped)
+        names = [n for n in names if n in classes.shipped]
     elif args.coco_classes:
         names, network = COCO_CLASSES, load_teacher(shared_seed())
     else:
@@ -118,8 +151,10 @@ def main() -> None:
         head={"kind": "yolox", "nms_iou": NMS_IOU},
         classes=[(name, FIRST_THRESHOLD) for name in names],
     )
+    if args.with_nms:
+        write_with_nms(args.out, names, spec)
     if not args.coco_classes:
-        record = training_record(state) | {"onnx_difference": difference}
+        record = training_record(state, args.checkpoint) | {"onnx_difference": difference, "towards_seed": args.towards_seed}
         (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"{args.out}: {len(names)} classes, {width}x{height}, ONNX differs by {difference:.1e}")
 

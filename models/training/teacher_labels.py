@@ -93,6 +93,13 @@ def label_picture(teacher, picture, names: list[str], nadir: bool) -> list[list]
     ]
 
 
+def save(labels: dict, path: Path) -> None:
+    """In one step, so that a cut leaves the last whole state, from which the next start goes on."""
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(labels), encoding="utf-8")
+    os.replace(beside, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Labels what the sources leave out, with the seed.")
     parser.add_argument("--out", type=Path, required=True)
@@ -105,8 +112,12 @@ def main() -> None:
     path = shared_data() / "annotations_train.json"
     coco = json.loads(path.read_text(encoding="utf-8"))
     records = [r for r in coco["images"] if sources[r["source"]]["decision"] == "train"]
-    labels = {}
+    part = args.out.with_suffix(".part")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    labels = json.loads(part.read_text(encoding="utf-8")) if part.exists() else {}
     for record in records:
+        if record["file_name"] in labels:
+            continue
         names = [n for n in ours if n not in record["labelled_classes"]]
         if len(names) < 4:  # all but rarities are labelled
             continue
@@ -114,10 +125,9 @@ def main() -> None:
         nadir = "nadir" in record["viewpoint"] or "aerial" in record["viewpoint"]
         labels[record["file_name"]] = label_picture(teacher, picture, names, nadir)
         if len(labels) % 100 == 0:
+            save(labels, part)
             print(f"{len(labels)} pictures", flush=True)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    part = args.out.with_suffix(".part")
-    part.write_text(json.dumps(labels), encoding="utf-8")
+    save(labels, part)
     os.replace(part, args.out)
     print(f"{args.out}: {sum(map(len, labels.values()))} boxes in {len(labels)} pictures")
 

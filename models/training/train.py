@@ -50,6 +50,7 @@ def parse_args(arguments=None):
     parser.add_argument("--cutouts", type=Path, help="rendered cut-outs (synth/cutouts.py) to lay on pictures")
     parser.add_argument("--copy-machines", action="store_true", help="also lay real machines on other pictures")
     parser.add_argument("--drawn", type=float, default=0.12, help="share of drawn grounds where there are cut-outs")
+    parser.add_argument("--paste", type=float, default=1.0, help="factor on how often things are laid on pictures")
     parser.add_argument("--steps", type=int, help="stop after so many steps instead")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=384)
@@ -123,7 +124,7 @@ class Trainer:
                 self.samples, self.weights, args.width, args.height,
                 length=share * 50, mosaic=mosaic,
                 seed=(args.random_seed * 1_000_003 + self.step) * self.processes + self.rank,
-                cutouts=self.cutouts, drawn=args.drawn if args.cutouts else 0.0,
+                cutouts=self.cutouts, drawn=args.drawn if args.cutouts else 0.0, paste_share=args.paste,
             )
             yield from DataLoader(canvases, share, collate_fn=collate)
 

@@ -46,11 +46,11 @@ class Canvas:
 class CanvasSet(Dataset):
     """Endless random canvases over `samples`; item i depends on (seed, i) only."""
 
-    def __init__(self, samples, weights, width, height, length, seed, mosaic=0.5, cutouts=None, drawn=0.0):
+    def __init__(self, samples, weights, width, height, length, seed, mosaic=0.5, cutouts=None, drawn=0.0, paste_share=1.0):
         self.samples, self.weights = samples, weights
         self.width, self.height = width, height
         self.length, self.seed, self.mosaic = length, seed, mosaic
-        self.cutouts, self.drawn = cutouts or Cutouts([]), drawn
+        self.cutouts, self.drawn, self.paste_share = cutouts or Cutouts([]), drawn, paste_share
 
     def __len__(self):
         return self.length
@@ -66,7 +66,7 @@ class CanvasSet(Dataset):
         if self.cutouts and rng.random() < self.drawn:
             return turn(ground(len(self.samples[0].known), self.cutouts, rng), rng)
         sample = self.samples[rng.choice(len(self.samples), p=self.weights)]
-        if self.cutouts and rng.random() < (PASTE_NADIR if sample.nadir else PASTE):
+        if self.cutouts and rng.random() < self.paste_share * (PASTE_NADIR if sample.nadir else PASTE):
             metres = rng.uniform(0.07, 0.12) if sample.nadir else np.exp(rng.uniform(np.log(0.03), np.log(0.2)))
             sample = paste(sample, self.cutouts, rng, int(rng.integers(1, 5)), float(metres), sample.nadir)
         return turn(sample, rng)

@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
-from .network import YoloxNano
+from .network import YoloxNano, anchor_points
 
 OPSET = 17
 TOLERANCE = 1e-3  # largest difference allowed between PyTorch and ONNX Runtime, raw outputs
@@ -51,3 +52,81 @@ def largest_difference(network: YoloxNano, path: Path, inputs: list[np.ndarray])
         worst = max(worst, float(np.abs(ours - theirs).max()))
     network.probabilities = False
     return worst
+
+
+def keep_classes(network: YoloxNano, names: list[str], kept: list[str]) -> YoloxNano:
+    """The same network with the class channels of `kept` only, in the order of `names`."""
+    rows = [row for row, name in enumerate(names) if name in kept]
+    smaller = YoloxNano(len(rows))
+    state = network.state_dict()
+    for key, value in state.items():
+        if "class_logits" in key:
+            state[key] = value[rows]
+    smaller.load_state_dict(state)
+    return smaller.eval()
+
+
+def add_nms(source: Path, target: Path, width: int, height: int, *, floor: float, iou: float, most: int) -> None:
+    """Writes a model that ends in `detections` [1, most, 6]: x1 y1 x2 y2 in input pixels, score, class.
+
+    What the product does after the network as ONNX operators (NonMaxSuppression of opset 11), for programs that
+    want boxes: best class of each point, suppression within a class, best first, zeros at the end.
+    """
+    model = onnx.load(str(source))
+    graph = model.graph
+    points = anchor_points(height, width).numpy()
+    tensors = {
+        "nms_grid": points[None, :, :2], "nms_stride": points[None, :, 2:],
+        "nms_iou": np.float32([iou]), "nms_floor": np.float32([floor]), "nms_most": np.int64([most]),
+        "nms_half": np.float32(0.5), "nms_split": np.int64([2, 2, 1, points_classes(graph)]),
+        "nms_column": np.int64([2]),
+        "nms_pads": np.int64([0, 0, most, 0]), "nms_zero": np.float32(0), "nms_shape": np.int64([1, most, 6]),
+        "nms_front": np.int64([0]), "nms_axis1": np.int64([1]),
+    }
+    graph.initializer.extend(numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in tensors.items())
+    node = helper.make_node
+    graph.node.extend([
+        node("Split", ["output", "nms_split"], ["nms_xy", "nms_wh", "nms_object", "nms_classes"], axis=2),
+        node("Add", ["nms_xy", "nms_grid"], ["nms_cells"]),
+        node("Mul", ["nms_cells", "nms_stride"], ["nms_centre"]),
+        node("Exp", ["nms_wh"], ["nms_grown"]),
+        node("Mul", ["nms_grown", "nms_stride"], ["nms_size"]),
+        node("Mul", ["nms_size", "nms_half"], ["nms_reach"]),
+        node("Sub", ["nms_centre", "nms_reach"], ["nms_low"]),
+        node("Add", ["nms_centre", "nms_reach"], ["nms_high"]),
+        node("Concat", ["nms_low", "nms_high"], ["nms_boxes"], axis=2),
+        node("Mul", ["nms_object", "nms_classes"], ["nms_scores"]),
+        # Each point keeps its best class only.
+        node("ReduceMax", ["nms_scores"], ["nms_best"], axes=[2], keepdims=1),
+        node("Equal", ["nms_scores", "nms_best"], ["nms_is_best"]),
+        node("Cast", ["nms_is_best"], ["nms_mask"], to=TensorProto.FLOAT),
+        node("Mul", ["nms_scores", "nms_mask"], ["nms_alone"]),
+        node("Transpose", ["nms_alone"], ["nms_by_class"], perm=[0, 2, 1]),
+        node("NonMaxSuppression", ["nms_boxes", "nms_by_class", "nms_most", "nms_iou", "nms_floor"], ["nms_kept"]),
+        node("Gather", ["nms_kept", "nms_axis1"], ["nms_class_column"], axis=1),
+        node("Gather", ["nms_kept", "nms_column"], ["nms_point_column"], axis=1),
+        node("Squeeze", ["nms_point_column", "nms_axis1"], ["nms_point"]),
+        node("Squeeze", ["nms_boxes", "nms_front"], ["nms_boxes_flat"]),
+        node("Gather", ["nms_boxes_flat", "nms_point"], ["nms_kept_boxes"], axis=0),
+        node("Squeeze", ["nms_best", "nms_front"], ["nms_best_flat"]),
+        node("Gather", ["nms_best_flat", "nms_point"], ["nms_kept_scores"], axis=0),
+        node("Cast", ["nms_class_column"], ["nms_kept_classes"], to=TensorProto.FLOAT),
+        node("Concat", ["nms_kept_boxes", "nms_kept_scores", "nms_kept_classes"], ["nms_rows"], axis=1),
+        # Zeros after the last one, so that the best `most` can be taken and the shape is fixed.
+        node("Pad", ["nms_rows", "nms_pads", "nms_zero"], ["nms_padded"]),
+        node("Gather", ["nms_padded", "nms_score_index"], ["nms_score_column"], axis=1),
+        node("Squeeze", ["nms_score_column", "nms_axis1"], ["nms_score_flat"]),
+        node("TopK", ["nms_score_flat", "nms_most"], ["nms_top_scores", "nms_top"], axis=0),
+        node("Gather", ["nms_padded", "nms_top"], ["nms_ordered"], axis=0),
+        node("Reshape", ["nms_ordered", "nms_shape"], ["detections"]),
+    ])
+    graph.initializer.append(numpy_helper.from_array(np.int64([4]), "nms_score_index"))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("detections", TensorProto.FLOAT, [1, most, 6]))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(target))
+
+
+def points_classes(graph) -> int:
+    """Number of classes, from the output's shape."""
+    return graph.output[0].type.tensor_type.shape.dim[2].dim_value - 5

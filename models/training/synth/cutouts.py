@@ -34,7 +34,7 @@ MODELS = {
     "tarpaulin": site.tarpaulin, "awning": site.awning, "colour_steel_shed": site.colour_steel_shed,
     "umbrella": site.umbrella, "vendor_stall": site.vendor_stall,
 }
-# How many of 36 models are of each class: most of what stands on streets and sites.
+# How many of 35 models are of each class: most of what stands on streets and sites.
 SHARES = {"car": 6, "truck": 3, "bus": 2, "dump_truck": 3, "excavator": 3, "loader_dozer": 2}
 ORDER = [name for name in MODELS for _ in range(SHARES.get(name, 1))]
 
