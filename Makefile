@@ -39,8 +39,19 @@ train-smoke: setup ## a tiny training run, from data to `lintel detect`; PyTorch
 
 ci: lint test doc configs ## what .ci/run runs
 
-bench: setup ## criterion benches
+bench: build ## whole pipeline on recorded footage: CPU by stage, memory, latencies; CAMERAS=32 SECONDS=60
+	@scripts/footage.sh
+	target/release/lintel bench --cameras $(or $(CAMERAS),32) --seconds $(or $(SECONDS),60) \
+		--footage .cache/footage/quiet.mp4 .cache/footage/busy.mp4 $(BENCH)
+
+bench-parts: setup ## criterion benches of the parts
 	cargo bench --workspace
+
+bench-peers: build ## beside ffmpeg, OpenCV in Python and rtspsrc, on the same footage; PEERS="--seconds 20"
+	@scripts/bench-peers.sh $(PEERS)
+
+soak: build ## MINUTES=60 with CAMERAS=32 that start anew at random: memory, threads, reconnects
+	@scripts/soak.sh
 
 scenes: ## generated weeks of a fixed camera with planted changes and their truth, into .cache/scenes
 	@tools/scenes/make.sh

@@ -3,6 +3,7 @@
 mod support;
 
 mod architecture;
+mod bench;
 mod config;
 mod decode;
 mod detect;

@@ -35,7 +35,8 @@ impl Events {
             host: "127.0.0.1".to_owned(),
             port,
             tls: None,
-            client_id: "lintel-bench".to_owned(),
+            // Not that of the node, which is lintel-bench: two clients with one id throw each other out.
+            client_id: "lintel-bench-platform".to_owned(),
             username: None,
             password: None,
             topic_prefix: "lintel".to_owned(),
