@@ -35,7 +35,8 @@ const TELL: Duration = Duration::from_secs(5);
 ///
 /// Starts the test RTSP server, a broker and `lintel run` with a config of its own making, each as a process, so that
 /// the figures of the node are the node's. Cameras take the footage in turn and are out of step with each other. A
-/// camera has one rule, vehicles that stand in a corner for 20 s, so events, stills and clips are part of the work.
+/// camera has one rule, vehicles that stand in a corner, and now and then one of them has stood there for long enough, so
+/// events, stills and clips are part of the work.
 /// Prints a table; processor time is told in cores (1.0: one core all the time). Progress goes to standard error.
 ///
 /// Example: lintel bench --cameras 32 --footage street.mp4 --seconds 60 --json bench.json
@@ -63,6 +64,9 @@ pub struct Args {
     /// Of each camera, as in the config.
     #[arg(long, value_name = "TIME", default_value = "4s")]
     interval: String,
+    /// How often a camera has something to tell. It is two events, with stills and clips, with the clip of the tests.
+    #[arg(long, value_name = "S", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..))]
+    event_every: u64,
     /// Any other setting, as in the config: --set 'detect.workers = 2'; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -113,7 +117,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             lintel: &tools.join("lintel"),
             tools: &tools,
             work: &work,
-            cameras,
+            dwells_s: &dwells_s(cameras, &args),
             footage: &args.footage,
             model: &args.model,
             interval: &args.interval,
@@ -148,6 +152,24 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     println!("{}", report.table());
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long vehicles have to stand, by camera: such that while it is measured one camera after the other has its events,
+/// and the others none. In a soak all have them, and again after they started anew.
+fn dwells_s(cameras: u32, args: &Args) -> Vec<u64> {
+    const NEVER_S: u64 = 24 * 3600;
+    /// From a camera's first picture until all others are there too, about.
+    const BEGIN_S: u64 = 10;
+    let cameras = cameras as usize;
+    if args.soak.is_some() {
+        return vec![20; cameras];
+    }
+    let mut dwells = vec![NEVER_S; cameras];
+    let tellers = usize::try_from(args.seconds / args.event_every).unwrap_or(cameras).clamp(1, cameras);
+    for n in 0..tellers {
+        dwells[n * cameras / tellers] = BEGIN_S + args.warm_up + args.seconds * n as u64 / tellers as u64;
+    }
+    dwells
 }
 
 fn soak(mut site: Site, cameras: u32, csv: &Path, args: &Args, stop: &Shutdown) -> anyhow::Result<ExitCode> {

@@ -18,10 +18,11 @@ pub(super) struct Plan<'a> {
     /// Folder of the test servers.
     pub tools: &'a Path,
     pub work: &'a Path,
-    pub cameras: u32,
     pub footage: &'a [std::path::PathBuf],
     pub model: &'a Path,
     pub interval: &'a str,
+    /// How long a vehicle stands in the corner of each camera until it is an event, in seconds.
+    pub dwells_s: &'a [u64],
     pub settings: &'a [String],
 }
 
@@ -65,7 +66,7 @@ impl Site {
         let address = |port: u16| format!("127.0.0.1:{port}");
         let mut arguments: Vec<String> =
             ["--packed", "--control", "--listen", &address(rtsp_port)].map(str::to_owned).to_vec();
-        for n in 0..plan.cameras as usize {
+        for n in 0..plan.dwells_s.len() {
             let footage = &plan.footage[n % plan.footage.len()];
             arguments.extend(["--stream".to_owned(), format!("{}={}", camera(n), footage.display())]);
         }
@@ -134,20 +135,17 @@ fn config(plan: &Plan<'_>, rtsp_port: u16, broker_port: u16, http_port: u16) -> 
         listen = "127.0.0.1:{http_port}"
         [camera_defaults]
         interval = {interval:?}
-        [[rule]]
-        class = "motor_vehicle_parking"
-        zones = ["corner"]
-        dwell = "20s"
         "#,
         interval = plan.interval
     );
     let mut config: Table = text.parse().context("the bench's own config")?;
-    let each = (0..plan.cameras as usize).map(|n| {
+    let each = plan.dwells_s.iter().enumerate().map(|(n, dwell_s)| {
         let text = format!(
             r#"
             id = "{0}"
             url = "rtsp://127.0.0.1:{rtsp_port}/{0}"
             zone = [{{ id = "corner", polygon = [[0.82, 0.07], [1.0, 0.05], [1.0, 0.19], [0.84, 0.19]] }}]
+            rule = [{{ class = "motor_vehicle_parking", zones = ["corner"], dwell = "{dwell_s}s" }}]
             "#,
             camera(n)
         );
