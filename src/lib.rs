@@ -16,6 +16,7 @@ pub mod ring;
 pub mod decode;
 pub mod detect;
 pub mod track;
+pub mod change;
 pub mod geo;
 pub mod rules;
 pub mod evidence;

@@ -1,0 +1,40 @@
+//! What came and stayed: a fixed camera's picture against how the place has looked.
+//!
+//! Takes: pictures of one camera with their time of day and the boxes of what moves. Gives: [`Look`]: the lasting
+//! [`ChangeRegion`]s, and whether the camera still looks where it did ([`View`]).
+//! When full: a camera holds at most 64 regions; more is a scene that nobody can judge, counted in `Look::crowded`.
+//! On failure: a picture of another size begins the reference anew; one that shows nothing (fog, snow, smear, cover)
+//! is left out of the vote, and says so.
+//! Not here: clocks, IO, threads, zones, dwell times: rules decide what a region means. Pure: the same pictures give
+//! the same regions, also across a restart from [`Watcher::to_bytes`].
+//!
+//! How it decides, from a pixel to a region:
+//!
+//! 1. The picture is reduced to about 480 columns; a *cell* is 2 x 2 of these pixels.
+//! 2. Structure, not brightness: gradients divided by the local mean gradient, so that gain, gamma, haze and shade
+//!    cancel. Colour is judged along green to magenta, on which daylight and shadow move least (Finlayson et al.,
+//!    "On the removal of shadows from images", 2006), and with more patience along blue to yellow.
+//! 3. A *bank* of references per light: eight times of day, and infrared night. A cell has changed when it differs
+//!    from the bank of the hour and from the neighbouring one by more than it usually does in that light.
+//! 4. Two rates: banks learn over days; a cell's vote rises and falls within a few looks (the idea of dual backgrounds,
+//!    Porikli et al., 2007). Cells behind moving things, and whole bands that haze or snow hides, do not vote.
+//! 5. Cells that agree are a region. It is frozen out of the banks until it is gone again or is accepted. By day it
+//!    must be seen in every light; an infrared look that never showed it does not count against it.
+
+mod bank;
+mod bytes;
+mod outline;
+mod region;
+mod register;
+mod small;
+mod structure;
+mod vote;
+mod watcher;
+
+pub use bytes::StateError;
+pub use region::{ChangeRegion, Seen};
+pub use small::Workbench;
+pub use watcher::{Look, Settings, Shot, View, Watcher};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The outline of a set of cells as a polygon.
+
+use crate::base::Point;
+
+/// Corners that an outline has at most.
+const MAX_CORNERS: usize = 64;
+
+/// The outer outline of the largest connected part of `mask`, simplified, 0 to 1; empty where there is none.
+pub(super) fn outline(mask: &[bool], columns: usize, rows: usize) -> Vec<Point> {
+    let path = follow(mask, columns, rows);
+    let mut allowed = 0.75;
+    let mut corners = simplify(&path, allowed);
+    while corners.len() > MAX_CORNERS {
+        allowed *= 1.5;
+        corners = simplify(&path, allowed);
+    }
+    corners
+        .into_iter()
+        .map(|(x, y)| Point { x: x as f32 / columns as f32, y: y as f32 / rows as f32 })
+        .collect()
+}
+
+type Corner = (i32, i32);
+
+/// Walks along the edges of cells with the set on the right hand; the longest walk is the largest part's.
+fn follow(mask: &[bool], columns: usize, rows: usize) -> Vec<Corner> {
+    let inside = |x: i32, y: i32| {
+        x >= 0 && y >= 0 && x < columns as i32 && y < rows as i32 && mask[y as usize * columns + x as usize]
+    };
+    let mut done = vec![false; mask.len()];
+    let (mut best, mut best_area) = (Vec::new(), 0i64);
+    for start in 0..mask.len() {
+        let (x, y) = ((start % columns) as i32, (start / columns) as i32);
+        if !mask[start] || inside(x, y - 1) || done[start] {
+            continue;
+        }
+        // Along the upper edge of the cell, to the right.
+        let (mut at, mut way) = ((x, y), (1, 0));
+        let mut path = Vec::new();
+        let mut area = 0i64;
+        for _ in 0..mask.len() * 4 {
+            path.push(at);
+            let next = (at.0 + way.0, at.1 + way.1);
+            area += i64::from(at.0) * i64::from(next.1) - i64::from(next.0) * i64::from(at.1);
+            if way == (1, 0) {
+                done[at.1 as usize * columns + at.0 as usize] = true;
+            }
+            at = next;
+            if at == (x, y) {
+                break;
+            }
+            // The cells ahead to the left and to the right of the corner.
+            let (left, right) = ahead(at, way);
+            way = if inside(left.0, left.1) {
+                (way.1, -way.0)
+            } else if inside(right.0, right.1) {
+                way
+            } else {
+                (-way.1, way.0)
+            };
+        }
+        if area.abs() > best_area {
+            (best, best_area) = (path, area.abs());
+        }
+    }
+    best
+}
+
+fn ahead(at: Corner, way: (i32, i32)) -> (Corner, Corner) {
+    match way {
+        (1, 0) => ((at.0, at.1 - 1), (at.0, at.1)),
+        (0, 1) => ((at.0, at.1), (at.0 - 1, at.1)),
+        (-1, 0) => ((at.0 - 1, at.1), (at.0 - 1, at.1 - 1)),
+        _ => ((at.0 - 1, at.1 - 1), (at.0, at.1 - 1)),
+    }
+}
+
+/// Douglas and Peucker (1973) on a closed path.
+fn simplify(path: &[Corner], allowed: f32) -> Vec<Corner> {
+    if path.len() < 4 {
+        return path.to_vec();
+    }
+    let apart = |a: Corner, b: Corner| (a.0 - b.0).pow(2) + (a.1 - b.1).pow(2);
+    let far = (0..path.len()).max_by_key(|i| apart(path[0], path[*i])).unwrap_or(0);
+    let mut keep = vec![false; path.len()];
+    (keep[0], keep[far]) = (true, true);
+    let mut work = vec![(0, far), (far, path.len())];
+    while let Some((from, to)) = work.pop() {
+        let (a, b) = (path[from], path[to % path.len()]);
+        let length = ((b.0 - a.0) as f32).hypot((b.1 - a.1) as f32).max(1e-6);
+        let off = |p: Corner| {
+            ((b.0 - a.0) as f32 * (p.1 - a.1) as f32 - (b.1 - a.1) as f32 * (p.0 - a.0) as f32).abs() / length
+        };
+        let worst = (from + 1..to).max_by(|p, q| off(path[*p]).total_cmp(&off(path[*q])));
+        if let Some(i) = worst.filter(|i| off(path[*i]) > allowed) {
+            keep[i] = true;
+            work.extend([(from, i), (i, to)]);
+        }
+    }
+    path.iter().zip(keep).filter_map(|(p, kept)| kept.then_some(*p)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(rows: &[&str]) -> Vec<(f32, f32)> {
+        let (w, h) = (rows[0].len(), rows.len());
+        let mask: Vec<bool> = rows.iter().flat_map(|r| r.bytes().map(|c| c == b'#')).collect();
+        outline(&mask, w, h).iter().map(|p| (p.x * w as f32, p.y * h as f32)).collect()
+    }
+
+    #[test]
+    fn a_box_has_four_corners_and_the_larger_part_counts() {
+        let corners = drawn(&["#.......", "...####.", "...####.", "...####.", "........"]);
+        assert_eq!(corners, [(3.0, 1.0), (7.0, 1.0), (7.0, 4.0), (3.0, 4.0)]);
+    }
+
+    #[test]
+    fn parts_that_touch_by_a_corner_and_rims_do_not_trap_the_walk() {
+        assert_eq!(drawn(&["####....", "####....", "....####", "....####"]).len(), 8);
+        assert_eq!(drawn(&["####", "####"]), [(0.0, 0.0), (4.0, 0.0), (4.0, 2.0), (0.0, 2.0)]);
+        assert!(drawn(&["....", "...."]).is_empty());
+    }
+}

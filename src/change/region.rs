@@ -1,0 +1,246 @@
+//! What stays different: found among the votes, followed, measured, gone again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::bank::INFRARED;
+use super::outline::outline;
+use super::vote::Verdict;
+use crate::base::{Point, Rect, WallTime};
+
+/// Regions that a camera holds at a time.
+pub(super) const MAX_REGIONS: usize = 64;
+/// Votes at which a cell counts as changed, and at which a cell of a region no longer does.
+pub(super) const ON: u8 = 192;
+const OFF: u8 = 64;
+/// Share of a region's cells that make it seen, and at most so many that make it absent.
+const SEEN_SHARE: f32 = 0.4;
+const ABSENT_SHARE: f32 = 0.2;
+/// With fewer of its cells to be judged, a look says nothing of a region.
+const TOLD_SHARE: f32 = 0.35;
+/// Clearly absent so many looks in a row before it is gone, and for a sixteenth of its age up to this.
+const ABSENT_LOOKS: u32 = 3;
+const ABSENT_AT_MOST: Duration = Duration::from_secs(2 * 3600);
+/// A region that is larger by this than when it was last noted has grown.
+const GROWN: f32 = 1.15;
+const MAX_STEPS: usize = 12;
+
+/// Does a look show it?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    Yes,
+    /// Clearly not there.
+    No,
+    /// Hidden by something that moves, by weather, or not to be told in this light.
+    Unknown,
+}
+
+/// A part of the picture that has looked different for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeRegion {
+    /// The same as long as it lasts; never used again by this camera.
+    pub id: u32,
+    pub outline: Vec<Point>,
+    pub rect: Rect,
+    /// Share of the picture within the outline, 0 to 1.
+    pub share: f32,
+    pub first_seen: WallTime,
+    /// The last look that showed it.
+    pub last_confirmed: WallTime,
+    pub seen: Seen,
+    /// In how many different lights it was seen: times of day, infrared.
+    pub lights: u32,
+    /// When it had grown, and to which share of the picture; the first entry is its beginning.
+    pub growth: Vec<(WallTime, f32)>,
+    /// 0 to 1: how much green was lost (1: leaves became bare earth or stone).
+    pub bared: f32,
+    /// Brightness now by brightness before, against the rest of the picture; 1 is as ever.
+    pub brighter: f32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Region {
+    pub(super) id: u32,
+    /// Sorted.
+    pub(super) cells: Vec<u32>,
+    pub(super) first_seen: WallTime,
+    pub(super) last_confirmed: WallTime,
+    pub(super) seen: Seen,
+    /// One bit a bank.
+    pub(super) lights: u16,
+    pub(super) absent_looks: u32,
+    pub(super) absent_since: Option<WallTime>,
+    pub(super) growth: Vec<(WallTime, f32)>,
+    pub(super) bared: f32,
+    pub(super) brighter: f32,
+}
+
+impl Region {
+    pub(super) fn was_seen_in(&self, bank: usize) -> bool {
+        self.lights & (1 << bank) != 0
+    }
+
+    /// Judges one look. Gives false when it is gone for good.
+    pub(super) fn judge(&mut self, at: WallTime, bank: usize, verdicts: &[Verdict]) -> bool {
+        let (mut told, mut changed) = (0usize, 0usize);
+        for i in &self.cells {
+            told += usize::from(verdicts[*i as usize] != Verdict::Unknown);
+            changed += usize::from(verdicts[*i as usize] == Verdict::Changed);
+        }
+        let share = changed as f32 / told.max(1) as f32;
+        self.seen = if (told as f32) < TOLD_SHARE * self.cells.len() as f32 {
+            Seen::Unknown
+        } else if share >= SEEN_SHARE {
+            Seen::Yes
+        } else if share <= ABSENT_SHARE && (bank != INFRARED || self.was_seen_in(bank)) {
+            Seen::No
+        } else {
+            Seen::Unknown
+        };
+        match self.seen {
+            Seen::Yes => {
+                self.last_confirmed = at;
+                self.lights |= 1 << bank;
+                (self.absent_looks, self.absent_since) = (0, None);
+            }
+            Seen::No => {
+                self.absent_looks += 1;
+                self.absent_since.get_or_insert(at);
+            }
+            Seen::Unknown => {}
+        }
+        let age = self.last_confirmed.since(self.first_seen);
+        let patience = (age / 16).min(ABSENT_AT_MOST);
+        let long = self.absent_since.is_some_and(|since| at.since(since) >= patience);
+        self.absent_looks < ABSENT_LOOKS || !long
+    }
+
+    /// Takes over the cells that are its own now; notes growth.
+    pub(super) fn reshape(&mut self, at: WallTime, mut cells: Vec<u32>, all: usize) {
+        cells.sort_unstable();
+        cells.dedup();
+        self.cells = cells;
+        let share = self.cells.len() as f32 / all as f32;
+        let before = self.growth.last().map_or(0.0, |g| g.1);
+        if share > before * GROWN {
+            if self.growth.len() == MAX_STEPS {
+                self.growth.remove(1);
+            }
+            self.growth.push((at, share));
+        }
+    }
+
+    /// As others see it.
+    pub(super) fn told(&self, columns: usize, rows: usize) -> ChangeRegion {
+        let shape = shape(&self.cells, columns, rows);
+        let outline = outline(&shape, columns, rows);
+        let edge = |pick: fn(&Point) -> f32, start: f32, join: fn(f32, f32) -> f32| {
+            outline.iter().map(pick).fold(start, join)
+        };
+        let rect = Rect::new(
+            edge(|p| p.x, 1.0, f32::min),
+            edge(|p| p.y, 1.0, f32::min),
+            edge(|p| p.x, 0.0, f32::max),
+            edge(|p| p.y, 0.0, f32::max),
+        );
+        ChangeRegion {
+            id: self.id,
+            outline,
+            rect,
+            share: shape.iter().filter(|s| **s).count() as f32 / shape.len() as f32,
+            first_seen: self.first_seen,
+            last_confirmed: self.last_confirmed,
+            seen: self.seen,
+            lights: self.lights.count_ones(),
+            growth: self.growth.clone(),
+            bared: self.bared,
+            brighter: self.brighter,
+        }
+    }
+}
+
+/// The cells with their holes filled, less the rim by which comparing in windows makes a thing too large.
+fn shape(cells: &[u32], columns: usize, rows: usize) -> Vec<bool> {
+    let mut mask = vec![false; columns * rows];
+    cells.iter().for_each(|i| mask[*i as usize] = true);
+    // What cannot be reached from outside is inside.
+    let mut outside = vec![false; mask.len()];
+    let rim = (0..mask.len()).filter(|i| {
+        let (x, y) = (i % columns, i / columns);
+        x == 0 || y == 0 || x == columns - 1 || y == rows - 1
+    });
+    let mut work: Vec<usize> = rim.filter(|i| !mask[*i]).collect();
+    work.iter().for_each(|i| outside[*i] = true);
+    while let Some(i) = work.pop() {
+        let (x, y) = (i % columns, i / columns);
+        let beside = [
+            (x > 0).then(|| i - 1),
+            (x + 1 < columns).then(|| i + 1),
+            (y > 0).then(|| i - columns),
+            (y + 1 < rows).then(|| i + columns),
+        ];
+        for j in beside.into_iter().flatten() {
+            if !mask[j] && !outside[j] {
+                outside[j] = true;
+                work.push(j);
+            }
+        }
+    }
+    let full: Vec<bool> = outside.iter().map(|o| !o).collect();
+    let eroded: Vec<bool> = (0..full.len())
+        .map(|i| {
+            let (x, y) = (i % columns, i / columns);
+            full[i]
+                && (x == 0 || full[i - 1])
+                && (x + 1 == columns || full[i + 1])
+                && (y == 0 || full[i - columns])
+                && (y + 1 == rows || full[i + columns])
+        })
+        .collect();
+    let left = eroded.iter().filter(|e| **e).count();
+    if left * 3 >= cells.len() { eroded } else { full }
+}
+
+/// Connected sets of cells with enough votes that belong to no region; cells up to two apart are connected. `owner` is
+/// the region of each cell, or 0. Gives the cells of each set and the region that it touches most, if any.
+pub(super) fn find(votes: &[u8], owner: &[u32], columns: usize, rows: usize) -> Vec<(Vec<u32>, Option<u32>)> {
+    let mut seen = vec![false; votes.len()];
+    let mut out = Vec::new();
+    let mut work = VecDeque::new();
+    for start in 0..votes.len() {
+        if votes[start] < ON || owner[start] != 0 || seen[start] {
+            continue;
+        }
+        seen[start] = true;
+        work.push_back(start);
+        let (mut cells, mut touched): (Vec<u32>, Vec<(u32, usize)>) = (Vec::new(), Vec::new());
+        while let Some(i) = work.pop_front() {
+            cells.push(i as u32);
+            let (x, y) = (i % columns, i / columns);
+            for v in y.saturating_sub(2)..(y + 3).min(rows) {
+                for u in x.saturating_sub(2)..(x + 3).min(columns) {
+                    let j = v * columns + u;
+                    if owner[j] != 0 && u.abs_diff(x) <= 1 && v.abs_diff(y) <= 1 {
+                        match touched.iter_mut().find(|t| t.0 == owner[j]) {
+                            Some(t) => t.1 += 1,
+                            None => touched.push((owner[j], 1)),
+                        }
+                    } else if votes[j] >= ON && owner[j] == 0 && !seen[j] {
+                        seen[j] = true;
+                        work.push_back(j);
+                    }
+                }
+            }
+        }
+        out.push((cells, touched.into_iter().max_by_key(|t| t.1).map(|t| t.0)));
+    }
+    out
+}
+
+/// Cells of a region that still count.
+pub(super) fn still(cells: &[u32], votes: &[u8]) -> Vec<u32> {
+    cells.iter().copied().filter(|i| votes[*i as usize] >= OFF).collect()
+}

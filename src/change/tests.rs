@@ -1,0 +1,232 @@
+use std::time::Duration;
+
+use super::watcher::Shot;
+use super::*;
+use crate::base::{Rect, WallTime};
+
+const SIZE: (u32, u32) = (200, 120);
+const HOUR: Duration = Duration::from_secs(3600);
+const SETTINGS: Settings = Settings { learn: HOUR, min_share: 0.0005 };
+
+/// A picture of blocks and stripes, with what is done to it.
+#[derive(Clone, Copy)]
+struct Scene {
+    gain: f32,
+    offset: (i32, i32),
+    grey: bool,
+    thing: Option<(u32, u32, u32, u32)>,
+    haze: f32,
+    noise: u32,
+}
+
+const PLAIN: Scene = Scene { gain: 1.0, offset: (0, 0), grey: false, thing: None, haze: 0.0, noise: 0 };
+
+fn hash(mut v: u32) -> u32 {
+    v = (v ^ (v >> 16)).wrapping_mul(0x045d_9f3b);
+    v = (v ^ (v >> 16)).wrapping_mul(0x045d_9f3b);
+    v ^ (v >> 16)
+}
+
+fn picture(scene: &Scene) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity((SIZE.0 * SIZE.1 * 3) as usize);
+    for y in 0..SIZE.1 as i32 {
+        for x in 0..SIZE.0 as i32 {
+            let (u, v) = (x - scene.offset.0 + 4096, y - scene.offset.1 + 4096);
+            let block = hash(((u / 13) * 7919 + v / 9) as u32);
+            let base = 60.0 + (block % 100) as f32 + (hash((u / 3 * 131 + v / 3) as u32) % 12) as f32;
+            let mut colour = [base, base + 10.0, base * 0.8];
+            if let Some((x0, y0, x1, y1)) = scene.thing
+                && (x0 as i32..x1 as i32).contains(&x)
+                && (y0 as i32..y1 as i32).contains(&y)
+            {
+                let rib = if x % 6 < 2 { 30.0 } else { 0.0 };
+                colour = [70.0 + rib, 90.0 + rib, 190.0];
+            }
+            let noise = (hash((x * 7 + y * 13) as u32 ^ hash(scene.noise)) % 9) as f32 - 4.0;
+            if scene.grey {
+                colour = [colour[1]; 3];
+            }
+            rgb.extend(
+                colour.map(|c| ((c * scene.gain) * (1.0 - scene.haze) + 170.0 * scene.haze + noise) as u8),
+            );
+        }
+    }
+    rgb
+}
+
+/// A watcher that looks every ten minutes from midnight on.
+struct Mast {
+    watcher: Watcher,
+    bench: Workbench,
+    looks: u64,
+}
+
+impl Mast {
+    fn new() -> Self {
+        Self { watcher: Watcher::new(SETTINGS), bench: Workbench::default(), looks: 0 }
+    }
+
+    fn see_covered(&mut self, scene: Scene, moving: &[Rect]) -> Look {
+        self.looks += 1;
+        let minutes = self.looks * 10;
+        let scene = Scene { noise: self.looks as u32, ..scene };
+        let rgb = picture(&scene);
+        let shot = Shot {
+            rgb: &rgb,
+            width: SIZE.0,
+            height: SIZE.1,
+            at: WallTime(0) + Duration::from_secs(minutes * 60),
+            hour: (9.0 + minutes as f32 / 60.0) % 24.0,
+            moving,
+        };
+        self.watcher.look(&mut self.bench, &shot)
+    }
+
+    fn see(&mut self, scene: Scene) -> Look {
+        self.see_covered(scene, &[])
+    }
+
+    fn times(&mut self, n: usize, scene: Scene) -> Look {
+        (1..n).for_each(|_| drop(self.see(scene)));
+        self.see(scene)
+    }
+
+    fn learnt() -> Self {
+        let mut mast = Self::new();
+        let look = mast.times(14, PLAIN);
+        assert!(look.judged && look.regions.is_empty(), "{look:?}");
+        mast
+    }
+}
+
+const SHED: Scene = Scene { thing: Some((70, 40, 102, 62)), ..PLAIN };
+
+#[test]
+fn a_thing_that_comes_and_stays_is_one_region_where_it_stands_and_its_end_is_seen() {
+    let mut mast = Mast::learnt();
+    assert!(mast.times(2, SHED).regions.is_empty(), "two looks are not enough");
+    let look = mast.times(2, SHED);
+    let [region] = &look.regions[..] else { panic!("{look:?}") };
+    let truth = Rect::new(70.0 / 200.0, 40.0 / 120.0, 102.0 / 200.0, 62.0 / 120.0);
+    assert!(region.rect.iou(&truth) > 0.6, "{:?} for {truth:?}", region.rect);
+    assert_eq!(region.seen, Seen::Yes);
+    assert_eq!(region.first_seen, WallTime(0) + Duration::from_secs(15 * 600));
+    let look = mast.times(5, PLAIN);
+    assert!(look.regions.is_empty(), "{look:?}");
+}
+
+#[test]
+fn light_shake_and_a_passer_by_are_no_change() {
+    let mut mast = Mast::learnt();
+    for (i, gain) in [0.7, 0.5, 1.1, 1.2, 0.8, 0.6, 1.0, 0.9].into_iter().enumerate() {
+        let offset = [(0, 0), (1, -1), (-2, 1), (1, 2)][i % 4];
+        let look = mast.see(Scene { gain, offset, ..PLAIN });
+        assert!(look.regions.is_empty() && look.judged, "gain {gain}: {look:?}");
+        assert!(matches!(look.view, View::Steady { .. }), "{:?}", look.view);
+    }
+    // What moves is masked, however long it goes on.
+    let box_of = Rect::new(0.33, 0.3, 0.57, 0.6);
+    (0..6).for_each(|_| assert!(mast.see_covered(SHED, &[box_of]).regions.is_empty()));
+}
+
+#[test]
+fn haze_and_a_spoilt_picture_hide_and_do_not_change() {
+    let mut mast = Mast::learnt();
+    mast.times(4, SHED);
+    let look = mast.times(6, Scene { haze: 0.97, ..SHED });
+    assert_eq!(look.regions.len(), 1, "hidden is not gone: {look:?}");
+    assert_ne!(look.regions[0].seen, Seen::No);
+    let look = mast.times(3, SHED);
+    assert_eq!((look.regions.len(), look.regions[0].seen), (1, Seen::Yes));
+    assert_eq!(look.regions[0].id, 1);
+}
+
+#[test]
+fn a_camera_that_was_pushed_has_moved_and_nothing_else() {
+    let mut mast = Mast::learnt();
+    mast.times(4, SHED);
+    let look = mast.times(4, Scene { offset: (25, 0), thing: None, ..PLAIN });
+    let View::Moved { dx, dy, .. } = look.view else { panic!("{:?}", look.view) };
+    assert!((dx - 25.0).abs() < 2.0 && dy.abs() < 3.0, "{dx} {dy}");
+    assert_eq!(look.regions.len(), 1, "{look:?}");
+    assert_eq!(look.regions[0].seen, Seen::Unknown);
+    assert!(!look.judged);
+    // And back again.
+    let look = mast.times(2, SHED);
+    assert!(matches!(look.view, View::Steady { .. }), "{:?}", look.view);
+    assert_eq!(look.regions.len(), 1);
+}
+
+#[test]
+fn a_covered_lens_is_lost_and_another_size_begins_anew() {
+    let mut mast = Mast::learnt();
+    let look = mast.times(4, Scene { gain: 0.0, ..PLAIN });
+    assert!(matches!(look.view, View::Lost { .. }), "{:?}", look.view);
+    let grey = vec![128; 320 * 192 * 3];
+    let shot = Shot { rgb: &grey, width: 320, height: 192, at: WallTime(0), hour: 1.0, moving: &[] };
+    let look = mast.watcher.look(&mut mast.bench, &shot);
+    assert!(look.began_anew && look.view == View::Learning, "{look:?}");
+    let tiny = Shot { rgb: &[0; 12], width: 2, height: 2, ..shot };
+    assert!(!mast.watcher.look(&mut mast.bench, &tiny).judged);
+}
+
+#[test]
+fn infrared_has_its_own_reference_and_day_is_not_judged_by_it() {
+    let night = Scene { grey: true, gain: 0.8, ..PLAIN };
+    let mut mast = Mast::new();
+    mast.times(20, night);
+    // The first days of a camera that began at night: it learns, it does not cry.
+    let look = mast.times(8, PLAIN);
+    assert!(look.regions.is_empty(), "{look:?}");
+    mast.times(4, SHED);
+    let look = mast.times(3, Scene { thing: SHED.thing, ..night });
+    assert_eq!(look.regions.len(), 1);
+    assert!(look.regions[0].lights >= 2, "seen by day and in infrared: {look:?}");
+}
+
+#[test]
+fn what_a_person_allows_is_how_the_place_looks() {
+    let mut mast = Mast::learnt();
+    mast.times(4, SHED);
+    assert_eq!(mast.watcher.accept(1), Some(()));
+    assert_eq!(mast.watcher.accept(1), None);
+    assert!(mast.times(60, SHED).regions.is_empty());
+    let more = Scene { thing: Some((140, 84, 164, 102)), ..PLAIN };
+    assert!(!mast.times(6, more).regions.is_empty(), "elsewhere it still sees");
+}
+
+#[test]
+fn a_restart_changes_nothing_and_a_damaged_file_is_refused() {
+    let mut mast = Mast::learnt();
+    mast.times(2, SHED);
+    let bytes = mast.watcher.to_bytes();
+    let again = Watcher::from_bytes(SETTINGS, &bytes).expect("whole");
+    let mut other = Mast { watcher: again, bench: Workbench::default(), looks: mast.looks };
+    for _ in 0..4 {
+        assert_eq!(mast.see(SHED), other.see(SHED));
+    }
+    assert_eq!(mast.watcher.to_bytes(), other.watcher.to_bytes());
+    assert!(matches!(Watcher::from_bytes(SETTINGS, b"old"), Err(StateError::Version)));
+    for cut in [9, 40, bytes.len() / 2, bytes.len() - 1] {
+        assert!(Watcher::from_bytes(SETTINGS, &bytes[..cut]).is_err(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_camera_stays_under_six_megabytes() {
+    let mut watcher = Watcher::new(SETTINGS);
+    let mut bench = Workbench::default();
+    let block = |i: u32| 40 + (hash(i / 3 % 1920 / 31 * 977 + i / 5760 / 29) % 120) as u8;
+    let rgb: Vec<u8> = (0..1920 * 1080 * 3).map(block).collect();
+    for n in 0..9u64 {
+        let at = WallTime(0) + HOUR * (3 * n as u32);
+        let mut rgb = rgb.clone();
+        if n < 8 {
+            rgb.iter_mut().step_by(3).for_each(|v| *v /= 2);
+        }
+        let hour = (3 * n % 24) as f32;
+        watcher.look(&mut bench, &Shot { rgb: &rgb, width: 1920, height: 1080, at, hour, moving: &[] });
+    }
+    assert!(watcher.banks.iter().all(Option::is_some));
+    assert!(watcher.bytes() < 6_000_000, "{}", watcher.bytes());
+}

@@ -1,0 +1,106 @@
+//! One look's verdict on each cell: changed, as ever, or not to be told.
+
+use super::bank::{Bank, Difference};
+use super::small::{Cells, Grid};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Verdict {
+    #[default]
+    Unknown,
+    Same,
+    Changed,
+}
+
+/// How far structure may differ anywhere, and beyond what is usual for the cell.
+const STRUCTURE: (f32, f32) = (0.50, 0.30);
+const GREEN_MAGENTA: (f32, f32) = (0.16, 0.14);
+const BLUE_YELLOW: (f32, f32) = (0.42, 0.30);
+/// Darker than this, colour is noise.
+const DARK: u8 = 28;
+/// Cells that had structure and lost it, by share of a band, that are haze.
+const FADED_SHARE: f32 = 0.35;
+/// A band with more changed cells than this says nothing; so does a picture.
+const BAND_SHARE: f32 = 0.45;
+const PICTURE_SHARE: f32 = 0.22;
+const BANDS: usize = 6;
+/// Cells that turned white, by share of the picture, that are snow.
+const SNOW_SHARE: f32 = 0.03;
+
+/// What weather leaves of a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Weathered {
+    /// So much of the picture differs that nothing can be told.
+    pub(super) hidden: bool,
+    pub(super) snow: bool,
+    /// Share of the cells outside of regions that differ.
+    pub(super) unrest: f32,
+}
+
+/// Marks each cell that differs from one bank.
+pub(super) fn differs(bank: &Bank, d: &Difference, cells: &Cells, infrared: bool, out: &mut [bool]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let usual = bank.usual(i);
+        let over = |value: f32, (least, beyond): (f32, f32), usual: f32| value > least.max(usual + beyond);
+        let coloured = !infrared && cells.luma[i] > DARK && bank.luma[i] > DARK;
+        *out = over(d.structure[i], STRUCTURE, usual[0])
+            || (coloured
+                && (over(d.green_magenta[i].abs(), GREEN_MAGENTA, usual[1])
+                    || over(d.blue_yellow[i].abs(), BLUE_YELLOW, usual[2])));
+    }
+}
+
+/// Takes out of `verdicts` what haze, snow or a spoilt picture makes of it. `known` cells belong to regions and are no
+/// sign of weather; `snowed`: snow fell lately.
+pub(super) fn weather(
+    verdicts: &mut [Verdict],
+    known: &[bool],
+    bank: &Bank,
+    d: &Difference,
+    cells: &Cells,
+    grid: Grid,
+    snowed: bool,
+) -> Weathered {
+    let (columns, rows) = (grid.columns(), grid.rows());
+    let bands: Vec<std::ops::Range<usize>> =
+        (0..BANDS).map(|b| b * rows / BANDS * columns..(b + 1) * rows / BANDS * columns).collect();
+    let snow = whiten(verdicts, known, bank, cells, snowed);
+    let mut all = (0usize, 0usize);
+    for band in bands {
+        let faded = |i: usize| d.strength[i][1] > 0.25 && d.strength[i][0] < 0.3 * d.strength[i][1];
+        let structured = band.clone().filter(|i| d.strength[*i][1] > 0.25).count();
+        let lost = band.clone().filter(|i| faded(*i)).count();
+        if lost as f32 > FADED_SHARE * structured.max(20) as f32 {
+            band.clone().filter(|i| faded(*i)).for_each(|i| verdicts[i] = Verdict::Unknown);
+        }
+        let told = band.clone().filter(|i| !known[*i] && verdicts[*i] != Verdict::Unknown);
+        let (n, changed) =
+            told.fold((0, 0), |(n, c), i| (n + 1, c + usize::from(verdicts[i] == Verdict::Changed)));
+        all = (all.0 + n, all.1 + changed);
+        if changed as f32 > BAND_SHARE * n.max(1) as f32 {
+            verdicts[band].fill(Verdict::Unknown);
+        }
+    }
+    let hidden = all.1 as f32 > PICTURE_SHARE * all.0.max(1) as f32 || all.0 * 5 < grid.cells();
+    if hidden {
+        verdicts.fill(Verdict::Unknown);
+    }
+    Weathered { hidden, snow, unrest: all.1 as f32 / all.0.max(1) as f32 }
+}
+
+/// Cells that turned white say nothing while there is snow. Gives whether there is.
+fn whiten(verdicts: &mut [Verdict], known: &[bool], bank: &Bank, cells: &Cells, snowed: bool) -> bool {
+    let mean = |v: &[u8]| v.iter().map(|l| u32::from(*l)).sum::<u32>() as f32 / v.len().max(1) as f32;
+    let (now, then) = (mean(&cells.luma).max(1.0), mean(&bank.luma).max(1.0));
+    let white = |i: usize| {
+        let (a, b) = (f32::from(cells.luma[i]) / now, f32::from(bank.luma[i]) / then);
+        let pale = cells.grey || cells.green_magenta[i].unsigned_abs() < 9;
+        a > 1.15 && a > b + 0.12 && pale
+    };
+    let whitened: Vec<usize> = (0..verdicts.len()).filter(|i| white(*i)).collect();
+    let fresh = whitened.iter().filter(|i| !known[**i] && verdicts[**i] == Verdict::Changed).count();
+    let snow = fresh as f32 > SNOW_SHARE * verdicts.len() as f32;
+    if snow || snowed {
+        whitened.into_iter().for_each(|i| verdicts[i] = Verdict::Unknown);
+    }
+    snow
+}

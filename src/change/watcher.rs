@@ -1,0 +1,501 @@
+//! One camera's memory of its place, and what a look changes in it.
+
+use std::time::Duration;
+
+use super::bank::{BANKS, Bank, DAY_BANKS, Difference, INFRARED, Lesson};
+use super::region::{ChangeRegion, MAX_REGIONS, Region, Seen, find, still};
+use super::register::{SHAKE, Shift, far, shake};
+use super::small::{Grid, Workbench};
+use super::vote::{Verdict, differs, weather};
+use crate::base::{Rect, WallTime};
+
+/// A bank learns at most this often: looks in between are much the same.
+const LEARN_EVERY: Duration = Duration::from_secs(600);
+/// What a changed look adds to a cell's vote, and what one as ever takes off: three looks make a region.
+const UP: u8 = 64;
+const DOWN: u8 = 48;
+/// Looks in a row from another place that make a camera moved, or from nowhere that make it lost.
+const MOVED_LOOKS: u32 = 3;
+/// Likeness under which a look may be from elsewhere, and that another place must have.
+const DOUBTFUL: f32 = 0.22;
+const SURE: f32 = 0.25;
+/// Share of the picture that differs when weather begins to hide the place, and under which it has passed.
+const WEATHER: (f32, f32) = (0.10, 0.045);
+const CALM_LOOKS: u32 = 3;
+/// Weather that lasts longer than this is how the place looks now, such as a winter's snow: it is learnt.
+const NEW_NORMAL: Duration = Duration::from_secs(5 * 24 * 3600);
+/// Snow that fell may lie for so long.
+const SNOW_LIES: Duration = Duration::from_secs(48 * 3600);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// How long a new camera only learns.
+    pub learn: Duration,
+    /// The smallest region, as a share of the picture.
+    pub min_share: f32,
+}
+
+/// Is the camera where it was?
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum View {
+    /// No reference yet.
+    Learning,
+    /// Where it was, but for shake; pixels of the picture.
+    Steady { dx: f32, dy: f32 },
+    /// Turned or pushed: everything is off by this much, in pixels of the picture. Nothing is judged.
+    Moved { dx: f32, dy: f32, since: WallTime },
+    /// Shows another place, or is covered. Nothing is judged.
+    Lost { since: WallTime },
+}
+
+/// A picture and what must be known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shot<'a> {
+    /// Rows of `width * 3` bytes.
+    pub rgb: &'a [u8],
+    pub width: u32,
+    pub height: u32,
+    pub at: WallTime,
+    /// Hour of the day where the camera stands, 0 to 24.
+    pub hour: f32,
+    /// Boxes of things that move.
+    pub moving: &'a [Rect],
+}
+
+/// What one look found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// All regions that there are, also those that this look does not show.
+    pub regions: Vec<ChangeRegion>,
+    pub view: View,
+    /// Without colour: infrared light.
+    pub infrared: bool,
+    /// The highest id that a region of this camera ever had.
+    pub last_id: u32,
+    /// False: weather, a move or the beginning kept it from being judged.
+    pub judged: bool,
+    /// The reference was begun anew because pictures have another size.
+    pub began_anew: bool,
+    /// Share of the picture outside of regions that differs from how it usually looks, 0 to 1.
+    pub unrest: f32,
+    /// More regions than can be held were found.
+    pub crowded: bool,
+}
+
+/// Watches one camera. Cloning copies its whole memory.
+#[derive(Clone, Debug)]
+pub struct Watcher {
+    pub(super) settings: Settings,
+    pub(super) size: (u32, u32),
+    pub(super) grid: Option<Grid>,
+    pub(super) banks: [Option<Bank>; BANKS],
+    /// One a cell.
+    pub(super) votes: Vec<u8>,
+    pub(super) memory: Memory,
+}
+
+/// The small part of what a watcher remembers.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Memory {
+    pub(super) began: Option<WallTime>,
+    pub(super) regions: Vec<Region>,
+    pub(super) last_id: u32,
+    /// The last looks that were judged, oldest first.
+    pub(super) looks: Vec<WallTime>,
+    pub(super) snowed: Option<WallTime>,
+    /// Weather hides the place: since when, and how many looks were calm since.
+    pub(super) weather: Option<(WallTime, u32)>,
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// Looks in a row that were not from the camera's place.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Elsewhere {
+    looks: u32,
+    since: WallTime,
+    /// How far off, in working pixels; `None`: nowhere known.
+    place: Option<(f32, f32)>,
+}
+
+impl Watcher {
+    pub fn new(settings: Settings) -> Self {
+        let banks = std::array::from_fn(|_| None);
+        Self { settings, size: (0, 0), grid: None, banks, votes: Vec::new(), memory: Memory::default() }
+    }
+
+    /// Judges one picture and learns from it. About 6 ms at 1080p.
+    pub fn look(&mut self, bench: &mut Workbench, shot: &Shot) -> Look {
+        let mut look = Look {
+            regions: Vec::new(),
+            view: View::Learning,
+            infrared: false,
+            last_id: self.memory.last_id,
+            judged: false,
+            began_anew: false,
+            unrest: 0.0,
+            crowded: false,
+        };
+        if self.size != (shot.width, shot.height) {
+            look.began_anew = self.grid.is_some();
+            self.begin(shot);
+        }
+        let bytes = shot.width as usize * shot.height as usize * 3;
+        let Some(grid) = self.grid.filter(|_| shot.rgb.len() >= bytes) else { return look };
+        bench.reduce(shot.rgb, shot.width as usize, grid);
+        self.memory.began.get_or_insert(shot.at);
+        let bank = if bench.cells.grey { INFRARED } else { sector(shot.hour) };
+        match self.register(bench, bank, shot.at, grid) {
+            Some(view) => look.view = view,
+            None => {
+                look.view = View::Learning;
+                std::mem::swap(&mut bench.field, &mut bench.aligned);
+            }
+        }
+        if matches!(look.view, View::Steady { .. } | View::Learning) && !self.is_astray() {
+            self.judge(bench, shot, bank, grid, &mut look);
+        } else {
+            self.memory.regions.iter_mut().for_each(|r| r.seen = Seen::Unknown);
+        }
+        look.infrared = bench.cells.grey;
+        look.last_id = self.memory.last_id;
+        look.regions = self.memory.regions.iter().map(|r| r.told(grid.columns(), grid.rows())).collect();
+        look
+    }
+
+    /// A person has said that a region is nothing, or is allowed: from now on this is how the place looks. `None`
+    /// where there is no such region.
+    pub fn accept(&mut self, region: u32) -> Option<()> {
+        let index = self.memory.regions.iter().position(|r| r.id == region)?;
+        let region = self.memory.regions.remove(index);
+        for cell in region.cells {
+            self.votes[cell as usize] = 0;
+            // Differences that were usual nowhere are usual here until the banks have learnt the new look.
+            for bank in self.banks.iter_mut().flatten() {
+                bank.forget(cell as usize);
+            }
+        }
+        Some(())
+    }
+
+    /// Forgets everything: the camera was set up anew.
+    pub fn relearn(&mut self) {
+        let last_id = self.memory.last_id;
+        *self = Self::new(self.settings);
+        self.memory.last_id = last_id;
+    }
+
+    /// Bytes of memory that the camera holds between looks.
+    pub fn bytes(&self) -> usize {
+        let banks = self.banks.iter().flatten().map(Bank::bytes).sum::<usize>();
+        let regions = self.memory.regions.iter().map(|r| r.cells.len() * 4 + 256).sum::<usize>();
+        banks + self.votes.len() + regions
+    }
+
+    fn begin(&mut self, shot: &Shot) {
+        let last_id = self.memory.last_id;
+        *self = Self::new(self.settings);
+        self.memory.last_id = last_id;
+        self.size = (shot.width, shot.height);
+        self.grid = Grid::of(shot.width, shot.height);
+        self.votes = vec![0; self.grid.map_or(0, |g| g.cells())];
+    }
+
+    fn is_astray(&self) -> bool {
+        self.memory.elsewhere.is_some()
+    }
+
+    /// Finds where the picture lies and puts the aligned structure into `bench.aligned`. `None`: nothing to go by yet.
+    fn register(&mut self, bench: &mut Workbench, bank: usize, at: WallTime, grid: Grid) -> Option<View> {
+        let reference = self.banks[bank].as_ref().filter(|b| b.is_mature());
+        let most = || self.banks.iter().flatten().max_by_key(|b| b.learnt);
+        let reference = &reference.or_else(most)?.field;
+        let mut shift = shake(&bench.field, reference, grid, (0, 0));
+        let edge = SHAKE as f32 - 0.5;
+        if shift.likeness < DOUBTFUL || shift.dx.abs() >= edge || shift.dy.abs() >= edge {
+            let other = far(&bench.field, reference, grid);
+            if other.likeness > shift.likeness {
+                shift = other;
+            }
+        }
+        let away = shift.dx.abs() >= edge || shift.dy.abs() >= edge;
+        let place = match (shift.likeness >= SURE, away) {
+            (true, true) => Some(Some((shift.dx, shift.dy))),
+            (false, _) if shift.likeness < DOUBTFUL * 0.6 => Some(None),
+            _ => None,
+        };
+        let Some(place) = place else {
+            self.memory.elsewhere = None;
+            let Shift { dx, dy, .. } = if away { Shift::default() } else { shift };
+            bench.field.moved(grid, dx, dy, &mut bench.aligned);
+            let scale = grid.factor as f32;
+            return Some(View::Steady { dx: dx * scale, dy: dy * scale });
+        };
+        let same = |before: Option<(f32, f32)>| match (before, place) {
+            (Some(a), Some(b)) => (a.0 - b.0).abs() < 2.5 && (a.1 - b.1).abs() < 2.5,
+            (None, None) => true,
+            _ => false,
+        };
+        let (looks, since) = match self.memory.elsewhere {
+            Some(before) if same(before.place) => (before.looks + 1, before.since),
+            _ => (1, at),
+        };
+        self.memory.elsewhere = Some(Elsewhere { looks, since, place });
+        let scale = grid.factor as f32;
+        Some(match place {
+            _ if looks < MOVED_LOOKS => View::Steady { dx: 0.0, dy: 0.0 },
+            Some((dx, dy)) => View::Moved { dx: dx * scale, dy: dy * scale, since },
+            None => View::Lost { since },
+        })
+    }
+
+    fn judge(&mut self, bench: &Workbench, shot: &Shot, index: usize, grid: Grid, look: &mut Look) {
+        let beside = neighbour(index, shot.hour);
+        let mut verdicts = vec![Verdict::Unknown; grid.cells()];
+        let mut difference = Difference::default();
+        let mut differing = vec![false; grid.cells()];
+        let hidden = covered(shot.moving, grid);
+        let known = self.known(grid, 0);
+        let mature = |i: &usize| self.banks[*i].as_ref().is_some_and(Bank::is_mature);
+        let main = Some(index).filter(mature).or(beside.filter(mature));
+        let learned = self.memory.began.is_some_and(|b| shot.at.since(b) >= self.settings.learn);
+        let mut usable = true;
+        if let Some(bank) = main.and_then(|i| self.banks[i].as_ref()) {
+            bank.compare(&bench.aligned, &bench.cells, grid, &mut difference);
+            let infrared = main == Some(INFRARED);
+            differs(bank, &difference, &bench.cells, infrared, &mut differing);
+            let mut also = differing.clone();
+            if let Some(other) =
+                beside.filter(|b| Some(*b) != main).filter(mature).and_then(|i| self.banks[i].as_ref())
+            {
+                let mut second = Difference::default();
+                other.compare(&bench.aligned, &bench.cells, grid, &mut second);
+                differs(other, &second, &bench.cells, infrared, &mut also);
+            }
+            for (i, verdict) in verdicts.iter_mut().enumerate().filter(|(i, _)| !hidden[*i]) {
+                *verdict = if differing[i] && also[i] { Verdict::Changed } else { Verdict::Same };
+            }
+            let snowed = self.memory.snowed.is_some_and(|s| shot.at.since(s) < SNOW_LIES);
+            let weather = weather(&mut verdicts, &known, bank, &difference, &bench.cells, grid, snowed);
+            look.unrest = weather.unrest;
+            if weather.snow {
+                self.memory.snowed = Some(shot.at);
+            }
+            let hidden = learned && self.is_weather(shot.at, weather.unrest) || weather.hidden;
+            let long = self.memory.weather.is_some_and(|(since, _)| shot.at.since(since) >= NEW_NORMAL);
+            usable = !hidden && !weather.snow || long;
+            if long {
+                verdicts.fill(Verdict::Same);
+                differing.fill(false);
+            }
+            if learned && !hidden {
+                self.vote(&mut verdicts, shot.at, index, grid);
+                self.follow(&verdicts, shot.at, index, grid, look);
+                self.measure(&verdicts, main.unwrap_or(index), &difference, bench);
+                look.judged = true;
+            } else {
+                self.memory.regions.iter_mut().for_each(|r| r.seen = Seen::Unknown);
+            }
+        }
+        if usable {
+            let lesson_of = main == Some(index);
+            let frozen: Vec<bool> = self
+                .known(grid, 2)
+                .iter()
+                .zip(&hidden)
+                .zip(&verdicts)
+                .map(|((known, hidden), v)| *known || *hidden || (main.is_some() && *v == Verdict::Unknown))
+                .collect();
+            self.learn(bench, shot.at, index, grid, &frozen, &differing, &mut difference, lesson_of);
+        }
+    }
+
+    /// Does weather hide the place? It begins with one look and ends with some calm ones.
+    fn is_weather(&mut self, at: WallTime, unrest: f32) -> bool {
+        match &mut self.memory.weather {
+            None if unrest > WEATHER.0 => self.memory.weather = Some((at, 0)),
+            None => {}
+            Some((_, calm)) if unrest > WEATHER.1 => *calm = 0,
+            Some((_, calm)) => {
+                *calm += 1;
+                if *calm >= CALM_LOOKS {
+                    self.memory.weather = None;
+                }
+            }
+        }
+        self.memory.weather.is_some()
+    }
+
+    /// Cells of regions, grown by `reach`.
+    fn known(&self, grid: Grid, reach: usize) -> Vec<bool> {
+        let (columns, rows) = (grid.columns(), grid.rows());
+        let mut out = vec![false; grid.cells()];
+        for i in self.memory.regions.iter().flat_map(|r| &r.cells) {
+            let (x, y) = (*i as usize % columns, *i as usize / columns);
+            for v in y.saturating_sub(reach)..(y + reach + 1).min(rows) {
+                out[v * columns + x.saturating_sub(reach)..v * columns + (x + reach + 1).min(columns)]
+                    .fill(true);
+            }
+        }
+        out
+    }
+
+    fn vote(&mut self, verdicts: &mut [Verdict], at: WallTime, bank: usize, grid: Grid) {
+        if bank == INFRARED {
+            // What infrared never showed, it cannot deny.
+            for region in self.memory.regions.iter().filter(|r| !r.was_seen_in(bank)) {
+                for i in &region.cells {
+                    let verdict = &mut verdicts[*i as usize];
+                    *verdict = if *verdict == Verdict::Changed { *verdict } else { Verdict::Unknown };
+                }
+            }
+        }
+        // The rim comes and goes with shake.
+        let (columns, rows) = (grid.columns(), grid.rows());
+        for (i, verdict) in verdicts.iter_mut().enumerate() {
+            let (x, y) = (i % columns, i / columns);
+            if x < 3 || y < 3 || x + 3 >= columns || y + 3 >= rows {
+                *verdict = Verdict::Unknown;
+            }
+        }
+        for (vote, verdict) in self.votes.iter_mut().zip(verdicts.iter()) {
+            *vote = match verdict {
+                Verdict::Changed => vote.saturating_add(UP),
+                Verdict::Same => vote.saturating_sub(DOWN),
+                Verdict::Unknown => *vote,
+            };
+        }
+        self.memory.looks.push(at);
+        if self.memory.looks.len() > 3 {
+            self.memory.looks.remove(0);
+        }
+    }
+
+    fn follow(&mut self, verdicts: &[Verdict], at: WallTime, bank: usize, grid: Grid, look: &mut Look) {
+        let votes = &mut self.votes;
+        self.memory.regions.retain_mut(|region| {
+            let stays = region.judge(at, bank, verdicts);
+            if !stays {
+                region.cells.iter().for_each(|i| votes[*i as usize] = 0);
+            }
+            stays
+        });
+        let mut owner = vec![0u32; grid.cells()];
+        for region in &self.memory.regions {
+            region.cells.iter().for_each(|i| owner[*i as usize] = region.id);
+        }
+        let least = (self.settings.min_share * grid.cells() as f32).ceil() as usize;
+        let found = find(&self.votes, &owner, grid.columns(), grid.rows());
+        for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes) {
+            let mut cells = still(&region.cells, &self.votes);
+            cells.extend(found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| &f.0));
+            if cells.len() >= least {
+                region.reshape(at, cells, grid.cells());
+            }
+        }
+        for (cells, _) in found.into_iter().filter(|f| f.1.is_none() && f.0.len() >= least) {
+            if self.memory.regions.len() >= MAX_REGIONS {
+                look.crowded = true;
+                break;
+            }
+            self.memory.last_id += 1;
+            let first_seen = self.memory.looks.first().copied().unwrap_or(at);
+            let mut region = Region {
+                id: self.memory.last_id,
+                cells: Vec::new(),
+                first_seen,
+                last_confirmed: at,
+                seen: Seen::Yes,
+                lights: 1 << bank,
+                absent_looks: 0,
+                absent_since: None,
+                growth: Vec::new(),
+                bared: 0.0,
+                brighter: 1.0,
+            };
+            region.reshape(first_seen, cells, grid.cells());
+            self.memory.regions.push(region);
+        }
+    }
+
+    /// What kind of change it is, as far as colour tells.
+    fn measure(&mut self, verdicts: &[Verdict], bank: usize, d: &Difference, bench: &Workbench) {
+        let Some(bank) = self.banks[bank].as_ref().filter(|_| !bench.cells.grey) else { return };
+        let mean = |v: &[u8]| v.iter().map(|l| u32::from(*l)).sum::<u32>() as f32 / v.len().max(1) as f32;
+        let (now, then) = (mean(&bench.cells.luma).max(1.0), mean(&bank.luma).max(1.0));
+        for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes) {
+            let told = region.cells.iter().map(|i| *i as usize).filter(|i| verdicts[*i] == Verdict::Changed);
+            let (mut n, mut bared, mut a, mut b) = (0.0f32, 0.0f32, 0.0f32, 0.0f32);
+            for i in told {
+                n += 1.0;
+                // Green before, and less green now by more than light makes it.
+                let was_green = f32::from(bank.green_magenta[i]) < -8.0;
+                bared += if was_green { (d.green_magenta[i] / 0.3).clamp(0.0, 1.0) } else { 0.0 };
+                a += f32::from(bench.cells.luma[i]);
+                b += f32::from(bank.luma[i]);
+            }
+            if n > 0.0 {
+                let blend = |old: f32, new: f32| old + 0.25 * (new - old);
+                region.bared = blend(region.bared, bared / n);
+                region.brighter = blend(region.brighter, (a / now) / (b / then).max(0.05));
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a lesson has as many sides as a look")]
+    fn learn(
+        &mut self,
+        bench: &Workbench,
+        at: WallTime,
+        index: usize,
+        grid: Grid,
+        frozen: &[bool],
+        differs: &[bool],
+        difference: &mut Difference,
+        compared: bool,
+    ) {
+        if self.banks[index].is_none() {
+            // What is frozen now keeps, in the new light too, the look from before it changed.
+            let like = |i: &usize| (index == INFRARED) == (*i == INFRARED) && self.banks[*i].is_some();
+            let nearest = (0..BANKS).filter(like).min_by_key(|i| {
+                let apart = i.abs_diff(index);
+                apart.min(DAY_BANKS.abs_diff(apart))
+            });
+            let copy = nearest.and_then(|i| self.banks[i].clone());
+            let fresh = copy.map(|b| Bank { learnt: 0, learnt_at: at, ..b });
+            self.banks[index] = Some(fresh.unwrap_or_else(|| Bank::new(grid, at)));
+        }
+        let Some(bank) = &mut self.banks[index] else { return };
+        if bank.learnt > 0 && at.since(bank.learnt_at) < LEARN_EVERY {
+            return;
+        }
+        if !compared {
+            bank.compare(&bench.aligned, &bench.cells, grid, difference);
+        }
+        let (field, cells) = (&bench.aligned, &bench.cells);
+        bank.learn(&Lesson { at, field, cells, difference, frozen, differs }, grid);
+    }
+}
+
+fn sector(hour: f32) -> usize {
+    (hour / 24.0 * DAY_BANKS as f32).clamp(0.0, DAY_BANKS as f32 - 1.0) as usize
+}
+
+/// The bank whose light is next like that of the hour.
+fn neighbour(bank: usize, hour: f32) -> Option<usize> {
+    let early = (hour / 24.0 * DAY_BANKS as f32).fract() < 0.5;
+    (bank != INFRARED).then(|| (bank + if early { DAY_BANKS - 1 } else { 1 }) % DAY_BANKS)
+}
+
+/// Cells behind moving things, with a cell's rim.
+fn covered(moving: &[Rect], grid: Grid) -> Vec<bool> {
+    let (columns, rows) = (grid.columns(), grid.rows());
+    let mut out = vec![false; grid.cells()];
+    for rect in moving.iter().map(Rect::clamped) {
+        let to = |v: f32, n: usize| (v * n as f32) as usize;
+        let x = to(rect.x0, columns).saturating_sub(1)..(to(rect.x1, columns) + 2).min(columns);
+        for y in to(rect.y0, rows).saturating_sub(1)..(to(rect.y1, rows) + 2).min(rows) {
+            out[y * columns + x.start..y * columns + x.end].fill(true);
+        }
+    }
+    out
+}
