@@ -4,7 +4,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-.PHONY: help setup build demo test lint doc configs train-smoke ci bench scenes clean
+.PHONY: help setup build demo test lint doc configs train-smoke ci accuracy bench scenes clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ train-smoke: setup ## a tiny training run, from data to `lintel detect`; PyTorch
 	@scripts/train-smoke.sh
 
 ci: lint test doc configs ## what .ci/run runs
+
+accuracy: setup ## how far places are off on synthetic scenes: writes docs/accuracy.md and its plots
+	cargo run --release -p lintel-accuracy
 
 bench: build ## whole pipeline on recorded footage: CPU by stage, memory, latencies; CAMERAS=32 SECONDS=60
 	@scripts/footage.sh

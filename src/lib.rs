@@ -18,6 +18,7 @@ pub mod detect;
 pub mod track;
 pub mod change;
 pub mod geo;
+pub mod calibration;
 pub mod rules;
 pub mod evidence;
 pub mod outbox;

@@ -1,14 +1,18 @@
 //! The command line: a file a subcommand. Each gives an exit code; main turns it into the process's own.
 
 mod bench;
+mod calibrate;
 mod check;
 mod config;
 mod detect;
 mod files;
 mod harvest;
+mod locate;
+mod placed;
 mod receive;
 mod replay;
 mod run;
+mod sees;
 mod signals;
 
 use std::process::ExitCode;
@@ -33,6 +37,9 @@ enum Command {
     Bench(bench::Args),
     Harvest(harvest::Args),
     Config(config::Args),
+    Calibrate(calibrate::Args),
+    Locate(locate::Args),
+    Sees(sees::Args),
 }
 
 impl Cli {
@@ -48,6 +55,9 @@ impl Cli {
             Command::Bench(args) => bench::run(args),
             Command::Harvest(args) => harvest::run(args),
             Command::Config(args) => config::run(args),
+            Command::Calibrate(args) => calibrate::run(args),
+            Command::Locate(args) => locate::run(args),
+            Command::Sees(args) => sees::run(args),
         }
     }
 }

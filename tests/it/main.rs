@@ -4,6 +4,7 @@ mod support;
 
 mod architecture;
 mod bench;
+mod calibration;
 mod config;
 mod decode;
 mod detect;

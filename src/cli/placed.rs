@@ -1,0 +1,93 @@
+//! Cameras with a place on the map, for the commands that ask about places.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+
+use super::files::load_for_replay;
+use crate::calibration::{Calibration, load_dem};
+use crate::geo::{Dem, Ground, Locator};
+
+/// Which cameras, over which ground.
+#[derive(clap::Args, Debug)]
+pub(super) struct Which {
+    /// The node's config file: its calibrated cameras over its `map.dem`
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "calibration",
+        required_unless_present = "calibration"
+    )]
+    config: Option<PathBuf>,
+    /// Calibration files instead of a config; repeatable
+    #[arg(long, value_name = "FILE")]
+    calibration: Vec<PathBuf>,
+    /// Terrain model (GeoTIFF) instead of the config's; without any the ground is level at the surveyed points' height
+    #[arg(long, value_name = "FILE")]
+    dem: Option<PathBuf>,
+    /// Standard deviation of the terrain model's heights, metres
+    #[arg(long, value_name = "METRES", default_value_t = 1.0, value_parser = metres)]
+    dem_sigma: f64,
+}
+
+/// A camera that can be asked.
+pub(super) struct Placed {
+    pub id: String,
+    pub locator: Locator,
+}
+
+impl Which {
+    /// `None`: the config is wrong and all of it has been told.
+    pub fn cameras(&self) -> anyhow::Result<Option<Vec<Placed>>> {
+        let (files, dem): (Vec<(Option<String>, PathBuf)>, _) = match &self.config {
+            None => (self.calibration.iter().map(|path| (None, path.clone())).collect(), self.dem.clone()),
+            Some(path) => {
+                let Some(loaded) = load_for_replay(path) else { return Ok(None) };
+                let config = loaded.config;
+                let file =
+                    |c: &crate::config::CameraConfig| Some((Some(c.id.to_string()), c.calibration.clone()?));
+                let files: Vec<_> = config.cameras.iter().filter_map(file).collect();
+                if files.is_empty() {
+                    bail!(
+                        "no camera of {} has a calibration: make one with `lintel calibrate` and name it in the camera's \
+                         `calibration`",
+                        path.display()
+                    );
+                }
+                (files, self.dem.clone().or(config.map.dem))
+            }
+        };
+        let dem = dem.as_deref().map(load_dem).transpose()?.map(Arc::new);
+        let placed = files.into_iter().map(|(id, path)| self.place(id, &path, dem.clone()));
+        placed.collect::<anyhow::Result<Vec<_>>>().map(Some)
+    }
+
+    /// Of several cameras the one that is named; the only one needs no name.
+    pub fn camera(&self, id: Option<&str>) -> anyhow::Result<Option<Placed>> {
+        let Some(mut cameras) = self.cameras()? else { return Ok(None) };
+        let names = cameras.iter().map(|c| c.id.as_str()).collect::<Vec<_>>().join(", ");
+        let Some(id) = id else {
+            return match (cameras.pop(), cameras.is_empty()) {
+                (Some(only), true) => Ok(Some(only)),
+                _ => bail!("say which camera with --camera: {names}"),
+            };
+        };
+        let found = cameras.into_iter().find(|c| c.id == id);
+        found.map(Some).with_context(|| format!("no calibrated camera is called {id}; there are: {names}"))
+    }
+
+    fn place(&self, id: Option<String>, path: &Path, dem: Option<Arc<Dem>>) -> anyhow::Result<Placed> {
+        let calibration = Calibration::load(path)?;
+        let id = id.unwrap_or_else(|| calibration.camera.clone());
+        let (ground, sigma) = match dem {
+            Some(dem) => (Ground::Dem(dem), self.dem_sigma),
+            None => (calibration.ground(), calibration.ground_sigma_m()),
+        };
+        Ok(Placed { id, locator: Locator::new(calibration.view(), ground).with_ground_sigma(sigma) })
+    }
+}
+
+pub(super) fn metres(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|m: &f64| (0.0..=1000.0).contains(m)).ok_or("must be 0 to 1000".into())
+}
