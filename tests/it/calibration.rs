@@ -51,13 +51,13 @@ fn dem() -> Arc<Dem> {
 
 /// The points file with one of its lines changed.
 fn changed(folder: &Path, point: &str, change: impl Fn(&[&str]) -> String) -> PathBuf {
-    let text = std::fs::read_to_string(hill("points.csv")).unwrap();
+    let text = std::fs::read_to_string(hill("points.csv")).expect("points");
     let line = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
         if fields[0] == point { change(&fields) } else { line.to_owned() }
     };
     let path = folder.join("points.csv");
-    std::fs::write(&path, text.lines().map(line).collect::<Vec<_>>().join("\n")).unwrap();
+    std::fs::write(&path, text.lines().map(line).collect::<Vec<_>>().join("\n")).expect("written");
     path
 }
 
@@ -205,7 +205,7 @@ fn a_point_moved_by_20_m_is_named_and_left_out() {
 #[test]
 fn heights_agree_with_what_proj_says_of_the_same_file() {
     let dem = dem();
-    let points = std::fs::read_to_string(hill("points.csv")).unwrap();
+    let points = std::fs::read_to_string(hill("points.csv")).expect("points");
     let mut compared = 0;
     for line in points.lines().skip(2) {
         let fields: Vec<&str> = line.split(',').collect();
