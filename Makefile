@@ -4,7 +4,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-.PHONY: help setup build demo test lint doc configs train-smoke ci accuracy bench scenes clean
+.PHONY: help setup build demo test lint doc configs train-smoke ci accuracy bench fuzz scenes clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ soak: build ## MINUTES=60 with CAMERAS=32 that start anew at random: memory, thr
 
 scenes: ## generated weeks of a fixed camera with planted changes and their truth, into .cache/scenes
 	@tools/scenes/make.sh
+
+fuzz: ## fuzz the readers of telemetry, 5 minutes each
+	@scripts/fuzz.sh
 
 clean: ## remove what was built and fetched
 	cargo clean

@@ -10,14 +10,15 @@
 
 pub mod base;
 pub mod config;
+pub mod geo;
 pub mod drone;
 pub mod ingest;
 pub mod ring;
 pub mod decode;
+pub mod motion;
 pub mod detect;
 pub mod track;
 pub mod change;
-pub mod geo;
 pub mod calibration;
 pub mod rules;
 pub mod evidence;

@@ -1,9 +1,11 @@
 //! Builds the stages from the config, supervises them, shuts them down. The only module beside `cli` that knows all.
 
+mod airborne;
 mod analysis;
 mod commands;
 mod dossier;
 mod feedback;
+mod flights;
 mod node;
 mod order;
 mod recorder;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::flights::Flights;
 use super::node::{AppError, generator};
 use super::recorder::{Recorder, Store};
 use super::scene::{self, Scene};
@@ -14,8 +15,9 @@ use crate::base::{CameraId, Shutdown, WallTime, monotonic};
 use crate::config::{CameraConfig, Config, Pace, Sampling};
 use crate::decode::{DecoderChoice, KeyframeDecoder, Picture, Sampler, StreamDecoder};
 use crate::detect::{Detections, Detector, Manifest, Runtime};
+use crate::drone::Flight;
 use crate::evidence::{ClipCutter, ClipRequest, EvidenceError, event_dir};
-use crate::ingest::{Codec, EncodedFrame, FileReader, IngestError, open_file};
+use crate::ingest::{Codec, EncodedFrame, FileReader, IngestError, Telemetry, open_file};
 use crate::outbox::{Appended, Batch, OutboxError};
 use crate::ring::Ring;
 
@@ -23,6 +25,8 @@ use crate::ring::Ring;
 pub struct ReplayOptions {
     /// Recordings and the cameras that they stand for; other cameras of the config are left out.
     pub footage: Vec<(CameraId, PathBuf)>,
+    /// Flights of drones among them; their times count from the recording's first frame.
+    pub flights: Vec<(CameraId, Flight)>,
     /// When the recordings begin.
     pub start: WallTime,
     pub pace: Pace,
@@ -60,7 +64,11 @@ pub fn replay(
         Recorder::new(Arc::clone(&config), lines, options.evidence.clone(), generator(model), stop.clone())?;
     let mut clips =
         Clips { cutter: ClipCutter::new()?, data_dir: options.evidence.clone(), waiting: Vec::new() };
-    let mut scenes = scene::build_all(&config, model);
+    let flights = Flights::default();
+    for (camera, flight) in &options.flights {
+        flights.of(camera).take(Telemetry::Flight(flight.clone().starting(options.start)));
+    }
+    let mut scenes = scene::build_all(&config, model, &flights);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
         if let Some(scene) = scenes.remove(camera) {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::airborne::{Airborne, Moved};
+use super::flights::Flights;
 use crate::base::{CameraId, ClassName, Rect, WallTime};
 use crate::config::{CameraConfig, Config};
 use crate::detect::{Detections, Manifest};
@@ -16,6 +18,8 @@ pub(super) struct Scene {
     pub config: Arc<CameraConfig>,
     tracker: Tracker,
     rules: CameraRules,
+    /// Of a camera that moves.
+    airborne: Option<Airborne>,
     /// Capture time of the newest picture.
     newest: Option<WallTime>,
     /// As of the newest picture.
@@ -25,12 +29,12 @@ pub(super) struct Scene {
 /// All cameras of a node, by id.
 pub(super) type Scenes = BTreeMap<CameraId, Scene>;
 
-pub(super) fn build_all(config: &Config, model: &Manifest) -> Scenes {
-    config.cameras.iter().map(|camera| (camera.id.clone(), build(config, camera, model))).collect()
+pub(super) fn build_all(config: &Config, model: &Manifest, flights: &Flights) -> Scenes {
+    config.cameras.iter().map(|camera| (camera.id.clone(), build(config, camera, model, flights))).collect()
 }
 
 /// One camera's scene, which has seen nothing yet.
-pub(super) fn build(config: &Config, camera: &CameraConfig, model: &Manifest) -> Scene {
+pub(super) fn build(config: &Config, camera: &CameraConfig, model: &Manifest, flights: &Flights) -> Scene {
     let thresholds: BTreeMap<ClassName, f32> = model
         .class_names()
         .iter()
@@ -39,10 +43,12 @@ pub(super) fn build(config: &Config, camera: &CameraConfig, model: &Manifest) ->
     let (id, rules) = (camera.id.clone(), camera.rules.clone());
     let rules = CameraRules::new(&config.node.id, id, rules, thresholds, camera.max_events_per_hour)
         .with_time_zone(config.node.time_zone.clone());
+    let drone = camera.drone.clone();
     Scene {
         config: Arc::new(camera.clone()),
         tracker: Tracker::new(camera.track),
         rules,
+        airborne: drone.map(|drone| Airborne::new(drone, flights.of(&camera.id))),
         newest: None,
         tracks: Vec::new(),
     }
@@ -53,7 +59,21 @@ impl Scene {
     pub fn analyse(&mut self, seen: &Detections) -> Vec<Violation> {
         let at = seen.picture.capture.at;
         self.newest = Some(at);
+        match self.airborne.as_mut().map_or(Moved::Not, |drone| drone.follow(&seen.picture)) {
+            Moved::Not => {}
+            Moved::By(motion) => {
+                self.tracker.follow(&motion);
+                self.rules.follow(Some(&motion));
+            }
+            Moved::Unknown => {
+                self.tracker.forget();
+                self.rules.follow(None);
+            }
+        }
         self.tracks = self.tracker.update(at, &seen.items);
+        if let Some(drone) = &self.airborne {
+            drone.place(&mut self.tracks, &self.config.zones);
+        }
         self.rules.step(at, &self.tracks)
     }
 
@@ -99,6 +119,9 @@ impl Scene {
     pub fn take_over(&mut self, old: Scene) {
         if old.config.track == self.config.track {
             self.tracker = old.tracker;
+        }
+        if old.config.drone == self.config.drone {
+            self.airborne = old.airborne;
         }
         self.newest = old.newest;
         self.rules.restore(old.rules.state());

@@ -68,6 +68,17 @@ impl Rect {
         if union > 0.0 { both / union } else { 0.0 }
     }
 
+    /// `share` of the way from this box to the other.
+    pub fn towards(&self, other: &Rect, share: f32) -> Rect {
+        let mix = |a: f32, b: f32| a + (b - a) * share;
+        Rect::new(
+            mix(self.x0, other.x0),
+            mix(self.y0, other.y0),
+            mix(self.x1, other.x1),
+            mix(self.y1, other.y1),
+        )
+    }
+
     pub fn clamped(&self) -> Rect {
         let c = |v: f32| v.clamp(0.0, 1.0);
         Rect::new(c(self.x0), c(self.y0), c(self.x1), c(self.y1))

@@ -77,6 +77,8 @@ impl fmt::Display for WallTime {
 pub enum TimeSource {
     /// The camera's clock, by RTCP sender reports (RFC 3550, 6.4.1).
     Rtcp,
+    /// The drone's clock, by its telemetry (MISB ST 0601, tag 2).
+    Telemetry,
     /// The node's clock when the last packet of the access unit arrived.
     Arrival,
     /// The recording's own time: its start plus the frame's presentation time.

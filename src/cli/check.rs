@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig};
+use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
 use crate::detect::{Detector, Manifest, ModelError, Runtime};
 
@@ -115,12 +115,16 @@ fn places(config: &Config, findings: &mut Vec<Finding>) {
     let named = files.into_iter().filter_map(|(key, path)| Some((key.to_owned(), path?)));
     let recordings = config.cameras.iter().filter_map(|camera| match &camera.source {
         SourceConfig::File(file) => Some((format!("camera.{}.file", camera.id), &file.path)),
-        SourceConfig::Rtsp(_) => None,
+        SourceConfig::Rtsp(_) | SourceConfig::Udp(_) => None,
+    });
+    let subtitles = config.cameras.iter().filter_map(|camera| match &camera.drone.as_ref()?.telemetry {
+        TelemetrySource::Srt(path) => Some((format!("camera.{}.drone.telemetry", camera.id), path)),
+        TelemetrySource::WithVideo => None,
     });
     let calibrations = config.cameras.iter().filter_map(|camera| {
         Some((format!("camera.{}.calibration", camera.id), camera.calibration.as_ref()?))
     });
-    for (key, path) in named.chain(recordings).chain(calibrations) {
+    for (key, path) in named.chain(recordings).chain(calibrations).chain(subtitles) {
         if let Err(error) = readable(path) {
             let message = format!("cannot read {}: {error}", path.display());
             found(&key, message, "check the path, which is relative to its config file, and who may read it");
@@ -148,6 +152,7 @@ fn summary(loaded: &Loaded, manifest: &Manifest, runtime: &Runtime) -> String {
     for camera in &config.cameras {
         let source = match &camera.source {
             SourceConfig::Rtsp(rtsp) => format!("rtsp {}", rtsp.url.host_str().unwrap_or_default()),
+            SourceConfig::Udp(udp) => format!("udp {}:{}", udp.address, udp.port),
             SourceConfig::File(file) => file.path.display().to_string(),
         };
         let sampling = match camera.sampling {

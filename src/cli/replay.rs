@@ -9,8 +9,9 @@ use super::files::{load_for_replay, load_model};
 use super::signals;
 use crate::app::{ReplayOptions, replay};
 use crate::base::{CameraId, WallTime};
-use crate::config::{LogConfig, LogFormat, Pace};
-use crate::ingest::footage_start;
+use crate::config::{CameraConfig, Config, LogConfig, LogFormat, Pace, SourceConfig, TelemetrySource};
+use crate::drone::{Flight, Place, TelemetryReport};
+use crate::ingest::{FlightSettings, flight_of, footage_start};
 
 /// Run the whole pipeline on recorded footage and print the events as JSON lines.
 ///
@@ -29,10 +30,14 @@ pub struct Args {
     /// A recording (mp4, mkv, ts) and the camera that it stands for; repeatable.
     #[arg(long = "camera", value_name = "ID=VIDEO", value_parser = pair, required = true)]
     cameras: Vec<(String, PathBuf)>,
+    /// Telemetry of a drone's recording where it is not the .SRT of the video's name, nor in the video itself; repeatable.
+    #[arg(long = "telemetry", value_name = "ID=SRT", value_parser = pair)]
+    telemetry: Vec<(String, PathBuf)>,
     /// Times real time, or `max` for as fast as the machine can.
     #[arg(long, value_name = "N|max", default_value = "max", value_parser = speed)]
     speed: Pace,
-    /// When the recordings begin, RFC 3339. Default: what the first one says of itself, else 2000-01-01T00:00:00Z.
+    /// When the recordings begin, RFC 3339. Default: what a drone's telemetry says, else what the first recording says of
+    /// itself, else 2000-01-01T00:00:00Z.
     #[arg(long, value_name = "TIME")]
     start: Option<jiff::Timestamp>,
     /// Also make stills, clips and manifests in DIR/evidence.
@@ -78,9 +83,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         footage.push((id, path));
     }
     let Some(model) = load_model(&loaded)? else { return Ok(ExitCode::from(2)) };
+    let flown = flights(&loaded.config, &footage, &args.telemetry)?;
+    let clock = flown.iter().find_map(|(_, _, report)| Some(report.clock.as_ref()?.start));
+    let flights = flown.into_iter().map(|(id, flight, _)| (id, flight)).collect();
     let said = footage.first().and_then(|(_, path)| footage_start(path));
-    let start = args.start.map(WallTime::from).or(said).unwrap_or(WallTime(YEAR_2000));
-    let options = ReplayOptions { footage, start, pace: args.speed, evidence: args.out };
+    let start = args.start.map(WallTime::from).or(clock).or(said).unwrap_or(WallTime(YEAR_2000));
+    let options = ReplayOptions { footage, flights, start, pace: args.speed, evidence: args.out };
     let stop = signals::watch()?;
     let report = replay(loaded.config, &model, &options, Box::new(std::io::stdout()), &stop)?;
     eprintln!(
@@ -88,6 +96,44 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         report.frames, report.pictures, report.damaged, report.opened
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The flights of the drones among the recordings, each told of on standard error.
+fn flights(
+    config: &Config,
+    footage: &[(CameraId, PathBuf)],
+    telemetry: &[(String, PathBuf)],
+) -> anyhow::Result<Vec<(CameraId, Flight, TelemetryReport)>> {
+    for (id, _) in telemetry {
+        let drone = |c: &&CameraConfig| c.id.as_str() == id && c.drone.is_some();
+        if !config.cameras.iter().any(|c| drone(&c)) || !footage.iter().any(|(f, _)| f.as_str() == id) {
+            bail!(
+                "--telemetry {id}: no recording of a drone of this id is replayed; see --camera, and `drone` in its config"
+            );
+        }
+    }
+    let mut flights = Vec::new();
+    for (id, video) in footage {
+        let Some(camera) = config.cameras.iter().find(|c| c.id == *id) else { continue };
+        let Some(drone) = &camera.drone else { continue };
+        let given = telemetry.iter().find(|(t, _)| t == id.as_str()).map(|(_, path)| path.clone());
+        // The config's own subtitles are of the config's own recording.
+        let own = match (&drone.telemetry, &camera.source) {
+            (TelemetrySource::Srt(path), SourceConfig::File(file)) if file.path == *video => {
+                Some(path.clone())
+            }
+            _ => None,
+        };
+        let settings = FlightSettings {
+            srt: given.or(own),
+            base: camera.position.map(|p| Place { lon: p.lon, lat: p.lat }),
+            time_zone: Some(config.node.time_zone.clone()),
+        };
+        let (flight, report) = flight_of(video, &settings)?;
+        eprintln!("{id}: {report}");
+        flights.push((id.clone(), flight, report));
+    }
+    Ok(flights)
 }
 
 /// 2000-01-01T00:00:00Z in microseconds.

@@ -11,6 +11,7 @@ mod files;
 mod geojson;
 mod load;
 mod loaded;
+mod moving;
 mod problem;
 mod raw;
 mod schema;
@@ -21,6 +22,7 @@ mod types;
 
 pub use load::{load, load_without_secrets};
 pub use loaded::{Finding, Loaded};
+pub use moving::{Compensation, DroneConfig, TelemetrySource, UdpConfig};
 pub use problem::ConfigErrors;
 pub use schema::schema;
 pub use types::*;

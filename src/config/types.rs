@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::moving::{DroneConfig, UdpConfig};
 use crate::base::{CameraId, ClassName, GroundArea, Point, Polygon, WallTime, ZoneId};
 
 #[derive(Clone, Debug)]
@@ -194,6 +195,8 @@ pub struct CameraConfig {
     pub id: CameraId,
     pub name: String,
     pub source: SourceConfig,
+    /// `None`: it is fixed.
+    pub drone: Option<DroneConfig>,
     /// WGS-84 place of the camera itself.
     pub position: Option<Position>,
     /// File of the camera's calibration.
@@ -216,6 +219,8 @@ pub struct CameraConfig {
 pub enum SourceConfig {
     Rtsp(RtspConfig),
     File(FileConfig),
+    /// MPEG-TS over UDP, as drones and their ground stations send it.
+    Udp(UdpConfig),
 }
 
 #[derive(Clone, Debug)]

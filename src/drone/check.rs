@@ -127,7 +127,7 @@ fn ranges(pose: &Pose) -> [Range; 16] {
 }
 
 /// Judges a whole file's records, in their order: the good ones become a flight, the report says the rest.
-pub(super) fn judge(
+pub(crate) fn judge(
     records: impl IntoIterator<Item = (usize, Pose)>,
     base: Option<Place>,
     report: &mut TelemetryReport,

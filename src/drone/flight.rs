@@ -89,6 +89,12 @@ impl Flight {
         self.poses.iter().map(|(_, pose)| pose)
     }
 
+    /// Where the drone took off: its home point, else where it was first.
+    pub fn takeoff(&self) -> Option<Place> {
+        let home = self.poses().find_map(|p| p.home.filter(|h| h.lon != 0.0 || h.lat != 0.0));
+        home.or(self.poses.front().map(|(_, pose)| pose.place))
+    }
+
     /// Stretches without telemetry that are longer than [`MAX_GAP`].
     pub fn gaps(&self) -> impl Iterator<Item = (MediaTime, MediaTime)> {
         let next = self.poses.iter().skip(1);
@@ -193,6 +199,7 @@ fn between_poses(a: &Pose, b: &Pose, share: f64) -> Pose {
         focal_35mm: number(a.focal_35mm, b.focal_35mm),
         slant_range: number(a.slant_range, b.slant_range),
         frame_centre: a.frame_centre,
+        centre_alt: number(a.centre_alt, b.centre_alt),
         home: a.home.or(b.home),
         step: a.step.max(b.step),
     }

@@ -2,7 +2,7 @@
 //! Gives: [`Pose`]s, and by time from a [`Flight`] the pose of one picture.
 //! When full: a live flight forgets its oldest poses. On failure: a record that cannot be used is counted and named in a
 //! [`TelemetryReport`]; the rest is used. No input panics.
-//! Not here: video, where a pixel is on the ground (`geo`). Pure but for the two file readers in `read`.
+//! Not here: video, the mathematics of pixels and ground (`geo`). Pure but for the two file readers in `read`.
 
 mod attitude;
 mod check;
@@ -13,12 +13,15 @@ mod pose;
 mod read;
 mod report;
 pub mod srt;
+mod view;
 pub mod xmp;
 
 pub use attitude::compose;
+pub(crate) use check::judge;
 pub use check::{Checker, Reference};
 pub use clock::{ClockFit, fit_clock};
 pub use flight::{Flight, MAX_GAP, NoPose, Sampled};
 pub use pose::{Angles, Place, Pose};
 pub use read::{TelemetryError, read_srt, read_still};
 pub use report::{Fault, Gap, Rejected, TelemetryReport};
+pub use view::{NoView, locator};

@@ -49,6 +49,8 @@ pub struct Pose {
     /// Metres along the optical axis to the ground, by a range finder or the drone's own computation.
     pub slant_range: Option<f64>,
     pub frame_centre: Option<Place>,
+    /// Altitude of the ground in the picture's middle, as the drone says it.
+    pub centre_alt: Option<f64>,
     /// The place of take-off.
     pub home: Option<Place>,
     /// Step in which the format writes positions, degrees: four decimals are 11 m.
@@ -69,6 +71,7 @@ impl Pose {
             focal_35mm: None,
             slant_range: None,
             frame_centre: None,
+            centre_alt: None,
             home: None,
             step: 0.0,
         }

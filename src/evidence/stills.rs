@@ -181,6 +181,7 @@ impl StillWriter {
             (TimeSource::Rtcp, Some(ms)) => format!("camera clock, {ms:+} ms"),
             (TimeSource::Rtcp, None) => "camera clock".to_owned(),
             (TimeSource::Arrival, _) => "node clock at arrival".to_owned(),
+            (TimeSource::Telemetry, _) => "drone's time".to_owned(),
             (TimeSource::Footage, _) => "recording's time".to_owned(),
         };
         let local = capture

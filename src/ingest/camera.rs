@@ -8,9 +8,15 @@ use futures::FutureExt;
 use tokio::task::JoinHandle;
 
 use super::intake::Intake;
-use super::{FrameSink, IngestError, IngestStats, SourceState, gst_rtsp, paced, retina_rtsp};
+use super::{
+    FlightSettings, FrameSink, IngestError, IngestStats, SourceState, flight_of, gst_rtsp, paced,
+    retina_rtsp, udp,
+};
 use crate::base::{Backoff, CameraId, Shutdown};
-use crate::config::{CameraConfig, FileConfig, RtspConfig, SourceConfig, Transport};
+use crate::config::{
+    CameraConfig, FileConfig, RtspConfig, SourceConfig, TelemetrySource, Transport, UdpConfig,
+};
+use crate::drone::{Flight, Place};
 
 /// A running source. Dropping it does not stop it: `shutdown` does.
 pub struct CameraHandle {
@@ -42,31 +48,78 @@ pub fn spawn_camera(
     let stats = Arc::new(IngestStats::default());
     let intake = Intake::new(camera.id.clone(), sink, stats.clone());
     let task = match &camera.source {
-        SourceConfig::Rtsp(rtsp) => rt.spawn(CameraTask::new(rtsp.clone(), intake, shutdown).run()),
-        SourceConfig::File(file) => rt.spawn(play_file(file.clone(), intake, shutdown)),
+        SourceConfig::Rtsp(rtsp) => {
+            rt.spawn(CameraTask::new(Live::Rtsp(rtsp.clone()), intake, shutdown).run())
+        }
+        SourceConfig::Udp(udp) => {
+            rt.spawn(CameraTask::new(Live::Udp(udp.clone(), base_of(camera)), intake, shutdown).run())
+        }
+        SourceConfig::File(file) => {
+            let drone = camera.drone.as_ref().map(|drone| FlightSettings {
+                srt: match &drone.telemetry {
+                    TelemetrySource::Srt(path) => Some(path.clone()),
+                    TelemetrySource::WithVideo => None,
+                },
+                base: base_of(camera),
+                time_zone: None,
+            });
+            rt.spawn(play_file(file.clone(), drone, intake, shutdown))
+        }
     };
     CameraHandle { camera: camera.id.clone(), stats, task }
 }
 
-/// The reconnect loop of one RTSP camera.
+/// Where the operator says that the camera is, roughly.
+fn base_of(camera: &CameraConfig) -> Option<Place> {
+    camera.position.map(|p| Place { lon: p.lon, lat: p.lat })
+}
+
+/// A stream that is connected to, or waited for.
+pub(super) enum Live {
+    Rtsp(RtspConfig),
+    /// And roughly where the drone is.
+    Udp(UdpConfig, Option<Place>),
+}
+
+impl Live {
+    /// For messages.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Rtsp(config) => place(config),
+            Self::Udp(config, _) => udp::place(config),
+        }
+    }
+
+    /// First and longest wait between two attempts.
+    fn backoff(&self) -> (Duration, Duration) {
+        match self {
+            Self::Rtsp(rtsp) => (rtsp.backoff_first, rtsp.backoff_max),
+            Self::Udp(udp, _) => (udp.backoff_first, udp.backoff_max),
+        }
+    }
+}
+
+/// The reconnect loop of one live camera.
 struct CameraTask {
-    config: RtspConfig,
+    config: Live,
     intake: Intake,
     shutdown: Shutdown,
     backoff: Backoff,
 }
 
 impl CameraTask {
-    fn new(config: RtspConfig, intake: Intake, shutdown: Shutdown) -> Self {
-        let backoff = Backoff::new(config.backoff_first, config.backoff_max);
+    fn new(config: Live, intake: Intake, shutdown: Shutdown) -> Self {
+        let (first, longest) = config.backoff();
+        let backoff = Backoff::new(first, longest);
         Self { config, intake, shutdown, backoff }
     }
 
     async fn run(mut self) {
         // All cameras of a node start in the same moment; their switch and their key frames should not.
         let mut wait = Duration::ZERO;
-        if !self.config.backoff_first.is_zero() {
-            wait = self.config.backoff_first.mul_f64(rand::random_range(0.0..0.5));
+        let (first, longest) = self.config.backoff();
+        if !first.is_zero() {
+            wait = first.mul_f64(rand::random_range(0.0..0.5));
         }
         while !self.sleep(wait).await {
             self.intake.stats().state(SourceState::Connecting);
@@ -76,7 +129,7 @@ impl CameraTask {
                 self.backoff.reset();
             }
             wait = if error.wants_patience() {
-                self.config.backoff_max.mul_f64(rand::random_range(0.5..=1.0))
+                longest.mul_f64(rand::random_range(0.5..=1.0))
             } else {
                 self.backoff.next_delay()
             };
@@ -99,20 +152,23 @@ impl CameraTask {
 /// One connection from start to end; `Ok` only if `shutdown` ended it. A panic in a demultiplexer counts as a broken
 /// stream: one camera's bytes must not take the node down.
 pub(super) async fn connect(
-    config: &RtspConfig,
+    live: &Live,
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
     let session = async {
-        match config.transport {
-            Transport::Tcp | Transport::Udp => retina_rtsp::stream(config, intake, shutdown).await,
-            Transport::GstreamerTcp | Transport::GstreamerUdp => {
-                gst_rtsp::stream(config, intake, shutdown).await
-            }
+        match live {
+            Live::Udp(config, base) => udp::stream(config, *base, intake, shutdown).await,
+            Live::Rtsp(config) => match config.transport {
+                Transport::Tcp | Transport::Udp => retina_rtsp::stream(config, intake, shutdown).await,
+                Transport::GstreamerTcp | Transport::GstreamerUdp => {
+                    gst_rtsp::stream(config, intake, shutdown).await
+                }
+            },
         }
     };
     AssertUnwindSafe(session).catch_unwind().await.unwrap_or_else(|_| {
-        Err(IngestError::Protocol { place: place(config), what: "data that broke the reader".into() })
+        Err(IngestError::Protocol { place: live.place(), what: "data that broke the reader".into() })
     })
 }
 
@@ -121,11 +177,15 @@ pub(super) fn place(config: &RtspConfig) -> String {
     format!("{}:{}", config.url.host_str().unwrap_or("?"), config.url.port().unwrap_or(554))
 }
 
-async fn play_file(file: FileConfig, mut intake: Intake, shutdown: Shutdown) {
+async fn play_file(file: FileConfig, drone: Option<FlightSettings>, mut intake: Intake, shutdown: Shutdown) {
     let stats = intake.stats().clone();
     let camera = intake.camera().clone();
     // Reading a container blocks, and so does sleeping until a frame is due.
-    let played = tokio::task::spawn_blocking(move || paced::play(&file, &mut intake, &shutdown)).await;
+    let played = tokio::task::spawn_blocking(move || {
+        let flight = drone.and_then(|settings| recorded_flight(&file, &settings, &intake));
+        paced::play(&file, flight.as_ref(), &mut intake, &shutdown)
+    })
+    .await;
     match played {
         Ok(Ok(())) => stats.state(SourceState::Ended),
         Ok(Err(error)) => {
@@ -136,6 +196,25 @@ async fn play_file(file: FileConfig, mut intake: Intake, shutdown: Shutdown) {
         Err(error) => {
             stats.state(SourceState::Ended);
             tracing::error!(%camera, %error, "the file's reader broke off");
+        }
+    }
+}
+
+/// Without its telemetry a flight is still watched; its events then have no place.
+fn recorded_flight(file: &FileConfig, settings: &FlightSettings, intake: &Intake) -> Option<Flight> {
+    let camera = intake.camera();
+    match flight_of(&file.path, settings) {
+        Ok((flight, report)) => {
+            intake.stats().count(|s| {
+                s.telemetry += report.poses as u64;
+                s.telemetry_rejected += report.rejected_count() as u64;
+            });
+            tracing::info!(%camera, "telemetry: {report}");
+            Some(flight)
+        }
+        Err(error) => {
+            tracing::error!(%camera, "events of this flight have no place: {error}");
+            None
         }
     }
 }

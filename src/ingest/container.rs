@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
 
 use super::intake::Unit;
 use super::pipeline::{Pipeline, codec_of, file_error, gstreamer_error, join, unit};
@@ -138,6 +139,105 @@ pub(super) fn creation_time(path: &Path) -> Option<jiff::Timestamp> {
     None
 }
 
+/// A buffer of KLV and its time in the stream.
+pub(super) type Klv = (Option<MediaTime>, Vec<u8>);
+
+/// All KLV in an MPEG-TS, in order, with its time from the first video unit on, where the stream says one.
+pub(super) fn klv_of(path: &Path) -> Result<Vec<Klv>, IngestError> {
+    if let Err(error) = std::fs::File::open(path) {
+        return Err(file_error(path, error));
+    }
+    let pipeline = Pipeline::new(16)?;
+    let source = pipeline.add("filesrc")?;
+    source.set_property("location", path);
+    let parse = pipeline.add("tsdemux")?;
+    source.link(&parse).map_err(gstreamer_error)?;
+    let packets = Arc::new(Mutex::new(Vec::new()));
+    let (inner, sink, kept) = (pipeline.inner.downgrade(), pipeline.sink.downgrade(), packets.clone());
+    let linked = std::sync::atomic::AtomicBool::new(false);
+    parse.connect_pad_added(move |_, pad| {
+        let (Some(pipeline), Some(sink)) = (inner.upgrade(), sink.upgrade()) else { return };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let name = caps.structure(0).map(|s| s.name().to_string());
+        let joined = match codec_of(&caps) {
+            Some(codec) if !linked.swap(true, std::sync::atomic::Ordering::Relaxed) => {
+                join(&pipeline, pad, &[parser_of(codec)], &sink)
+            }
+            None if name.as_deref() == Some(KLV) => {
+                let kept = kept.clone();
+                klv_sink(&pipeline, pad, move |pts, bytes| {
+                    kept.lock().unwrap_or_else(PoisonError::into_inner).push((pts, bytes));
+                    Ok(())
+                })
+            }
+            _ => return,
+        };
+        if let Err(error) = joined {
+            gst::element_error!(sink, gst::CoreError::Pad, ("{}", error));
+        }
+    });
+    pipeline.set_state(gst::State::Playing)?;
+    let bus = pipeline.inner.bus().ok_or_else(|| gstreamer_error("a pipeline without bus"))?;
+    let mut zero: Option<MediaTime> = None;
+    let mut deadline = monotonic() + READ_DEADLINE;
+    while !pipeline.sink.is_eos() {
+        if let Some(sample) = pipeline.sink.try_pull_sample(POLL) {
+            deadline = monotonic() + READ_DEADLINE;
+            let first = || unit(&sample, MediaTime(0)).map(|u| u.raw_pts);
+            zero = zero.or_else(first);
+        } else if let Some(message) = bus.pop_filtered(&[gst::MessageType::Error, gst::MessageType::Eos]) {
+            // What is no MPEG-TS has no KLV.
+            if let gst::MessageView::Error(error) = message.view() {
+                tracing::debug!(path = %path.display(), error = %error.error(), "not demultiplexed as MPEG-TS");
+            }
+            break;
+        } else if monotonic() >= deadline {
+            return Err(file_error(path, format!("nothing came for {} s", READ_DEADLINE.as_secs())));
+        }
+    }
+    drop(pipeline);
+    let zero = zero.unwrap_or(MediaTime(0));
+    let all = std::mem::take(&mut *packets.lock().unwrap_or_else(PoisonError::into_inner));
+    let relative = |pts: MediaTime| MediaTime(pts.0.saturating_sub(zero.0));
+    Ok(all.into_iter().map(|(pts, bytes): Klv| (pts.map(relative), bytes)).collect())
+}
+
+/// GStreamer's name of SMPTE ST 336 data.
+pub(super) const KLV: &str = "meta/x-klv";
+
+/// Gives each buffer of the pad with its time to `take`.
+pub(super) fn klv_sink(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    take: impl Fn(Option<MediaTime>, Vec<u8>) -> Result<(), gst::FlowError> + Send + Sync + 'static,
+) -> Result<(), gst::glib::BoolError> {
+    let sink = gst_app::AppSink::builder().sync(false).async_(false).max_buffers(16).build();
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
+                let pts = buffer.pts().and_then(|t| i64::try_from(t.nseconds() / 1000).ok()).map(MediaTime);
+                if let Ok(bytes) = buffer.map_readable() {
+                    take(pts, bytes.to_vec())?;
+                }
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+    pipeline.add(&sink)?;
+    sink.sync_state_with_parent()?;
+    let into = sink.static_pad("sink").ok_or_else(|| gst::glib::bool_error!("appsink has no pad"))?;
+    pad.link(&into).map(drop).map_err(|e| gst::glib::bool_error!("appsink: {:?}", e))
+}
+
+pub(super) fn parser_of(codec: Codec) -> &'static str {
+    match codec {
+        Codec::H264 => "h264parse",
+        Codec::H265 => "h265parse",
+    }
+}
+
 fn demux(path: &Path) -> Result<(Pipeline, Arc<Mutex<Found>>), IngestError> {
     if let Err(error) = std::fs::File::open(path) {
         return Err(file_error(path, error));
@@ -156,12 +256,8 @@ fn demux(path: &Path) -> Result<(Pipeline, Arc<Mutex<Found>>), IngestError> {
         match codec_of(&caps) {
             Some(codec) if !found.linked => {
                 found.linked = true;
-                let parser = match codec {
-                    Codec::H264 => "h264parse",
-                    Codec::H265 => "h265parse",
-                };
                 drop(found);
-                if let Err(error) = join(&pipeline, pad, &[parser], &sink) {
+                if let Err(error) = join(&pipeline, pad, &[parser_of(codec)], &sink) {
                     gst::element_error!(sink, gst::CoreError::Pad, ("{}", error));
                 }
             }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Telemetry;
 use crate::base::{CameraId, Capture, FrameSeq, MediaTime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -41,6 +42,9 @@ pub struct EncodedFrame {
 /// Where frames go. Called from the camera's own task, so it must not block.
 pub trait FrameSink: Send + Sync {
     fn frame(&self, frame: EncodedFrame);
+
+    /// What a drone tells of its flight.
+    fn telemetry(&self, _telemetry: Telemetry) {}
 }
 
 impl<F: Fn(EncodedFrame) + Send + Sync> FrameSink for F {

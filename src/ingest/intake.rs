@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::stats::Counted;
 use super::timing::{KeyWatch, Placed, PtsRepair, SenderClock};
-use super::{Codec, EncodedFrame, FrameSink, IngestStats, access_unit};
-use crate::base::{CameraId, Capture, FrameSeq, MediaTime, WallTime, monotonic, wall_now};
+use super::{Codec, EncodedFrame, FrameSink, IngestStats, Telemetry, access_unit};
+use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, monotonic, wall_now};
 
 /// An access unit as it came from the wire or a file.
 pub(super) struct Unit {
@@ -87,6 +87,29 @@ impl Intake {
             tracing::warn!(camera = %self.camera, camera_time = %camera,
                 "the camera's clock is far off the node's: frames carry their arrival instead; set NTP on the camera and its time zone to UTC");
         }
+    }
+
+    /// The drone's clock read `drone` at `raw_pts`, by its telemetry.
+    pub fn telemetry_clock(&mut self, raw_pts: MediaTime, drone: WallTime) {
+        self.connection.clock.source(TimeSource::Telemetry);
+        self.sender_report(raw_pts, drone);
+    }
+
+    /// When a telemetry packet was made, on the clock of the frames' capture times: by its own time where the drone's clock
+    /// can be used, else by its place in the stream, else now.
+    pub fn telemetry_time(&self, raw_pts: Option<MediaTime>, drone: Option<WallTime>) -> WallTime {
+        let arrived = wall_now();
+        let clock = &self.connection.clock;
+        match (raw_pts.map(|pts| clock.capture(pts, arrived)), drone) {
+            (Some(capture), Some(drone)) if capture.source == TimeSource::Telemetry => drone,
+            (Some(capture), _) => capture.at,
+            (None, _) => arrived,
+        }
+    }
+
+    /// Hands on what the drone told.
+    pub fn telemetry(&self, telemetry: Telemetry) {
+        self.sink.telemetry(telemetry);
     }
 
     /// A live access unit; its time is the camera's or that of its arrival.
@@ -193,7 +216,6 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::base::TimeSource;
 
     fn intake() -> (Intake, Arc<Mutex<Vec<EncodedFrame>>>) {
         let seen = Arc::new(Mutex::new(Vec::new()));

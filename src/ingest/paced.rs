@@ -2,18 +2,27 @@
 
 use std::time::Duration;
 
-use super::IngestError;
 use super::container::UnitReader;
 use super::file::captured;
 use super::intake::Intake;
+use super::{IngestError, Telemetry};
 use crate::base::{MediaTime, Shutdown, WallTime, monotonic, wall_now};
 use crate::config::{FileConfig, Pace};
+use crate::drone::Flight;
 
 /// Plays until the end, for ever with `repeat`, or until `shutdown`. Blocks. The first frame was taken now, each round
 /// begins where the one before ended, and is a new connection.
-pub(super) fn play(file: &FileConfig, intake: &mut Intake, shutdown: &Shutdown) -> Result<(), IngestError> {
+pub(super) fn play(
+    file: &FileConfig,
+    flight: Option<&Flight>,
+    intake: &mut Intake,
+    shutdown: &Shutdown,
+) -> Result<(), IngestError> {
     let mut start = wall_now();
     loop {
+        if let Some(flight) = flight {
+            intake.telemetry(Telemetry::Flight(flight.clone().starting(start)));
+        }
         start = start + round(file, start, intake, shutdown)?;
         if !file.repeat || shutdown.is_stopped() {
             return Ok(());

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::camera::connect;
+use super::camera::{Live, connect};
 use super::intake::Intake;
 use super::{Codec, EncodedFrame, IngestError, IngestSnapshot, IngestStats, open_file};
 use crate::base::{Shutdown, TimeSource, WallTime, monotonic};
-use crate::config::{RtspConfig, SourceConfig};
+use crate::config::SourceConfig;
 
 /// What a source gave while it was watched.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -36,7 +36,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The source cannot be opened, or gave nothing that can be decoded within `timeout`.
 pub async fn probe(source: &SourceConfig, timeout: Duration) -> Result<ProbeReport, IngestError> {
     match source {
-        SourceConfig::Rtsp(rtsp) => camera(rtsp, timeout).await,
+        SourceConfig::Rtsp(rtsp) => camera(Live::Rtsp(rtsp.clone()), timeout).await,
+        SourceConfig::Udp(udp) => camera(Live::Udp(udp.clone(), None), timeout).await,
         SourceConfig::File(file) => {
             let path = file.path.clone();
             tokio::task::spawn_blocking(move || recording(&path))
@@ -46,7 +47,7 @@ pub async fn probe(source: &SourceConfig, timeout: Duration) -> Result<ProbeRepo
     }
 }
 
-async fn camera(rtsp: &RtspConfig, timeout: Duration) -> Result<ProbeReport, IngestError> {
+async fn camera(live: Live, timeout: Duration) -> Result<ProbeReport, IngestError> {
     let stats = Arc::new(IngestStats::default());
     let shutdown = Shutdown::new();
     let mut intake = Intake::new("probe".into(), Arc::new(|_: EncodedFrame| {}), stats.clone());
@@ -69,7 +70,7 @@ async fn camera(rtsp: &RtspConfig, timeout: Duration) -> Result<ProbeReport, Ing
     };
     let (result, ()) = {
         let both = async {
-            let connected = connect(rtsp, &mut intake, &shutdown).await;
+            let connected = connect(&live, &mut intake, &shutdown).await;
             shutdown.stop();
             connected
         };
@@ -83,7 +84,7 @@ async fn camera(rtsp: &RtspConfig, timeout: Duration) -> Result<ProbeReport, Ing
     let seen = stats.snapshot();
     if seen.frames == 0 {
         result?;
-        let place = super::camera::place(rtsp);
+        let place = live.place();
         return Err(if seen.skipped_frames > 0 {
             IngestError::Protocol {
                 place,

@@ -67,6 +67,9 @@ pub struct IngestSnapshot {
     pub repaired_timestamps: u64,
     /// Spells in which key frames stayed out for much longer than usual.
     pub key_frames_missing: u64,
+    /// Telemetry packets of a drone that were whole, and records of it that could not be used.
+    pub telemetry: u64,
+    pub telemetry_rejected: u64,
     /// Connections that gave at least one key frame.
     pub connections: u64,
     pub reconnects: Reconnects,

@@ -18,10 +18,17 @@ pub(crate) fn ntp_to_wall(ntp: u64) -> WallTime {
     WallTime(seconds * 1_000_000 + micros)
 }
 
-/// The camera's clock, as its last sender report had it (RFC 3550, 6.4.1).
-#[derive(Debug, Default)]
+/// The camera's clock, as its last sender report had it (RFC 3550, 6.4.1), or a drone's telemetry.
+#[derive(Debug)]
 pub(crate) struct SenderClock {
     report: Option<Report>,
+    source: TimeSource,
+}
+
+impl Default for SenderClock {
+    fn default() -> Self {
+        Self { report: None, source: TimeSource::Rtcp }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +43,11 @@ impl SenderClock {
     pub fn report(&mut self, raw_pts: MediaTime, camera: WallTime, arrived: WallTime) {
         let offset_us = camera.0.saturating_sub(arrived.0);
         self.report = Some(Report { raw_pts, camera, offset_us });
+    }
+
+    /// Who reports.
+    pub fn source(&mut self, source: TimeSource) {
+        self.source = source;
     }
 
     pub fn forget(&mut self) {
@@ -55,7 +67,7 @@ impl SenderClock {
             }
             Some(r) => Capture {
                 at: WallTime(r.camera.0.saturating_add(raw_pts.0.saturating_sub(r.raw_pts.0))),
-                source: TimeSource::Rtcp,
+                source: self.source,
                 offset_ms: Some(r.offset_us / 1000),
             },
         }

@@ -15,6 +15,7 @@ use super::schedule::is_awake;
 use super::state::{RuleState, RulesState};
 use crate::base::{CameraId, ClassName, WallTime};
 use crate::config::Rule;
+use crate::motion::Motion;
 use crate::track::Track;
 
 /// The model's score thresholds by class.
@@ -31,6 +32,8 @@ pub struct CameraRules {
     thresholds: Thresholds,
     pub(super) max_events_per_hour: u32,
     pub(super) time_zone: TimeZone,
+    /// Somebody told of the camera's motion.
+    moving: bool,
     /// `state.rules` stands in the order of `rules`.
     pub(super) state: RulesState,
 }
@@ -45,7 +48,7 @@ impl CameraRules {
     ) -> Self {
         let state = RulesState::new(rules.iter().map(|r| (r.id.clone(), meaning(r))));
         let (node, time_zone) = (node.to_owned(), TimeZone::UTC);
-        Self { node, camera, rules, thresholds, max_events_per_hour, time_zone, state }
+        Self { node, camera, rules, thresholds, max_events_per_hour, time_zone, moving: false, state }
     }
 
     /// The zone of the times of day in reasons; UTC unless given.
@@ -81,12 +84,20 @@ impl CameraRules {
                 thresholds: &self.thresholds,
                 rule,
                 awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),
+                moving: self.moving,
                 watched_before: last.is_some_and(|last| at.since(last) < rule.expire_after),
             };
             state.passed_over += observe(&scene, &state.quiet, &mut state.rules[index].spots);
             teller.turn(&scene, state, index, &mut out);
         }
         out
+    }
+
+    /// The camera moved since the picture before, as `motion` says, or nobody knows how. To be called before that picture's
+    /// [`CameraRules::step`]: standing things are known by their place, and that is one on the ground.
+    pub fn follow(&mut self, motion: Option<&Motion>) {
+        self.moving = true;
+        self.state.carry(motion);
     }
 
     /// Without a picture: expires what was not seen clearly for too long.

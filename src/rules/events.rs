@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::observe::{Scene, is_gone, qualifies, stands};
-use super::place::{ONE_IOU, SAME_IOU, around, touch};
+use super::place::{ONE_IOU, SAME_IOU, around, is_shown, touch};
 use super::reason;
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
 use super::{Transition, Violation, ViolationObject};
@@ -143,7 +143,8 @@ impl Teller<'_> {
                 let mine = &spots[*i].rect;
                 let member = spots.iter().find(|s| s.event.is_some() && beside(s, &spots[*i]));
                 let event = member.and_then(|s| s.event);
-                let over = || events.iter().find(|e| e.rect.iou(mine) >= ONE_IOU).map(|e| e.id);
+                let in_view = |e: &Event| spots.iter().any(|s| s.event == Some(e.id) && is_shown(&s.rect));
+                let over = || events.iter().find(|e| e.rect.iou(mine) >= ONE_IOU && in_view(e)).map(|e| e.id);
                 event.or_else(over).map(|id| (n, *i, id))
             });
             let Some((n, i, id)) = found else { return };
@@ -256,7 +257,8 @@ fn refresh(event: &mut Event, spots: &[Spot]) {
     let Some(seen) = members().filter(|s| s.seen_now).map(|s| s.last_seen).max() else { return };
     event.last_seen = seen;
     let objects: Vec<ViolationObject> = members().flat_map(objects).collect();
-    let boxes = members().map(|s| s.rect).reduce(|a, b| around(&a, &b));
+    let boxes =
+        members().filter(|s| s.seen_now || is_shown(&s.rect)).map(|s| s.rect).reduce(|a, b| around(&a, &b));
     let confidence = confidence(members());
     let moved: Vec<(Rect, Rect)> = members().map(|s| (s.place, s.rect)).collect();
     (event.objects, event.confidence) = (objects, confidence);

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::ViolationObject;
 use super::camera::Thresholds;
-use super::place::{ONE_IOU, SAME_IOU, around, clear_of_line, crosses, heights_between, hides, is_near};
+use super::place::{
+    ONE_IOU, SAME_IOU, around, clear_of_line, crosses, heights_between, hides, is_near, is_shown,
+};
 use super::state::{History, Quiet, Slot, Spot};
 use crate::base::{WallTime, ZoneId};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
@@ -15,6 +17,8 @@ use crate::track::Track;
 pub(super) const MAX_SPOTS: usize = 512;
 /// A standing thing that is not seen for less than this has not left.
 const FLICKER: Duration = Duration::from_secs(3);
+/// How far a place goes towards its thing with each picture of a camera that moves.
+const DRIFT: f32 = 0.05;
 /// Score that counts where neither rule nor model says one.
 const DEFAULT_SCORE: f32 = 0.3;
 
@@ -25,6 +29,8 @@ pub(super) struct Scene<'a> {
     pub(super) thresholds: &'a Thresholds,
     pub(super) rule: &'a Rule,
     pub(super) awake: bool,
+    /// The camera moves: places drift with the errors of its motion.
+    pub(super) moving: bool,
     /// There was a picture shortly before: what is new now has just come.
     pub(super) watched_before: bool,
 }
@@ -159,6 +165,9 @@ fn see(scene: &Scene, spot: &mut Spot, track: &Track) {
         }
         spot.beside = Some(now);
     }
+    if scene.moving {
+        spot.place = spot.place.towards(&track.rect, DRIFT);
+    }
     spot.score = track.score;
     add_score(spot, track.score);
     mark_seen(scene, spot);
@@ -170,7 +179,8 @@ fn miss(scene: &Scene, spot: &mut Spot) {
     let hidden = scene.tracks.iter().any(|t| {
         t.seen_now && t.id != spot.track && t.still_since > spot.last_seen && hides(&t.rect, &spot.rect)
     });
-    if !hidden {
+    // A camera that moves looks away from things: what the picture does not show is not gone.
+    if !hidden && is_shown(&spot.rect) {
         clearly_absent(scene, spot);
     }
 }

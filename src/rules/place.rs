@@ -9,6 +9,8 @@ pub(super) const SAME_IOU: f32 = 0.3;
 pub(super) const ONE_IOU: f32 = 0.5;
 /// A thing is hidden once this share of its box is behind another's.
 const HIDDEN_SHARE: f32 = 0.5;
+/// A place of which less than this is within the picture is not looked at.
+const SHOWN_SHARE: f32 = 0.7;
 /// Width by height of a picture in pixels: boxes do not say it, nearly all cameras have it.
 const ASPECT: f32 = 16.0 / 9.0;
 /// How far beside a line a point must be to stand on one side of it, in heights of the thing.
@@ -27,6 +29,11 @@ pub(super) fn is_near(a: &Rect, b: &Rect) -> bool {
 
 pub(super) fn hides(front: &Rect, behind: &Rect) -> bool {
     front.intersection(behind) >= HIDDEN_SHARE * behind.area()
+}
+
+/// Is most of the place within the picture?
+pub(super) fn is_shown(rect: &Rect) -> bool {
+    rect.intersection(&Rect::new(0.0, 0.0, 1.0, 1.0)) >= SHOWN_SHARE * rect.area()
 }
 
 /// Do the boxes touch once each is grown by `share` of its width and height (half of it on each side)?

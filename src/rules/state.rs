@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use super::place::{is_finite, is_shown};
 use super::{Ignored, ViolationObject};
 use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
 use crate::config::Severity;
+use crate::motion::Motion;
 use crate::track::OnGround;
 
 const VERSION: u32 = 1;
@@ -157,6 +159,35 @@ impl RulesState {
         }
         for time in times {
             *time = *time - d;
+        }
+    }
+}
+
+impl RulesState {
+    /// The camera moved: brings every place to where that part of the ground is in the picture now. What is behind the
+    /// camera, or cannot be followed (`None`), is put far outside, where nothing is found and nothing is missed.
+    pub(super) fn carry(&mut self, motion: Option<&Motion>) {
+        const AWAY: Rect = Rect { x0: -1e6, y0: -1e6, x1: -999_999.0, y1: -999_999.0 };
+        let place = |r: &mut Rect| {
+            *r = motion.and_then(|m| m.rect(r)).filter(is_finite).unwrap_or(AWAY);
+        };
+        let told = self.ignored.iter_mut().map(|i| &mut i.places);
+        for places in self.quiet.iter_mut().map(|q| &mut q.places).chain(told) {
+            places.iter_mut().for_each(place);
+        }
+        for rule in &mut self.rules {
+            for event in &mut rule.events {
+                event.places.iter_mut().for_each(place);
+                // What is told of an event is where it was last in the picture.
+                if let Some(shown) = motion.and_then(|m| m.rect(&event.rect)).filter(is_shown) {
+                    event.rect = shown;
+                }
+            }
+            for spot in &mut rule.spots {
+                place(&mut spot.place);
+                place(&mut spot.rect);
+                spot.beside = spot.beside.and_then(|p| motion?.point(p));
+            }
         }
     }
 }

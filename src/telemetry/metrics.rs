@@ -96,9 +96,13 @@ impl Node {
         for (name, help, value) in gauges {
             out.family(name, help, MetricType::Gauge, &self.0, |c| ConstGauge::new(value(c)))?;
         }
-        let counters: [(&str, &str, Count); 12] = [
+        let counters: [(&str, &str, Count); 14] = [
             ("lintel_camera_frames", "Access units received", |c| c.ingest.frames),
             ("lintel_camera_bytes", "Bytes received", |c| c.ingest.bytes),
+            ("lintel_camera_telemetry", "Telemetry records of a drone", |c| c.ingest.telemetry),
+            ("lintel_camera_telemetry_rejected", "Telemetry records that could not be used", |c| {
+                c.ingest.telemetry_rejected
+            }),
             ("lintel_camera_lost_packets", "RTP packets that never came", |c| c.ingest.lost_packets),
             ("lintel_camera_reconnects", "Connections and attempts that failed", |c| {
                 c.ingest.reconnects.total()

@@ -72,6 +72,26 @@ impl BoxFilter {
         }
     }
 
+    /// The camera moved: small steps at the box are turned and stretched by `steps` (row by row), and the box is now `rect`.
+    pub(super) fn carry(&mut self, rect: &Rect, steps: [[f64; 2]; 2]) {
+        let [[a, b], [c, d]] = steps;
+        let scale = (a * d - b * c).abs().sqrt();
+        let [x, y, ..] = &self.axes;
+        let (vx, vy) = (a * x.v + b * y.v, c * x.v + d * y.v);
+        // The axes stay apart: what a turn mixes goes to both.
+        let mixed = |s: f64, t: f64| [0, 1, 2].map(|i| s * s * x.p[i] + t * t * y.p[i]);
+        let (px, py) = (mixed(a, b), mixed(c, d));
+        (self.axes[0].v, self.axes[0].p) = (vx, px);
+        (self.axes[1].v, self.axes[1].p) = (vy, py);
+        for axis in &mut self.axes[2..] {
+            axis.v *= scale;
+            axis.p = axis.p.map(|p| p * scale * scale);
+        }
+        for (axis, value) in self.axes.iter_mut().zip(numbers(rect)) {
+            axis.x = value;
+        }
+    }
+
     /// Takes in a measured box; a low `score` (0 to 1) moves the state less.
     pub(super) fn correct(&mut self, rect: &Rect, score: f32) {
         let spread = size(rect) * MEASUREMENT * (2.0 - f64::from(score.clamp(0.0, 1.0)));

@@ -13,6 +13,7 @@ use super::kalman::{BoxFilter, size};
 use crate::base::{ClassName, Rect, TrackId, WallTime};
 use crate::config::TrackConfig;
 use crate::detect::Detection;
+use crate::motion::Motion;
 
 /// Overlap from which a strong detection may continue a track; ByteTrack's own.
 const STRONG_IOU: f32 = 0.2;
@@ -31,6 +32,10 @@ const MAX_REACH_GAP: f64 = 5.0;
 /// Share of its own size that a thing may shift and still count as still.
 const STILL_SHIFT: f32 = 0.5;
 
+/// How far an anchor that was carried goes towards its thing with each picture: what rolls faster than a fortieth of its
+/// size a picture still moves.
+const DRIFT: f32 = 0.05;
+
 /// Follows the things of one camera. Memory: the live tracks only.
 pub struct Tracker {
     config: TrackConfig,
@@ -46,6 +51,8 @@ struct Live {
     votes: Vec<(ClassName, f32)>,
     /// The box from which stillness is measured.
     anchor: Rect,
+    /// The camera has moved under it: the anchor drifts with the errors of that motion.
+    carried: bool,
     /// Pictures in a row without it.
     misses: u32,
 }
@@ -77,6 +84,17 @@ impl Tracker {
             self.next_id += 1;
         }
         self.live.iter().map(|l| l.track.clone()).collect()
+    }
+
+    /// The camera moved since the picture before: brings all tracks to where the ground under them is now. To be called
+    /// before that picture's [`Tracker::update`]. Stillness is of the thing and not of its image, so it lasts.
+    pub fn follow(&mut self, motion: &Motion) {
+        self.live.retain_mut(|live| live.carry(motion).is_some());
+    }
+
+    /// The camera jumped, nobody knows how: what comes now continues nothing.
+    pub fn forget(&mut self) {
+        self.live.clear();
     }
 
     /// Drops what was not seen for too long and predicts the rest; gives the seconds since the last picture.
@@ -205,8 +223,21 @@ impl Live {
             filter: BoxFilter::new(&d.rect),
             votes: vec![(d.class.clone(), d.score)],
             anchor: d.rect,
+            carried: false,
             misses: 0,
         }
+    }
+
+    /// `None` if it is behind the camera now.
+    fn carry(&mut self, motion: &Motion) -> Option<()> {
+        let predicted = self.filter.rect();
+        let c = predicted.center();
+        let steps = motion.steps_at([f64::from(c.x), f64::from(c.y)])?;
+        self.filter.carry(&motion.rect(&predicted)?, steps);
+        self.track.rect = motion.rect(&self.track.rect)?;
+        self.anchor = motion.rect(&self.anchor)?;
+        self.carried = true;
+        Some(())
     }
 
     fn stands(&self, at: WallTime) -> bool {
@@ -219,6 +250,8 @@ impl Live {
         if moved(&self.anchor, &d.rect) {
             self.anchor = d.rect;
             self.track.still_since = at;
+        } else if self.carried {
+            self.anchor = self.anchor.towards(&d.rect, DRIFT);
         }
         let t = &mut self.track;
         (t.rect, t.score, t.last_seen, t.seen_now) = (d.rect, d.score, at, true);

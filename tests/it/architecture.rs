@@ -18,7 +18,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("gstreamer_video", &["ingest", "decode", "evidence"]),
     ("retina", &["ingest"]),
     ("ort", &["detect"]),
-    ("opencv", &["evidence", "calibration"]),
+    ("opencv", &["evidence", "calibration", "motion"]),
     ("rusqlite", &["outbox"]),
     ("rumqttc", &["publish", "receive", "cli::receive", "cli::check"]),
 ];

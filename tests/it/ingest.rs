@@ -52,6 +52,7 @@ fn config(id: &str, source: SourceConfig) -> CameraConfig {
         id: id.into(),
         name: id.into(),
         source,
+        drone: None,
         position: None,
         calibration: None,
         gb_id: None,

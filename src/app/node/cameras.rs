@@ -12,11 +12,12 @@ use tokio::runtime::Handle;
 
 use super::feed::Feed;
 use super::roster::Roster;
+use crate::app::flights::{FlightLog, Flights};
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::CameraConfig;
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
-use crate::ingest::{CameraHandle, EncodedFrame, SourceState, spawn_camera};
+use crate::ingest::{CameraHandle, EncodedFrame, FrameSink, SourceState, Telemetry, spawn_camera};
 
 /// How long two sources of one camera may run side by side.
 const OVERLAP: Duration = Duration::from_secs(15);
@@ -26,6 +27,7 @@ pub(super) struct Cameras {
     roster: Arc<Roster>,
     decode: Arc<DecodePool>,
     detect: Arc<DetectPool>,
+    flights: Flights,
     running: BTreeMap<CameraId, Running>,
     /// Sources that were told to stop and have not ended yet.
     ending: Vec<CameraHandle>,
@@ -52,8 +54,14 @@ impl Source {
 }
 
 impl Cameras {
-    pub fn new(tokio: Handle, roster: Arc<Roster>, decode: Arc<DecodePool>, detect: Arc<DetectPool>) -> Self {
-        Self { tokio, roster, decode, detect, running: BTreeMap::new(), ending: Vec::new() }
+    pub fn new(
+        tokio: Handle,
+        roster: Arc<Roster>,
+        decode: Arc<DecodePool>,
+        detect: Arc<DetectPool>,
+        flights: Flights,
+    ) -> Self {
+        Self { tokio, roster, decode, detect, flights, running: BTreeMap::new(), ending: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -147,9 +155,25 @@ impl Cameras {
 
     fn spawn(&self, number: u32, camera: &CameraConfig, feed: &Arc<Feed>) -> Source {
         let stop = Shutdown::new();
-        let feed = Arc::clone(feed);
-        let sink = move |frame: EncodedFrame| feed.frame(number, frame);
+        let sink = Sink { number, feed: Arc::clone(feed), flight: self.flights.of(&camera.id) };
         let handle = spawn_camera(&self.tokio, camera, Arc::new(sink), stop.clone());
         Source { number, handle, stop }
+    }
+}
+
+/// What one source gives goes to its camera's feed, and to its drone's flight.
+struct Sink {
+    number: u32,
+    feed: Arc<Feed>,
+    flight: Arc<FlightLog>,
+}
+
+impl FrameSink for Sink {
+    fn frame(&self, frame: EncodedFrame) {
+        self.feed.frame(self.number, frame);
+    }
+
+    fn telemetry(&self, telemetry: Telemetry) {
+        self.flight.take(telemetry);
     }
 }

@@ -16,6 +16,7 @@ use tokio::runtime::Runtime as TokioRuntime;
 
 use super::analysis::{Analysis, AnalysisStatus, ToRules, Work};
 use super::commands::{self, CommandService};
+use super::flights::Flights;
 use super::order::Lookouts;
 use super::recorder::{Recorder, error_chain};
 use super::scene;
@@ -136,7 +137,8 @@ impl Node {
             generator(model),
             recorder_stop.clone(),
         )?);
-        let mut scenes = scene::build_all(&config, model);
+        let flights = Flights::default();
+        let mut scenes = scene::build_all(&config, model, &flights);
         let owed = restore(&outbox, &recorder, &mut scenes)?;
 
         let roster = Arc::new(Roster::default());
@@ -218,6 +220,7 @@ impl Node {
             Arc::clone(&roster),
             Arc::clone(&decode),
             Arc::clone(&detect),
+            flights,
         );
         for camera in &config.cameras {
             cameras.add(camera);

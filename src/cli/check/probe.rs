@@ -78,6 +78,7 @@ fn camera(id: &str, report: Result<ProbeReport, IngestError>) -> String {
 fn clock(report: &ProbeReport) -> String {
     let whose = match report.time_source {
         Some(TimeSource::Rtcp) => "the camera's own (RTCP)",
+        Some(TimeSource::Telemetry) => "the drone's own (KLV)",
         Some(TimeSource::Arrival) => "the node's, at arrival: the camera sends no time that can be used",
         Some(TimeSource::Footage) => "the recording's",
         None => "unknown",

@@ -28,10 +28,12 @@ impl<'i> Builder<'_, 'i> {
         let source = self.source(span, &raw, &settings.rtsp);
         let zones = self.zones(&raw.zone);
         let profile = raw.profile.as_ref().map(|p| p.as_str());
-        // What moves or has no calibration has no place on the ground to find a zone by.
-        let on_map = raw.calibration.is_some();
+        let drone = self.drone(&raw);
+        // Without calibration, and without a drone's telemetry, there is no place on the ground to find a zone by.
+        let on_map = raw.calibration.is_some() || drone.is_some();
         self.ground_names_are_free(&raw.zone);
         let (zones, rules) = self.rules(profile, zones, on_map, rules);
+        self.no_lines_on_drones(&raw, &rules);
         if let (Some(at), Some(position)) = (&raw.id, raw.position)
             && let (Some(lon), Some(lat)) = (position.lon, position.lat)
         {
@@ -55,6 +57,7 @@ impl<'i> Builder<'_, 'i> {
             name: raw.name.as_ref().map_or_else(|| id.clone(), |n| n.to_string()),
             id: CameraId::new(id),
             source,
+            drone,
             position: raw.position.and_then(|p| Some(Position { lon: p.lon?, lat: p.lat?, alt: p.alt })),
             calibration: self.optional_path(raw.calibration.as_ref()),
             gb_id: raw.gb_id.map(|g| g.into_inner()),
@@ -121,6 +124,9 @@ impl<'i> Builder<'_, 'i> {
                     self.report(
                         Problem::new(span, "`speed` and `repeat` are for recorded files").help("take it out"),
                     );
+                }
+                if url.starts_with("udp:") {
+                    return self.udp(url, rtsp).map(SourceConfig::Udp);
                 }
                 let url = self.keep(camera_url(url));
                 let rtsp = self.rtsp(rtsp);

@@ -2,6 +2,7 @@
 
 mod camera;
 mod decision;
+mod drone;
 mod map;
 mod name;
 mod node;

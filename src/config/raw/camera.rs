@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{At, Positive, RawRule};
+use super::{At, Positive, RawDrone, RawRule};
 
 /// What only the camera itself can say.
 #[derive(Deserialize, JsonSchema)]
@@ -15,7 +15,8 @@ pub(crate) struct RawCamera {
     pub(crate) name: Option<At<String>>,
     /// Profile whose settings it takes: `high_mount`, `street`, `drone` or one of `[profiles]`.
     pub(crate) profile: Option<At<String>>,
-    /// `rtsp://host:554/path`. User and password go into `rtsp.username` and `rtsp.password_env`.
+    /// `rtsp://host:554/path`, user and password go into `rtsp.username` and `rtsp.password_env`; or `udp://0.0.0.0:5600`
+    /// to receive MPEG-TS (a multicast group is joined).
     pub(crate) url: Option<At<String>>,
     /// A recorded file (mp4, mkv, ts) instead of `url`.
     pub(crate) file: Option<At<String>>,
@@ -28,6 +29,8 @@ pub(crate) struct RawCamera {
     pub(crate) position: Option<RawPosition>,
     /// Calibration file that `lintel calibrate` wrote: with it events have a place on the map.
     pub(crate) calibration: Option<At<String>>,
+    /// The camera is on a drone, which says where it is.
+    pub(crate) drone: Option<At<RawDrone>>,
     /// GB/T 28181 device id, 20 digits.
     pub(crate) gb_id: Option<At<String>>,
     /// Parts of the picture that rules are about.

@@ -4,11 +4,13 @@
 //! own values before these types are filled; so a field without `Option` is always there.
 
 mod camera;
+mod drone;
 mod node;
 mod rule;
 mod value;
 
 pub(crate) use camera::{RawCamera, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
+pub(crate) use drone::{RawCompensation, RawDrone};
 pub(crate) use node::{
     RawDecode, RawDetect, RawEvidence, RawHttp, RawLog, RawLogFormat, RawMap, RawMqtt, RawNode, RawOutbox,
     RawRuntime, RawSections,

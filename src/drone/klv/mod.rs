@@ -104,6 +104,7 @@ impl LocalSet {
             fov: (self.fov_h, self.fov_v),
             slant_range: self.slant_range,
             frame_centre: self.frame_centre.map(|(lon, lat, _)| Place { lon, lat }),
+            centre_alt: self.frame_centre.and_then(|(_, _, alt)| alt),
             // 32 bits over 360 degrees.
             step: 1e-7,
             ..Pose::at(place)

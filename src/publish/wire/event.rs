@@ -119,8 +119,8 @@ pub struct ObjectData {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaptureData {
     pub time: String,
-    /// `rtcp`: the camera's clock; `arrival`: the node's clock on arrival; `footage`: the recording's own time.
-    #[schemars(extend("enum" = ["rtcp", "arrival", "footage"]))]
+    /// `rtcp`: the camera's clock; `telemetry`: the drone's; `arrival`: the node's clock on arrival; `footage`: the recording's own time.
+    #[schemars(extend("enum" = ["rtcp", "telemetry", "arrival", "footage"]))]
     pub source: String,
     /// Camera clock minus node clock, where the camera tells its time.
     pub offset_ms: Option<i64>,
@@ -239,6 +239,7 @@ fn data(facts: &EventFacts<'_>) -> EventData {
             time: c.at.to_string(),
             source: match c.source {
                 TimeSource::Rtcp => "rtcp",
+                TimeSource::Telemetry => "telemetry",
                 TimeSource::Arrival => "arrival",
                 TimeSource::Footage => "footage",
             }

@@ -31,6 +31,7 @@ pub fn camera() -> CameraConfig {
             pace: Pace::Speed(1.0),
             repeat: false,
         }),
+        drone: None,
         position: Some(Position { lon: 120.1551, lat: 30.2741, alt: Some(38.0) }),
         calibration: None,
         gb_id: Some("33010600081326000001".to_owned()),

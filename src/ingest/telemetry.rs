@@ -1,0 +1,164 @@
+//! What a drone tells beside its pictures: of a recording at once, of a live stream as it comes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::container::{Klv, klv_of};
+use super::intake::Intake;
+use super::{IngestError, IngestStats};
+use crate::base::{CameraId, MediaTime, WallTime};
+use crate::drone::klv::{self, Packet};
+use crate::drone::srt::Settings;
+use crate::drone::{
+    Checker, Fault, Flight, Place, Pose, TelemetryError, TelemetryReport, fit_clock, judge, read_srt,
+};
+
+/// On the clock of the frames' capture times.
+#[derive(Clone, Debug)]
+pub enum Telemetry {
+    /// A recording begins, or begins again: all of its flight.
+    Flight(Flight),
+    /// The next record of a live stream.
+    Pose(WallTime, Box<Pose>),
+}
+
+/// What is known beforehand of a flight.
+#[derive(Clone, Debug, Default)]
+pub struct FlightSettings {
+    /// DJI subtitles; `None`: those beside the video, else what is in it.
+    pub srt: Option<PathBuf>,
+    /// Roughly where the flight was.
+    pub base: Option<Place>,
+    /// Of the times in subtitles.
+    pub time_zone: Option<TimeZone>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FlightError {
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Video(#[from] IngestError),
+    #[error(
+        "{} has no telemetry: there is no .SRT beside it, and no MISB ST 0601 KLV in it ({report})",
+        .video.display()
+    )]
+    Nothing { video: PathBuf, report: Box<TelemetryReport> },
+}
+
+/// All telemetry of a recorded flight; times count from the video's first frame. Reads the whole file: seconds for an hour.
+///
+/// # Errors
+/// There is none, or not one record of it can be used.
+pub fn flight_of(video: &Path, settings: &FlightSettings) -> Result<(Flight, TelemetryReport), FlightError> {
+    let known = Settings { base: settings.base, time_zone: settings.time_zone.clone() };
+    let beside = || ["SRT", "srt", "Srt"].map(|e| video.with_extension(e)).into_iter().find(|p| p.exists());
+    if let Some(path) = settings.srt.clone().or_else(beside) {
+        return Ok(read_srt(&path, &known)?);
+    }
+    let (flight, report) = of_packets(&klv_of(video)?, settings.base);
+    if flight.is_empty() {
+        return Err(FlightError::Nothing { video: video.to_path_buf(), report: Box::new(report) });
+    }
+    Ok((flight, report))
+}
+
+fn of_packets(packets: &[Klv], base: Option<Place>) -> (Flight, TelemetryReport) {
+    let mut report = TelemetryReport::default();
+    let mut sets = Vec::new();
+    for (pts, bytes) in packets {
+        for packet in klv::packets(bytes) {
+            match packet {
+                Packet::Foreign(_) => continue,
+                Packet::Bad(fault) => {
+                    report.records += 1;
+                    report.reject(report.records, fault);
+                }
+                Packet::Local(set) => {
+                    report.records += 1;
+                    sets.push((report.records, *pts, set));
+                }
+            }
+        }
+    }
+    let pairs: Vec<_> = sets.iter().filter_map(|(_, pts, set)| Some(((*pts)?, set.timestamp?))).collect();
+    report.clock = fit_clock(&pairs);
+    let mut poses = Vec::new();
+    for (record, pts, set) in sets {
+        // Without a time in the stream the drone's clock tells where in the video it belongs.
+        let by_clock = || Some(MediaTime(set.timestamp?.0.saturating_sub(report.clock.as_ref()?.start.0)));
+        let Some(media) = pts.or_else(by_clock) else {
+            report.reject(record, Fault::NoTime);
+            continue;
+        };
+        match set.pose() {
+            Some(pose) => poses.push((record, Pose { media: Some(media), ..pose })),
+            None => report.without_position += 1,
+        }
+    }
+    let flight = judge(poses, base, &mut report);
+    (flight, report)
+}
+
+/// The judging of a live stream's packets.
+pub(super) struct Listener {
+    checker: Checker,
+    /// When the drone's clock was last taken over.
+    told_clock: Option<MediaTime>,
+}
+
+/// How often the drone's clock is compared with the stream's.
+const CLOCK_EVERY_US: i64 = 1_000_000;
+
+impl Listener {
+    pub fn new(base: Option<Place>) -> Self {
+        Self { checker: Checker::new(base), told_clock: None }
+    }
+
+    /// Takes the packets of one buffer; `pts` is its time on the stream's clock.
+    pub fn hear(&mut self, intake: &mut Intake, pts: Option<MediaTime>, bytes: &[u8]) {
+        for packet in klv::packets(bytes) {
+            let set = match packet {
+                Packet::Foreign(_) => continue,
+                Packet::Bad(fault) => {
+                    reject(intake.camera(), intake.stats(), &fault);
+                    continue;
+                }
+                Packet::Local(set) => set,
+            };
+            intake.stats().count(|s| s.telemetry += 1);
+            if let (Some(pts), Some(drone)) = (pts, set.timestamp)
+                && self
+                    .told_clock
+                    .is_none_or(|t| (pts.0.saturating_sub(t.0)).saturating_abs() >= CLOCK_EVERY_US)
+            {
+                self.told_clock = Some(pts);
+                intake.telemetry_clock(pts, drone);
+            }
+            let Some(pose) = set.pose() else { continue };
+            let at = intake.telemetry_time(pts, set.timestamp);
+            match self.checker.check(&Pose { media: pts, ..pose }) {
+                Ok(true) => intake.telemetry(Telemetry::Pose(at, Box::new(pose))),
+                Ok(false) => {}
+                Err(fault) => reject(intake.camera(), intake.stats(), &fault),
+            }
+        }
+    }
+}
+
+/// Told at the 1st, 2nd, 4th, 8th: a broken sender must not fill the disk with one line.
+fn reject(camera: &CameraId, stats: &IngestStats, fault: &Fault) {
+    let mut rejected = 0;
+    stats.count(|s| {
+        s.telemetry_rejected += 1;
+        rejected = s.telemetry_rejected;
+    });
+    if rejected.is_power_of_two() {
+        tracing::warn!(%camera, rejected, reason = fault.name(), "a telemetry packet is not used: {fault}");
+    }
+}
+
+/// A stream whose telemetry is silent for this long has lost it.
+pub(super) const SILENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,170 @@
+//! MPEG-TS over UDP with MISB ST 0601 KLV in it, as drones and their ground stations send it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::IngestError;
+use super::container::{KLV, klv_sink, parser_of};
+use super::intake::{Intake, Unit};
+use super::pipeline::{Pipeline, codec_of, gstreamer_error, join, unit};
+use super::telemetry::{Listener, SILENCE};
+use crate::base::{MediaTime, Shutdown};
+use crate::config::UdpConfig;
+use crate::drone::Place;
+
+enum Message {
+    Unit(Unit),
+    Klv(Option<MediaTime>, Vec<u8>),
+}
+
+/// The socket's reader waits when the task is behind by this many messages; then the kernel drops datagrams.
+const DEPTH: usize = 64;
+/// Datagrams that the kernel holds: half a second of 20 Mbit/s.
+const SOCKET_BYTES: i32 = 2 * 1024 * 1024;
+
+/// Listens until `shutdown` (`Ok`) or a failure. `base`: roughly where the drone is.
+pub(super) async fn stream(
+    config: &UdpConfig,
+    base: Option<Place>,
+    intake: &mut Intake,
+    shutdown: &Shutdown,
+) -> Result<(), IngestError> {
+    let (sender, mut messages) = mpsc::channel(DEPTH);
+    let settings = config.clone();
+    let pipeline =
+        tokio::task::spawn_blocking(move || start(&settings, sender)).await.map_err(gstreamer_error)??;
+    let result = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        failure = follow(config, base, intake, &pipeline, &mut messages) => Err(failure),
+    };
+    // First the receiver: a streaming thread that waits for room in the channel could never stop.
+    drop(messages);
+    if let Err(error) = tokio::task::spawn_blocking(move || drop(pipeline)).await {
+        tracing::error!(camera = %intake.camera(), %error, "udpsrc does not stop");
+    }
+    result
+}
+
+async fn follow(
+    config: &UdpConfig,
+    base: Option<Place>,
+    intake: &mut Intake,
+    pipeline: &Pipeline,
+    messages: &mut mpsc::Receiver<Message>,
+) -> IngestError {
+    let Some(bus) = pipeline.inner.bus() else { return gstreamer_error("a pipeline without bus") };
+    let mut bus = bus.stream();
+    let mut deadline = Instant::now() + config.stall_timeout;
+    let (mut connected, mut listener) = (false, Listener::new(base));
+    let mut quiet = Instant::now() + SILENCE;
+    let (mut told, mut newest) = (false, None);
+    loop {
+        tokio::select! {
+            biased;
+            message = messages.recv() => match message {
+                Some(Message::Unit(unit)) => {
+                    connected = true;
+                    deadline = Instant::now() + config.stall_timeout;
+                    newest = Some(unit.raw_pts);
+                    intake.live(unit);
+                }
+                Some(Message::Klv(pts, bytes)) => {
+                    (quiet, told) = (Instant::now() + SILENCE, false);
+                    // Telemetry without a time of its own goes with the picture that it came with.
+                    listener.hear(intake, pts.or(newest), &bytes);
+                }
+                None => return IngestError::Ended { place: place(config) },
+            },
+            Some(message) = bus.next() => match message.view() {
+                gst::MessageView::Error(error) => return explain(config, error),
+                gst::MessageView::Eos(_) => return IngestError::Ended { place: place(config) },
+                _ => {}
+            },
+            () = tokio::time::sleep_until(deadline) => {
+                let (place, after) = (place(config), config.stall_timeout);
+                return if connected {
+                    IngestError::Stalled { place, after, hint: "" }
+                } else {
+                    IngestError::Timeout { place, after }
+                };
+            }
+            () = tokio::time::sleep_until(quiet), if connected && !told => {
+                told = true;
+                tracing::warn!(camera = %intake.camera(), seconds = SILENCE.as_secs(),
+                    "the stream has pictures but no KLV telemetry: events have no place; switch `KLV` or `metadata` on at the sender");
+            }
+        }
+    }
+}
+
+fn start(config: &UdpConfig, sender: mpsc::Sender<Message>) -> Result<Pipeline, IngestError> {
+    let pipeline = Pipeline::new(8)?;
+    let source = pipeline.add("udpsrc")?;
+    source.set_property("address", config.address.to_string());
+    source.set_property("port", i32::from(config.port));
+    source.set_property("buffer-size", SOCKET_BYTES);
+    let caps = gst::Caps::builder("video/mpegts").field("systemstream", true).build();
+    source.set_property("caps", caps);
+    let demux = pipeline.add("tsdemux")?;
+    source.link(&demux).map_err(gstreamer_error)?;
+    let linked = AtomicBool::new(false);
+    let (inner, sink, klv) = (pipeline.inner.downgrade(), pipeline.sink.downgrade(), sender.clone());
+    demux.connect_pad_added(move |_, pad| {
+        let (Some(pipeline), Some(sink)) = (inner.upgrade(), sink.upgrade()) else { return };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let name = caps.structure(0).map(|s| s.name().to_string());
+        let joined = match codec_of(&caps) {
+            Some(codec) if !linked.swap(true, Ordering::Relaxed) => {
+                join(&pipeline, pad, &[parser_of(codec)], &sink)
+            }
+            None if name.as_deref() == Some(KLV) => {
+                let sender = klv.clone();
+                klv_sink(&pipeline, pad, move |pts, bytes| {
+                    sender.blocking_send(Message::Klv(pts, bytes)).map_err(|_| gst::FlowError::Eos)
+                })
+            }
+            _ => return,
+        };
+        if let Err(error) = joined {
+            gst::element_error!(sink, gst::CoreError::Pad, ("{}", error));
+        }
+    });
+    let sender = Arc::new(sender);
+    pipeline.sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let Some(unit) = unit(&sample, MediaTime(0)) else { return Ok(gst::FlowSuccess::Ok) };
+                sender.blocking_send(Message::Unit(unit)).map_err(|_| gst::FlowError::Eos)?;
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+    pipeline.set_state(gst::State::Playing)?;
+    Ok(pipeline)
+}
+
+pub(super) fn place(config: &UdpConfig) -> String {
+    format!("udp {}", std::net::SocketAddr::new(config.address, config.port))
+}
+
+fn explain(config: &UdpConfig, error: &gst::message::Error) -> IngestError {
+    let (place, what) = (place(config), error.error().to_string());
+    match error.error().kind::<gst::ResourceError>() {
+        Some(
+            gst::ResourceError::OpenRead
+            | gst::ResourceError::OpenWrite
+            | gst::ResourceError::OpenReadWrite
+            | gst::ResourceError::Settings
+            | gst::ResourceError::Busy,
+        ) => IngestError::Refused { place, what },
+        _ => IngestError::Protocol { place, what },
+    }
+}

@@ -1,0 +1,176 @@
+//! Whole flights through the real program: the vans of testdata/clips/drone.* stand at known places.
+
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lintel::base::Shutdown;
+use lintel::config::{self, SourceConfig, UdpConfig};
+use lintel::drone::{Flight, Place};
+use lintel::ingest::{EncodedFrame, FlightSettings, FrameSink, Telemetry, flight_of, spawn_camera};
+
+use crate::support::{self, root};
+
+fn replay(camera: &str, more: &[&str]) -> Output {
+    Command::new(support::program("lintel"))
+        .env("ORT_DYLIB_PATH", support::onnxruntime())
+        .current_dir(root())
+        .args(["replay", "--config", "testdata/drone/lintel.toml", "--camera", camera])
+        .args(more)
+        .output()
+        .expect("lintel replay")
+}
+
+fn opened(output: &Output) -> Vec<serde_json::Value> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = std::str::from_utf8(&output.stdout).expect("UTF-8");
+    let lines =
+        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a JSON line"));
+    lines.filter(|e| e["type"] == "cn.lintel.violation.opened").collect()
+}
+
+#[test]
+fn a_flight_with_subtitles_finds_both_vans_in_the_zone_on_the_ground() {
+    let output = replay("drone-1=testdata/clips/drone.mp4", &[]);
+    let events = opened(&output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("drone-1: 140 records, 140 with a position"), "{said}");
+    assert_eq!(events.len(), 2, "one event a van: {events:#?} {said}");
+    // Time is the drone's.
+    assert!(events[0]["time"].as_str().expect("a time").starts_with("2024-05-06T07:08:"), "{events:#?}");
+}
+
+#[test]
+fn a_flight_with_klv_finds_them_too_by_telemetry_alone() {
+    let output = replay("drone-2=testdata/clips/drone_klv.ts", &[]);
+    assert_eq!(opened(&output).len(), 2, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn telemetry_that_cannot_be_used_is_named() {
+    let cases = [
+        (["--telemetry", "drone-1=testdata/telemetry/without_position.SRT"], "0 with a position, 3 without"),
+        (["--telemetry", "drone-1=testdata/telemetry/none.srt"], "none.srt"),
+        (["--telemetry", "drone-9=testdata/clips/drone.SRT"], "--telemetry drone-9"),
+    ];
+    for (more, expected) in cases {
+        let output = replay("drone-1=testdata/clips/drone.mp4", &more);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(expected), "{more:?}: {said}");
+    }
+    let output = replay("drone-2=testdata/clips/street_h265.mp4", &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("no .SRT beside it, and no MISB ST 0601"), "{said}");
+}
+
+/// The gap is named before the replay, and no event is placed in it.
+#[test]
+fn a_flight_with_a_gap_is_replayed_and_says_so() {
+    let output = replay(
+        "drone-1=testdata/clips/drone.mp4",
+        &["--telemetry", "drone-1=testdata/telemetry/gap_of_10_s.srt"],
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("no telemetry for 10.0 s from 5.0 s on"), "{said}");
+    assert!(said.contains("events have no place now"), "{said}");
+}
+
+#[test]
+fn both_forms_of_the_flight_tell_the_same() {
+    let read = |name: &str| {
+        let path = root().join("testdata/clips").join(name);
+        flight_of(&path, &FlightSettings::default()).expect("a flight")
+    };
+    let ((srt, _), (klv, report)) = (read("drone.mp4"), read("drone_klv.ts"));
+    assert_eq!((srt.len(), klv.len()), (140, 140), "{report}");
+    let at = lintel::base::WallTime(7_350_000);
+    let (a, b) = (srt.at(at).expect("flying").pose, klv.at(at).expect("flying").pose);
+    assert!(a.place.distance_to(&b.place) < 0.15, "{a:?} {b:?}");
+    let (heading, pitch) = (a.gimbal.heading.zip(b.gimbal.heading), a.gimbal.pitch.zip(b.gimbal.pitch));
+    let (heading, pitch) = (heading.expect("both"), pitch.expect("both"));
+    assert!((heading.0 - heading.1).abs() < 0.2 && (pitch.0 - pitch.1).abs() < 0.2);
+    let clocks = [srt, klv].map(|f: Flight| f.takeoff().expect("a place"));
+    assert!(clocks[0].distance_to(&clocks[1]) < 0.15);
+}
+
+#[derive(Default)]
+struct Heard {
+    frames: Vec<EncodedFrame>,
+    poses: Vec<(lintel::base::WallTime, Place)>,
+}
+
+#[derive(Clone, Default)]
+struct Ears(Arc<Mutex<Heard>>);
+
+impl FrameSink for Ears {
+    fn frame(&self, frame: EncodedFrame) {
+        self.0.lock().expect("ears").frames.push(frame);
+    }
+
+    fn telemetry(&self, telemetry: Telemetry) {
+        if let Telemetry::Pose(at, pose) = telemetry {
+            self.0.lock().expect("ears").poses.push((at, pose.place));
+        }
+    }
+}
+
+/// The transport stream in datagrams of seven packets, as senders do it, in about the time that it lasts.
+fn send(to: u16, stop: &Shutdown) {
+    let bytes = std::fs::read(root().join("testdata/clips/drone_klv.ts")).expect("the clip");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let pause = Duration::from_secs(10) / (bytes.len() / 1316) as u32;
+    while !stop.is_stopped() {
+        for datagram in bytes.chunks(1316) {
+            socket.send_to(datagram, ("127.0.0.1", to)).expect("sent");
+            if stop.wait(pause) {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_live_stream_over_udp_gives_pictures_and_poses_on_one_clock() {
+    let port =
+        std::net::UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let loaded = config::load(&root().join("testdata/drone/lintel.toml")).expect("the config");
+    let mut camera = loaded.config.cameras[1].clone();
+    camera.source = SourceConfig::Udp(UdpConfig {
+        address: "127.0.0.1".parse().expect("an address"),
+        port,
+        stall_timeout: Duration::from_secs(20),
+        backoff_first: Duration::from_millis(100),
+        backoff_max: Duration::from_secs(1),
+    });
+    let runtime = tokio::runtime::Runtime::new().expect("tokio");
+    let (ears, stop) = (Ears::default(), Shutdown::new());
+    let handle = spawn_camera(runtime.handle(), &camera, Arc::new(ears.clone()), stop.clone());
+    let sender = {
+        let stop = stop.clone();
+        std::thread::spawn(move || send(port, &stop))
+    };
+    let deadline = std::time::Duration::from_secs(60);
+    let began = lintel::base::monotonic();
+    loop {
+        let heard = ears.0.lock().expect("ears");
+        if heard.frames.len() > 40 && heard.poses.len() > 40 {
+            break;
+        }
+        let (frames, poses) = (heard.frames.len(), heard.poses.len());
+        drop(heard);
+        assert!(began.elapsed() < deadline, "{frames} frames, {poses} poses: {:?}", handle.stats.snapshot());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let stats = handle.stats.snapshot();
+    stop.stop();
+    sender.join().expect("the sender");
+    runtime.block_on(handle.join());
+    let heard = ears.0.lock().expect("ears");
+    // The clip's clock is years off, so both carry the time of their arrival.
+    assert_eq!(stats.time_source, Some(lintel::base::TimeSource::Arrival));
+    let (frame, pose) = (heard.frames[30].capture.at, heard.poses[30].0);
+    assert!((frame.0 - pose.0).abs() < 5_000_000, "{frame} {pose}");
+    let base = Place { lon: 120.1614, lat: 30.2931 };
+    assert!(heard.poses.iter().all(|(_, place)| place.distance_to(&base) < 100.0));
+}
