@@ -65,7 +65,7 @@ impl Topics {
         let below = |root: &str| {
             topic.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        topic.len() <= 512
+        (1..=512).contains(&topic.len())
             && !topic.starts_with('$')
             && rumqttc::valid_topic(topic)
             && (below(&own) || !below(others))
