@@ -3,7 +3,6 @@
 //! Scenes come and go on the same queue as the pictures, so a scene is never changed under a picture.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::order::{Lookouts, Order};
 use super::recorder::Recorder;
 use super::scene::{Scene, Scenes};
-use crate::base::{CameraId, monotonic, wall_now};
+use crate::base::{CameraId, Heartbeat, monotonic};
 use crate::detect::Detections;
 use crate::evidence::{ClipRequest, ClipService};
 
@@ -24,8 +23,7 @@ const CHECKPOINT: Duration = Duration::from_secs(30);
 /// What the thread tells of itself.
 #[derive(Default)]
 pub(super) struct AnalysisStatus {
-    /// Wall time of the last sign of life, in microseconds.
-    alive: AtomicI64,
+    pub alive: Heartbeat,
     pub cameras: Mutex<BTreeMap<CameraId, SceneStatus>>,
 }
 
@@ -36,10 +34,6 @@ pub(super) struct SceneStatus {
 }
 
 impl AnalysisStatus {
-    pub fn silent_for(&self) -> Duration {
-        wall_now().since(crate::base::WallTime(self.alive.load(Ordering::Relaxed)))
-    }
-
     fn forget(&self, camera: &CameraId) {
         self.cameras.lock().unwrap_or_else(PoisonError::into_inner).remove(camera);
     }
@@ -70,7 +64,6 @@ pub(super) type ToRules = SyncSender<Work>;
 ///
 /// # Errors
 /// The thread has not taken anything for `limit`: it hangs, or waits for a full disk. Nothing was changed.
-#[expect(dead_code, reason = "called by the reload")]
 pub(super) fn change(to: &ToRules, change: SceneChange, limit: Duration) -> Result<(), RulesBusy> {
     let began = monotonic();
     let mut work = Work::Change(change);
@@ -113,7 +106,7 @@ impl Analysis {
         let mut touched = BTreeSet::new();
         let (mut ticked, mut stored) = (monotonic(), monotonic());
         loop {
-            self.status.alive.store(wall_now().0, Ordering::Relaxed);
+            self.status.alive.beat();
             match queue.recv_timeout(TICK) {
                 Ok(Work::Seen(seen)) => {
                     touched.insert(seen.picture.camera.clone());

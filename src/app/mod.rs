@@ -9,10 +9,12 @@ mod flights;
 mod node;
 mod order;
 mod recorder;
+mod reload;
 mod replay;
 mod scene;
 mod status;
 
 pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};
 pub use node::{AppError, RunReport, run};
+pub use reload::{Live, ReloadRequest};
 pub use replay::{ReplayOptions, replay};

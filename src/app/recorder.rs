@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -40,10 +40,9 @@ impl Store for Outbox {
 }
 
 pub(super) struct Recorder {
-    pub(super) config: Arc<Config>,
+    settings: RwLock<Arc<RecorderSettings>>,
     pub(super) topics: Topics,
     store: Arc<dyn Store>,
-    pub(super) stills: StillWriter,
     /// The data folder; `None`: no evidence is made (a replay that only lists events).
     pub(super) media_dir: Option<PathBuf>,
     /// What made the evidence, for its manifest.
@@ -51,6 +50,36 @@ pub(super) struct Recorder {
     dossiers: Mutex<BTreeMap<Uuid, Dossier>>,
     counts: Counts,
     shutdown: Shutdown,
+}
+
+/// What the recorder takes from the config; replaced as a whole by a reload.
+pub(super) struct RecorderSettings {
+    config: Arc<Config>,
+    pub(super) stills: StillWriter,
+    /// Classes that the catalogue had before the last reload.
+    retired: Vec<ViolationClass>,
+}
+
+impl RecorderSettings {
+    /// # Errors
+    /// The font for annotated stills cannot be read.
+    pub fn new(config: Arc<Config>) -> Result<Self, EvidenceError> {
+        let stills = StillWriter::new(&config.evidence, config.node.time_zone.clone())?;
+        let retired = Vec::new();
+        Ok(Self { config, stills, retired })
+    }
+
+    /// Knows the classes of an earlier config too: open events of what was taken out are still to be ended.
+    #[must_use]
+    pub fn with_classes_of(mut self, earlier: &Config) -> Self {
+        let gone = earlier.catalogue.iter().filter(|class| self.class(&class.id).is_none());
+        self.retired = gone.cloned().collect();
+        self
+    }
+
+    fn class(&self, id: &str) -> Option<&ViolationClass> {
+        self.config.catalogue.iter().chain(&self.retired).find(|class| class.id == id)
+    }
 }
 
 /// One transition with what surrounds it.
@@ -69,6 +98,7 @@ struct Counts {
     expired: AtomicU64,
     evidence_missing: AtomicU64,
     outbox_full_seconds: AtomicU64,
+    waits_for_disk: AtomicBool,
 }
 
 impl Recorder {
@@ -81,10 +111,24 @@ impl Recorder {
         generator: serde_json::Value,
         shutdown: Shutdown,
     ) -> Result<Self, EvidenceError> {
-        let stills = StillWriter::new(&config.evidence, config.node.time_zone.clone())?;
         let topics = Topics::new(&config.mqtt.topic_prefix, &config.node.id);
+        let settings = RwLock::new(Arc::new(RecorderSettings::new(config)?));
         let (dossiers, counts) = (Mutex::default(), Counts::default());
-        Ok(Self { config, topics, store, stills, media_dir, generator, dossiers, counts, shutdown })
+        Ok(Self { settings, topics, store, media_dir, generator, dossiers, counts, shutdown })
+    }
+
+    /// Other settings from the next step on; gives the ones before. The node's id and topics stay as they were.
+    pub fn reconfigure(&self, settings: Arc<RecorderSettings>) -> Arc<RecorderSettings> {
+        std::mem::replace(&mut *self.settings.write().unwrap_or_else(PoisonError::into_inner), settings)
+    }
+
+    /// True while a record waits for room on the disk: the rules stand still then, and a restart would not help.
+    pub fn waits_for_disk(&self) -> bool {
+        self.counts.waits_for_disk.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn settings(&self) -> Arc<RecorderSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes over the dossiers of an earlier run; gives the clips that are still owed.
@@ -104,11 +148,13 @@ impl Recorder {
         picture: Option<&Picture>,
         state: &RulesState,
     ) -> Vec<ClipRequest> {
+        let settings = self.settings();
+        let config = &settings.config;
         let mut held = self.lock();
         let mut batch = Batch { state: vec![state_entry(&camera.id, state)], ..Batch::default() };
         let mut clips = Vec::new();
         for violation in violations {
-            let Some(class) = self.config.catalogue.iter().find(|class| class.id == violation.class) else {
+            let Some(class) = settings.class(&violation.class) else {
                 tracing::error!(camera = %camera.id, class = violation.class, "the catalogue lacks the class of an event");
                 continue;
             };
@@ -119,14 +165,16 @@ impl Recorder {
                 batch.state.push((Known::key(violation.id), known));
             }
             if let Some(dir) = self.media_dir.as_ref().map(|dir| event_dir(dir, violation.id)) {
-                let dossier = held.entry(violation.id).or_insert_with(|| self.new_dossier(camera, violation));
-                self.add_stills(dossier, &dir, &mut batch, &Step { camera, class, violation, picture });
+                let dossier =
+                    held.entry(violation.id).or_insert_with(|| self.new_dossier(config, camera, violation));
+                let step = Step { camera, class, violation, picture };
+                self.add_stills(&settings, dossier, &dir, &mut batch, &step);
                 clips.extend(dossier.clip.clone().filter(|_| violation.transition == Transition::Opened));
                 evidence = evidence_state(dossier);
                 store_dossier(&mut held, violation.id, &mut batch);
             }
             let facts = EventFacts {
-                node: &self.config.node,
+                node: &config.node,
                 camera,
                 class,
                 violation,
@@ -183,6 +231,11 @@ impl Recorder {
         self.lock().get(&event).is_some_and(|dossier| dossier.clip.is_some())
     }
 
+    /// Can anything still be added to the event's evidence? Then it does not go by age.
+    pub fn is_under_way(&self, event: Uuid) -> bool {
+        self.lock().contains_key(&event)
+    }
+
     pub fn counts(&self) -> EventCounts {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         EventCounts {
@@ -195,10 +248,10 @@ impl Recorder {
         }
     }
 
-    fn new_dossier(&self, camera: &CameraConfig, violation: &Violation) -> Dossier {
-        let node = &self.config.node.id;
-        let manifest = Manifest::new(violation.id, node, &camera.id, self.generator.clone());
-        let evidence = &self.config.evidence;
+    fn new_dossier(&self, config: &Config, camera: &CameraConfig, violation: &Violation) -> Dossier {
+        let manifest = Manifest::new(violation.id, &config.node.id, &camera.id, self.generator.clone())
+            .of_severity(violation.severity);
+        let evidence = &config.evidence;
         let clip = (violation.transition == Transition::Opened).then(|| ClipRequest {
             event: violation.id,
             camera: camera.id.clone(),
@@ -208,7 +261,14 @@ impl Recorder {
         Dossier { manifest, clip, ended: false }
     }
 
-    fn add_stills(&self, dossier: &mut Dossier, dir: &Path, batch: &mut Batch, step: &Step<'_>) {
+    fn add_stills(
+        &self,
+        settings: &RecorderSettings,
+        dossier: &mut Dossier,
+        dir: &Path,
+        batch: &mut Batch,
+        step: &Step<'_>,
+    ) {
         let Step { camera, class, violation, picture } = *step;
         let kind = match violation.transition {
             Transition::Opened => EvidenceKind::Still,
@@ -220,7 +280,7 @@ impl Recorder {
             Some(picture) => {
                 let job =
                     StillJob { violation, class, camera_name: &camera.name, zones: &camera.zones, picture };
-                let stills = self.stills.write(dir, &job);
+                let stills = settings.stills.write(dir, &job);
                 self.missing(stills.missing.len());
                 batch.media.extend(stills.files.iter().map(|file| media(violation.id, file)));
                 let manifest = dossier.manifest.clone().with_files(&stills.files, &stills.missing);
@@ -270,10 +330,9 @@ impl Recorder {
             }
         }
         let content = serde_json::to_value(manifest).unwrap_or_default();
-        let node = &self.config.node.id;
         batch.messages.push(evidence_message(
             &self.topics,
-            node,
+            &manifest.node,
             &manifest.camera,
             manifest.event,
             at,
@@ -291,6 +350,7 @@ impl Recorder {
         loop {
             match self.store.append(batch) {
                 Ok(appended) => {
+                    self.counts.waits_for_disk.store(false, Ordering::Relaxed);
                     self.missing(appended.refused.len());
                     for media in &appended.refused {
                         tracing::error!(event = %media.event, kind = media.kind, "outbox.max_mb is reached: not sent");
@@ -298,6 +358,7 @@ impl Recorder {
                     return true;
                 }
                 Err(error) => {
+                    self.counts.waits_for_disk.store(true, Ordering::Relaxed);
                     if !told {
                         tracing::error!(
                             "waiting with a record until the outbox takes it: {}",

@@ -119,6 +119,7 @@ impl Scene {
     pub fn take_over(&mut self, old: Scene) {
         if old.config.track == self.config.track {
             self.tracker = old.tracker;
+            self.tracks = old.tracks;
         }
         if old.config.drone == self.config.drone {
             self.airborne = old.airborne;

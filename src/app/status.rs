@@ -15,7 +15,7 @@ use crate::detect::DetectPool;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::publish::wire::CameraState;
 use crate::publish::{PublishStats, PublisherHandle, Topics};
-use crate::telemetry::{CameraSnapshot, NodeSnapshot};
+use crate::telemetry::{CameraSnapshot, ConfigStatus, NodeSnapshot, ReloadOutcome, ReloadReport};
 
 /// The thread that decides says something every second; longer than this it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
@@ -41,12 +41,39 @@ pub(super) struct NodeStatus {
     ready: AtomicBool,
     /// What the broker was last told of each camera, and when.
     told: Mutex<BTreeMap<CameraId, (SourceState, Instant)>>,
+    config: Mutex<ConfigStatus>,
 }
 
 impl NodeStatus {
     pub fn new(stages: Stages) -> Self {
         let topics = Topics::new(&stages.config.mqtt.topic_prefix, &stages.config.node.id);
-        Self { stages, topics, started: monotonic(), ready: AtomicBool::new(false), told: Mutex::default() }
+        let config = ConfigStatus { since: wall_now().to_string(), ..ConfigStatus::default() };
+        Self {
+            stages,
+            topics,
+            started: monotonic(),
+            ready: AtomicBool::new(false),
+            told: Mutex::default(),
+            config: Mutex::new(config),
+        }
+    }
+
+    /// What became of a reload.
+    pub fn reloaded(&self, report: ReloadReport) {
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        match report.outcome {
+            ReloadOutcome::Applied => {
+                config.applied += 1;
+                config.since.clone_from(&report.at);
+            }
+            ReloadOutcome::Unchanged => {}
+            ReloadOutcome::Refused | ReloadOutcome::RolledBack => config.refused += 1,
+        }
+        config.last_reload = Some(report);
+    }
+
+    pub fn config(&self) -> ConfigStatus {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All stages run.
@@ -78,11 +105,12 @@ impl NodeStatus {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: self.started.elapsed().as_secs(),
             ready: self.ready.load(Ordering::Relaxed),
-            pipeline_alive: self.stages.analysis.silent_for() < HANGS_AFTER,
+            pipeline_alive: self.stages.analysis.alive.silent_for() < HANGS_AFTER,
             detect_load: detect.as_ref().map_or(0.0, |d| d.load),
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
             publish: self.stages.publish.snapshot(),
             events: self.stages.recorder.counts(),
+            config: self.config(),
             cameras: self.stages.roster.members().into_iter().map(camera).collect(),
         }
     }

@@ -89,7 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let said = footage.first().and_then(|(_, path)| footage_start(path));
     let start = args.start.map(WallTime::from).or(clock).or(said).unwrap_or(WallTime(YEAR_2000));
     let options = ReplayOptions { footage, flights, start, pace: args.speed, evidence: args.out };
-    let stop = signals::watch()?;
+    let stop = signals::watch(None)?;
     let report = replay(loaded.config, &model, &options, Box::new(std::io::stdout()), &stop)?;
     eprintln!(
         "replayed {} frames, {} pictures analysed, {} damaged, {} events",

@@ -99,13 +99,17 @@ fn read(path: &Path, span: &Span, sources: &mut Sources, problems: &mut Vec<Prob
 fn matches(
     pattern: &str,
     span: &Span,
-    sources: &Sources,
+    sources: &mut Sources,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<(Span, String)>,
 ) -> Vec<PathBuf> {
     let path = sources.resolve(pattern, span);
     if !pattern.contains(['*', '?', '[']) {
         return vec![path];
+    }
+    // A file that comes or goes there changes the folder.
+    if let Some(folder) = path.ancestors().find(|part| !part.to_string_lossy().contains(['*', '?', '['])) {
+        sources.add_folder(folder);
     }
     match glob::glob(&path.to_string_lossy()) {
         Ok(found) => {

@@ -114,11 +114,11 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
         }
     }
     let config = sections.and_then(|sections| builder.config(&sections));
-    let Builder { problems, warnings, objects, .. } = builder;
+    let Builder { problems, warnings, objects, secret_files, .. } = builder;
     let warnings = warnings.iter().map(|(span, w)| format!("{}: {w}", sources.locate(span))).collect();
     match config {
         Some(config) if problems.is_empty() => {
-            Ok(Loaded { config, warnings, objects, classes, places, sources })
+            Ok(Loaded { config, warnings, objects, classes, places, secret_files, sources })
         }
         _ => Err(ConfigErrors::new(problems, &sources)),
     }

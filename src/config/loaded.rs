@@ -1,6 +1,7 @@
 //! A checked config together with what it takes to point into its files later, when others open what it names.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::build::ObjectUse;
@@ -20,6 +21,7 @@ pub struct Loaded {
     pub(super) classes: Vec<ClassNeeds>,
     /// Where the operator wrote a key such as `detect.model` or `camera.gate.file`.
     pub(super) places: BTreeMap<String, Span>,
+    pub(super) secret_files: Vec<PathBuf>,
     pub(super) sources: Arc<Sources>,
 }
 
@@ -34,6 +36,15 @@ pub struct Finding {
 }
 
 impl Loaded {
+    /// All files and folders that this config was read from: when one of them changes, it is worth reading again.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let paths = self.sources.paths().map(std::path::Path::to_owned);
+        let mut all: Vec<PathBuf> = paths.chain(self.secret_files.iter().cloned()).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// Findings of those who opened what the config names, as errors at the operator's own lines.
     pub fn errors(&self, findings: impl IntoIterator<Item = Finding>) -> ConfigErrors {
         let problem = |finding: Finding| {

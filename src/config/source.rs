@@ -12,6 +12,8 @@ pub(crate) type Span = Range<usize>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     files: Vec<SourceFile>,
+    /// Folders that a pattern of `include` looks into.
+    folders: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +45,16 @@ impl Sources {
         let base = self.files.last().map_or(0, |f| f.base + f.text.len() + 1);
         self.files.push(SourceFile { path: path.to_owned(), built_in, text: hide_secrets(text), base });
         base
+    }
+
+    pub(crate) fn add_folder(&mut self, folder: &Path) {
+        self.folders.push(folder.to_owned());
+    }
+
+    /// Files and folders of the operator that were read.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let files = self.files.iter().filter(|f| !f.built_in).map(|f| f.path.as_path());
+        files.chain(self.folders.iter().map(PathBuf::as_path))
     }
 
     pub(crate) fn file(&self, offset: usize) -> &SourceFile {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::moving::{DroneConfig, UdpConfig};
 use crate::base::{CameraId, ClassName, GroundArea, Point, Polygon, WallTime, ZoneId};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub node: NodeConfig,
     pub runtime: RuntimeConfig,
@@ -26,7 +26,7 @@ pub struct Config {
     pub cameras: Vec<CameraConfig>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NodeConfig {
     /// Part of every topic: `[A-Za-z0-9_-]{1,64}`.
     pub id: String,
@@ -37,14 +37,16 @@ pub struct NodeConfig {
     pub area_code: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RuntimeConfig {
     /// `None`: `ORT_DYLIB_PATH`, then `libonnxruntime.so` beside the binary and in the usual library folders.
     pub onnxruntime: Option<PathBuf>,
     pub stop_deadline: Duration,
+    /// Read the config again when one of its files changes; SIGHUP does it either way.
+    pub watch_config: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DecodeConfig {
     /// Shared keyframe decoders; each holds about 21 MB at 1080p.
     pub workers: usize,
@@ -53,7 +55,7 @@ pub struct DecodeConfig {
     pub h265_decoder: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DetectConfig {
     /// Folder with `model.toml`.
     pub model: PathBuf,
@@ -62,25 +64,47 @@ pub struct DetectConfig {
     pub threads: Option<usize>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceConfig {
     pub pre_roll: Duration,
     pub post_roll: Duration,
     pub jpeg_quality: u8,
     /// Below this much free space no media is written; events still are.
     pub min_free_bytes: u64,
-    /// Delivered media is deleted, oldest first, above this.
+    /// Above this delivered media is deleted: lowest severity first, of these the oldest.
     pub quota_bytes: u64,
+    /// Delivered media of events of each severity is deleted after this.
+    pub keep: KeepConfig,
     /// TrueType font for names in the operator's language; `None`: ASCII labels by OpenCV's own font.
     pub font: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug)]
+/// How long evidence is kept at most, by severity; zero: no longer than the disk has room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepConfig {
+    pub low: Duration,
+    pub medium: Duration,
+    pub high: Duration,
+}
+
+impl KeepConfig {
+    /// `None`: without limit.
+    pub fn of(&self, severity: Severity) -> Option<Duration> {
+        let limit = match severity {
+            Severity::Low => self.low,
+            Severity::Medium => self.medium,
+            Severity::High => self.high,
+        };
+        (!limit.is_zero()).then_some(limit)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct OutboxConfig {
     pub max_bytes: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MqttConfig {
     pub host: String,
     pub port: u16,
@@ -95,7 +119,7 @@ pub struct MqttConfig {
     pub keep_alive: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TlsConfig {
     /// `None`: the system's own.
     pub ca_file: Option<PathBuf>,
@@ -104,7 +128,7 @@ pub struct TlsConfig {
 }
 
 /// What the node knows of the ground. Coordinates are WGS-84.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MapConfig {
     /// GeoTIFF of heights; `None`: the ground of each camera's calibration.
     pub dem: Option<PathBuf>,
@@ -148,13 +172,13 @@ impl Permit {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HttpConfig {
     /// `None`: no metrics and health over HTTP.
     pub listen: Option<SocketAddr>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
     /// `tracing` directives, for example `info,lintel::ingest=debug`.
     pub filter: String,
@@ -190,7 +214,7 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CameraConfig {
     pub id: CameraId,
     pub name: String,
@@ -215,7 +239,7 @@ pub struct CameraConfig {
     pub max_events_per_hour: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SourceConfig {
     Rtsp(RtspConfig),
     File(FileConfig),
@@ -223,7 +247,7 @@ pub enum SourceConfig {
     Udp(UdpConfig),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RtspConfig {
     /// Without user and password.
     pub url: url::Url,
@@ -245,7 +269,7 @@ pub enum Transport {
     GstreamerUdp,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FileConfig {
     pub path: PathBuf,
     pub pace: Pace,
@@ -301,7 +325,7 @@ pub struct TrackConfig {
     pub max_gap: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
     pub id: ZoneId,
     pub name: String,
@@ -328,7 +352,7 @@ pub enum ZoneArea {
 }
 
 /// A violation class as the catalogue has it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ViolationClass {
     /// Stable id, for example `motor_vehicle_parking`.
     pub id: String,
@@ -347,7 +371,7 @@ pub enum Group {
 }
 
 /// One configured instance of a violation class on one camera.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// Unique within its camera; the class id unless the operator gives another.
     pub id: String,

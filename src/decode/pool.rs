@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Sampling;
@@ -38,6 +38,8 @@ struct Shared {
 struct State {
     slots: Slots,
     closed: bool,
+    /// When a worker last took or gave back something.
+    moved: Instant,
 }
 
 impl DecodePool {
@@ -54,7 +56,7 @@ impl DecodePool {
     ) -> Result<Self, DecodeError> {
         let shared = Arc::new(Shared {
             choice,
-            state: Mutex::new(State { slots: Slots::new(cameras), closed: false }),
+            state: Mutex::new(State { slots: Slots::new(cameras), closed: false, moved: monotonic() }),
             wake: Condvar::new(),
             sink,
             shutdown,
@@ -88,6 +90,12 @@ impl DecodePool {
     /// Forgets the camera; its frames are counted as unknown from now on.
     pub fn remove(&self, camera: &CameraId) {
         self.shared.lock().slots.remove(camera);
+    }
+
+    /// How long frames have waited without any worker taking or finishing one; zero while none wait.
+    pub fn stalled_for(&self) -> Duration {
+        let state = self.shared.lock();
+        if state.slots.has_work() { state.moved.elapsed() } else { Duration::ZERO }
     }
 
     pub fn stats(&self, camera: &CameraId) -> Option<DecodeStats> {
@@ -150,7 +158,10 @@ impl Shared {
                 return None;
             }
             match state.slots.take() {
-                Some(job) => return Some(job),
+                Some(job) => {
+                    state.moved = monotonic();
+                    return Some(job);
+                }
                 // What another worker has in hand comes back to that worker, so nothing is left behind.
                 None if state.closed => return None,
                 None => {
@@ -193,7 +204,11 @@ impl Shared {
     }
 
     fn give_back(&self, place: usize, outcome: Outcome) {
-        let (turn, more) = self.lock().slots.done(place, outcome);
+        let (turn, more) = {
+            let mut state = self.lock();
+            state.moved = monotonic();
+            state.slots.done(place, outcome)
+        };
         if more {
             self.wake.notify_one();
         }

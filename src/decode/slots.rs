@@ -199,6 +199,11 @@ impl Slots {
         queue
     }
 
+    /// Does anything wait, also of a camera that a worker has in hand?
+    pub fn has_work(&self) -> bool {
+        self.slots.values().any(Slot::has_work)
+    }
+
     pub fn stats(&self, camera: &CameraId) -> Option<DecodeStats> {
         self.slots.get(self.places.get(camera)?).map(|slot| slot.stats.clone())
     }

@@ -75,6 +75,8 @@ struct State {
     /// Of the node; its cameras are in `cameras`.
     totals: DetectSnapshot,
     busy: Duration,
+    /// When a worker last took or finished a picture.
+    moved: Instant,
 }
 
 struct Camera {
@@ -167,6 +169,12 @@ impl DetectPool {
         }
     }
 
+    /// How long pictures have waited without any worker taking or finishing one; zero while none wait.
+    pub fn stalled_for(&self) -> Duration {
+        let state = self.shared.lock();
+        if state.scheduler.has_work() { state.moved.elapsed() } else { Duration::ZERO }
+    }
+
     pub fn snapshot(&self) -> DetectSnapshot {
         let state = self.shared.lock();
         let time = self.shared.started.elapsed().as_secs_f64() * self.shared.workers as f64;
@@ -214,6 +222,7 @@ impl Shared {
             cameras: BTreeMap::new(),
             totals,
             busy: Duration::ZERO,
+            moved: monotonic(),
         };
         for (id, tiling, interval) in cameras {
             state.put(id, tiling, interval);
@@ -248,7 +257,10 @@ impl Shared {
                 (self.sink)(Detections { picture, items });
             }
             // Only now: the next picture of this camera must not overtake this one on its way to the sink.
-            self.lock().scheduler.finish(slot);
+            let mut state = self.lock();
+            state.scheduler.finish(slot);
+            state.moved = monotonic();
+            drop(state);
             self.work.notify_one();
         }
     }
@@ -260,6 +272,7 @@ impl Shared {
                 return None;
             }
             if let Some((slot, picture)) = state.scheduler.next(monotonic()) {
+                state.moved = monotonic();
                 match state.cameras.get(&slot) {
                     Some(camera) => return Some((slot, camera.tiling, picture)),
                     None => continue,

@@ -92,6 +92,11 @@ impl<P> Scheduler<P> {
         }
     }
 
+    /// Does anything wait, also of a camera that is busy?
+    pub fn has_work(&self) -> bool {
+        self.cameras.values().any(|camera| camera.waiting.is_some())
+    }
+
     /// Takes everything that waits.
     pub fn clear(&mut self) -> Vec<(Slot, P)> {
         let taken = self.cameras.iter_mut();

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::EvidenceError;
 use super::files::UNFINISHED;
+use super::retention::severity;
 
 /// Bytes that this program may still write where `path` is, or where its nearest existing parent is.
 ///
@@ -42,8 +43,8 @@ pub struct QuotaReport {
     pub failed: u64,
 }
 
-/// Deletes evidence folders, oldest event first, until all of `root` is within `quota_bytes` and the disk has
-/// `min_free_bytes` free. Delivered ones go first; undelivered ones only for the quota, never for the free space,
+/// Deletes evidence folders, those of low severity first and of these the oldest, until all of `root` is within
+/// `quota_bytes` and the disk has `min_free_bytes` free. Delivered ones go first; undelivered ones only for the quota, never for the free space,
 /// which something else may have taken. Reads the sizes of all files: for once a minute, not for each event.
 ///
 /// # Errors
@@ -55,8 +56,12 @@ pub fn enforce_quota(
     is_delivered: impl Fn(Uuid) -> bool,
 ) -> Result<QuotaReport, EvidenceError> {
     let mut report = QuotaReport::default();
-    let events = events(root, &mut report)?;
+    let mut events = events(root, &mut report)?;
     report.used_bytes = events.iter().map(|e| e.bytes).sum();
+    // Only then are all manifests opened.
+    if report.used_bytes > quota_bytes || free_bytes(root)? < min_free_bytes {
+        events.sort_by_key(|event| (severity(&event.dir), event.id));
+    }
     let mut kept = Vec::new();
     for event in events {
         let crowded = report.used_bytes > quota_bytes || free_bytes(root)? < min_free_bytes;
@@ -93,14 +98,14 @@ pub fn remove_unfinished(root: &Path) -> Result<u64, EvidenceError> {
     Ok(removed)
 }
 
-struct EventDir {
-    id: Uuid,
-    dir: PathBuf,
+pub(super) struct EventDir {
+    pub id: Uuid,
+    pub dir: PathBuf,
     bytes: u64,
 }
 
 /// All event folders, oldest first: the ids are UUIDv7, which sort by time.
-fn events(root: &Path, report: &mut QuotaReport) -> Result<Vec<EventDir>, EvidenceError> {
+pub(super) fn events(root: &Path, report: &mut QuotaReport) -> Result<Vec<EventDir>, EvidenceError> {
     let mut found = Vec::new();
     for day in entries(root)? {
         let Ok(dirs) = entries(&day) else {
@@ -130,7 +135,7 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, EvidenceError> {
     list.map_err(EvidenceError::io("list", dir))
 }
 
-fn delete(event: &EventDir, report: &mut QuotaReport) -> bool {
+pub(super) fn delete(event: &EventDir, report: &mut QuotaReport) -> bool {
     if let Err(e) = fs::remove_dir_all(&event.dir) {
         tracing::warn!(path = %event.dir.display(), error = %e, "cannot delete old evidence; check its owner");
         report.failed += 1;

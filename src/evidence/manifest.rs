@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::files::write_file;
 use super::{ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, Missing};
 use crate::base::{CameraId, Capture, TimeSource, WallTime};
+use crate::config::Severity;
 use crate::ingest::Codec;
 
 /// All times are RFC 3339 in UTC. The same input gives the same bytes.
@@ -18,6 +19,9 @@ pub struct Manifest {
     pub event: Uuid,
     pub node: String,
     pub camera: CameraId,
+    /// Of the event when it opened; decides how long its evidence is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
     /// When and by whose clock the stills were taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<PictureTime>,
@@ -103,12 +107,19 @@ impl Manifest {
             event,
             node: node.to_owned(),
             camera: camera.clone(),
+            severity: None,
             picture: None,
             clip: None,
             files: Vec::new(),
             missing: Vec::new(),
             generator,
         }
+    }
+
+    #[must_use]
+    pub fn of_severity(mut self, severity: Severity) -> Self {
+        self.severity = Some(severity);
+        self
     }
 
     pub fn with_picture(mut self, capture: &Capture) -> Self {

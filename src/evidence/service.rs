@@ -48,7 +48,6 @@ pub struct ClipStats {
 /// it cuts all that wait from what the rings have, since the rings end with the process, and then ends.
 pub struct ClipService {
     queue: Arc<Mutex<Queue>>,
-    wait_limit: Duration,
     thread: JoinHandle<()>,
 }
 
@@ -57,6 +56,19 @@ struct Queue {
     waiting: Vec<Waiting>,
     stopping: bool,
     stats: ClipStats,
+    settings: Settings,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Settings {
+    wait_limit: Duration,
+    min_free_bytes: u64,
+}
+
+impl Settings {
+    fn new(config: &EvidenceConfig) -> Self {
+        Self { wait_limit: config.post_roll + GRACE, min_free_bytes: config.min_free_bytes }
+    }
 }
 
 #[derive(Clone)]
@@ -75,15 +87,19 @@ impl ClipService {
         sink: Arc<dyn Fn(ClipOutcome) + Send + Sync>,
         shutdown: Shutdown,
     ) -> Result<Self, EvidenceError> {
-        let queue = Arc::new(Mutex::new(Queue::default()));
-        let min_free_bytes = config.min_free_bytes;
-        let worker =
-            Worker { queue: Arc::clone(&queue), rings, cutter: ClipCutter::new()?, data_dir, min_free_bytes };
+        let queue = Queue { settings: Settings::new(config), ..Queue::default() };
+        let queue = Arc::new(Mutex::new(queue));
+        let worker = Worker { queue: Arc::clone(&queue), rings, cutter: ClipCutter::new()?, data_dir };
         let thread = thread::Builder::new()
             .name("lintel-clips".to_owned())
             .spawn(move || worker.run(&*sink, &shutdown))
             .map_err(EvidenceError::Thread)?;
-        Ok(Self { queue, wait_limit: config.post_roll + GRACE, thread })
+        Ok(Self { queue, thread })
+    }
+
+    /// Other settings for clips that are asked for or cut from now on.
+    pub fn reconfigure(&self, config: &EvidenceConfig) {
+        lock(&self.queue).settings = Settings::new(config);
     }
 
     /// Never blocks. The clip is cut once the camera's ring has all of it, or after the post-roll and 15 s more from
@@ -97,7 +113,8 @@ impl ClipService {
             queue.stats.refused += 1;
             return Err(EvidenceError::Refused { waiting: queue.waiting.len(), stopping: queue.stopping });
         }
-        queue.waiting.push(Waiting { request, deadline: monotonic() + self.wait_limit });
+        let deadline = monotonic() + queue.settings.wait_limit;
+        queue.waiting.push(Waiting { request, deadline });
         Ok(())
     }
 
@@ -119,7 +136,6 @@ struct Worker {
     rings: RingLookup,
     cutter: ClipCutter,
     data_dir: PathBuf,
-    min_free_bytes: u64,
 }
 
 impl Worker {
@@ -181,7 +197,8 @@ impl Worker {
             none(format!("asked for {} to {}, {held}", request.from, request.to))
         })?;
         let dir = event_dir(&self.data_dir, request.event);
-        ensure_free(&dir, self.min_free_bytes)?;
+        let min_free_bytes = lock(&self.queue).settings.min_free_bytes;
+        ensure_free(&dir, min_free_bytes)?;
         self.cutter.cut(&span, &dir)
     }
 }

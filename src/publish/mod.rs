@@ -42,6 +42,9 @@ pub struct PublisherHandle {
     pub stats: Arc<PublishStats>,
     states: Arc<States>,
     stop: watch::Sender<Stop>,
+    settings: watch::Sender<MqttConfig>,
+    /// Of this node while it runs, with its topic.
+    online: (String, NodeState),
     task: JoinHandle<()>,
 }
 
@@ -65,9 +68,10 @@ impl Publisher {
     ) -> Result<PublisherHandle, PublishError> {
         let topics = Topics::new(&config.topic_prefix, node);
         // Found out here, so that a wrong path stops the start instead of being retried for ever.
-        connection::options(config)?;
+        Self::check(config)?;
         let states = Arc::new(States::default());
-        states.publish(&topics.node_state(), &NodeState::new(node, NodeStatus::Online, wall_now()));
+        let online = (topics.node_state(), NodeState::new(node, NodeStatus::Online, wall_now()));
+        states.publish(&online.0, &online.1);
         let stats = Arc::new(PublishStats::new(Arc::clone(&outbox)));
         let (stop, stopped) = watch::channel(Stop::No);
         let sender = session::Sender {
@@ -78,8 +82,17 @@ impl Publisher {
             states: Arc::clone(&states),
             stats: Arc::clone(&stats),
         };
-        let task = runtime.spawn(sender.run(stopped));
-        Ok(PublisherHandle { stats, states, stop, task })
+        let (settings, changed) = watch::channel(config.clone());
+        let task = runtime.spawn(sender.run(stopped, changed));
+        Ok(PublisherHandle { stats, states, stop, settings, online, task })
+    }
+
+    /// Opens what the settings name, and connects to nothing.
+    ///
+    /// # Errors
+    /// Certificates and keys that cannot be used.
+    pub fn check(config: &MqttConfig) -> Result<(), PublishError> {
+        connection::options(config).map(drop)
     }
 }
 
@@ -92,6 +105,17 @@ impl PublisherHandle {
     /// Sets the retained state of a topic. Never blocks.
     pub fn publish_state<T: serde::Serialize>(&self, topic: &str, state: &T) {
         self.states.publish(topic, state);
+    }
+
+    /// Connects anew with these settings; what is not acknowledged yet is sent again. Client id and topics stay.
+    pub fn reconfigure(&self, config: &MqttConfig) {
+        self.settings.send_replace(config.clone());
+    }
+
+    /// Tells in the node's retained state which config runs, and what became of the last attempt to change it.
+    pub fn tell_config(&self, config: wire::ConfigState) {
+        let (topic, online) = &self.online;
+        self.states.publish(topic, &NodeState { config: Some(config), ..online.clone() });
     }
 
     /// Takes the retained state of a topic away. Never blocks.

@@ -48,6 +48,8 @@ pub(super) struct Sender {
 
 enum End {
     Stopped,
+    /// Other settings hold from now on.
+    Changed,
     Broken(String),
 }
 
@@ -71,18 +73,23 @@ impl Session {
 }
 
 impl Sender {
-    pub async fn run(self, mut stop: watch::Receiver<Stop>) {
+    pub async fn run(mut self, mut stop: watch::Receiver<Stop>, mut settings: watch::Receiver<MqttConfig>) {
         let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
         let mut told: Option<String> = None;
         let mut unknown = HashSet::new();
         loop {
+            self.config = settings.borrow_and_update().clone();
             let acked_before = self.stats.acked.load(Ordering::Relaxed);
-            let end = self.connection(&mut unknown, stop.clone(), &mut told).await;
+            let end = self.connection(&mut unknown, stop.clone(), &mut settings, &mut told).await;
             self.stats.connected.store(false, Ordering::Relaxed);
             self.outbox.release();
             self.states.release();
             let reason = match end {
                 End::Stopped => return,
+                End::Changed => {
+                    info!("the MQTT settings have changed: connecting anew");
+                    continue;
+                }
                 End::Broken(reason) => reason,
             };
             if *stop.borrow() != Stop::No {
@@ -100,6 +107,7 @@ impl Sender {
             told = Some(reason);
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
+                Ok(()) = settings.changed() => {}
                 _ = stop.changed() => return,
             }
         }
@@ -110,6 +118,7 @@ impl Sender {
         &self,
         unknown: &mut HashSet<RecordId>,
         stop: watch::Receiver<Stop>,
+        settings: &mut watch::Receiver<MqttConfig>,
         told: &mut Option<String>,
     ) -> End {
         let mut options = match connection::options(&self.config) {
@@ -128,7 +137,7 @@ impl Sender {
             unknown: Mutex::new(std::mem::take(unknown)),
         };
         let pump = async {
-            let end = self.pump(&session, &mut events, told).await;
+            let end = self.pump(&session, &mut events, settings, told).await;
             session.over.cancel();
             end
         };
@@ -154,10 +163,25 @@ impl Sender {
         LastWill::new(self.topics.node_state(), payload, QoS::AtLeastOnce, true, Some(properties))
     }
 
-    async fn pump(&self, session: &Session, events: &mut EventLoop, told: &mut Option<String>) -> End {
+    async fn pump(
+        &self,
+        session: &Session,
+        events: &mut EventLoop,
+        settings: &mut watch::Receiver<MqttConfig>,
+        told: &mut Option<String>,
+    ) -> End {
+        let mut changed = false;
         loop {
             let event = tokio::select! {
                 event = events.poll() => event,
+                Ok(()) = settings.changed(), if !changed => {
+                    changed = true;
+                    // Leaves in order, so that the broker does not tell the last will.
+                    if session.client.try_disconnect().is_err() {
+                        return End::Changed;
+                    }
+                    continue;
+                }
                 () = session.over.cancelled() => return End::Stopped,
             };
             match event {
@@ -168,6 +192,7 @@ impl Sender {
                         return End::Broken(reason);
                     }
                 }
+                Ok(Event::Outgoing(Outgoing::Disconnect)) if changed => return End::Changed,
                 Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Stopped,
                 Ok(_) => {}
                 Err(e) => {

@@ -5,29 +5,65 @@ use std::io::IsTerminal;
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{LogConfig, LogFormat};
 
+/// Changes what is logged while the process runs.
+pub struct LogControl {
+    /// `None`: `LINTEL_LOG` decides, or the log was set up before.
+    set: Option<Box<dyn Fn(EnvFilter) + Send + Sync>>,
+}
+
+impl LogControl {
+    /// Nothing to control: for runs whose log is somebody else's.
+    pub fn none() -> Self {
+        Self { set: None }
+    }
+
+    /// From now on these directives hold, unless `LINTEL_LOG` is set.
+    ///
+    /// # Errors
+    /// A filter directive that cannot be read, with its text; then nothing changes.
+    pub fn set_filter(&self, directives: &str) -> Result<(), ParseError> {
+        let filter = EnvFilter::builder().parse(directives)?;
+        if let Some(set) = &self.set {
+            set(filter);
+        }
+        Ok(())
+    }
+}
+
 /// Sets up the process's log on standard error; later calls change nothing. `LINTEL_LOG` wins over the config.
 ///
 /// # Errors
 /// A filter directive that cannot be read, with its text.
-pub fn init_logging(config: &LogConfig) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let directives = std::env::var("LINTEL_LOG").unwrap_or_else(|_| config.filter.clone());
-    let filter = EnvFilter::builder().parse(directives)?;
+pub fn init_logging(config: &LogConfig) -> Result<LogControl, ParseError> {
+    let from_environment = std::env::var("LINTEL_LOG").ok();
+    let fixed = from_environment.is_some();
+    let filter = EnvFilter::builder().parse(from_environment.unwrap_or_else(|| config.filter.clone()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call (tests) finds the subscriber set already; that is fine.
-    let _ = match resolve(config.format) {
-        LogFormat::Journal => builder.event_format(JournalLine).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    macro_rules! start {
+        ($builder:expr) => {{
+            let builder = $builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            let ours = builder.try_init().is_ok() && !fixed;
+            // It fails only once the subscriber is gone, and then nobody reads the log.
+            let set = move |filter| drop(handle.reload(filter));
+            LogControl { set: ours.then(|| Box::new(set) as Box<dyn Fn(EnvFilter) + Send + Sync>) }
+        }};
+    }
+    Ok(match resolve(config.format) {
+        LogFormat::Journal => start!(builder.event_format(JournalLine)),
+        LogFormat::Json => start!(builder.json()),
         LogFormat::Auto | LogFormat::Pretty => {
-            builder.compact().with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
+            start!(builder.compact().with_target(false).with_ansi(std::io::stderr().is_terminal()))
         }
-    };
-    Ok(())
+    })
 }
 
 fn resolve(format: LogFormat) -> LogFormat {

@@ -63,6 +63,8 @@ impl Collector for Node {
         out.counter("lintel_events_closed", "Seen to be cleared", node.events.closed)?;
         out.counter("lintel_events_expired", "Not seen any more", node.events.expired)?;
         out.counter("lintel_evidence_missing", "Parts of evidence not had", node.events.evidence_missing)?;
+        out.counter("lintel_config_applied", "Reloads that were taken", node.config.applied)?;
+        out.counter("lintel_config_refused", "Reloads that were not taken", node.config.refused)?;
         self.cameras(&mut out)
     }
 }

@@ -27,6 +27,7 @@ pub struct NodeSnapshot {
     /// Also the state of the outbox.
     pub publish: PublishSnapshot,
     pub events: EventCounts,
+    pub config: ConfigStatus,
     pub cameras: BTreeMap<CameraId, CameraSnapshot>,
 }
 
@@ -40,6 +41,40 @@ pub struct EventCounts {
     pub evidence_missing: u64,
     /// Whole seconds during which the outbox could not take a record.
     pub outbox_full_seconds: u64,
+}
+
+/// Which config runs, and what became of the last attempt to change it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ConfigStatus {
+    /// Since when the config that runs does, RFC 3339.
+    pub since: String,
+    /// Reloads that were taken, and that were not.
+    pub applied: u64,
+    pub refused: u64,
+    pub last_reload: Option<ReloadReport>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReloadReport {
+    /// RFC 3339.
+    pub at: String,
+    pub outcome: ReloadOutcome,
+    /// What was changed, such as `camera gate: source`, or would have been.
+    pub changes: Vec<String>,
+    /// Why it was refused, a line each.
+    pub problems: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReloadOutcome {
+    Applied,
+    /// The files say the same as before.
+    Unchanged,
+    /// The config is wrong, or asks for a restart: the old one runs on.
+    Refused,
+    /// It could not be applied, and what was begun was taken back: the old one runs on.
+    RolledBack,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -400,6 +400,28 @@ fn of_sixteen_cameras_none_starves_and_one_that_sends_garbage_stops_no_other() {
 }
 
 #[test]
+fn a_pool_that_does_not_move_while_frames_wait_is_seen_and_an_idle_one_is_not() {
+    let all = keys(&frames(&clip("street.mp4"), "gate", Codec::H264));
+    let (open, gate) = std::sync::mpsc::sync_channel::<()>(0);
+    let gate = Mutex::new(gate);
+    // Whoever takes the pictures hangs until it is let go.
+    let sink = Arc::new(move |_| {
+        gate.lock().expect("no panic").recv().expect_err("nothing is ever sent");
+    });
+    let cameras = vec![(CameraId::from("gate"), Sampling::Keyframes, Duration::ZERO)];
+    let pool = DecodePool::start(choice(), 1, cameras, sink, Shutdown::new()).expect("threads");
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(pool.stalled_for(), Duration::ZERO, "a dead camera is no stall");
+    until("the pool to hang with a frame in hand and one that waits", || {
+        pool.offer(all[0].clone());
+        pool.stalled_for() > Duration::from_millis(500)
+    });
+    drop(open);
+    until("the pool to move again", || pool.stalled_for() == Duration::ZERO);
+    pool.join();
+}
+
+#[test]
 fn with_every_frame_decoded_none_is_lost_unless_it_is_counted() {
     let all = frames(&clip("street.mp4"), "gate", Codec::H264);
     let (slow, seen) = pool(1, &[("gate", Sampling::All)], &Shutdown::new());

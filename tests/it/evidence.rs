@@ -16,7 +16,7 @@ use lintel::base::{
     CameraId, Capture, ClassName, FrameSeq, Point, Polygon, Rect, Shutdown, TimeSource, TrackId, WallTime,
     ZoneId, monotonic,
 };
-use lintel::config::{EvidenceConfig, Group, RingConfig, Severity, ViolationClass, Zone};
+use lintel::config::{EvidenceConfig, Group, KeepConfig, RingConfig, Severity, ViolationClass, Zone};
 use lintel::decode::{Picture, Pixels};
 use lintel::evidence::{
     ClipCutter, ClipInfo, ClipOutcome, ClipRequest, ClipService, EvidenceError, EvidenceKind, MAX_WAITING,
@@ -75,6 +75,7 @@ fn config() -> EvidenceConfig {
         jpeg_quality: 90,
         min_free_bytes: 1 << 20,
         quota_bytes: 1 << 30,
+        keep: KeepConfig::default(),
         font: None,
     }
 }

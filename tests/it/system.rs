@@ -5,6 +5,8 @@ mod commands;
 mod failures;
 mod node;
 mod outages;
+mod reload;
+mod service;
 
 use std::time::Duration;
 

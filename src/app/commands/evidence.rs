@@ -59,7 +59,7 @@ impl Commander {
             };
             let id = new_id(camera.id.as_str(), &sender.name);
             let dir = event_dir(&self.parts.config.node.data_dir, id);
-            let stills = recorder.stills.write_asked(&dir, picture, &camera.name, look.overlay());
+            let stills = recorder.settings().stills.write_asked(&dir, picture, &camera.name, look.overlay());
             recorder.missing(stills.missing.len());
             batch.media.extend(stills.files.iter().map(|file| media(id, file)));
             let node = &self.parts.config.node.id;

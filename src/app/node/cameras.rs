@@ -92,7 +92,6 @@ impl Cameras {
     }
 
     /// Everything but the source: how often and how it is looked at, the ring's size, the name. The stream runs on.
-    #[expect(dead_code, reason = "called by the reload")]
     pub fn adjust(&mut self, camera: &CameraConfig) {
         if self.running.contains_key(&camera.id) {
             self.roster.enter(camera);
@@ -101,7 +100,6 @@ impl Cameras {
     }
 
     /// Connects to the camera's new source; the ring and what is analysed go on.
-    #[expect(dead_code, reason = "called by the reload")]
     pub fn replace_source(&mut self, camera: &CameraConfig) {
         let Some(running) = self.running.get(&camera.id) else { return };
         let (feed, number) = (Arc::clone(&running.feed), running.source.number + 1);

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use crate::app::recorder::{Recorder, error_chain};
+use crate::base::wall_now;
 use crate::config::Config;
-use crate::evidence::{enforce_quota, event_dir, evidence_root};
+use crate::evidence::{enforce_age, enforce_quota, event_dir, evidence_root};
 use crate::outbox::Outbox;
 
 /// For once a minute: reads the sizes of all evidence.
@@ -20,6 +21,12 @@ pub(super) fn tidy(config: &Config, outbox: &Outbox, recorder: &Recorder) {
         delivered
     };
     let root = evidence_root(data_dir);
+    let may_go = |event| !recorder.is_under_way(event) && delivered(event);
+    match enforce_age(&root, &evidence.keep, wall_now(), may_go) {
+        Ok(report) if report.freed_bytes > 0 => tracing::info!(?report, "evidence deleted after its time"),
+        Ok(_) => {}
+        Err(error) => tracing::warn!("the age of evidence is not looked at: {}", error_chain(&error)),
+    }
     match enforce_quota(&root, evidence.quota_bytes, evidence.min_free_bytes, delivered) {
         Ok(report) if report.freed_bytes > 0 => tracing::info!(?report, "old evidence deleted"),
         Ok(_) => {}

@@ -4,8 +4,11 @@ mod cameras;
 mod disk;
 mod error;
 mod feed;
+mod reload;
 mod restore;
 mod roster;
+mod supervise;
+mod watchdog;
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -18,7 +21,8 @@ use super::analysis::{Analysis, AnalysisStatus, ToRules, Work};
 use super::commands::{self, CommandService};
 use super::flights::Flights;
 use super::order::Lookouts;
-use super::recorder::{Recorder, error_chain};
+use super::recorder::Recorder;
+use super::reload::{Stamps, stamps};
 use super::scene;
 use super::status::{NodeStatus, Stages};
 use crate::base::{CameraId, Shutdown, monotonic};
@@ -28,65 +32,25 @@ use crate::detect::{DetectPool, Detections, Detector, Manifest, Runtime};
 use crate::evidence::{ClipOutcome, ClipService, evidence_root, remove_unfinished};
 use crate::outbox::Outbox;
 use crate::publish::{Publisher, PublisherHandle};
-use crate::telemetry::HttpServer;
+use crate::telemetry::{HttpServer, Service};
 use cameras::Cameras;
+use reload::config_state;
 use restore::restore;
+use watchdog::{Pulse, Watchdog, io_heartbeat};
 
 pub use error::AppError;
 pub(super) use roster::{Member, Roster};
+pub use supervise::{RunReport, run};
 
 /// Pictures between the detectors and the rules: enough to ride out one fsync of the outbox.
 const ANALYSIS_QUEUE: usize = 4;
-/// How often states are told and the disk's quota is looked at.
-const STATUS_EVERY: Duration = Duration::from_secs(5);
-/// How often events that are too old for feedback are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
-const QUOTA_EVERY: Duration = Duration::from_secs(60);
-/// A camera that was taken out keeps its ring for so long, for clips that are still to be cut.
-const RING_OF_GONE: Duration = Duration::from_secs(60);
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug)]
-pub struct RunReport {
-    pub events_opened: u64,
-    /// Messages and media files that wait for the next start.
-    pub undelivered: u64,
-    /// The stop took longer than `runtime.stop_deadline`.
-    pub late: bool,
-}
-
-/// Runs the node until `asked_to_stop`; returns once everything has ended and all that was found is durable.
-///
-/// # Errors
-/// What keeps the node from starting. A camera or broker that is down does not.
-pub fn run(config: Config, model: &Manifest, asked_to_stop: &Shutdown) -> Result<RunReport, AppError> {
-    let mut node = Node::start(Arc::new(config), model)?;
-    tracing::info!(cameras = node.cameras.len(), "ready");
-    let (mut told, mut cleaned, mut forgot) = (monotonic(), monotonic(), monotonic());
-    while !asked_to_stop.wait(Duration::from_secs(1)) {
-        node.cameras.settle();
-        if told.elapsed() >= STATUS_EVERY {
-            told = monotonic();
-            node.status.tell(&node.publisher);
-        }
-        if cleaned.elapsed() >= QUOTA_EVERY {
-            cleaned = monotonic();
-            disk::tidy(&node.config, &node.outbox, &node.recorder);
-            node.roster.forget(RING_OF_GONE);
-        }
-        if forgot.elapsed() >= FORGET_EVERY {
-            forgot = monotonic();
-            if let Err(error) = restore::forget_old(&node.outbox) {
-                tracing::warn!("old events are not forgotten: {}", error_chain(&error));
-            }
-        }
-    }
-    Ok(node.stop())
-}
 
 /// All stages, in the order in which they were started; stopped from last to first.
 struct Node {
     config: Arc<Config>,
+    /// Of the files that the config names.
+    files: Stamps,
+    model: Manifest,
     tokio: TokioRuntime,
     outbox: Arc<Outbox>,
     publisher: PublisherHandle,
@@ -96,7 +60,8 @@ struct Node {
     clips_stop: Shutdown,
     to_rules: ToRules,
     rules: JoinHandle<()>,
-    commands: CommandService,
+    /// `None` only while it is started anew.
+    commands: Option<CommandService>,
     detect: Arc<DetectPool>,
     detect_stop: Shutdown,
     decode: Arc<DecodePool>,
@@ -106,10 +71,11 @@ struct Node {
     status: Arc<NodeStatus>,
     http: Option<HttpServer>,
     http_stop: Shutdown,
+    watchdog: Watchdog,
 }
 
 impl Node {
-    fn start(config: Arc<Config>, model: &Manifest) -> Result<Self, AppError> {
+    fn start(config: Arc<Config>, model: &Manifest, service: Service) -> Result<Self, AppError> {
         let data_dir = &config.node.data_dir;
         std::fs::create_dir_all(data_dir)
             .map_err(|source| AppError::DataDir { path: data_dir.display().to_string(), source })?;
@@ -178,7 +144,7 @@ impl Node {
             clips: Arc::clone(&clips),
             to_rules: to_rules.clone(),
         };
-        let commands = CommandService::start(tokio.handle(), parts).map_err(AppError::Thread)?;
+        let commands = Some(CommandService::start(tokio.handle(), parts).map_err(AppError::Thread)?);
 
         let detect_stop = Shutdown::new();
         // The receiver outlives the detectors, so a failed send means only that the node is stopping.
@@ -198,7 +164,7 @@ impl Node {
             config: Arc::clone(&config),
             publish: Arc::clone(&publisher.stats),
             recorder: Arc::clone(&recorder),
-            analysis,
+            analysis: Arc::clone(&analysis),
             detect: Arc::downgrade(&detect),
             decode: Arc::downgrade(&decode),
             roster: Arc::clone(&roster),
@@ -226,8 +192,21 @@ impl Node {
             cameras.add(camera);
         }
         status.ready();
+        publisher.tell_config(config_state(status.config()));
+        let watchdog_stop = Shutdown::new();
+        let pulse = Pulse {
+            io: io_heartbeat(tokio.handle(), watchdog_stop.clone()),
+            analysis,
+            recorder: Arc::clone(&recorder),
+            decode: Arc::downgrade(&decode),
+            detect: Arc::downgrade(&detect),
+        };
+        let watchdog = Watchdog::start(service, pulse, watchdog_stop).map_err(AppError::Thread)?;
+        let files = stamps(&config);
         Ok(Self {
             config,
+            files,
+            model: model.clone(),
             tokio,
             outbox,
             publisher,
@@ -247,16 +226,21 @@ impl Node {
             status,
             http,
             http_stop,
+            watchdog,
         })
     }
 
     /// From the cameras down, so that each stage still has somewhere to put what it holds.
-    fn stop(self) -> RunReport {
+    fn stop(mut self) -> RunReport {
         let started = monotonic();
         let deadline = self.config.runtime.stop_deadline;
         tracing::info!("stopping; a second signal ends at once");
         self.status.not_ready();
-        self.commands.stop(&self.tokio);
+        // It looks into the pools, which are to be taken apart now.
+        self.watchdog.join();
+        if let Some(commands) = self.commands.take() {
+            commands.stop(&self.tokio);
+        }
         self.tokio.block_on(self.cameras.stop(started + deadline));
         self.decode_stop.stop();
         join_pool(self.decode, "decode", DecodePool::join);

@@ -11,6 +11,8 @@ mod schedule;
 mod secret;
 mod server;
 
+use std::path::PathBuf;
+
 use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
@@ -27,6 +29,8 @@ pub(crate) struct Builder<'s, 'i> {
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<(Span, String)>,
     pub(crate) objects: Vec<ObjectUse>,
+    /// Files that passwords were read from.
+    pub(crate) secret_files: Vec<PathBuf>,
     sources: &'s Sources,
     secrets: Secrets,
     time_zone: TimeZone,
@@ -62,6 +66,7 @@ impl<'s, 'i> Builder<'s, 'i> {
             problems: Vec::new(),
             warnings: Vec::new(),
             objects: Vec::new(),
+            secret_files: Vec::new(),
             sources,
             secrets,
             time_zone,

@@ -10,7 +10,8 @@ use crate::config::raw::{
     RawDecode, RawDetect, RawEvidence, RawLog, RawLogFormat, RawNode, RawOutbox, RawRuntime,
 };
 use crate::config::types::{
-    DecodeConfig, DetectConfig, EvidenceConfig, LogConfig, LogFormat, NodeConfig, OutboxConfig, RuntimeConfig,
+    DecodeConfig, DetectConfig, EvidenceConfig, KeepConfig, LogConfig, LogFormat, NodeConfig, OutboxConfig,
+    RuntimeConfig,
 };
 
 const MEGABYTE: u64 = 1024 * 1024;
@@ -43,6 +44,7 @@ impl Builder<'_, '_> {
         RuntimeConfig {
             onnxruntime: self.optional_path(raw.onnxruntime.as_ref()),
             stop_deadline: raw.stop_deadline.0,
+            watch_config: raw.watch_config,
         }
     }
 
@@ -69,6 +71,7 @@ impl Builder<'_, '_> {
             jpeg_quality: *raw.jpeg_quality,
             min_free_bytes: *raw.min_free_mb * MEGABYTE,
             quota_bytes: *raw.quota_mb * MEGABYTE,
+            keep: KeepConfig { low: raw.keep_low.0, medium: raw.keep_medium.0, high: raw.keep_high.0 },
             font: self.optional_path(raw.font.as_ref()),
         }
     }

@@ -38,7 +38,11 @@ impl Builder<'_, '_> {
         }
         let fetched = match kept {
             Kept { env: Some(name), .. } => from_env(name),
-            Kept { file: Some(path), .. } => from_file(path, &self.path(path)),
+            Kept { file: Some(name), .. } => {
+                let path = self.path(name);
+                self.secret_files.push(path.clone());
+                from_file(name, &path)
+            }
             Kept { credential: Some(name), .. } => from_credential(name),
             _ => return None,
         };

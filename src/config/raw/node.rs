@@ -62,6 +62,8 @@ pub(crate) struct RawRuntime {
     pub(crate) onnxruntime: Option<At<String>>,
     /// A stop that takes longer than this is cut off.
     pub(crate) stop_deadline: At<Positive>,
+    /// Read the config again when one of its files changes. SIGHUP (`systemctl reload lintel`) does it either way.
+    pub(crate) watch_config: bool,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -99,9 +101,15 @@ pub(crate) struct RawEvidence {
     /// With less free space than this no clip or still is written; events still are.
     #[schemars(range(max = 1_000_000_000))]
     pub(crate) min_free_mb: At<u64>,
-    /// Above this, delivered clips and stills are deleted, oldest first.
+    /// Above this, delivered clips and stills are deleted, those of low severity first, of these the oldest.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub(crate) quota_mb: At<u64>,
+    /// Delivered clips and stills of low severity are deleted after this. `0s`: when the room is needed.
+    pub(crate) keep_low: At<Wait>,
+    /// The same for medium severity.
+    pub(crate) keep_medium: At<Wait>,
+    /// The same for high severity.
+    pub(crate) keep_high: At<Wait>,
     /// TrueType font for the names on annotated stills, for example a Noto Sans CJK. Default: ASCII labels only.
     pub(crate) font: Option<At<String>>,
 }

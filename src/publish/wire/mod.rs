@@ -27,7 +27,7 @@ pub use event::{
     PictureSize, PointGeometry, ZoneRef, event_message,
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
-pub use state::{CameraState, NodeState, NodeStatus};
+pub use state::{CameraState, ConfigState, NodeState, NodeStatus, ReloadState};
 
 /// Media type of a CloudEvent in structured mode (CloudEvents JSON format 1.0.2, 3).
 pub const CLOUD_EVENT: &str = "application/cloudevents+json";

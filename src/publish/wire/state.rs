@@ -24,6 +24,31 @@ pub struct NodeState {
     pub since: String,
     /// Of the program.
     pub version: String,
+    /// While it is online: the config that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigState>,
+}
+
+/// Which config a node runs with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigState {
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// What became of the last attempt to change it; missing if there was none since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reload: Option<ReloadState>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReloadState {
+    /// RFC 3339.
+    pub at: String,
+    /// `applied`, `unchanged`, `refused` or `rolled_back`; only after `applied` another config runs than before.
+    pub outcome: String,
+    /// What was changed, or would have been.
+    pub changes: Vec<String>,
+    /// Why it was not taken, a line each; the same as in the node's log.
+    pub problems: Vec<String>,
 }
 
 impl NodeState {
@@ -33,6 +58,7 @@ impl NodeState {
             status,
             since: since.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            config: None,
         }
     }
 }

@@ -24,6 +24,7 @@ pub struct Node {
     port: u16,
     config: String,
     child: Option<Child>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Node {
@@ -77,7 +78,7 @@ hysteresis = [2, 3]
             model = root().join("models/lintel-nano").display(),
             broker = broker.url(),
         );
-        Self { dir, port, config, child: None }
+        Self { dir, port, config, child: None, environment: Vec::new() }
     }
 
     pub fn camera_login(&mut self, user: &str, password: &str) {
@@ -109,12 +110,42 @@ hysteresis = [2, 3]
         self.config = self.config.replace(from, to);
     }
 
+    /// A variable of the program's environment.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.environment.push((name, value.to_owned()));
+    }
+
+    /// Where the config and what it names may lie.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Puts the changed config where the running node finds it.
+    pub fn write_config(&self) {
+        std::fs::write(self.dir.path().join("lintel.toml"), &self.config).expect("config");
+    }
+
+    /// Changes the config of the running node and waits for what becomes of it.
+    pub fn reload(&mut self) -> Value {
+        self.write_config();
+        self.reload_as_it_is()
+    }
+
+    /// SIGHUP alone.
+    pub fn reload_as_it_is(&self) -> Value {
+        let before = self.health()["config"]["last_reload"]["at"].clone();
+        self.signal("HUP");
+        wait_for("the reload", || self.health()["config"]["last_reload"]["at"] != before);
+        self.health()["config"]["last_reload"].clone()
+    }
+
     pub fn start(&mut self) {
         let config = self.dir.path().join("lintel.toml");
-        std::fs::write(&config, &self.config).expect("config");
+        self.write_config();
         let log = File::options().create(true).append(true).open(self.dir.path().join("log")).expect("log");
         let child = Command::new(program("lintel"))
             .env("ORT_DYLIB_PATH", onnxruntime())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .args(["run", "--config"])
             .arg(&config)
             .stdin(Stdio::null())

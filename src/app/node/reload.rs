@@ -1,0 +1,180 @@
+//! From the config that runs to another one, without touching what did not change.
+//!
+//! First everything that can fail is prepared: files read, settings opened, scenes built. Then the rules are given the new
+//! scenes, the one step that can still fail (they hang, or wait for the disk); what was changed before it is taken back.
+//! The rest cannot fail: a camera or a broker that does not answer under its new address is told as any that is down.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Node;
+use crate::app::analysis::{self, SceneChange};
+use crate::app::commands::{CommandService, Parts};
+use crate::app::recorder::{RecorderSettings, error_chain};
+use crate::app::reload::{Live, Plan, stamps};
+use crate::app::scene;
+use crate::base::{CameraId, wall_now};
+use crate::config::{self, CameraConfig, Config, Finding, Loaded};
+use crate::publish::Publisher;
+use crate::publish::wire::{ConfigState, ReloadState};
+use crate::telemetry::{ConfigStatus, LogControl, ReloadOutcome, ReloadReport};
+
+/// The rules answer within this, or the change is taken back. Less than any sensible WatchdogSec.
+const RULES_ANSWER: Duration = Duration::from_secs(10);
+
+/// Why the old config runs on.
+enum Kept {
+    Refused(Vec<String>),
+    RolledBack(String),
+}
+
+impl Node {
+    /// Reads the config again and brings the node to it; tells the outcome in the log, in `/health` and on the node's
+    /// topic. Gives the files to watch from now on; `None`: the same as before.
+    pub(super) fn reload(&mut self, live: &Live) -> Option<Vec<PathBuf>> {
+        let loaded = match config::load(&live.path) {
+            Ok(loaded) => loaded,
+            Err(errors) => {
+                let problems = errors.to_string().lines().map(str::to_owned).collect();
+                self.told(ReloadOutcome::Refused, Vec::new(), problems);
+                return None;
+            }
+        };
+        let files = stamps(&loaded.config);
+        let plan = Plan::new(&self.config, &loaded.config, &self.files, &files);
+        let changes = plan.changes.clone();
+        if plan.is_empty() {
+            self.told(ReloadOutcome::Unchanged, changes, Vec::new());
+            return Some(loaded.watched());
+        }
+        let watched = loaded.watched();
+        match self.change(loaded, &plan, &live.log) {
+            Ok(()) => {
+                self.files = files;
+                self.told(ReloadOutcome::Applied, changes, Vec::new());
+                Some(watched)
+            }
+            Err(Kept::Refused(problems)) => {
+                self.told(ReloadOutcome::Refused, changes, problems);
+                None
+            }
+            Err(Kept::RolledBack(problem)) => {
+                self.told(ReloadOutcome::RolledBack, changes, vec![problem]);
+                None
+            }
+        }
+    }
+
+    fn change(&mut self, loaded: Loaded, plan: &Plan, log: &LogControl) -> Result<(), Kept> {
+        let restart = plan.restart.iter().map(|key| Finding {
+            key: key.clone(),
+            message: format!("{key} cannot be changed while lintel runs"),
+            help: "restart lintel to take it on, or put it back".to_owned(),
+        });
+        let lines = |text: String| text.lines().map(str::to_owned).collect();
+        if !plan.restart.is_empty() {
+            return Err(Kept::Refused(lines(loaded.errors(restart).to_string())));
+        }
+        let refused = |error: &dyn std::error::Error| Kept::Refused(vec![error_chain(error)]);
+        loaded.check_objects(self.model.class_names()).map_err(|e| Kept::Refused(lines(e.to_string())))?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+
+        let next = Arc::new(loaded.config);
+        if plan.mqtt {
+            Publisher::check(&next.mqtt).map_err(|e| refused(&e))?;
+        }
+        let settings = RecorderSettings::new(Arc::clone(&next)).map_err(|e| refused(&e))?;
+        let concerned =
+            |camera: &&CameraConfig| plan.added.contains(&camera.id) || plan.adjusted.contains(&camera.id);
+        let put = next.cameras.iter().filter(concerned);
+        let put = put.map(|camera| scene::build(&next, camera, &self.model)).collect();
+        let scenes = SceneChange { put, remove: plan.removed.iter().cloned().collect() };
+
+        log.set_filter(&next.log.filter).map_err(|e| refused(&e))?;
+        // Before the scenes: their first event must find its class.
+        let before = self.recorder.reconfigure(Arc::new(settings.with_classes_of(&self.config)));
+        if let Err(busy) = analysis::change(&self.to_rules, scenes, RULES_ANSWER) {
+            self.recorder.reconfigure(before);
+            // It was read once already.
+            drop(log.set_filter(&self.config.log.filter));
+            return Err(Kept::RolledBack(busy.to_string()));
+        }
+        self.clips.reconfigure(&next.evidence);
+        if plan.mqtt {
+            self.publisher.reconfigure(&next.mqtt);
+            self.restart_commands(&next);
+        }
+        self.change_cameras(&next, plan);
+        self.config = next;
+        Ok(())
+    }
+
+    /// Commands come by a connection of their own, which is made with the new settings.
+    fn restart_commands(&mut self, next: &Arc<Config>) {
+        if let Some(commands) = self.commands.take() {
+            commands.stop(&self.tokio);
+        }
+        let parts = Parts {
+            config: Arc::clone(next),
+            outbox: Arc::clone(&self.outbox),
+            recorder: Arc::clone(&self.recorder),
+            clips: Arc::clone(&self.clips),
+            to_rules: self.to_rules.clone(),
+        };
+        match CommandService::start(self.tokio.handle(), parts) {
+            Ok(commands) => self.commands = Some(commands),
+            Err(error) => tracing::error!("commands are not taken any more, restart lintel: {error}"),
+        }
+    }
+
+    fn change_cameras(&mut self, next: &Config, plan: &Plan) {
+        for id in &plan.removed {
+            self.cameras.remove(id);
+        }
+        let camera = |id: &CameraId| next.cameras.iter().find(|camera| camera.id == *id);
+        for camera in plan.adjusted.iter().filter_map(camera) {
+            self.cameras.adjust(camera);
+        }
+        for camera in plan.sources.iter().filter_map(camera) {
+            self.cameras.replace_source(camera);
+        }
+        for camera in plan.added.iter().filter_map(camera) {
+            self.cameras.add(camera);
+        }
+    }
+
+    fn told(&self, outcome: ReloadOutcome, changes: Vec<String>, problems: Vec<String>) {
+        match outcome {
+            ReloadOutcome::Applied => tracing::info!("config reloaded: {}", changes.join("; ")),
+            ReloadOutcome::Unchanged => tracing::info!("config reloaded: nothing has changed"),
+            ReloadOutcome::Refused => {
+                tracing::warn!("config not reloaded, the old one runs on:\n{}", problems.join("\n"));
+            }
+            ReloadOutcome::RolledBack => {
+                tracing::warn!("config reload taken back, the old one runs on: {}", problems.join("\n"));
+            }
+        }
+        self.status.reloaded(ReloadReport { at: wall_now().to_string(), outcome, changes, problems });
+        self.publisher.tell_config(config_state(self.status.config()));
+    }
+}
+
+/// As it goes over the wire.
+pub(super) fn config_state(status: ConfigStatus) -> ConfigState {
+    let outcome = |outcome| match outcome {
+        ReloadOutcome::Applied => "applied",
+        ReloadOutcome::Unchanged => "unchanged",
+        ReloadOutcome::Refused => "refused",
+        ReloadOutcome::RolledBack => "rolled_back",
+    };
+    let last_reload = status.last_reload.map(|report| ReloadState {
+        at: report.at,
+        outcome: outcome(report.outcome).to_owned(),
+        changes: report.changes,
+        problems: report.problems,
+    });
+    ConfigState { since: status.since, last_reload }
+}

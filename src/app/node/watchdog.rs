@@ -1,0 +1,160 @@
+//! Does the data path move? While it does, systemd is told so; once it does not, systemd is told nothing and restarts us.
+//!
+//! Stuck is a stage that has work and has not moved for [`LIMIT`]: key frames that no decoder takes, pictures that no
+//! detector takes, a rules thread that neither thinks nor waits for the disk, network threads that do not turn. A camera
+//! or a broker that is down leaves its stage without work: no reason. A full disk holds everything up and is told
+//! elsewhere: a restart would not make room.
+
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::app::analysis::AnalysisStatus;
+use crate::app::recorder::Recorder;
+use crate::base::{Heartbeat, Shutdown};
+use crate::decode::DecodePool;
+use crate::detect::DetectPool;
+use crate::telemetry::Service;
+
+/// Longer than any picture takes on any box.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What shows that the stages move.
+pub(super) struct Pulse {
+    pub io: Arc<Heartbeat>,
+    pub analysis: Arc<AnalysisStatus>,
+    pub recorder: Arc<Recorder>,
+    pub decode: Weak<DecodePool>,
+    pub detect: Weak<DetectPool>,
+}
+
+impl Pulse {
+    /// The stage that does not move.
+    pub fn stuck(&self) -> Option<&'static str> {
+        if self.io.silent_for() > LIMIT {
+            return Some("the network threads");
+        }
+        let waits_for_disk = self.recorder.waits_for_disk();
+        if !waits_for_disk && self.analysis.alive.silent_for() > LIMIT {
+            return Some("rules");
+        }
+        // A detector hands over to the rules, so it stands when they do.
+        if !waits_for_disk && self.detect.upgrade().is_some_and(|pool| pool.stalled_for() > LIMIT) {
+            return Some("detect");
+        }
+        self.decode.upgrade().is_some_and(|pool| pool.stalled_for() > LIMIT).then_some("decode")
+    }
+}
+
+/// A sign of life from the threads that all connections live on, until `stop`.
+pub(super) fn io_heartbeat(tokio: &Handle, stop: Shutdown) -> Arc<Heartbeat> {
+    let heartbeat = Arc::new(Heartbeat::default());
+    let beat = Arc::clone(&heartbeat);
+    tokio.spawn(async move {
+        loop {
+            beat.beat();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+    });
+    heartbeat
+}
+
+/// The thread that tells systemd. Of its own, so that a slow reload or a full disk does not look like death.
+pub(super) struct Watchdog {
+    thread: Option<JoinHandle<()>>,
+    stop: Shutdown,
+}
+
+impl Watchdog {
+    /// Does nothing where nobody watches.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(service: Service, pulse: Pulse, stop: Shutdown) -> std::io::Result<Self> {
+        let Some(limit) = service.watchdog() else { return Ok(Self { thread: None, stop }) };
+        let stopped = stop.clone();
+        // Twice within the limit would do (sd_watchdog_enabled(3)); once more for a busy box.
+        let watch = move || watch(limit / 3, &stopped, || pulse.stuck(), || service.alive());
+        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(watch)?;
+        Ok(Self { thread: Some(thread), stop })
+    }
+
+    pub fn join(self) {
+        self.stop.stop();
+        if self.thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the watchdog thread panicked");
+        }
+    }
+}
+
+fn watch(every: Duration, stop: &Shutdown, stuck: impl Fn() -> Option<&'static str>, alive: impl Fn()) {
+    let mut told = None;
+    loop {
+        match stuck() {
+            None => {
+                alive();
+                told = None;
+            }
+            Some(stage) if told != Some(stage) => {
+                tracing::error!(
+                    "{stage} has work and does not move: systemd is not told any more that all is well and will restart lintel"
+                );
+                told = Some(stage);
+            }
+            Some(_) => {}
+        }
+        if stop.wait(every) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_stuck_stage_silences_the_watchdog_until_it_moves_again() {
+        let (fed, stuck) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, look) = (Arc::clone(&fed), Arc::clone(&stuck));
+        let looks = Arc::new(AtomicU32::new(0));
+        let looked = Arc::clone(&looks);
+        let stop = Shutdown::new();
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let stage = || {
+                looked.fetch_add(1, Ordering::SeqCst);
+                look.load(Ordering::SeqCst).then_some("decode")
+            };
+            let alive = || {
+                count.fetch_add(1, Ordering::SeqCst);
+            };
+            watch(Duration::from_millis(2), &stopped, stage, alive);
+        });
+        let wait_for = |what: &dyn Fn() -> bool| {
+            let began = crate::base::monotonic();
+            while !what() {
+                assert!(began.elapsed() < Duration::from_secs(60));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        wait_for(&|| fed.load(Ordering::SeqCst) > 3);
+        stuck.store(true, Ordering::SeqCst);
+        let then = looks.load(Ordering::SeqCst);
+        wait_for(&|| looks.load(Ordering::SeqCst) > then + 1);
+        let silent = fed.load(Ordering::SeqCst);
+        wait_for(&|| looks.load(Ordering::SeqCst) > then + 10);
+        assert_eq!(fed.load(Ordering::SeqCst), silent);
+        stuck.store(false, Ordering::SeqCst);
+        wait_for(&|| fed.load(Ordering::SeqCst) > silent);
+        stop.stop();
+        thread.join().expect("the watchdog ends");
+    }
+}

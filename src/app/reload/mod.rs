@@ -1,0 +1,43 @@
+//! Takes: an operator's changed config files. Gives: a [`Plan`] of what differs from the config that runs.
+//! On failure: everything that is wrong, or that needs a restart, by file, line and key; nothing changes.
+//! Not here: carrying the plan out (`app::node`).
+//!
+//! ```text
+//! SIGHUP | a file changed, twice looked at -> load -> check -> plan -> prepare all that can fail -> change
+//! ```
+
+mod files;
+mod plan;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::telemetry::LogControl;
+
+pub(super) use files::{FileWatch, Stamps, stamps};
+pub(super) use plan::Plan;
+
+/// What `run` needs to reload its config.
+pub struct Live {
+    /// The main config file.
+    pub path: PathBuf,
+    /// All files and folders that the running config was read from.
+    pub watched: Vec<PathBuf>,
+    pub request: ReloadRequest,
+    pub log: LogControl,
+}
+
+/// An operator's wish to reload; asked for ten times before it is looked at, it is done once.
+#[derive(Clone, Debug, Default)]
+pub struct ReloadRequest(Arc<AtomicBool>);
+
+impl ReloadRequest {
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,203 @@
+//! What a new config changes, key by key.
+//!
+//! Every key of the checked config stands in [`compare`] or [`compare_camera`] under what its change asks for. **A new
+//! key that stands nowhere does not compile** ("pattern does not mention field"): put it under
+//!
+//! - `live` if the node reads it from its config each time, or `Node::apply` hands it on;
+//! - `scenes` if every camera's tracker and rules depend on it, and for a camera `scene`: they are built anew and take
+//!   over tracks, dwell and open events;
+//! - `mqtt` if the connection to the broker is made anew with it;
+//! - `stage` (of a camera) if the decoders, detectors or the ring keep it: see `Cameras::adjust`;
+//! - `source` (of a camera) if the camera must be connected to anew;
+//! - `restart` if none of these will do.
+//!
+//! The names given with `=` are those that the operator writes, where they differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::files::{Named, Stamps};
+use crate::base::CameraId;
+use crate::config::{
+    CameraConfig, Config, DecodeConfig, DetectConfig, EvidenceConfig, HttpConfig, LogConfig, MapConfig,
+    MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig,
+};
+
+/// What is to be done to get from one config to another.
+#[derive(Debug, Default, PartialEq)]
+pub(in crate::app) struct Plan {
+    /// For people, such as `evidence.quota_mb` and `camera gate: source`.
+    pub changes: Vec<String>,
+    /// Keys that cannot be changed while the node runs. Not empty: nothing is to be done.
+    pub restart: Vec<String>,
+    pub mqtt: bool,
+    pub added: BTreeSet<CameraId>,
+    pub removed: BTreeSet<CameraId>,
+    /// Cameras whose scene is built anew, with new settings for their stages; the stream runs on.
+    pub adjusted: BTreeSet<CameraId>,
+    /// Of these, those that are connected to anew.
+    pub sources: BTreeSet<CameraId>,
+}
+
+macro_rules! keys {
+    ($found:ident, $section:literal, $old:expr, $new:expr,
+     $type:ident { $($class:ident: $($key:ident $(= $told:literal)?),+;)+ }) => {{
+        let (old, new) = (&$old, &$new);
+        let $type { $($($key: _,)+)+ } = new;
+        $($(
+            if old.$key != new.$key {
+                let told: &[&str] = &[$($told,)? stringify!($key)];
+                $found(Class::$class, format!("{}{}", $section, told[0]));
+            }
+        )+)+
+    }};
+}
+
+#[allow(non_camel_case_types, reason = "as they stand in the lists below")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    live,
+    scenes,
+    mqtt,
+    restart,
+    scene,
+    stage,
+    source,
+    /// Looked at by itself.
+    apart,
+}
+
+impl Plan {
+    pub fn new(old: &Config, new: &Config, old_files: &Stamps, new_files: &Stamps) -> Self {
+        let mut plan = Self::default();
+        let mut all_scenes = false;
+        compare(old, new, &mut |class, key: String| {
+            match class {
+                Class::restart => plan.restart.push(key.clone()),
+                Class::mqtt => plan.mqtt = true,
+                Class::scenes => all_scenes = true,
+                _ => {}
+            }
+            plan.changes.push(key);
+        });
+        let was: BTreeMap<&CameraId, &CameraConfig> = old.cameras.iter().map(|c| (&c.id, c)).collect();
+        let is: BTreeMap<&CameraId, &CameraConfig> = new.cameras.iter().map(|c| (&c.id, c)).collect();
+        for id in was.keys().filter(|id| !is.contains_key(*id)) {
+            plan.changes.push(format!("camera {id}: removed"));
+            plan.removed.insert((*id).clone());
+        }
+        for (id, camera) in is {
+            match was.get(id) {
+                Some(before) => plan.camera(before, camera),
+                None => {
+                    plan.changes.push(format!("camera {id}: added"));
+                    plan.added.insert(id.clone());
+                }
+            }
+        }
+        plan.files(old_files, new_files, &mut all_scenes);
+        if all_scenes {
+            let stay = new.cameras.iter().map(|c| c.id.clone()).filter(|id| !plan.added.contains(id));
+            plan.adjusted = stay.collect();
+        }
+        plan
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    fn camera(&mut self, old: &CameraConfig, new: &CameraConfig) {
+        let mut keys = Vec::new();
+        let mut source = false;
+        compare_camera(old, new, &mut |class, key| {
+            source |= class == Class::source;
+            keys.push(key);
+        });
+        if keys.is_empty() {
+            return;
+        }
+        self.changes.push(format!("camera {}: {}", new.id, keys.join(", ")));
+        self.adjusted.insert(new.id.clone());
+        if source {
+            self.sources.insert(new.id.clone());
+        }
+    }
+
+    /// Files that are named as before and hold something else.
+    fn files(&mut self, old: &Stamps, new: &Stamps, all_scenes: &mut bool) {
+        for (key, stamp) in new {
+            if old.get(key).is_none_or(|before| before == stamp) {
+                continue;
+            }
+            let (who, path) = key;
+            self.changes.push(format!("content of {}", path.display()));
+            match who {
+                Named::Mqtt => self.mqtt = true,
+                Named::Ground => *all_scenes = true,
+                // The recorder's settings are read anew with every reload.
+                Named::Evidence => {}
+                Named::Camera(id) => drop(self.adjusted.insert(id.clone())),
+            }
+        }
+    }
+}
+
+fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
+    // Each section is compared below; a new one must be as well.
+    #[rustfmt::skip]
+    let Config {
+        node: _, runtime: _, decode: _, detect: _, evidence: _, outbox: _, mqtt: _, map: _, http: _, log: _,
+        catalogue: _, cameras: _,
+    } = new;
+    keys!(found, "node.", old.node, new.node, NodeConfig {
+        live: name, area_code;
+        scenes: time_zone;
+        restart: id, data_dir;
+    });
+    keys!(found, "runtime.", old.runtime, new.runtime, RuntimeConfig {
+        live: stop_deadline, watch_config;
+        restart: onnxruntime;
+    });
+    keys!(found, "decode.", old.decode, new.decode, DecodeConfig {
+        restart: workers, h264_decoder, h265_decoder;
+    });
+    keys!(found, "detect.", old.detect, new.detect, DetectConfig {
+        restart: model, workers, threads;
+    });
+    keys!(found, "evidence.", old.evidence, new.evidence, EvidenceConfig {
+        live: pre_roll, post_roll, jpeg_quality, min_free_bytes = "min_free_mb", quota_bytes = "quota_mb",
+            keep = "keep_low, keep_medium or keep_high", font;
+    });
+    keys!(found, "outbox.", old.outbox, new.outbox, OutboxConfig {
+        restart: max_bytes = "max_mb";
+    });
+    keys!(found, "mqtt.", old.mqtt, new.mqtt, MqttConfig {
+        mqtt: host = "url", port = "url", tls, username, password, in_flight, keep_alive;
+        restart: client_id, topic_prefix, chunk_bytes;
+    });
+    keys!(found, "map.", old.map, new.map, MapConfig {
+        scenes: dem, gcj02, home, same_place_m, zones, permits;
+    });
+    keys!(found, "http.", old.http, new.http, HttpConfig {
+        restart: listen;
+    });
+    keys!(found, "log.", old.log, new.log, LogConfig {
+        live: filter;
+        restart: format;
+    });
+    if old.catalogue != new.catalogue {
+        found(Class::live, "catalogue".to_owned());
+    }
+}
+
+fn compare_camera(old: &CameraConfig, new: &CameraConfig, found: &mut dyn FnMut(Class, String)) {
+    keys!(found, "", *old, *new, CameraConfig {
+        apart: id;
+        source: source;
+        stage: name, sampling, interval, tiling, ring;
+        scene: position, calibration, gb_id, track, zones, rules, max_events_per_hour;
+    });
+}
+
+#[cfg(test)]
+mod tests;
