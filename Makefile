@@ -4,7 +4,8 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-.PHONY: help setup build demo test lint doc configs train-smoke ci accuracy bench fuzz scenes clean
+.PHONY: help setup build demo test lint doc configs train-smoke systemd-check ci accuracy bench fuzz scenes cross \
+  cross-check deb deb-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,7 +38,10 @@ configs: setup ## check the example configs with the program itself
 train-smoke: setup ## a tiny training run, from data to `lintel detect`; PyTorch goes to ~/.cache/lintel, once
 	@scripts/train-smoke.sh
 
-ci: lint test doc configs ## what .ci/run runs
+systemd-check: ## the unit is clean and its exposure below 2.0
+	@scripts/systemd-check.sh
+
+ci: lint test doc configs systemd-check ## what .ci/run runs
 
 accuracy: setup ## how far places are off on synthetic scenes: writes docs/accuracy.md and its plots
 	cargo run --release -p lintel-accuracy
@@ -61,6 +65,20 @@ scenes: ## generated weeks of a fixed camera with planted changes and their trut
 
 fuzz: ## fuzz the readers of telemetry, 5 minutes each
 	@scripts/fuzz.sh
+
+cross: ## release build for aarch64, without Docker; the sysroot is kept in ~/.cache/lintel
+	@scripts/cross/build.sh
+
+cross-check: build cross ## the arm64 program under qemu: the same boxes and events as here, MQTT over TLS
+	@scripts/cross/check.sh
+
+deb: setup ## Debian packages for amd64 and arm64, into target/deb
+	@scripts/deb-build.sh amd64
+	@scripts/deb-build.sh arm64
+
+deb-check: ## install, run, remove and purge both packages on a bare Debian 12 (root)
+	@scripts/deb-check.sh amd64
+	@scripts/deb-check.sh arm64
 
 clean: ## remove what was built and fetched
 	cargo clean

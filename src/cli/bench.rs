@@ -108,7 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             footage.display()
         );
     }
-    let stop = signals::watch()?;
+    let stop = signals::watch(None)?;
     let sizes = args.cameras.map_or_else(|| args.scaling.clone(), |n| vec![n]);
     let mut runs = Vec::new();
     for cameras in sizes {

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Installs a package as an operator would, on a bare Debian 12, runs the program there, and takes it off again:
+#
+#   scripts/deb-check.sh amd64|arm64
+#
+# The bare system is made by debootstrap once and kept in ${XDG_CACHE_HOME:-~/.cache}/lintel; each check works on a copy. That
+# of another architecture is made and run by qemu-user through proot, which needs no support of the kernel, and takes long.
+# There is no systemd in it: that the unit starts the node is not shown here (scripts/systemd-check.sh looks at the unit).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+arch=${1:?"deb-check: amd64 or arm64"}
+[ "$(id -u)" = 0 ] || { echo "deb-check: needs root for chroot" >&2; exit 1; }
+deb=$(find target/deb -name "lintel_*_$arch.deb" | sort | tail -n 1)
+[ -n "$deb" ] || { echo "deb-check: no package for $arch; run scripts/deb-build.sh $arch" >&2; exit 1; }
+
+missing=()
+for tool in debootstrap proot qemu-user-static; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$tool" 2>/dev/null || true)" = installed ] || missing+=("$tool")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  apt-get update -q >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/lintel
+base=$cache/debian-12-$arch
+# shellcheck disable=SC2016 -- apt fills these in
+sources=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+  awk '$1 == "Debian" && $4 == "main" && $3 ~ /^bookworm/ { print "deb " $2 " " $3 " main" }' | sort -u)
+mirror=$(awk '$3 == "bookworm" { print $2; exit }' <<<"$sources")
+[ -n "$mirror" ] || { echo "deb-check: apt knows no Debian archive here; run apt-get update" >&2; exit 1; }
+
+# A command within a root of either architecture.
+within() {
+  local root=$1
+  shift
+  local env=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive)
+  if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+    chroot "$root" "${env[@]}" "$@"
+  else
+    proot -q qemu-aarch64-static -0 -b /etc/resolv.conf -b /dev -b /proc -w / -r "$root" "${env[@]}" "$@"
+  fi
+}
+
+if [ ! -e "$base/made" ]; then
+  echo "deb-check: making a bare Debian 12 for $arch"
+  rm -rf "$base" "$base.new"
+  mkdir -p "$cache"
+  if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+    debootstrap --variant=minbase bookworm "$base.new" "$mirror" >"$base.log" 2>&1 || { tail "$base.log" >&2; exit 1; }
+  else
+    debootstrap --variant=minbase --foreign --arch="$arch" bookworm "$base.new" "$mirror" >"$base.log" 2>&1 &&
+      within "$base.new" /debootstrap/debootstrap --second-stage >>"$base.log" 2>&1 || { tail "$base.log" >&2; exit 1; }
+  fi
+  echo "$sources" >"$base.new/etc/apt/sources.list"
+  within "$base.new" apt-get update -q >>"$base.log" 2>&1 || { tail "$base.log" >&2; exit 1; }
+  # What it depends on, so that a check need not fetch it each time.
+  dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed -e 's/|.*//' -e 's/(.*//' -e 's/ //g' | sort -u >"$base.new/root/depends"
+  # shellcheck disable=SC2046 -- one word a package
+  within "$base.new" apt-get install -y -q --no-install-recommends $(cat "$base.new/root/depends") >>"$base.log" 2>&1 ||
+    { tail "$base.log" >&2; exit 1; }
+  rm -f "$base.new"/var/cache/apt/archives/*.deb
+  touch "$base.new/made"
+  mv "$base.new" "$base"
+fi
+
+root=$(mktemp -d "$cache/check.XXXXXX")
+trap 'rm -rf "$root"' EXIT
+cp -a --reflink=auto "$base/." "$root/"
+cp "$deb" "$root/root/lintel.deb"
+# As Debian's own images do it, so that nothing starts services while packages are installed.
+printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d"
+
+echo "deb-check: installing $deb"
+within "$root" apt-get install -y -q --no-install-recommends /root/lintel.deb >"$root/install.log" 2>&1 || { tail -n 30 "$root/install.log" >&2; exit 1; }
+grep -q 'lintel is not configured' "$root/install.log" || { echo "deb-check: the operator is not told what to do next" >&2; exit 1; }
+[ ! -e "$root/etc/lintel/lintel.toml" ] || { echo "deb-check: the package configured itself" >&2; exit 1; }
+[ "$(stat -c '%a %U' "$root/etc/lintel/credentials")" = "700 root" ] || { echo "deb-check: credentials can be read by others" >&2; exit 1; }
+within "$root" sh -c 'ldd /usr/bin/lintel | grep "not found"' && { echo "deb-check: libraries are missing" >&2; exit 1; }
+within "$root" lintel --version
+
+echo "deb-check: checking a config as the service's user, and looking at a picture"
+sed -e '/^include/d' -e '/^\[\[camera\]\]/,$d' "$root/usr/share/doc/lintel/examples/lintel.toml" >"$root/etc/lintel/lintel.toml"
+install -D -m 644 testdata/clips/street.mp4 "$root/root/street.mp4"
+install -m 644 testdata/frames/street_000.jpg testdata/clips/street.mp4 -t "$root/srv"
+cat >>"$root/etc/lintel/lintel.toml" <<'CONFIG'
+[[camera]]
+id = "gate"
+file = "/srv/street.mp4"
+[[camera.rule]]
+class = "motor_vehicle_parking"
+CONFIG
+# What needs files of the operator's own is not what is checked here.
+sed -i -e '/_file = /d' -e '/password_/d' -e '/^dem = /d' -e '/^zones = "/d' -e '/^permits = /d' -e '/^font = /d' "$root/etc/lintel/lintel.toml"
+sed -i -e 's|^url = .*|url = "mqtt://localhost"|' "$root/etc/lintel/lintel.toml"
+as_service() { within "$root" setpriv --reuid=lintel --regid=lintel --clear-groups env ORT_DYLIB_PATH=/usr/lib/lintel/libonnxruntime.so "$@"; }
+[ "$arch" = "$(dpkg --print-architecture)" ] || as_service() { within "$root" env ORT_DYLIB_PATH=/usr/lib/lintel/libonnxruntime.so "$@"; }
+as_service lintel check --config /etc/lintel/lintel.toml
+as_service lintel detect /srv/street_000.jpg --model /usr/share/lintel/models/lintel-nano --out - | head -c 300
+echo
+
+echo "deb-check: removing, then purging"
+within "$root" apt-get remove -y -q lintel >"$root/remove.log" 2>&1 || { tail "$root/remove.log" >&2; exit 1; }
+[ -f "$root/etc/lintel/lintel.toml" ] && [ -d "$root/var/lib/lintel" ] || { echo "deb-check: removing took config or data" >&2; exit 1; }
+within "$root" apt-get purge -y -q lintel >"$root/purge.log" 2>&1 || { tail "$root/purge.log" >&2; exit 1; }
+left=$(find "$root/usr" "$root/etc" "$root/var/lib" -name '*lintel*' ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null || true)
+[ -z "$left" ] || { echo "deb-check: purging left" >&2; echo "$left" >&2; exit 1; }
+echo "deb-check: $deb installs, runs, and leaves nothing"
