@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UdpConfig {
     /// Where to listen: an address of this machine, or a multicast group to join.
     pub address: std::net::IpAddr,

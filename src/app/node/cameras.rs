@@ -64,6 +64,11 @@ impl Cameras {
         Self { tokio, roster, decode, detect, flights, running: BTreeMap::new(), ending: Vec::new() }
     }
 
+    /// Where drones are, for scenes that are built anew.
+    pub fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
     pub fn len(&self) -> usize {
         self.running.len()
     }

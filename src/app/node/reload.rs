@@ -90,7 +90,8 @@ impl Node {
         let concerned =
             |camera: &&CameraConfig| plan.added.contains(&camera.id) || plan.adjusted.contains(&camera.id);
         let put = next.cameras.iter().filter(concerned);
-        let put = put.map(|camera| scene::build(&next, camera, &self.model)).collect();
+        let put =
+            put.map(|camera| scene::build(&next, camera, &self.model, self.cameras.flights())).collect();
         let scenes = SceneChange { put, remove: plan.removed.iter().cloned().collect() };
 
         log.set_filter(&next.log.filter).map_err(|e| refused(&e))?;

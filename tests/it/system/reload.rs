@@ -35,13 +35,13 @@ fn assert_untouched(node: &Node, camera: &str) {
     });
 }
 
+/// `opened`, `updated`, `closed` or `expired` of each event, as last told; of some only evidence may have come so far.
 fn last_transitions(receiver: &Receiver) -> Vec<String> {
     let last = |event: super::node::Received| {
-        let of_event = |m: &&Value| m["data"]["transition"].is_string();
-        let last = event.messages.iter().rfind(of_event).expect("a transition");
-        last["data"]["transition"].as_str().expect("text").to_owned()
+        let kinds = event.messages.iter().rev().filter_map(|message| message["type"].as_str());
+        kinds.filter_map(|kind| kind.strip_prefix("cn.lintel.violation.")).next().map(str::to_owned)
     };
-    receiver.events().into_iter().map(last).collect()
+    receiver.events().into_iter().filter_map(last).collect()
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn another_broker_is_connected_to_and_gets_what_the_old_one_does_not_have() {
     receiver.wait_for_evidence(2);
     assert_untouched(&node, "gate");
 
-    // Between two brokers that are both there nothing is lost either.
+    // Between two brokers that are both there: what comes from now on goes to the other one.
     old.start();
     let second = Receiver::start(&old, None);
     node.replace(&new.url(), &old.url());
@@ -201,6 +201,9 @@ fn another_broker_is_connected_to_and_gets_what_the_old_one_does_not_have() {
     wait_for("the first broker again", || node.health()["publish"]["connected"] == true);
     node.replace("[0.82, 0.07]", "[0.80, 0.07]");
     assert_eq!(told(&node.reload()).0, "applied");
-    second.wait_for_evidence(2);
+    wait_for("two that expire and two that open", || {
+        let last = last_transitions(&second);
+        last.iter().filter(|t| *t == "expired").count() == 2 && last.len() == 4
+    });
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
 }
