@@ -20,6 +20,7 @@ pub mod detect;
 pub mod track;
 pub mod change;
 pub mod calibration;
+pub mod tamper;
 pub mod rules;
 pub mod evidence;
 pub mod outbox;

@@ -133,9 +133,12 @@ impl Analysis {
         let Some(scene) = self.scenes.get_mut(&seen.picture.camera) else { return };
         let violations = scene.analyse(seen);
         self.lookouts.show(scene, &seen.picture);
+        if let Some(told) = scene.guard(&self.recorder.settings().config.node, &seen.picture) {
+            self.recorder.record_tamper(&seen.picture.camera, told);
+        }
         self.shown.insert(seen.picture.camera.clone(), monotonic());
         if !violations.is_empty() {
-            let clips = self.recorder.record(&scene.config, &violations, Some(&seen.picture), &scene.state());
+            let clips = self.recorder.record(&scene.config, &violations, Some(&seen.picture), scene);
             self.schedule(clips);
         }
         self.tell(&seen.picture.camera);
@@ -152,10 +155,9 @@ impl Analysis {
             self.tell(&camera);
         }
         for camera in change.remove {
-            let Some(scene) = self.scenes.remove(&camera) else { continue };
-            let config = Arc::clone(&scene.config);
-            let (expired, state) = scene.retire();
-            self.recorder.record(&config, &expired, None, &state);
+            let Some(mut scene) = self.scenes.remove(&camera) else { continue };
+            let expired = scene.retire();
+            self.recorder.record(&scene.config, &expired, None, &scene);
             self.shown.remove(&camera);
             self.status.forget(&camera);
         }
@@ -171,7 +173,7 @@ impl Analysis {
                 let Some(scene) = self.scenes.get_mut(&camera) else { return };
                 let violations = change.apply(scene, event);
                 // Also without a violation: what was learned must outlive a restart before it is acknowledged.
-                self.recorder.record(&scene.config, &violations, None, &scene.state());
+                self.recorder.record(&scene.config, &violations, None, scene);
                 // Nobody may wait any more.
                 let _unheard = answer.try_send(());
                 self.tell(&camera);
@@ -185,7 +187,7 @@ impl Analysis {
             let silent = self.shown.get(camera).map_or(Duration::ZERO, Instant::elapsed);
             let violations = scene.tick(silent);
             if !violations.is_empty() {
-                self.recorder.record(&scene.config, &violations, None, &scene.state());
+                self.recorder.record(&scene.config, &violations, None, scene);
                 changed.push(camera.clone());
             }
         }

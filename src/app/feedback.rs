@@ -143,7 +143,9 @@ impl FeedbackRecord {
         let (place, part) =
             (dir.join(format!("{}.json", self.event)), dir.join(format!("{}.part", self.event)));
         let mut file = File::create(&part)?;
-        file.write_all(&serde_json::to_vec_pretty(&self)?)?;
+        // One line, so that all records together are a file of JSON lines.
+        file.write_all(&serde_json::to_vec(&self)?)?;
+        file.write_all(b"\n")?;
         file.sync_all()?;
         fs::rename(&part, &place)?;
         File::open(&dir)?.sync_all()?;

@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use super::dossier::Dossier;
 use super::feedback::Known;
+use super::merge::{Thing, Things};
+use super::scene::Scene;
 use crate::base::{CameraId, Shutdown, WallTime};
 use crate::config::{CameraConfig, Config, ViolationClass};
 use crate::decode::Picture;
@@ -49,12 +51,13 @@ pub(super) struct Recorder {
     pub(super) generator: serde_json::Value,
     dossiers: Mutex<BTreeMap<Uuid, Dossier>>,
     counts: Counts,
+    things: Mutex<Things>,
     shutdown: Shutdown,
 }
 
 /// What the recorder takes from the config; replaced as a whole by a reload.
 pub(super) struct RecorderSettings {
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     pub(super) stills: StillWriter,
     /// Classes that the catalogue had before the last reload.
     retired: Vec<ViolationClass>,
@@ -112,9 +115,15 @@ impl Recorder {
         shutdown: Shutdown,
     ) -> Result<Self, EvidenceError> {
         let topics = Topics::new(&config.mqtt.topic_prefix, &config.node.id);
+        let things = Mutex::new(Things::new(config.map.same_place_m));
         let settings = RwLock::new(Arc::new(RecorderSettings::new(config)?));
         let (dossiers, counts) = (Mutex::default(), Counts::default());
-        Ok(Self { settings, topics, store, media_dir, generator, dossiers, counts, shutdown })
+        Ok(Self { settings, topics, store, media_dir, generator, dossiers, counts, things, shutdown })
+    }
+
+    /// Takes over the things that were open in an earlier run.
+    pub fn restore_things(&self, things: Vec<Thing>) {
+        self.things.lock().unwrap_or_else(PoisonError::into_inner).restore(things);
     }
 
     /// Other settings from the next step on; gives the ones before. The node's id and topics stay as they were.
@@ -138,7 +147,7 @@ impl Recorder {
         held.values().filter_map(|dossier| dossier.clip.clone()).collect()
     }
 
-    /// Records what one picture (or the passing of time) changed on a camera. `state` is the camera's rules after it,
+    /// Records what one picture (or the passing of time) changed on a camera. The rules of the `scene` after it are
     /// stored in the same transaction, so a restart goes on from exactly here. Waits while the disk is full.
     /// Gives the clips to be cut.
     pub fn record(
@@ -146,19 +155,25 @@ impl Recorder {
         camera: &CameraConfig,
         violations: &[Violation],
         picture: Option<&Picture>,
-        state: &RulesState,
+        scene: &Scene,
     ) -> Vec<ClipRequest> {
+        let state = &scene.state();
         let settings = self.settings();
         let config = &settings.config;
         let mut held = self.lock();
         let mut batch = Batch { state: vec![state_entry(&camera.id, state)], ..Batch::default() };
         let mut clips = Vec::new();
         for violation in violations {
+            let place = scene.placed(|placing| placing?.place(violation, &config.map));
+            let permit = scene.placed(|placing| Some(placing?.permit(violation, &config.map)?.id.clone()));
+            let permitted = permit
+                .filter(|_| violation.permit.is_none())
+                .map(|permit| Violation { permit: Some(permit), ..violation.clone() });
+            let violation = permitted.as_ref().unwrap_or(violation);
             let Some(class) = settings.class(&violation.class) else {
                 tracing::error!(camera = %camera.id, class = violation.class, "the catalogue lacks the class of an event");
                 continue;
             };
-            self.count(violation.transition);
             let mut evidence = EvidenceState::default();
             if violation.transition == Transition::Opened {
                 let known = serde_json::to_vec(&Known::of(violation)).ok();
@@ -173,19 +188,35 @@ impl Recorder {
                 evidence = evidence_state(dossier);
                 store_dossier(&mut held, violation.id, &mut batch);
             }
+            let (told, stored) = self.things.lock().unwrap_or_else(PoisonError::into_inner).take(
+                violation,
+                place,
+                &evidence.expected,
+            );
+            batch.state.extend(stored);
+            let Some(told) = told else {
+                tracing::info!(camera = %camera.id, event = %violation.id, "another camera's event tells of it");
+                continue;
+            };
+            self.count(told.violation.transition);
+            // The thing's own camera, which may be another one than this.
+            let own = config.cameras.iter().find(|c| c.id == told.violation.camera).unwrap_or(camera);
+            let here = picture.filter(|_| own.id == camera.id);
             let facts = EventFacts {
                 node: &config.node,
-                camera,
+                camera: own,
                 class,
-                violation,
-                capture: picture.map(|picture| picture.capture),
-                picture: picture.map(|picture| (picture.width, picture.height)),
+                violation: &told.violation,
+                capture: here.map(|picture| picture.capture),
+                picture: here.map(|picture| (picture.width, picture.height)),
+                place: told.place.as_ref(),
+                seen_by: &told.seen_by,
                 evidence: &evidence,
             };
             batch.messages.push(event_message(&self.topics, &facts));
             tracing::info!(
-                camera = %camera.id, event = %violation.id, class = violation.class,
-                "{}: {}", transition_name(violation.transition), violation.reason
+                camera = %own.id, event = %told.violation.id, class = violation.class,
+                "{}: {}", transition_name(told.violation.transition), told.violation.reason
             );
         }
         self.commit(&batch);

@@ -11,6 +11,7 @@ use super::flights::Flights;
 use super::node::{AppError, generator};
 use super::recorder::{Recorder, Store};
 use super::scene::{self, Scene};
+use super::site::Sites;
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
 use crate::config::{CameraConfig, Config, Pace, Sampling};
 use crate::decode::{DecoderChoice, KeyframeDecoder, Picture, Sampler, StreamDecoder};
@@ -68,7 +69,7 @@ pub fn replay(
     for (camera, flight) in &options.flights {
         flights.of(camera).take(Telemetry::Flight(flight.clone().starting(options.start)));
     }
-    let mut scenes = scene::build_all(&config, model, &flights);
+    let mut scenes = scene::build_all(&config, model, &Sites::load(&config)?, &flights);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
         if let Some(scene) = scenes.remove(camera) {
@@ -94,10 +95,17 @@ pub fn replay(
             });
             let seen = Detections { picture: Arc::new(picture), items };
             let violations = stream.scene.analyse(&seen);
+            if let Some(told) = stream.scene.guard(&config.node, &seen.picture) {
+                recorder.record_tamper(&seen.picture.camera, told);
+            }
             if !violations.is_empty() {
-                let state = stream.scene.state();
                 let config = Arc::clone(&stream.scene.config);
-                clips.waiting.extend(recorder.record(&config, &violations, Some(&seen.picture), &state));
+                clips.waiting.extend(recorder.record(
+                    &config,
+                    &violations,
+                    Some(&seen.picture),
+                    &stream.scene,
+                ));
             }
         }
         clips.cut(&streams, &recorder, false);
@@ -195,7 +203,11 @@ struct Lines {
 impl Store for Lines {
     fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        for message in batch.messages.iter().filter(|message| message.topic.ends_with("/event")) {
+        for message in batch
+            .messages
+            .iter()
+            .filter(|message| message.topic.ends_with("/event") || message.topic.ends_with("/tamper"))
+        {
             let written = out
                 .write_all(&message.payload)
                 .and_then(|()| out.write_all(b"\n"))

@@ -8,9 +8,15 @@ use uuid::Uuid;
 
 use super::airborne::{Airborne, Moved};
 use super::flights::Flights;
+use super::place::Placing;
+use super::site::{Site, Sites};
+use super::tamper::{Guard, Told};
+
 use crate::base::{CameraId, ClassName, Rect, WallTime};
-use crate::config::{CameraConfig, Config};
+use crate::config::{CameraConfig, Config, NodeConfig, ZoneArea};
+use crate::decode::Picture;
 use crate::detect::{Detections, Manifest};
+use crate::publish::wire::CalibrationState;
 use crate::rules::{CameraRules, RulesState, Violation};
 use crate::track::{Track, Tracker};
 
@@ -20,6 +26,9 @@ pub(super) struct Scene {
     rules: CameraRules,
     /// Of a camera that moves.
     airborne: Option<Airborne>,
+    /// Where the camera stands, if it is calibrated.
+    site: Option<Arc<Site>>,
+    guard: Guard,
     /// Capture time of the newest picture.
     newest: Option<WallTime>,
     /// As of the newest picture.
@@ -29,12 +38,22 @@ pub(super) struct Scene {
 /// All cameras of a node, by id.
 pub(super) type Scenes = BTreeMap<CameraId, Scene>;
 
-pub(super) fn build_all(config: &Config, model: &Manifest, flights: &Flights) -> Scenes {
-    config.cameras.iter().map(|camera| (camera.id.clone(), build(config, camera, model, flights))).collect()
+pub(super) fn build_all(config: &Config, model: &Manifest, sites: &Sites, flights: &Flights) -> Scenes {
+    config
+        .cameras
+        .iter()
+        .map(|camera| (camera.id.clone(), build(config, camera, model, sites, flights)))
+        .collect()
 }
 
-/// One camera's scene, which has seen nothing yet.
-pub(super) fn build(config: &Config, camera: &CameraConfig, model: &Manifest, flights: &Flights) -> Scene {
+/// One camera's scene, which has seen nothing yet. `sites` must know the camera as it is in this config.
+pub(super) fn build(
+    config: &Config,
+    camera: &CameraConfig,
+    model: &Manifest,
+    sites: &Sites,
+    flights: &Flights,
+) -> Scene {
     let thresholds: BTreeMap<ClassName, f32> = model
         .class_names()
         .iter()
@@ -44,11 +63,23 @@ pub(super) fn build(config: &Config, camera: &CameraConfig, model: &Manifest, fl
     let rules = CameraRules::new(&config.node.id, id, rules, thresholds, camera.max_events_per_hour)
         .with_time_zone(config.node.time_zone.clone());
     let drone = camera.drone.clone();
+    let site = sites.get(&camera.id);
+    let mut camera = camera.clone();
+    if let Some(site) = &site {
+        for zone in &mut camera.zones {
+            if let ZoneArea::Ground { area, drawn } = &mut zone.area {
+                *drawn = site.draw(area, zone.height_m);
+            }
+        }
+    }
+    let guard = Guard::new(&camera.id, site.clone());
     Scene {
         config: Arc::new(camera.clone()),
         tracker: Tracker::new(camera.track),
         rules,
         airborne: drone.map(|drone| Airborne::new(drone, flights.of(&camera.id))),
+        site,
+        guard,
         newest: None,
         tracks: Vec::new(),
     }
@@ -73,8 +104,27 @@ impl Scene {
         self.tracks = self.tracker.update(at, &seen.items);
         if let Some(drone) = &self.airborne {
             drone.place(&mut self.tracks, &self.config.zones);
+        } else if let Some(site) = &self.site {
+            site.place(&mut self.tracks, (seen.picture.width, seen.picture.height));
         }
         self.rules.step(at, &self.tracks)
+    }
+
+    /// Was the camera covered, blinded or moved?
+    pub fn guard(&mut self, node: &NodeConfig, picture: &Picture) -> Option<Told> {
+        self.guard.look(node, &self.config, picture)
+    }
+
+    /// Gives to `tell` how the newest picture is placed on the map.
+    pub fn placed<T>(&self, tell: impl FnOnce(Option<Placing<'_>>) -> T) -> T {
+        if let Some(drone) = &self.airborne {
+            let placing = |(locator, frame)| Placing { frame, locator, state: CalibrationState::Valid };
+            return tell(drone.placing().map(placing));
+        }
+        let Some(site) = &self.site else { return tell(None) };
+        let locator = site.locator();
+        let state = if site.is_stale() { CalibrationState::Stale } else { CalibrationState::Valid };
+        tell(Some(Placing { frame: site.frame(), locator: &locator, state }))
     }
 
     /// All live tracks, as of the newest picture.
@@ -129,11 +179,10 @@ impl Scene {
     }
 
     /// The camera is watched no more: all its open events expire.
-    pub fn retire(mut self) -> (Vec<Violation>, RulesState) {
+    pub fn retire(&mut self) -> Vec<Violation> {
         self.rules.disarm();
         let at = self.newest.or(self.rules.last_picture());
-        let expired = at.map_or_else(Vec::new, |at| self.rules.tick(at));
-        (expired, self.rules.state())
+        at.map_or_else(Vec::new, |at| self.rules.tick(at))
     }
 
     pub fn state(&self) -> RulesState {

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::bank::{BANKS, Bank};
+use super::memory::Memory;
 use super::small::Grid;
-use super::watcher::{Memory, Settings, Watcher};
+use super::watcher::{Settings, Watcher};
 
 const MAGIC: &[u8; 8] = b"lintelc1";
 const HASH: usize = 32;

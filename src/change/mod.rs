@@ -24,6 +24,7 @@
 mod bank;
 mod bytes;
 mod outline;
+mod memory;
 mod region;
 mod register;
 mod small;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bank::{BANKS, Bank, DAY_BANKS, Difference, INFRARED, Lesson};
+use super::memory::{Elsewhere, Memory};
 use super::region::{ChangeRegion, MAX_REGIONS, Region, Seen, find, still};
 use super::register::{SHAKE, Shift, far, shake};
 use super::small::{Grid, Workbench};
@@ -94,36 +95,13 @@ pub struct Watcher {
     pub(super) memory: Memory,
 }
 
-/// The small part of what a watcher remembers.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Memory {
-    pub(super) began: Option<WallTime>,
-    pub(super) regions: Vec<Region>,
-    pub(super) last_id: u32,
-    /// The last looks that were judged, oldest first.
-    pub(super) looks: Vec<WallTime>,
-    pub(super) snowed: Option<WallTime>,
-    /// Weather hides the place: since when, and how many looks were calm since.
-    pub(super) weather: Option<(WallTime, u32)>,
-    pub(super) elsewhere: Option<Elsewhere>,
-}
-
-/// Looks in a row that were not from the camera's place.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Elsewhere {
-    looks: u32,
-    since: WallTime,
-    /// How far off, in working pixels; `None`: nowhere known.
-    place: Option<(f32, f32)>,
-}
-
 impl Watcher {
     pub fn new(settings: Settings) -> Self {
         let banks = std::array::from_fn(|_| None);
         Self { settings, size: (0, 0), grid: None, banks, votes: Vec::new(), memory: Memory::default() }
     }
 
-    /// Judges one picture and learns from it. About 6 ms at 1080p.
+    /// Judges one picture and learns from it.
     pub fn look(&mut self, bench: &mut Workbench, shot: &Shot) -> Look {
         let mut look = Look {
             regions: Vec::new(),

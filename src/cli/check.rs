@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::app::seen_on_ground;
 use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
 use crate::detect::{Detector, Manifest, ModelError, Runtime};
@@ -49,6 +50,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
     let model = model(&loaded.config, &mut findings);
     places(&loaded.config, &mut findings);
+    let ground = seen_on_ground(&loaded.config).unwrap_or_else(|error| {
+        // A file that is not there is told already.
+        if !findings.iter().any(|f| f.key == error.key()) {
+            findings.push(Finding { key: error.key(), message: error.to_string(), help: String::new() });
+        }
+        Vec::new()
+    });
     let mut errors = loaded.errors(findings);
     if let Some((manifest, _)) = &model
         && let Err(unknown) = loaded.check_objects(manifest.class_names())
@@ -63,6 +71,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}: all right\n\n{}", args.config.display(), summary(&loaded, &manifest, &runtime))?;
+    if !ground.is_empty() {
+        writeln!(out, "On the ground, as far as the cameras see it:\n  {}\n", ground.join("\n  "))?;
+    }
     if !args.probe {
         return Ok(ExitCode::SUCCESS);
     }

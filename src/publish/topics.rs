@@ -33,6 +33,11 @@ impl Topics {
         format!("{}/camera/{camera}/event", self.root)
     }
 
+    /// A camera that was covered, blinded or moved.
+    pub fn tamper(&self, camera: &CameraId) -> String {
+        format!("{}/camera/{camera}/tamper", self.root)
+    }
+
     /// What evidence there is, and what of it was lost.
     pub fn evidence(&self, camera: &CameraId) -> String {
         format!("{}/camera/{camera}/evidence", self.root)

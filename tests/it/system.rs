@@ -5,6 +5,7 @@ mod commands;
 mod failures;
 mod node;
 mod outages;
+mod places;
 mod reload;
 mod service;
 

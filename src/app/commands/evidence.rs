@@ -6,10 +6,13 @@ use super::{Commander, Sender, new_id};
 use crate::app::dossier::Dossier;
 use crate::app::order::Sight;
 use crate::app::recorder::{evidence_state, media, store_dossier};
+use crate::app::site::Sites;
 use crate::base::Rect;
 use crate::evidence::{BoxMark, ClipRequest, Colour, Manifest, Overlay, event_dir};
+use crate::geo::Geodetic;
 use crate::outbox::Batch;
 use crate::publish::wire::{FoundObject, ReplyData};
+use crate::track::Track;
 
 /// A picture that goes with an answer.
 pub(super) struct Looked {
@@ -20,11 +23,32 @@ pub(super) struct Looked {
     marks: Vec<Rect>,
     /// So long before and after the picture.
     clip: Option<(Duration, Duration)>,
+    /// Of each track from the place that was asked for.
+    distances: Vec<Option<f64>>,
 }
 
 impl Looked {
-    pub fn new(sight: Sight, title: String, marks: Vec<Rect>, clip: Option<(Duration, Duration)>) -> Self {
-        Self { sight, title, marks, clip }
+    pub fn new(sight: Sight, title: String, marks: Vec<Rect>) -> Self {
+        Self { sight, title, marks, clip: None, distances: Vec::new() }
+    }
+
+    pub fn with_clip(self, before: Duration, after: Duration) -> Self {
+        Self { clip: Some((before, after)), ..self }
+    }
+
+    /// Tells how far everything is from the place (longitude, latitude), nearest first.
+    pub fn measured_from(mut self, [lon, lat]: [f64; 2], sites: &Sites) -> Self {
+        let Some(site) = sites.get(&self.sight.camera.id) else { return self };
+        let frame = site.frame();
+        let [east, north, _] = frame.to_enu(Geodetic::new(lon, lat, frame.origin().alt));
+        let metres = |t: &Track| {
+            let g = t.ground.as_ref()?;
+            Some((f64::from(g.east_m) - east).hypot(f64::from(g.north_m) - north))
+        };
+        let far = |t: &Track| metres(t).unwrap_or(f64::INFINITY);
+        self.sight.tracks.sort_by(|a, b| far(a).total_cmp(&far(b)));
+        self.distances = self.sight.tracks.iter().map(metres).collect();
+        self
     }
 
     fn overlay(&self) -> Overlay {
@@ -78,12 +102,12 @@ impl Commander {
             answer.time = Some(at.to_string());
             let told = evidence_state(&dossier);
             (answer.expected, answer.missing) = (told.expected, told.missing);
-            let found = look.sight.tracks.iter().map(|t| FoundObject {
+            let found = look.sight.tracks.iter().enumerate().map(|(i, t)| FoundObject {
                 class: t.class.to_string(),
                 score: (f64::from(t.score) * 1e4).round() / 1e4,
                 rect: [t.rect.x0, t.rect.y0, t.rect.x1, t.rect.y1]
                     .map(|v| (f64::from(v) * 1e4).round() / 1e4),
-                distance_m: None,
+                distance_m: look.distances.get(i).copied().flatten().map(|d| (d * 100.0).round() / 100.0),
                 still_since: t.still_since.to_string(),
             });
             answer.objects = found.collect();

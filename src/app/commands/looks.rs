@@ -29,14 +29,16 @@ pub(super) struct Waiting {
     deadline: Instant,
 }
 
-enum Question {
+pub(super) enum Question {
     /// Is the event's thing still there?
     Rectified { event: Uuid, objects: Vec<ClassName>, places: Vec<Rect> },
+    /// What is at this place (longitude, latitude)? With a clip, or without.
+    Lead { place: [f64; 2], clip: bool },
 }
 
 /// One camera that is looked through.
-struct Look {
-    answer: CameraAnswer,
+pub(super) struct Look {
+    pub(super) answer: CameraAnswer,
     wanted: u32,
     sights: Receiver<Sight>,
     /// The newest picture, and how many there were.
@@ -70,7 +72,7 @@ impl Look {
 impl Question {
     /// Does one of the tracks settle the question?
     fn is_found(&self, tracks: &[Track]) -> bool {
-        let Self::Rectified { objects, places, .. } = self;
+        let Self::Rectified { objects, places, .. } = self else { return false };
         let there = |t: &Track, p: &Rect| {
             t.rect.iou(p) >= SAME_PLACE || t.rect.intersection(p) >= 0.5 * t.rect.area().min(p.area())
         };
@@ -84,11 +86,14 @@ impl Commander {
         objects.dedup();
         let look = self.look(&known.camera, LOOKS);
         let question = Question::Rectified { event, objects, places: known.places() };
-        let deadline = monotonic() + PATIENCE;
-        self.waiting.push(Waiting { sender, question, cameras: vec![look], deadline });
+        self.wait(sender, question, vec![look]);
     }
 
-    fn look(&self, camera: &CameraId, pictures: u32) -> Look {
+    pub(super) fn wait(&mut self, sender: Sender, question: Question, cameras: Vec<Look>) {
+        self.waiting.push(Waiting { sender, question, cameras, deadline: monotonic() + PATIENCE });
+    }
+
+    pub(super) fn look(&self, camera: &CameraId, pictures: u32) -> Look {
         let (answer, sights) = sync_channel(pictures as usize);
         let order = Order::Look { camera: camera.clone(), pictures, answer };
         // A thread that has ended drops the order, and the look is over.
@@ -114,7 +119,10 @@ impl Commander {
     pub(super) fn finish_looks(&mut self) {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain_mut(|command| {
-            let found = command.cameras.iter_mut().any(|look| command.question.is_found(&look.take()));
+            let mut found = false;
+            for look in &mut command.cameras {
+                found |= command.question.is_found(&look.take());
+            }
             let over = command.cameras.iter().all(|look| look.over) || monotonic() >= command.deadline;
             if !found && !over {
                 return true;
@@ -127,24 +135,21 @@ impl Commander {
 
     fn conclude(&self, command: &mut Waiting, found: bool) {
         let mut data = ReplyData::done(&command.sender.name, command.sender.id.as_deref());
-        let Question::Rectified { event, places, .. } = &command.question;
-        data.event = Some(*event);
-        let looked = command.cameras.iter().map(|look| look.seen).sum::<u32>();
-        data.verdict = Some(match (found, looked) {
-            (true, _) => Verdict::StillThere,
-            (false, 0) => Verdict::Unknown,
-            (false, _) => Verdict::Gone,
-        });
-        tracing::info!(event = %event, pictures = looked, "looked again: {:?}", data.verdict);
+        let pictures = command.cameras.iter().map(|look| look.seen).sum::<u32>();
+        if let Question::Rectified { event, .. } = &command.question {
+            data.event = Some(*event);
+            data.verdict = Some(match (found, pictures) {
+                (true, _) => Verdict::StillThere,
+                (false, 0) => Verdict::Unknown,
+                (false, _) => Verdict::Gone,
+            });
+        }
+        tracing::info!(command = command.sender.name, pictures, "looked: {:?}", data.verdict);
         let mut evidence = Vec::new();
         for look in &mut command.cameras {
             let mut answer = look.answer.clone();
             match look.newest.take() {
-                Some(sight) => {
-                    let title = if found { "Still there" } else { "Not seen any more" };
-                    let title = format!("{title}: event {event}");
-                    evidence.push(Looked::new(sight, title, places.clone(), None));
-                }
+                Some(sight) => evidence.push(self.looked(sight, &command.question, &answer, found)),
                 None => answer.missing.push(MissingEvidence {
                     kind: "still".to_owned(),
                     reason: format!("the camera gave no picture within {} s", PATIENCE.as_secs()),
@@ -153,5 +158,25 @@ impl Commander {
             data.cameras.push(answer);
         }
         self.answer_with(&command.sender, data, evidence);
+    }
+
+    fn looked(&self, sight: Sight, question: &Question, answer: &CameraAnswer, found: bool) -> Looked {
+        match question {
+            Question::Rectified { event, places, .. } => {
+                let title = if found { "Still there" } else { "Not seen any more" };
+                Looked::new(sight, format!("{title}: event {event}"), places.clone())
+            }
+            Question::Lead { place, clip } => {
+                let mark = answer.pixel.map(|[x, y]| {
+                    let (x, y) = (x as f32, y as f32);
+                    Rect::new(x - 0.01, y - 0.015, x + 0.01, y + 0.015)
+                });
+                let title = format!("Lead: {:.6}, {:.6}", place[0], place[1]);
+                let looked = Looked::new(sight, title, mark.into_iter().collect());
+                let evidence = &self.parts.config.evidence;
+                let looked = looked.measured_from(*place, &self.parts.sites);
+                if *clip { looked.with_clip(evidence.pre_roll, evidence.post_roll) } else { looked }
+            }
+        }
     }
 }

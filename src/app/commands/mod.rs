@@ -6,6 +6,7 @@
 
 mod evidence;
 mod feedback;
+mod lead;
 mod looks;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use super::analysis::ToRules;
 use super::recorder::{Recorder, error_chain};
+use super::site::Sites;
 use crate::base::{Shutdown, wall_now};
 use crate::config::Config;
 use crate::evidence::ClipService;
@@ -50,6 +52,7 @@ pub(super) struct Parts {
     pub recorder: Arc<Recorder>,
     pub clips: Arc<ClipService>,
     pub to_rules: ToRules,
+    pub sites: Arc<Sites>,
 }
 
 impl CommandService {
@@ -153,13 +156,8 @@ impl Commander {
         match parsed {
             Err(error) => self.refuse(&sender, &error.reason, &error.help),
             Ok(Command::Feedback(verdict, command)) => self.feedback(sender, verdict, &command),
-            Ok(Command::Lead(_) | Command::Calibration(_)) => {
-                self.refuse(
-                    &sender,
-                    "no camera of this node is calibrated",
-                    "see docs/config.md, the ground",
-                );
-            }
+            Ok(Command::Lead(command)) => self.lead(sender, &command),
+            Ok(Command::Calibration(command)) => self.confirm_calibration(&sender, &command),
         }
     }
 

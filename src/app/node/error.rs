@@ -1,5 +1,6 @@
 //! What keeps a node from starting, in the operator's words.
 
+use crate::app::SiteError;
 use crate::decode::DecodeError;
 use crate::detect::ModelError;
 use crate::evidence::EvidenceError;
@@ -15,6 +16,8 @@ pub enum AppError {
     Runtime(std::io::Error),
     #[error("a thread does not start: {0}")]
     Thread(std::io::Error),
+    #[error(transparent)]
+    Site(#[from] SiteError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]

@@ -24,6 +24,7 @@ use super::order::Lookouts;
 use super::recorder::Recorder;
 use super::reload::{Stamps, stamps};
 use super::scene;
+use super::site::Sites;
 use super::status::{NodeStatus, Stages};
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
@@ -59,6 +60,7 @@ struct Node {
     clips: Arc<ClipService>,
     clips_stop: Shutdown,
     to_rules: ToRules,
+    sites: Arc<Sites>,
     rules: JoinHandle<()>,
     /// `None` only while it is started anew.
     commands: Option<CommandService>,
@@ -80,6 +82,7 @@ impl Node {
         std::fs::create_dir_all(data_dir)
             .map_err(|source| AppError::DataDir { path: data_dir.display().to_string(), source })?;
         let choice = DecoderChoice::new(&config.decode)?;
+        let sites = Arc::new(Sites::load(&config)?);
         let detectors = open_detectors(&config, model)?;
         let outbox = Arc::new(Outbox::open(data_dir, &config.outbox)?);
         let removed = remove_unfinished(&evidence_root(data_dir))?;
@@ -104,8 +107,8 @@ impl Node {
             recorder_stop.clone(),
         )?);
         let flights = Flights::default();
-        let mut scenes = scene::build_all(&config, model, &flights);
-        let owed = restore(&outbox, &recorder, &mut scenes)?;
+        let mut scenes = scene::build_all(&config, model, &sites, &flights);
+        let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
 
         let roster = Arc::new(Roster::default());
         for camera in &config.cameras {
@@ -143,6 +146,7 @@ impl Node {
             recorder: Arc::clone(&recorder),
             clips: Arc::clone(&clips),
             to_rules: to_rules.clone(),
+            sites: Arc::clone(&sites),
         };
         let commands = Some(CommandService::start(tokio.handle(), parts).map_err(AppError::Thread)?);
 
@@ -215,6 +219,7 @@ impl Node {
             clips,
             clips_stop,
             to_rules,
+            sites,
             rules,
             commands,
             detect,

@@ -14,6 +14,7 @@ use crate::app::commands::{CommandService, Parts};
 use crate::app::recorder::{RecorderSettings, error_chain};
 use crate::app::reload::{Live, Plan, stamps};
 use crate::app::scene;
+use crate::app::site::SiteError;
 use crate::base::{CameraId, wall_now};
 use crate::config::{self, CameraConfig, Config, Finding, Loaded};
 use crate::publish::Publisher;
@@ -89,16 +90,26 @@ impl Node {
         let settings = RecorderSettings::new(Arc::clone(&next)).map_err(|e| refused(&e))?;
         let concerned =
             |camera: &&CameraConfig| plan.added.contains(&camera.id) || plan.adjusted.contains(&camera.id);
-        let put = next.cameras.iter().filter(concerned);
-        let put =
-            put.map(|camera| scene::build(&next, camera, &self.model, self.cameras.flights())).collect();
-        let scenes = SceneChange { put, remove: plan.removed.iter().cloned().collect() };
+        let concerned: Vec<&CameraConfig> = next.cameras.iter().filter(concerned).collect();
+        let sites: Result<Vec<_>, _> = concerned.iter().map(|c| Ok((&c.id, self.sites.read(c)?))).collect();
+        let sites = sites.map_err(|e: SiteError| refused(&e))?;
 
         log.set_filter(&next.log.filter).map_err(|e| refused(&e))?;
+        let gone = plan.removed.iter().map(|id| (id, None));
+        let sites_before: Vec<_> =
+            sites.into_iter().chain(gone).map(|(id, site)| (id, self.sites.put(id, site))).collect();
+        let build = |camera: &&CameraConfig| {
+            scene::build(&next, camera, &self.model, &self.sites, self.cameras.flights())
+        };
+        let put = concerned.iter().map(build).collect();
+        let scenes = SceneChange { put, remove: plan.removed.iter().cloned().collect() };
         // Before the scenes: their first event must find its class.
         let before = self.recorder.reconfigure(Arc::new(settings.with_classes_of(&self.config)));
         if let Err(busy) = analysis::change(&self.to_rules, scenes, RULES_ANSWER) {
             self.recorder.reconfigure(before);
+            for (id, site) in sites_before {
+                self.sites.put(id, site);
+            }
             // It was read once already.
             drop(log.set_filter(&self.config.log.filter));
             return Err(Kept::RolledBack(busy.to_string()));
@@ -124,6 +135,7 @@ impl Node {
             recorder: Arc::clone(&self.recorder),
             clips: Arc::clone(&self.clips),
             to_rules: self.to_rules.clone(),
+            sites: Arc::clone(&self.sites),
         };
         match CommandService::start(self.tokio.handle(), parts) {
             Ok(commands) => self.commands = Some(commands),

@@ -7,8 +7,11 @@ use uuid::Uuid;
 use super::AppError;
 use crate::app::dossier;
 use crate::app::feedback::{KNOWN_DAYS, KNOWN_PREFIX};
+use crate::app::merge::THING_PREFIX;
 use crate::app::recorder::{RULES_PREFIX, Recorder};
 use crate::app::scene::Scenes;
+use crate::app::site::Sites;
+use crate::app::tamper::{TAMPER_PREFIX, Tampering};
 use crate::base::{CameraId, wall_now};
 use crate::evidence::ClipRequest;
 use crate::outbox::{Batch, Outbox};
@@ -18,6 +21,7 @@ pub(super) fn restore(
     outbox: &Outbox,
     recorder: &Recorder,
     scenes: &mut Scenes,
+    sites: &Sites,
 ) -> Result<Vec<ClipRequest>, AppError> {
     for (key, value) in outbox.states(RULES_PREFIX)? {
         let camera = CameraId::from(&key[RULES_PREFIX.len()..]);
@@ -31,6 +35,25 @@ pub(super) fn restore(
             }
         }
     }
+    for (key, value) in outbox.states(TAMPER_PREFIX)? {
+        let camera = CameraId::from(&key[TAMPER_PREFIX.len()..]);
+        if let (Some(site), Ok(Tampering { stale: true })) =
+            (sites.get(&camera), serde_json::from_slice(&value))
+        {
+            site.set_stale(true);
+            tracing::warn!(%camera, "the camera was moved and its positions have not been confirmed since");
+        }
+    }
+    let mut things = Vec::new();
+    for (key, value) in outbox.states(THING_PREFIX)? {
+        match serde_json::from_slice(&value) {
+            Ok(thing) => things.push(thing),
+            Err(error) => {
+                tracing::error!(key, %error, "a stored thing is not readable: its event is told as one camera's")
+            }
+        }
+    }
+    recorder.restore_things(things);
     forget_old(outbox)?;
     let mut dossiers = Vec::new();
     for (key, value) in outbox.states(dossier::PREFIX)? {

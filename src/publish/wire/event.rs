@@ -6,8 +6,10 @@ use uuid::Uuid;
 
 use super::super::Topics;
 use super::CloudEvent;
+use super::place::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 use crate::base::{Capture, TimeSource};
 use crate::config::{CameraConfig, Group, NodeConfig, Severity, ViolationClass};
+use crate::geo::Method;
 use crate::outbox::OutMessage;
 use crate::rules::{Transition, Violation};
 
@@ -22,6 +24,10 @@ pub struct EventFacts<'a> {
     pub capture: Option<Capture>,
     /// Width and height of that picture.
     pub picture: Option<(u32, u32)>,
+    /// Where it is on the map, as far as that is known.
+    pub place: Option<&'a EventPlace>,
+    /// The cameras that see it, if they are several.
+    pub seen_by: &'a [SeenBy],
     pub evidence: &'a EvidenceState,
 }
 
@@ -60,9 +66,24 @@ pub struct EventData {
     pub picture: Option<PictureSize>,
     /// GeoJSON (RFC 7946): longitude, latitude, and altitude in metres where known. `null`: not known.
     pub geometry: Option<PointGeometry>,
-    /// What stands at `geometry`. `camera`: the camera itself, the violation is somewhere in its view.
-    #[schemars(extend("enum" = ["camera"]))]
+    /// What stands at `geometry`. `object`: the thing; `camera`: the camera itself, the violation is somewhere in its view.
+    #[schemars(extend("enum" = ["object", "camera"]))]
     pub position_of: String,
+    /// Where the thing stands: where the lower edge of its box meets the ground. `null`: not known.
+    pub position: Option<PositionData>,
+    pub accuracy: Option<AccuracyData>,
+    /// How the place was found: `pose_*` by a calibrated camera, `telemetry_*` by a drone's flight data; `*_plane` on level
+    /// ground, `*_dem` on a terrain model.
+    pub method: Option<Method>,
+    /// Whether the place can be trusted.
+    pub calibration: Option<CalibrationState>,
+    /// The ground under the event's things: the square under each box, as deep as the box is wide, and what lies between.
+    pub footprint: Option<PolygonGeometry>,
+    /// The same place in GCJ-02 (longitude, latitude), for Chinese web maps, where the config asks for it.
+    pub gcj02: Option<[f64; 2]>,
+    /// Where several cameras see the same thing at the same place and time: all of them, the event's own first. Each one's
+    /// stills and clip come under the id in `evidence`.
+    pub seen_by: Vec<SeenBy>,
     #[schemars(extend("const" = "EPSG:4326"))]
     pub crs: String,
     pub evidence: EvidenceState,
@@ -99,6 +120,14 @@ pub struct CameraRef {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SeenBy {
+    pub camera: String,
+    pub evidence: Uuid,
+    /// Kinds that come: `still`, `annotated`, `clip`, `manifest`.
+    pub expected: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ZoneRef {
     pub id: String,
     pub name: String,
@@ -114,6 +143,8 @@ pub struct ObjectData {
     pub score: f64,
     #[serde(rename = "box")]
     pub rect: [f64; 4],
+    /// Where it stands, if that is known.
+    pub position: Option<PositionData>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -187,7 +218,7 @@ pub fn event_message(topics: &Topics, facts: &EventFacts<'_>) -> OutMessage {
 }
 
 fn data(facts: &EventFacts<'_>) -> EventData {
-    let EventFacts { node, camera, class, violation: v, capture, picture, evidence } = *facts;
+    let EventFacts { node, camera, class, violation: v, capture, picture, place, seen_by, evidence } = *facts;
     EventData {
         event: v.id,
         revision: v.revision,
@@ -228,7 +259,9 @@ fn data(facts: &EventFacts<'_>) -> EventData {
         objects: v
             .objects
             .iter()
-            .map(|o| ObjectData {
+            .enumerate()
+            .map(|(i, o)| ObjectData {
+                position: place.and_then(|p| *p.objects.get(i)?),
                 class: o.class.to_string(),
                 track: o.track.0,
                 score: round(o.score),
@@ -247,14 +280,26 @@ fn data(facts: &EventFacts<'_>) -> EventData {
             offset_ms: c.offset_ms,
         }),
         picture: picture.map(|(width, height)| PictureSize { width, height }),
-        geometry: camera.position.map(|p| PointGeometry {
-            kind: "Point".to_owned(),
-            coordinates: [Some(p.lon), Some(p.lat), p.alt].into_iter().flatten().collect(),
-        }),
-        position_of: "camera".to_owned(),
+        geometry: match (place, camera.position) {
+            (Some(p), _) => Some(point([Some(p.position.lon), Some(p.position.lat), Some(p.position.alt)])),
+            (None, Some(p)) => Some(point([Some(p.lon), Some(p.lat), p.alt])),
+            (None, None) => None,
+        },
+        position_of: if place.is_some() { "object" } else { "camera" }.to_owned(),
+        position: place.map(|p| p.position),
+        accuracy: place.map(|p| p.accuracy),
+        method: place.map(|p| p.method),
+        calibration: place.map(|p| p.calibration),
+        footprint: place.and_then(|p| p.footprint.clone()),
+        gcj02: place.and_then(|p| p.gcj02),
+        seen_by: seen_by.to_vec(),
         crs: "EPSG:4326".to_owned(),
         evidence: evidence.clone(),
     }
+}
+
+fn point(coordinates: [Option<f64>; 3]) -> PointGeometry {
+    PointGeometry { kind: "Point".to_owned(), coordinates: coordinates.into_iter().flatten().collect() }
 }
 
 /// Four decimals: a tenth of a pixel at 1080p, and no noise of single precision on the wire.

@@ -6,7 +6,9 @@ mod chunk;
 mod command;
 mod event;
 mod evidence;
+mod place;
 mod state;
+mod tamper;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +26,12 @@ pub use command::{
 };
 pub use event::{
     CameraRef, CaptureData, EventData, EventFacts, EventStatus, EvidenceState, MissingEvidence, ObjectData,
-    PictureSize, PointGeometry, ZoneRef, event_message,
+    PictureSize, PointGeometry, SeenBy, ZoneRef, event_message,
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
+pub use place::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 pub use state::{CameraState, ConfigState, NodeState, NodeStatus, ReloadState};
+pub use tamper::{TamperData, TamperKind, tamper_message};
 
 /// Media type of a CloudEvent in structured mode (CloudEvents JSON format 1.0.2, 3).
 pub const CLOUD_EVENT: &str = "application/cloudevents+json";

@@ -7,9 +7,13 @@ use lintel::config::{
     CameraConfig, FileConfig, Group, NodeConfig, Pace, Position, RingConfig, Sampling, Severity,
     SourceConfig, Tiling, TrackConfig, ViolationClass, Zone,
 };
+use lintel::geo::Method;
 use lintel::outbox::OutMessage;
 use lintel::publish::Topics;
-use lintel::publish::wire::{EventFacts, EvidenceState, MissingEvidence, event_message};
+use lintel::publish::wire::{
+    AccuracyData, CalibrationState, EventFacts, EventPlace, EvidenceState, MissingEvidence, PolygonGeometry,
+    PositionData, event_message,
+};
 use lintel::rules::{Transition, Violation, ViolationObject};
 use uuid::Uuid;
 
@@ -106,6 +110,7 @@ pub fn message(event: Uuid, transition: Transition, revision: u32) -> OutMessage
         },
         Transition::Updated | Transition::Expired => EvidenceState::default(),
     };
+    let place = place();
     let facts = EventFacts {
         node: &node,
         camera: &camera,
@@ -113,7 +118,34 @@ pub fn message(event: Uuid, transition: Transition, revision: u32) -> OutMessage
         violation: &violation,
         capture: seen.then_some(Capture { at: violation.at, source: TimeSource::Rtcp, offset_ms: Some(-40) }),
         picture: seen.then_some((1920, 1080)),
+        place: Some(&place),
+        seen_by: &[],
         evidence: &evidence,
     };
     event_message(&topics(), &facts)
+}
+
+fn place() -> EventPlace {
+    let position = PositionData { lon: 120.15583412, lat: 30.27471877, alt: 6.31 };
+    let ring = vec![
+        [120.15581922, 30.27471301],
+        [120.15584903, 30.27471301],
+        [120.15584903, 30.27474012],
+        [120.15581922, 30.27474012],
+        [120.15581922, 30.27471301],
+    ];
+    EventPlace {
+        position,
+        accuracy: AccuracyData {
+            semi_major_m: 1.83,
+            semi_minor_m: 0.41,
+            azimuth_deg: 38.4,
+            confidence: 0.95,
+        },
+        method: Method::PoseDem,
+        calibration: CalibrationState::Valid,
+        footprint: Some(PolygonGeometry::new(ring)),
+        gcj02: Some([120.16051873, 30.27231244]),
+        objects: vec![Some(position)],
+    }
 }

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use lintel::base::WallTime;
 use lintel::outbox::{MediaChunk, OutMedia};
 use lintel::publish::wire::{
-    CalibrationCommand, CameraAnswer, CameraState, ChunkHeader, CloudEvent, EventData, EvidenceData,
-    FeedbackCommand, FoundObject, LeadCommand, LostData, NodeState, NodeStatus, ReplyData, ReplyError,
-    Verdict, decode_chunk, encode_chunk, evidence_message, reply_message,
+    CalibrationCommand, CalibrationState, CameraAnswer, CameraRef, CameraState, ChunkHeader, CloudEvent,
+    EventData, EvidenceData, FeedbackCommand, FoundObject, LeadCommand, LostData, NodeState, NodeStatus,
+    ReplyData, ReplyError, TamperData, TamperKind, Verdict, decode_chunk, encode_chunk, evidence_message,
+    reply_message, tamper_message,
 };
 use lintel::publish::{Topics, subscriptions};
 use lintel::rules::Transition;
@@ -34,6 +35,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("evidence", schema!(CloudEvent<EvidenceData>)),
         ("evidence-lost", schema!(CloudEvent<LostData>)),
         ("reply", schema!(CloudEvent<ReplyData>)),
+        ("tamper", schema!(CloudEvent<TamperData>)),
         ("command-lead", schema!(LeadCommand)),
         ("command-feedback", schema!(FeedbackCommand)),
         ("command-calibration", schema!(CalibrationCommand)),
@@ -146,6 +148,18 @@ fn examples() -> Vec<(&'static str, String, String)> {
     let lost = lintel::publish::wire::lost_message(&topics(), "node-1", at, &lost);
     all.push(("lost", lost.topic, pretty::<CloudEvent<LostData>>(&lost.payload)));
 
+    let tamper = TamperData {
+        incident: event_id(8),
+        camera: CameraRef { id: "gate".to_owned(), name: "东门高杆".to_owned(), gb_id: None },
+        kind: TamperKind::Moved,
+        at: at.to_string(),
+        calibration: Some(CalibrationState::Stale),
+        shift_px: Some([152.8, 31.4]),
+        turn_deg: Some(2.9),
+        reason: "the picture went 156 pixels and turned 2.9 degrees".to_owned(),
+    };
+    let m = tamper_message(&topics(), "node-1", at, tamper);
+    all.push(("tamper", m.topic, pretty::<CloudEvent<TamperData>>(&m.payload)));
     for (name, data) in answers() {
         let m = reply_message("node-1", event_id(9), at, topics().reply(), Vec::new(), data);
         all.push((name, m.topic, pretty::<CloudEvent<ReplyData>>(&m.payload)));

@@ -94,6 +94,11 @@ hysteresis = [2, 3]
         self.config = self.config.replace(&old, &dir.display().to_string());
     }
 
+    /// Writes a file beside the config.
+    pub fn file(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).expect("write");
+    }
+
     /// `node.data_dir`.
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")

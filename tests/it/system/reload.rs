@@ -35,12 +35,13 @@ fn assert_untouched(node: &Node, camera: &str) {
     });
 }
 
-/// `opened`, `updated`, `closed` or `expired` of each event, as last told; of some only evidence may have come so far.
+/// `opened`, `updated`, `closed` or `expired` of each event, as last told.
 fn last_transitions(receiver: &Receiver) -> Vec<String> {
     let last = |event: super::node::Received| {
         let kinds = event.messages.iter().rev().filter_map(|message| message["type"].as_str());
         kinds.filter_map(|kind| kind.strip_prefix("cn.lintel.violation.")).next().map(str::to_owned)
     };
+    // The evidence of an event may come before its first message.
     receiver.events().into_iter().filter_map(last).collect()
 }
 

@@ -1,0 +1,155 @@
+//! A camera that was covered, blinded or moved: told, and its positions corrected or marked.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::recorder::Recorder;
+use super::site::Site;
+use crate::base::{CameraId, WallTime};
+use crate::config::{CameraConfig, NodeConfig};
+use crate::decode::Picture;
+use crate::outbox::Batch;
+use crate::publish::wire::{CalibrationState, CameraRef, TamperData, TamperKind, tamper_message};
+use crate::tamper::{Finding, Movement, Reference, Watch};
+
+/// In front of every camera's key in the outbox's state.
+pub(super) const TAMPER_PREFIX: &str = "tamper/";
+
+/// What outlives a restart.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Tampering {
+    /// Positions are wrong until somebody confirms them.
+    pub stale: bool,
+}
+
+impl Tampering {
+    pub fn key(camera: &CameraId) -> String {
+        format!("{TAMPER_PREFIX}{camera}")
+    }
+}
+
+/// Watches over one fixed camera.
+pub(super) struct Guard {
+    watch: Watch,
+    site: Option<Arc<Site>>,
+    incident: Option<Uuid>,
+}
+
+impl Guard {
+    pub fn new(camera: &CameraId, site: Option<Arc<Site>>) -> Self {
+        let features = site.as_ref().and_then(|site| {
+            site.calibration().reference_features().unwrap_or_else(|error| {
+                tracing::warn!(%camera, "a moved camera will not be noticed: {error}");
+                None
+            })
+        });
+        Self { watch: Watch::new(features.map(|features| Reference { features })), site, incident: None }
+    }
+
+    /// The next picture. Gives what is to be told.
+    pub fn look(&mut self, node: &NodeConfig, camera: &CameraConfig, picture: &Picture) -> Option<Told> {
+        let finding = self.watch.look(picture)?;
+        let at = picture.capture.at;
+        let (kind, movement, reason) = match finding {
+            Finding::Nudged(movement) => {
+                self.correct(&camera.id, &movement);
+                return None;
+            }
+            Finding::Moved(Some(m)) => (
+                TamperKind::Moved,
+                Some(m),
+                format!("the picture went {:.0} pixels and turned {:.1} degrees", m.pixels(), m.turn_deg),
+            ),
+            Finding::Moved(None) => {
+                (TamperKind::Moved, None, "nothing of the reference picture is found any more".to_owned())
+            }
+            Finding::Covered => {
+                (TamperKind::Covered, None, "the picture suddenly lost its contrast".to_owned())
+            }
+            Finding::Blinded => (TamperKind::Blinded, None, "most of the picture is blinded".to_owned()),
+            Finding::Well => (TamperKind::Well, None, "the camera sees as before".to_owned()),
+        };
+        if kind == TamperKind::Well
+            && let Some(site) = &self.site
+        {
+            site.turn([0.0; 3]);
+        }
+        let moved = kind == TamperKind::Moved;
+        if moved && let Some(site) = &self.site {
+            site.set_stale(true);
+        }
+        let incident = self.incident.unwrap_or_else(|| incident(&node.id, &camera.id, at));
+        self.incident = (kind != TamperKind::Well).then_some(incident);
+        tracing::warn!(camera = %camera.id, "{kind:?}: {reason}");
+        let calibration = self
+            .site
+            .as_ref()
+            .map(|site| if site.is_stale() { CalibrationState::Stale } else { CalibrationState::Valid });
+        let round = |v: f64| (v * 100.0).round() / 100.0;
+        let data = TamperData {
+            incident,
+            camera: CameraRef {
+                id: camera.id.to_string(),
+                name: camera.name.clone(),
+                gb_id: camera.gb_id.clone(),
+            },
+            kind,
+            at: at.to_string(),
+            calibration,
+            shift_px: movement.map(|m| m.shift.map(round)),
+            turn_deg: movement.map(|m| round(m.turn_deg)),
+            reason,
+        };
+        Some(Told { data, at, stored: moved.then_some(Tampering { stale: true }) })
+    }
+
+    /// The camera was turned a little: positions follow.
+    fn correct(&self, camera: &CameraId, movement: &Movement) {
+        let Some(site) = &self.site else { return };
+        let angles = movement.angles_deg(site.measured());
+        site.turn(angles);
+        tracing::info!(
+            %camera,
+            "the camera stands {:.2} degrees right, {:.2} up and {:.2} turned from its calibration ({:.1} pixels): corrected",
+            -angles[1], -angles[0], angles[2], movement.pixels()
+        );
+    }
+}
+
+/// What a look found out.
+pub(super) struct Told {
+    data: TamperData,
+    at: WallTime,
+    stored: Option<Tampering>,
+}
+
+impl Recorder {
+    /// Records what was found out about a camera itself.
+    pub(super) fn record_tamper(&self, camera: &CameraId, told: Told) {
+        let settings = self.settings();
+        let node = &settings.config.node.id;
+        let state = told.stored.map(|s| (Tampering::key(camera), serde_json::to_vec(&s).ok()));
+        self.commit(&Batch {
+            messages: vec![tamper_message(&self.topics, node, told.at, told.data)],
+            state: state.into_iter().collect(),
+            ..Batch::default()
+        });
+    }
+}
+
+/// UUIDv7 of the picture's time; the random bits are a hash, so that a replay gives the same.
+fn incident(node: &str, camera: &CameraId, at: WallTime) -> Uuid {
+    let mut hash = Sha256::new();
+    hash.update("tamper");
+    for part in [node, camera.as_str()] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(at.0.to_be_bytes());
+    let mut bits = [0; 10];
+    bits.copy_from_slice(&hash.finalize()[..10]);
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(at.0 / 1000).unwrap_or(0), &bits).into_uuid()
+}

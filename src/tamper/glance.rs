@@ -1,0 +1,64 @@
+//! What a glance at a picture says: a few sums over a grid of it.
+
+use image::GrayImage;
+
+use crate::decode::{Picture, Pixels};
+
+/// Samples a side, at most.
+const GRID: usize = 160;
+/// A luma sample at or above this is blinded.
+const BLINDED: u8 = 245;
+
+/// Luma in 0..255.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Glance {
+    pub mean: f32,
+    /// Standard deviation.
+    pub contrast: f32,
+    /// Mean difference of neighbours on the grid: what a blur or a cover takes away first.
+    pub edges: f32,
+    /// Share of samples that are as bright as can be.
+    pub blinded: f32,
+}
+
+impl Glance {
+    pub fn of(picture: &Picture) -> Self {
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        let step = (width.max(height) / GRID).max(1);
+        let columns = width.div_ceil(step);
+        let mut samples = Vec::with_capacity(columns * height.div_ceil(step));
+        for y in (0..height).step_by(step) {
+            row(picture, y, |luma| samples.extend(luma.step_by(step)));
+        }
+        let n = samples.len().max(1) as f32;
+        let mean = samples.iter().map(|v| f32::from(*v)).sum::<f32>() / n;
+        let variance = samples.iter().map(|v| (f32::from(*v) - mean).powi(2)).sum::<f32>() / n;
+        let beside =
+            samples.chunks(columns).flat_map(|r| r.windows(2)).map(|w| f32::from(w[0].abs_diff(w[1])));
+        let below = samples.iter().zip(samples.iter().skip(columns)).map(|(a, b)| f32::from(a.abs_diff(*b)));
+        let blinded = samples.iter().filter(|v| **v >= BLINDED).count() as f32 / n;
+        Self { mean, contrast: variance.sqrt(), edges: beside.chain(below).sum::<f32>() / (2.0 * n), blinded }
+    }
+}
+
+/// The whole picture's luma.
+pub(super) fn gray(picture: &Picture) -> Option<GrayImage> {
+    let mut bytes = Vec::with_capacity(picture.width as usize * picture.height as usize);
+    for y in 0..picture.height as usize {
+        row(picture, y, |luma| bytes.extend(luma));
+    }
+    GrayImage::from_raw(picture.width, picture.height, bytes)
+}
+
+fn row(picture: &Picture, y: usize, mut take: impl FnMut(&mut dyn Iterator<Item = u8>)) {
+    let width = picture.width as usize;
+    match &picture.pixels {
+        Pixels::Yuv(yuv) => take(&mut yuv.luma_row(y)[..width].iter().copied()),
+        // BT.601 in 256ths.
+        Pixels::Rgb(rgb) => take(
+            &mut rgb[y * width * 3..][..width * 3]
+                .chunks_exact(3)
+                .map(|p| ((77 * u32::from(p[0]) + 150 * u32::from(p[1]) + 29 * u32::from(p[2])) >> 8) as u8),
+        ),
+    }
+}
