@@ -9,7 +9,7 @@ use crate::harvest::{MISTAKEN, Request, harvest, read_verdicts};
 
 /// Make training pictures of events that people confirmed or rejected
 ///
-/// Reads what `lintel receive` stored, and verdicts: lines EVENT,VERDICT[,REASON] (or JSON) of --verdicts, and
+/// Reads what `lintel receive` stored, and verdicts: lines `EVENT,VERDICT[,REASON]` (or JSON) of --verdicts, and
 /// feedback.jsonl beside an event. Confirmed and rectified events give the still with its boxes and a crop around
 /// each; rejected ones give a crop without boxes where the reason says that the detector was mistaken (--mistaken).
 /// Writes DIR/images, annotations_train.json, annotations_dev.json (COCO) and sources.toml for models/training.

@@ -45,7 +45,7 @@ impl Picture {
         }
     }
 
-    /// Packed RGB, `width * height * 3` bytes. The first call on a decoded picture converts it (3 ms and 6 MB at 1080p)
+    /// Packed RGB, `width * height * 3` bytes. The first call on a decoded picture converts it (6 MB at 1080p)
     /// and keeps the result with the picture and its clones.
     pub fn rgb(&self) -> Bytes {
         match &self.pixels {
