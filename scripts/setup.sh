@@ -17,6 +17,8 @@ packages=(
   mosquitto mosquitto-clients ffmpeg openssl
   # the ONNX Runtime wheel, and Chinese names on annotated stills
   python3 python3-pip python3-venv unzip fonts-wqy-microhei
+  # systemd-analyze, which holds the unit to its promises
+  systemd
 )
 
 missing=()

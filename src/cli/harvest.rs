@@ -9,17 +9,17 @@ use crate::harvest::{MISTAKEN, Request, harvest, read_verdicts};
 
 /// Make training pictures of events that people confirmed or rejected
 ///
-/// Reads what `lintel receive` stored, and verdicts: lines `EVENT,VERDICT[,REASON]` (or JSON) of --verdicts, and
-/// feedback.jsonl beside an event. Confirmed and rectified events give the still with its boxes and a crop around
+/// Reads what a node keeps of the platform's decisions (DATA_DIR/feedback), or what `lintel receive` stored, and
+/// verdicts: lines `EVENT,VERDICT[,REASON]` (or JSON) of --verdicts, and feedback.jsonl beside an event. Confirmed,
+/// rectified and permitted events give the still with its boxes and a crop around
 /// each; rejected ones give a crop without boxes where the reason says that the detector was mistaken (--mistaken).
 /// Writes DIR/images, annotations_train.json, annotations_dev.json (COCO) and sources.toml for models/training.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Example:\n  lintel harvest /srv/evidence --verdicts verdicts.csv --out harvested\n  \
-                        make -C models/training train ALSO=harvested RUN=runs/mine"
-)]
+#[command(after_help = "Example:\n  lintel harvest /var/lib/lintel/feedback --out harvested\n  \
+                        lintel harvest /srv/evidence --verdicts verdicts.csv --out harvested\n  \
+                        make -C models/training train ALSO=harvested RUN=runs/mine")]
 pub struct Args {
-    /// Folders of `lintel receive`
+    /// A node's DATA_DIR/feedback, or folders of `lintel receive`
     #[arg(required = true, value_name = "STORE")]
     stores: Vec<PathBuf>,
     /// What people said: CSV (event,verdict,reason) or JSON lines; the last line about an event counts

@@ -1,6 +1,7 @@
 //! Learning from feedback: judged events become pictures to train on.
 //!
-//! Takes: the folders that `lintel receive` stores (`DIR/<date>/<event id>/`), and people's verdicts.
+//! Takes: the folders that `lintel receive` stores (`DIR/<date>/<event id>/`) with people's verdicts, and the decisions
+//! that a node keeps (`<data_dir>/feedback`).
 //! Gives: a COCO set as models/training reads it: `images/`, `annotations_train.json`, `annotations_dev.json`,
 //! `sources.toml`. The same input gives the same files.
 //! When full: a full disk ends it with the file's name; run again, what is there is written anew.
@@ -8,7 +9,7 @@
 //! Not here: MQTT, training, and who judges.
 //!
 //! What a verdict says about a picture is less than it seems. *Confirmed* (and *rectified*): the objects of the
-//! event are there; about anything else in the still nothing is known, so no class is called labelled there. Around
+//! event are there, and so it is with *permitted*; about anything else in the still nothing is known, so no class is called labelled there. Around
 //! the object a crop is cut in which its own class is. *Rejected*: only where the reason says that the detector
 //! mistook something, a crop without a box, in which the class is known to be absent: a hard negative. A real car
 //! that was allowed to stand there must not teach the detector that it is no car.
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 pub use verdicts::{Judgement, Verdict, read_verdicts};
 
 use coco::Set;
+use store::Place;
 
 /// Reasons of a rejection that say that the thing itself is not there, unless others are asked for.
 pub const MISTAKEN: [&str; 5] = ["not_there", "wrong_object", "false_detection", "误检", "识别错误"];
@@ -38,7 +40,7 @@ pub enum HarvestError {
     Picture { path: PathBuf, source: image::ImageError },
     #[error("{}:{line}: {what}; a line is EVENT,VERDICT[,REASON] or {{\"event\": .., \"verdict\": .., \"reason\": ..}}", path.display())]
     Verdict { path: PathBuf, line: usize, what: String },
-    #[error("{}: neither a folder of `lintel receive` nor one of its days: it holds no event.json at any depth up to 3", path.display())]
+    #[error("{}: neither a folder of `lintel receive` nor the feedback of a node: no event.json and no <event>.json at any depth up to 3", path.display())]
     NoEvents { path: PathBuf },
 }
 
@@ -75,6 +77,8 @@ pub struct Report {
     /// Rejected for a reason that says nothing about the thing.
     pub rejected_otherwise: usize,
     pub unjudged: usize,
+    /// Judged events that another folder has told already.
+    pub repeats: usize,
     /// Verdicts about events that are in none of the folders.
     pub unknown_events: usize,
     pub train_pictures: usize,
@@ -96,6 +100,9 @@ impl fmt::Display for Report {
             self.unjudged,
             self.passed_over.len()
         )?;
+        if self.repeats > 0 {
+            writeln!(f, "{} judged events stand in more than one folder", self.repeats)?;
+        }
         if self.unknown_events > 0 {
             writeln!(f, "{} verdicts are about events that are in none of the folders", self.unknown_events)?;
         }
@@ -112,26 +119,40 @@ impl fmt::Display for Report {
 pub fn harvest(request: &Request) -> Result<Report, HarvestError> {
     let mut report = Report::default();
     let mut set = Set::begin(request)?;
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut judged) = (BTreeSet::new(), BTreeSet::new());
     for store in &request.stores {
-        for dir in store::event_dirs(store)? {
+        for place in store::places(store)? {
             report.events += 1;
-            let event = match store::read_event(&dir) {
-                Ok(event) => event,
+            let (dir, read) = match place {
+                Place::Event(dir) => {
+                    let read = store::read_event(&dir);
+                    let read = read.map(|event| (verdicts::beside(&dir, event.id), event));
+                    (dir, read)
+                }
+                Place::Record(path) => {
+                    let read = store::read_record(&path).map(|(event, kept)| (Some(kept), event));
+                    (path, read)
+                }
+            };
+            let (own, event) = match read {
+                Ok(read) => read,
                 Err(why) => {
                     report.passed_over.push((dir, why));
                     continue;
                 }
             };
             seen.insert(event.id);
-            let verdict = request.verdicts.iter().rev().find(|j| j.event == event.id);
-            let verdict = verdict.cloned().or_else(|| verdicts::beside(&dir, event.id));
+            let verdict = request.verdicts.iter().rev().find(|j| j.event == event.id).cloned().or(own);
+            if verdict.is_some() && !judged.insert(event.id) {
+                report.repeats += 1;
+                continue;
+            }
             let taken = match verdict.map(|j| (j.verdict, j.reason)) {
                 None => {
                     report.unjudged += 1;
                     continue;
                 }
-                Some((Verdict::Confirmed | Verdict::Rectified, _)) => {
+                Some((Verdict::Confirmed | Verdict::Rectified | Verdict::Permitted, _)) => {
                     set.add_confirmed(&event).map(|()| report.confirmed += 1)
                 }
                 Some((Verdict::Rejected, Some(reason))) if request.mistaken.contains(&reason) => {

@@ -1,4 +1,4 @@
-//! Reads what `lintel receive` stored about an event.
+//! Reads what `lintel receive` stored about an event, and the decisions that a node itself keeps (docs/mqtt.md).
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::HarvestError;
+use super::{HarvestError, Judgement, Verdict};
 
 const EVENT: &str = "event.json";
 const MESSAGES: &str = "events.jsonl";
@@ -55,8 +55,17 @@ struct Named {
     id: String,
 }
 
-/// Folders of events below `root`, in order.
-pub(super) fn event_dirs(root: &Path) -> Result<Vec<PathBuf>, HarvestError> {
+/// Where something about an event lies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// A folder of the receiver.
+    Event(PathBuf),
+    /// `feedback/<event>.json` of a node.
+    Record(PathBuf),
+}
+
+/// Everything about events below `root`, in order.
+pub(super) fn places(root: &Path) -> Result<Vec<Place>, HarvestError> {
     let mut found = Vec::new();
     search(root, DEPTH, &mut found)?;
     found.sort();
@@ -66,21 +75,89 @@ pub(super) fn event_dirs(root: &Path) -> Result<Vec<PathBuf>, HarvestError> {
     Ok(found)
 }
 
-fn search(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), HarvestError> {
+fn search(dir: &Path, depth: usize, found: &mut Vec<Place>) -> Result<(), HarvestError> {
     if dir.join(EVENT).is_file() {
-        found.push(dir.to_path_buf());
-        return Ok(());
-    }
-    if depth == 0 {
+        found.push(Place::Event(dir.to_path_buf()));
         return Ok(());
     }
     for entry in fs::read_dir(dir).map_err(HarvestError::io(dir))? {
         let path = entry.map_err(HarvestError::io(dir))?.path();
-        if path.is_dir() {
+        if path.is_dir() && depth > 0 {
             search(&path, depth - 1, found)?;
+        } else if is_record(&path) {
+            found.push(Place::Record(path));
         }
     }
     Ok(())
+}
+
+/// Whether a file is called `<event>.json`.
+fn is_record(path: &Path) -> bool {
+    let named = path.file_stem().and_then(|s| s.to_str()).is_some_and(|s| Uuid::parse_str(s).is_ok());
+    named && path.extension().is_some_and(|e| e == "json")
+}
+
+/// A decision as a node keeps it, with its still beside it.
+#[derive(Deserialize)]
+struct Record {
+    event: Uuid,
+    verdict: Verdict,
+    reason: Option<String>,
+    camera: String,
+    rule: String,
+    started: String,
+    objects: Vec<RecordObject>,
+    still: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RecordObject {
+    class: String,
+    #[serde(rename = "box")]
+    rect: Corners,
+}
+
+#[derive(Deserialize)]
+struct Corners {
+    x0: f64,
+    y0: f64,
+    x1: f64,
+    y1: f64,
+}
+
+pub(super) fn read_record(path: &Path) -> Result<(Event, Judgement), String> {
+    let text = fs::read(path).map_err(|e| e.to_string())?;
+    let record: Record = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+    let Some(name) = record.still.filter(|n| Path::new(n).components().count() == 1) else {
+        return Err("the event had no still any more".to_owned());
+    };
+    let still = path.with_file_name(name);
+    if !still.is_file() {
+        return Err(format!("{}: not there", still.display()));
+    }
+    let object =
+        |o: RecordObject| Object { class: o.class, rect: [o.rect.x0, o.rect.y0, o.rect.x1, o.rect.y1] };
+    let event = Event {
+        id: record.event,
+        camera: record.camera,
+        zone: record.rule,
+        day: record.started.chars().take(10).collect(),
+        objects: checked(record.objects.into_iter().map(object).collect())?,
+        still,
+    };
+    Ok((event, Judgement { event: record.event, verdict: record.verdict, reason: record.reason }))
+}
+
+/// Boxes that can be learned from.
+fn checked(objects: Vec<Object>) -> Result<Vec<Object>, String> {
+    if objects.is_empty() {
+        return Err("no objects: it was found by change, there is no box to learn from".to_owned());
+    }
+    let whole = |r: &[f64; 4]| r.iter().all(|v| (0.0..=1.0).contains(v)) && r[0] < r[2] && r[1] < r[3];
+    match objects.iter().find(|o| !whole(&o.rect)) {
+        Some(wrong) => Err(format!("{}: box {:?} is not within the picture", wrong.class, wrong.rect)),
+        None => Ok(objects),
+    }
 }
 
 /// The event as it was opened: its still was taken then.
@@ -91,19 +168,12 @@ pub(super) fn read_event(dir: &Path) -> Result<Event, String> {
     }
     let newest = read(&dir.join(EVENT)).map_err(|e| format!("{EVENT}: {e}"))?;
     let first = opened(&dir.join(MESSAGES)).unwrap_or(newest);
-    if first.objects.is_empty() {
-        return Err("no objects: it was found by change, there is no box to learn from".to_owned());
-    }
-    let whole = |r: &[f64; 4]| r.iter().all(|v| (0.0..=1.0).contains(v)) && r[0] < r[2] && r[1] < r[3];
-    if let Some(wrong) = first.objects.iter().find(|o| !whole(&o.rect)) {
-        return Err(format!("{}: box {:?} is not within the picture", wrong.class, wrong.rect));
-    }
     Ok(Event {
         id: first.event,
         camera: first.camera.id,
         zone: first.zone.map_or_else(String::new, |z| z.id),
         day: first.at.chars().take(10).collect(),
-        objects: first.objects,
+        objects: checked(first.objects)?,
         still,
     })
 }

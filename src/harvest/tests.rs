@@ -151,6 +151,34 @@ fn a_cluster_is_wholly_in_one_set_and_stays_there() {
 }
 
 #[test]
+fn the_decisions_that_a_node_keeps_are_read() {
+    let dir = Dir::new("node");
+    let feedback = dir.0.join("store/feedback");
+    fs::create_dir_all(&feedback).unwrap();
+    let record = |event: &str, verdict: &str, reason: Value| {
+        let still = format!("{event}.jpg");
+        image::RgbImage::from_pixel(400, 200, image::Rgb([90, 80, 70])).save(feedback.join(&still)).unwrap();
+        let text = json!({"version": 1, "event": event, "node": "n", "camera": "gate", "class": "motor_vehicle_parking",
+            "rule": "parking", "started": "2026-11-22T04:31:35.120Z", "verdict": verdict, "reason": reason, "by": null,
+            "permit": null, "at": "2026-11-22T05:00:00Z", "box": {"x0": 0.5, "y0": 0.5, "x1": 0.75, "y1": 0.75},
+            "objects": [{"class": "car", "score": 0.9, "box": {"x0": 0.5, "y0": 0.5, "x1": 0.75, "y1": 0.75}}],
+            "still": still});
+        fs::write(feedback.join(format!("{event}.json")), text.to_string()).unwrap();
+    };
+    record(CAR, "permitted", Value::Null);
+    record(PILE, "rejected", json!("误检"));
+    fs::write(feedback.join("notes.json"), "{}").unwrap();
+    store(&dir.0.join("store"), CAR, "car", [0.1, 0.1, 0.2, 0.2]);
+    let report = harvest(&request(&dir.0, &[])).unwrap();
+    assert_eq!((report.confirmed, report.mistaken, report.unjudged), (1, 1, 1), "{report}");
+    fs::remove_dir_all(dir.0.join("store/2026-11-22")).unwrap();
+    let report = harvest(&request(&dir.0, &[])).unwrap();
+    assert_eq!((report.events, report.confirmed, report.mistaken), (2, 1, 1), "{report}");
+    let coco = annotations(&dir.0, "annotations_train.json");
+    assert_eq!(coco["annotations"][0]["bbox"], json!([200.0, 100.0, 100.0, 50.0]));
+}
+
+#[test]
 fn a_folder_without_events_is_an_error() {
     let dir = Dir::new("empty");
     fs::create_dir_all(dir.0.join("store")).unwrap();

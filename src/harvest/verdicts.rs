@@ -18,6 +18,8 @@ pub enum Verdict {
     Rejected,
     /// It was there, and has been put right.
     Rectified,
+    /// It is there, and may be.
+    Permitted,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -67,7 +69,8 @@ fn parse(line: &str) -> Result<Judgement, String> {
         "confirmed" => Verdict::Confirmed,
         "rejected" => Verdict::Rejected,
         "rectified" => Verdict::Rectified,
-        _ => return Err(format!("{word:?} is none of confirmed, rejected, rectified")),
+        "permitted" => Verdict::Permitted,
+        _ => return Err(format!("{word:?} is none of confirmed, rejected, rectified, permitted")),
     };
     let reason = fields.next().filter(|r| !r.is_empty()).map(str::to_owned);
     Ok(Judgement { event, verdict, reason })
