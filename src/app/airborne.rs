@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::flights::FlightLog;
+use super::place::on_ground;
 use crate::config::{Compensation, DroneConfig, Zone, ZoneArea};
 use crate::decode::Picture;
 use crate::drone::locator;
@@ -124,23 +125,12 @@ impl Airborne {
         let feet = stands_at(track, locator);
         let noise = BOX_NOISE.0 + BOX_NOISE.1 * f64::from(track.rect.height()) * height;
         let fix = locator.locate([f64::from(feet.0) * width, f64::from(feet.1) * height], noise).ok()?;
-        let [east, north, up] = frame.to_enu(fix.position);
-        let metres = |share: f32, pixels: f64| f64::from(share) * pixels * fix.metres_per_pixel;
-        let area = metres(track.rect.width(), width) * metres(track.rect.height(), height);
         let inside = |zone: &&Zone| match &zone.area {
             ZoneArea::Ground { area, .. } => area.contains(fix.position.lon, fix.position.lat),
             ZoneArea::Picture(_) => false,
         };
-        Some(OnGround {
-            east_m: east as f32,
-            north_m: north as f32,
-            up_m: up as f32,
-            semi_major_m: fix.accuracy.semi_major_m as f32,
-            semi_minor_m: fix.accuracy.semi_minor_m as f32,
-            azimuth_deg: fix.accuracy.azimuth_deg as f32,
-            area_m2: area as f32,
-            zones: zones.iter().filter(inside).map(|z| z.id.clone()).collect(),
-        })
+        let zones = zones.iter().filter(inside).map(|z| z.id.clone()).collect();
+        Some(on_ground(&fix, frame, &track.rect, [width, height], zones))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The place of an event on the map, from the places of its things.
 
-use crate::base::Rect;
+use crate::base::{Rect, ZoneId};
 use crate::config::{MapConfig, Permit};
-use crate::geo::{Geodetic, Ground, LocalFrame, Locator, Method, PoseSource, gcj02_from_wgs84};
+use crate::geo::{Fix, Geodetic, Ground, LocalFrame, Locator, Method, PoseSource, gcj02_from_wgs84};
 use crate::publish::wire::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 use crate::rules::Violation;
 use crate::track::OnGround;
@@ -104,6 +104,28 @@ impl Placing<'_> {
             .collect();
         ring.push(*ring.first()?);
         (ring.len() > 3).then(|| PolygonGeometry::new(ring))
+    }
+}
+
+/// A thing whose box is `rect`, in a picture of `size` pixels, found at `fix` and inside of `zones`. Metres are of `frame`.
+pub(super) fn on_ground(
+    fix: &Fix,
+    frame: &LocalFrame,
+    rect: &Rect,
+    [width, height]: [f64; 2],
+    zones: Vec<ZoneId>,
+) -> OnGround {
+    let [east, north, up] = frame.to_enu(fix.position);
+    let metres = |share: f32, pixels: f64| f64::from(share) * pixels * fix.metres_per_pixel;
+    OnGround {
+        east_m: east as f32,
+        north_m: north as f32,
+        up_m: up as f32,
+        semi_major_m: fix.accuracy.semi_major_m as f32,
+        semi_minor_m: fix.accuracy.semi_minor_m as f32,
+        azimuth_deg: fix.accuracy.azimuth_deg as f32,
+        area_m2: (metres(rect.width(), width) * metres(rect.height(), height)) as f32,
+        zones,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::place::on_ground;
 use crate::base::{CameraId, GroundArea, Point, Polygon, Rect, ZoneId};
 use crate::calibration::{Calibration, CalibrationError, DemError, load_dem};
 use crate::config::{CameraConfig, Config, Zone, ZoneArea};
@@ -314,18 +315,7 @@ impl Site {
             }
         }
         let fix = at.map(|(_, fix)| fix).or_else(|| locator.locate(pixel, noise).ok())?;
-        let [east, north, up] = self.frame.to_enu(fix.position);
-        let metres = |share: f32, pixels: f64| f64::from(share) * pixels * fix.metres_per_pixel;
-        Some(OnGround {
-            east_m: east as f32,
-            north_m: north as f32,
-            up_m: up as f32,
-            semi_major_m: fix.accuracy.semi_major_m as f32,
-            semi_minor_m: fix.accuracy.semi_minor_m as f32,
-            azimuth_deg: fix.accuracy.azimuth_deg as f32,
-            area_m2: (metres(rect.width(), width) * metres(rect.height(), height)) as f32,
-            zones,
-        })
+        Some(on_ground(&fix, &self.frame, rect, [width, height], zones))
     }
 }
 
