@@ -23,6 +23,7 @@ fn picture(root: &Path) -> Picture {
         width: rgb.width(),
         height: rgb.height(),
         pixels: Pixels::Rgb(rgb.into_raw().into()),
+        series: None,
     }
 }
 

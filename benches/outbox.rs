@@ -73,6 +73,29 @@ fn append(c: &mut Criterion) {
             }
         });
     });
+    // As after a night without a broker.
+    let full = TempDir::new_in(dir.path()).expect("a folder");
+    let full = open(&full);
+    for _ in 0..100 {
+        full.append(&Batch { messages: vec![event(); 1000], ..Batch::default() }).expect("append");
+    }
+    group.bench_function("stats_with_100000_waiting", |b| b.iter(|| black_box(full.stats())));
+    group.bench_function("append_event_and_still_with_100000_waiting", |b| {
+        let mut n = 0u128;
+        b.iter(|| {
+            n += 1;
+            let media = OutMedia {
+                event: Uuid::from_u128(n),
+                kind: "still".to_owned(),
+                path: path.clone(),
+                media_type: "image/jpeg".to_owned(),
+                bytes: STILL_BYTES as u64,
+                sha256: sha256.clone(),
+            };
+            full.append(&Batch { messages: vec![event()], media: vec![media], state: Vec::new() })
+                .expect("append")
+        });
+    });
     group.finish();
 }
 

@@ -6,6 +6,8 @@ mod commands;
 mod dossier;
 mod feedback;
 mod flights;
+mod guard;
+mod health;
 mod merge;
 mod node;
 mod order;

@@ -13,12 +13,12 @@ use super::recorder::{Recorder, Store};
 use super::scene::{self, Scene};
 use super::site::Sites;
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
-use crate::config::{CameraConfig, Config, Pace, Sampling};
-use crate::decode::{DecoderChoice, KeyframeDecoder, Picture, Sampler, StreamDecoder};
+use crate::config::{CameraConfig, Config, Pace};
+use crate::decode::{DecoderChoice, FootageDecoder, Picture};
 use crate::detect::{Detections, Detector, Manifest, Runtime};
 use crate::drone::Flight;
 use crate::evidence::{ClipCutter, ClipRequest, EvidenceError, event_dir};
-use crate::ingest::{Codec, EncodedFrame, FileReader, IngestError, Telemetry, open_file};
+use crate::ingest::{EncodedFrame, FileReader, IngestError, Telemetry, open_file};
 use crate::outbox::{Appended, Batch, OutboxError};
 use crate::ring::Ring;
 
@@ -119,9 +119,7 @@ pub fn replay(
 struct Stream {
     reader: Peekable<FileReader>,
     ring: Ring,
-    sampler: Sampler,
-    keyframes: KeyframeDecoder,
-    every: StreamDecoder,
+    decoder: FootageDecoder,
     scene: Scene,
 }
 
@@ -131,21 +129,13 @@ impl Stream {
         Self {
             reader: reader.peekable(),
             ring: Ring::new(ring),
-            sampler: Sampler::new(sampling, interval),
-            keyframes: KeyframeDecoder::new(choice),
-            every: StreamDecoder::new(choice, Codec::H264),
+            decoder: FootageDecoder::new(choice, sampling, interval),
             scene,
         }
     }
 
     fn pictures(&mut self, frame: &EncodedFrame, damaged: &mut u64) -> Vec<Picture> {
-        let wanted = self.sampler.wants(frame);
-        let pictures = match self.scene.config.sampling {
-            Sampling::Keyframes if wanted => self.keyframes.decode(frame).map(|picture| vec![picture]),
-            Sampling::Keyframes => return Vec::new(),
-            Sampling::All => self.every.push_if(frame, wanted),
-        };
-        pictures.unwrap_or_else(|error| {
+        self.decoder.push(frame).unwrap_or_else(|error| {
             *damaged += 1;
             tracing::warn!(camera = %frame.camera, "a frame gave no picture: {error}");
             Vec::new()

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::analysis::AnalysisStatus;
+use super::health::HealthWatch;
 use super::node::{Member, Roster};
 use super::recorder::Recorder;
 use crate::base::{CameraId, monotonic, wall_now};
@@ -15,7 +16,9 @@ use crate::detect::DetectPool;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::publish::wire::CameraState;
 use crate::publish::{PublishStats, PublisherHandle, Topics};
-use crate::telemetry::{CameraSnapshot, ConfigStatus, NodeSnapshot, ReloadOutcome, ReloadReport};
+use crate::telemetry::{
+    CameraSnapshot, ConfigStatus, LoadSnapshot, NodeSnapshot, ReloadOutcome, ReloadReport,
+};
 
 /// The thread that decides says something every second; longer than this it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
@@ -42,6 +45,8 @@ pub(super) struct NodeStatus {
     /// What the broker was last told of each camera, and when.
     told: Mutex<BTreeMap<CameraId, (SourceState, Instant)>>,
     config: Mutex<ConfigStatus>,
+    health: Mutex<HealthWatch>,
+    load: Mutex<LoadSnapshot>,
 }
 
 impl NodeStatus {
@@ -54,6 +59,8 @@ impl NodeStatus {
             started: monotonic(),
             ready: AtomicBool::new(false),
             told: Mutex::default(),
+            health: Mutex::default(),
+            load: Mutex::new(LoadSnapshot { cores: 0.0, budget: 0.0, stretch: 1.0 }),
             config: Mutex::new(config),
         }
     }
@@ -97,6 +104,7 @@ impl NodeStatus {
                 detect: detect.as_ref().and_then(|d| d.cameras.iter().find(|c| c.camera == id).cloned()),
                 open_events: scene.open_events,
                 suppressed_events: scene.suppressed,
+                promised_s: member.interval.as_secs_f64(),
             };
             (id, snapshot)
         };
@@ -108,10 +116,25 @@ impl NodeStatus {
             pipeline_alive: self.stages.analysis.alive.silent_for() < HANGS_AFTER,
             detect_load: detect.as_ref().map_or(0.0, |d| d.load),
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
+            detect_busy_s: detect.as_ref().map_or(0.0, |d| d.busy_s),
+            load: *self.load.lock().unwrap_or_else(PoisonError::into_inner),
             publish: self.stages.publish.snapshot(),
             events: self.stages.recorder.counts(),
             config: self.config(),
             cameras: self.stages.roster.members().into_iter().map(camera).collect(),
+        }
+    }
+
+    /// What the load guard says.
+    pub fn load(&self, load: LoadSnapshot) {
+        *self.load.lock().unwrap_or_else(PoisonError::into_inner) = load;
+    }
+
+    /// Tells the node's health on its retained topic: at once where it changed, and again while it is not well.
+    pub fn tell_health(&self, publisher: &PublisherHandle) {
+        let mut watch = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(health) = watch.look(&self.snapshot(), monotonic(), wall_now()) {
+            publisher.publish_state(&self.topics.health(), &health);
         }
     }
 

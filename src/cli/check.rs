@@ -167,6 +167,7 @@ fn summary(loaded: &Loaded, manifest: &Manifest, runtime: &Runtime) -> String {
             SourceConfig::File(file) => file.path.display().to_string(),
         };
         let sampling = match camera.sampling {
+            Sampling::Adaptive(_) => "adaptive",
             Sampling::Keyframes => "key frames",
             Sampling::All => "all frames",
         };

@@ -146,6 +146,14 @@ fn hide_in_line(line: &str) -> String {
             star(&mut bytes[from..from + sign]);
         }
     }
+    // What is left of a URL whose beginning somebody deleted.
+    for (sign, _) in lower.match_indices('@') {
+        let from = lower[..sign].rfind(['"', '\'', ' ', '=']).map_or(0, |i| i + 1);
+        let before = &lower[from..sign];
+        if before.contains(':') && !before.contains("://") {
+            star(&mut bytes[from..sign]);
+        }
+    }
     String::from_utf8(bytes).unwrap_or_else(|_| "*".repeat(line.len()))
 }
 
@@ -182,6 +190,7 @@ mod tests {
             ("url = \"rtsp://u:p@10.0.0.1/s\"", "url = \"rtsp://***@10.0.0.1/s\""),
             ("url = \"rtsp://u:a/b@10.0.0.1/s\"", "url = \"rtsp://*****@10.0.0.1/s\""),
             ("url = \"rtsp://10.0.0.1/s\" # 中文", "url = \"rtsp://10.0.0.1/s\" # 中文"),
+            ("u:geheim@10.0.0.1/s\"", "********@10.0.0.1/s\""),
             ("pasword = \"geheim\"", "pasword = \"******\""),
             ("\"rtsp.pwd\" = 'geheim' # x", "\"rtsp.pwd\" = '******' # x"),
             ("password_env = \"GATE\"", "password_env = \"GATE\""),

@@ -1,5 +1,7 @@
 //! The checked configuration: what the stages are built from. Every value here is valid and complete.
 
+mod sampling;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,12 +11,15 @@ use jiff::tz::TimeZone;
 use super::moving::{DroneConfig, UdpConfig};
 use crate::base::{CameraId, ClassName, GroundArea, Point, Polygon, WallTime, ZoneId};
 
+pub use sampling::{Adaptive, Priority, Sampling};
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub node: NodeConfig,
     pub runtime: RuntimeConfig,
     pub decode: DecodeConfig,
     pub detect: DetectConfig,
+    pub budget: BudgetConfig,
     pub evidence: EvidenceConfig,
     pub outbox: OutboxConfig,
     pub mqtt: MqttConfig,
@@ -62,6 +67,12 @@ pub struct DetectConfig {
     pub workers: usize,
     /// `None`: the manifest's own number.
     pub threads: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetConfig {
+    /// Cores that the node may use, averaged over some seconds; `None`: all that the box gives.
+    pub cores: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -228,6 +239,7 @@ pub struct CameraConfig {
     /// GB/T 28181 device id, 20 digits.
     pub gb_id: Option<String>,
     pub sampling: Sampling,
+    pub priority: Priority,
     /// How often a picture is wanted: key frames nearer than this are passed over.
     pub interval: Duration,
     pub tiling: Tiling,
@@ -289,14 +301,6 @@ pub struct Position {
     pub lon: f64,
     pub lat: f64,
     pub alt: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sampling {
-    /// Key frames only, through the shared decoders.
-    Keyframes,
-    /// Every access unit is decoded; pictures are still analysed no more often than `interval`.
-    All,
 }
 
 /// Slices of the picture that are looked at beside the whole.

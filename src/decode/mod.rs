@@ -3,23 +3,30 @@
 //! On failure: the frame is counted and passed over, the decoder built anew; no camera stops another.
 //! Not here: looking at pictures, keeping frames.
 
+mod activity;
+mod adaptive;
 mod choice;
 mod error;
+mod footage;
 mod keyframe;
 mod picture;
 mod pipeline;
 mod pool;
+mod room;
 mod sampler;
 mod slots;
 mod stream;
+mod thumbnail;
 mod yuv;
 
 pub use choice::DecoderChoice;
 pub use error::DecodeError;
+pub use footage::FootageDecoder;
 pub use keyframe::KeyframeDecoder;
 pub use picture::{Picture, Pixels};
 pub use pool::{DecodePool, PictureSink};
+pub use room::Place;
 pub use sampler::Sampler;
-pub use slots::DecodeStats;
+pub use slots::{DecodeStats, Pace};
 pub use stream::StreamDecoder;
 pub use yuv::{Colour, Layout, Yuv};

@@ -1,14 +1,15 @@
 //! A decoded picture.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::base::{CameraId, Capture, FrameSeq};
 use crate::ingest::EncodedFrame;
 
-use super::Yuv;
 use super::pipeline::Decoded;
+use super::{Place, Yuv};
 
 /// Cheap to clone: the pixels are shared.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub struct Picture {
     pub width: u32,
     pub height: u32,
     pub pixels: Pixels,
+    /// One of a series taken while something moves: it waits for its turn instead of giving way to a newer one.
+    pub series: Option<Arc<Place>>,
 }
 
 /// 8 bits a channel.
@@ -42,6 +45,7 @@ impl Picture {
             width: decoded.yuv.width(),
             height: decoded.yuv.height(),
             pixels: Pixels::Yuv(decoded.yuv),
+            series: None,
         }
     }
 

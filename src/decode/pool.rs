@@ -6,11 +6,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::base::{CameraId, Shutdown, monotonic};
-use crate::config::Sampling;
+use crate::config::{Priority, Sampling};
 use crate::ingest::EncodedFrame;
 
+use super::adaptive::Wanted;
+use super::room::Room;
 use super::slots::{DecodeStats, Job, Outcome, Slots, Turn, Work};
-use super::{DecodeError, DecoderChoice, KeyframeDecoder, Picture, StreamDecoder};
+use super::thumbnail::Thumbnail;
+use super::{DecodeError, DecoderChoice, KeyframeDecoder, Pace, Picture, StreamDecoder};
 
 /// Where pictures go. Called from a decode thread; while it waits, that thread decodes for no other camera.
 pub type PictureSink = Arc<dyn Fn(Arc<Picture>) + Send + Sync>;
@@ -29,7 +32,7 @@ pub struct DecodePool {
 struct Shared {
     choice: DecoderChoice,
     state: Mutex<State>,
-    wake: Condvar,
+    wake: Arc<Condvar>,
     sink: PictureSink,
     shutdown: Shutdown,
     unknown: AtomicU64,
@@ -54,10 +57,13 @@ impl DecodePool {
         sink: PictureSink,
         shutdown: Shutdown,
     ) -> Result<Self, DecodeError> {
+        let wake = Arc::new(Condvar::new());
+        let mut slots = Slots::new(cameras, &wake);
+        slots.most_series = workers.max(1);
         let shared = Arc::new(Shared {
             choice,
-            state: Mutex::new(State { slots: Slots::new(cameras), closed: false, moved: monotonic() }),
-            wake: Condvar::new(),
+            state: Mutex::new(State { slots, closed: false, moved: monotonic() }),
+            wake,
             sink,
             shutdown,
             unknown: AtomicU64::new(0),
@@ -85,6 +91,16 @@ impl DecodePool {
     /// Adds the camera, or gives it other settings; no other camera notices.
     pub fn put(&self, camera: CameraId, sampling: Sampling, interval: Duration) {
         self.shared.lock().slots.put(camera, sampling, interval);
+    }
+
+    /// Of a camera that the pool has: how far its interval is stretched when the box has too much to do.
+    pub fn set_priority(&self, camera: &CameraId, priority: Priority) {
+        self.shared.lock().slots.set_priority(camera, priority);
+    }
+
+    /// What the load guard allows from now on.
+    pub fn set_pace(&self, pace: Pace) {
+        self.shared.lock().slots.pace = pace;
     }
 
     /// Forgets the camera; its frames are counted as unknown from now on.
@@ -140,11 +156,21 @@ impl Drop for DecodePool {
 impl Shared {
     fn work(&self) {
         let mut keyframes = KeyframeDecoder::new(&self.choice);
-        while let Some(Job { place, work }) = self.next() {
+        let mut spare = None;
+        while let Some(Job { place, work, room }) = self.next() {
             let start = monotonic();
+            let room = room.as_ref();
             let mut outcome = match work {
-                Work::Key(frame) => self.key(&mut keyframes, &frame),
-                Work::Few { frames, decoder } => self.few(&frames, decoder),
+                Work::Key(frame) => self.key(&mut keyframes, &frame, room),
+                Work::Few { frames, decoder, last } => {
+                    let decoder = decoder.or_else(|| spare.take());
+                    let mut outcome = self.few(&frames, decoder, room);
+                    if last && let Some(mut decoder) = outcome.decoder.take() {
+                        decoder.finish().into_iter().for_each(|p| self.give(p, &mut outcome, room, true));
+                        spare = Some(decoder);
+                    }
+                    outcome
+                }
             };
             outcome.spent = start.elapsed();
             self.give_back(place, outcome);
@@ -172,32 +198,44 @@ impl Shared {
         }
     }
 
-    fn key(&self, decoder: &mut KeyframeDecoder, frame: &EncodedFrame) -> Outcome {
+    fn key(&self, decoder: &mut KeyframeDecoder, frame: &EncodedFrame, room: Option<&Arc<Room>>) -> Outcome {
         let mut outcome = Outcome::default();
         match decoder.decode(frame) {
-            Ok(picture) => self.give(picture, &mut outcome),
+            Ok(picture) => self.give(picture, &mut outcome, room, false),
             Err(error) => outcome.failures.push(error.to_string()),
         }
         outcome
     }
 
-    fn few(&self, frames: &[(bool, EncodedFrame)], decoder: Option<Box<StreamDecoder>>) -> Outcome {
+    fn few(
+        &self,
+        frames: &[Wanted],
+        decoder: Option<Box<StreamDecoder>>,
+        room: Option<&Arc<Room>>,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut decoder =
-            decoder.unwrap_or_else(|| Box::new(StreamDecoder::new(&self.choice, frames[0].1.codec)));
+            decoder.unwrap_or_else(|| Box::new(StreamDecoder::new(&self.choice, frames[0].frame.codec)));
         let before = decoder.headless();
-        for (wanted, frame) in frames {
+        for Wanted { frame, wanted, series } in frames {
             match decoder.push_if(frame, *wanted) {
-                Ok(pictures) => pictures.into_iter().for_each(|picture| self.give(picture, &mut outcome)),
+                Ok(pictures) => pictures.into_iter().for_each(|p| self.give(p, &mut outcome, room, *series)),
                 Err(error) => outcome.failures.push(error.to_string()),
             }
+        }
+        if room.is_some() {
+            outcome.followed = frames.len() as u64;
         }
         outcome.skipped = decoder.headless() - before;
         outcome.decoder = Some(decoder);
         outcome
     }
 
-    fn give(&self, picture: Picture, outcome: &mut Outcome) {
+    fn give(&self, mut picture: Picture, outcome: &mut Outcome, room: Option<&Arc<Room>>, series: bool) {
+        if let Some(room) = room {
+            outcome.thumbnails.extend(Thumbnail::of(&picture));
+            picture.series = series.then(|| room.take());
+        }
         outcome.pictures += 1;
         outcome.last_at = Some(picture.capture.at);
         (self.sink)(Arc::new(picture));
@@ -219,6 +257,13 @@ impl Shared {
             Some(Turn::Well(camera, failed)) => {
                 tracing::info!(%camera, failed, "frames give pictures again");
             }
+            Some(Turn::LongGop(camera, distance)) => {
+                let seconds = distance.as_secs();
+                tracing::warn!(%camera, seconds,
+                    "key frames come every {seconds} s only: the frames between them are decoded too, which costs up to \
+                     ten times as much, and clips start late; switch the smart codec (H.264+, H.265+, Smart Coding) off \
+                     or set a fixed key frame interval of 2 to 4 s");
+            }
             None => {}
         }
     }
@@ -229,7 +274,10 @@ impl Shared {
         for (place, mut decoder) in decoders {
             let mut outcome = Outcome::default();
             if !self.shutdown.is_stopped() {
-                decoder.finish().into_iter().for_each(|picture| self.give(picture, &mut outcome));
+                decoder
+                    .finish()
+                    .into_iter()
+                    .for_each(|picture| self.give(picture, &mut outcome, None, false));
             }
             self.give_back(place, outcome);
         }

@@ -27,14 +27,18 @@ impl Sampler {
     /// [`Sampling::All`] the frames that are not wanted must be decoded all the same, and B-frames are picked only
     /// where the interval is zero, since they come after a frame that is shown later.
     pub fn wants(&mut self, frame: &EncodedFrame) -> bool {
+        self.wants_at(frame, 1.0)
+    }
+
+    /// As `wants`, with the interval stretched.
+    pub(super) fn wants_at(&mut self, frame: &EncodedFrame, stretch: f64) -> bool {
+        let least = self.least.mul_f64(stretch);
         if self.sampling == Sampling::Keyframes && !frame.key {
             return false;
         }
         let at = frame.capture.at;
         let due = self.last.is_none_or(|last| {
-            self.least.is_zero()
-                || (at > last && at.since(last) >= self.least)
-                || last.since(at) > CLOCK_SET_BACK
+            self.least.is_zero() || (at > last && at.since(last) >= least) || last.since(at) > CLOCK_SET_BACK
         });
         if due {
             self.last = Some(at);

@@ -1,15 +1,21 @@
 //! What waits to be decoded, camera by camera, and whose turn it is. Pure: the pool puts locks and threads around it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Condvar};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::base::{CameraId, WallTime};
-use crate::config::Sampling;
+use crate::config::{Priority, Sampling};
 use crate::ingest::EncodedFrame;
 
+use super::adaptive::{AdaptiveSampler, Wanted};
+use super::room::Room;
+use super::thumbnail::Thumbnail;
 use super::{Sampler, StreamDecoder};
+
+use adaptively::Adaptively;
 
 /// Frames that wait of a camera whose every frame is decoded: two thirds of a second at 25 fps.
 pub(super) const FEW: usize = 16;
@@ -27,6 +33,16 @@ pub struct DecodeStats {
     pub replaced: u64,
     /// With every frame decoded: frames dropped on the way to the next key frame, because the decoders were too slow.
     pub skipped: u64,
+    /// Frames between key frames that were decoded because something moved, or because key frames are too far apart.
+    pub followed: u64,
+    /// Times that every frame was decoded for a while because something seemed to move.
+    pub series: u64,
+    /// Of these, those that showed no change.
+    pub false_alarms: u64,
+    /// Every frame is being decoded now.
+    pub in_series: bool,
+    /// Key frames are this many seconds apart, so the frames between them must be decoded to look as often as wanted.
+    pub long_gop_s: Option<f64>,
     /// Frames that gave no picture: damaged, or of a kind that the decoder does not know.
     pub failed: u64,
     /// Time spent on decoding and on handing the pictures on.
@@ -46,6 +62,10 @@ pub(super) struct Slots {
     places: HashMap<CameraId, usize>,
     /// Cameras with work and without a worker, each once: who has waited longest comes first.
     ready: VecDeque<usize>,
+    /// Cameras whose every frame is decoded for a while, at the same time.
+    pub most_series: usize,
+    pub pace: Pace,
+    wake: Arc<Condvar>,
 }
 
 struct Slot {
@@ -59,6 +79,10 @@ struct Slot {
     taken: bool,
     stats: DecodeStats,
     failures_in_a_row: u64,
+    told_long: bool,
+    priority: Priority,
+    /// Of its interval, when the newest frame came.
+    stretch: f64,
 }
 
 enum Waiting {
@@ -70,20 +94,44 @@ enum Waiting {
         /// Here while no worker has it; `None` before the first frame.
         decoder: Option<Box<StreamDecoder>>,
     },
+    Adaptive(Box<Adaptively>),
+}
+
+/// How much the load guard lets the cameras have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Intervals are this many times as long as configured; at least 1.
+    pub stretch: f64,
+    /// New series may begin.
+    pub series: bool,
+}
+
+impl Pace {
+    /// All that is configured.
+    pub const FREE: Pace = Pace { stretch: 1.0, series: true };
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self::FREE
+    }
 }
 
 /// A worker's next piece of work.
 pub(super) struct Job {
     pub place: usize,
     pub work: Work,
+    /// The sampler wants to see the pictures' thumbnails; pictures of a series take a place here.
+    pub room: Option<Arc<Room>>,
 }
 
 pub(super) enum Work {
     Key(EncodedFrame),
-    /// Each frame after whether its picture is wanted.
     Few {
-        frames: Vec<(bool, EncodedFrame)>,
+        frames: Vec<Wanted>,
         decoder: Option<Box<StreamDecoder>>,
+        /// The decoder is to give what it holds, and is free then.
+        last: bool,
     },
 }
 
@@ -94,8 +142,10 @@ pub(super) struct Outcome {
     pub last_at: Option<WallTime>,
     pub failures: Vec<String>,
     pub skipped: u64,
+    pub followed: u64,
     pub spent: Duration,
     pub decoder: Option<Box<StreamDecoder>>,
+    pub thumbnails: Vec<Thumbnail>,
 }
 
 /// Worth a line in the log: a camera's frames began to fail, or decode again after so many.
@@ -103,11 +153,14 @@ pub(super) struct Outcome {
 pub(super) enum Turn {
     Failing(CameraId, String),
     Well(CameraId, u64),
+    LongGop(CameraId, Duration),
 }
 
 impl Slots {
-    pub fn new(cameras: Vec<(CameraId, Sampling, Duration)>) -> Self {
-        let mut all = Self::default();
+    /// `wake`: told when a series may go on.
+    pub fn new(cameras: Vec<(CameraId, Sampling, Duration)>, wake: &Arc<Condvar>) -> Self {
+        let wake = Arc::clone(wake);
+        let mut all = Self { wake, most_series: usize::MAX, ..Self::default() };
         for (camera, sampling, interval) in cameras {
             all.put(camera, sampling, interval);
         }
@@ -121,11 +174,16 @@ impl Slots {
         if known.is_some_and(|slot| slot.settings == (sampling, interval)) {
             return;
         }
+        let priority = known.map_or(Priority::Normal, |slot| slot.priority);
         let stats = self.remove(&camera).unwrap_or_default();
         let place = self.next_place;
         self.next_place += 1;
         self.places.insert(camera.clone(), place);
         let waiting = match sampling {
+            Sampling::Adaptive(config) => {
+                let sampler = AdaptiveSampler::new(config, interval);
+                Waiting::Adaptive(Box::new(Adaptively::new(sampler, Room::new(&self.wake))))
+            }
             Sampling::Keyframes => Waiting::Newest(None),
             Sampling::All => Waiting::Few { frames: VecDeque::new(), to_key: true, decoder: None },
         };
@@ -138,8 +196,18 @@ impl Slots {
             taken: false,
             stats,
             failures_in_a_row: 0,
+            told_long: false,
+            priority,
+            stretch: 1.0,
         };
         self.slots.insert(place, slot);
+    }
+
+    /// Of a camera that is known: how far its interval is stretched when the box has too much to do.
+    pub fn set_priority(&mut self, camera: &CameraId, priority: Priority) {
+        if let Some(slot) = self.places.get(camera).and_then(|place| self.slots.get_mut(place)) {
+            slot.priority = priority;
+        }
     }
 
     /// Drops the camera with what waits of it; gives its last figures.
@@ -154,21 +222,28 @@ impl Slots {
     /// True if a worker should wake up; `None` if no such camera is known.
     pub fn offer(&mut self, frame: EncodedFrame) -> Option<bool> {
         let place = *self.places.get(&frame.camera)?;
-        self.slots.get_mut(&place)?.offer(frame);
+        let room = self.slots.values().filter(|s| s.stats.in_series).count() < self.most_series;
+        let pace = Pace { series: self.pace.series && room, ..self.pace };
+        self.slots.get_mut(&place)?.offer(frame, pace);
         Some(self.queue(place))
     }
 
     pub fn take(&mut self) -> Option<Job> {
-        loop {
+        for _ in 0..self.ready.len() {
             let place = self.ready.pop_front()?;
             let Some(slot) = self.slots.get_mut(&place) else { continue };
+            if slot.is_held_back() {
+                self.ready.push_back(place);
+                continue;
+            }
             slot.queued = false;
             // What it had may have been skipped meanwhile.
             if slot.has_work() {
                 slot.taken = true;
-                return Some(Job { place, work: slot.take() });
+                return Some(Job { place, work: slot.take(), room: slot.room() });
             }
         }
+        None
     }
 
     /// Gives the camera back; true as the second if it has more work. Of one that has gone meanwhile nothing is kept.
@@ -176,8 +251,10 @@ impl Slots {
         let Some(slot) = self.slots.get_mut(&place) else { return (None, false) };
         slot.taken = false;
         let turn = slot.note(&outcome);
-        if let Waiting::Few { decoder, .. } = &mut slot.waiting {
-            *decoder = outcome.decoder;
+        match &mut slot.waiting {
+            Waiting::Newest(_) => {}
+            Waiting::Few { decoder, .. } => *decoder = outcome.decoder,
+            Waiting::Adaptive(camera) => camera.done(outcome.thumbnails, outcome.decoder),
         }
         (turn, self.queue(place))
     }
@@ -214,13 +291,16 @@ impl Slots {
 }
 
 impl Slot {
-    fn offer(&mut self, frame: EncodedFrame) {
+    fn offer(&mut self, frame: EncodedFrame, pace: Pace) {
+        let stretch = self.priority.stretch(pace.stretch);
+        self.stretch = stretch;
         match &mut self.waiting {
+            Waiting::Adaptive(camera) => camera.offer(frame, Pace { stretch, ..pace }, &mut self.stats),
             Waiting::Newest(newest) => {
                 if !frame.key {
                     return;
                 }
-                if !self.sampler.wants(&frame) {
+                if !self.sampler.wants_at(&frame, stretch) {
                     self.stats.passed_over += 1;
                     return;
                 }
@@ -254,6 +334,7 @@ impl Slot {
                 frames.clear();
                 decoder.take()
             }
+            Waiting::Adaptive(camera) => camera.clear(&mut self.stats),
         }
     }
 
@@ -261,6 +342,18 @@ impl Slot {
         match &self.waiting {
             Waiting::Newest(frame) => frame.is_some(),
             Waiting::Few { frames, .. } => !frames.is_empty(),
+            Waiting::Adaptive(camera) => camera.has_work(),
+        }
+    }
+
+    fn is_held_back(&self) -> bool {
+        matches!(&self.waiting, Waiting::Adaptive(camera) if camera.is_held_back())
+    }
+
+    fn room(&self) -> Option<Arc<Room>> {
+        match &self.waiting {
+            Waiting::Adaptive(camera) => Some(Arc::clone(camera.room())),
+            _ => None,
         }
     }
 
@@ -269,10 +362,14 @@ impl Slot {
             Waiting::Newest(frame) => Work::Key(frame.take().expect("only cameras with work are ready")),
             Waiting::Few { frames, decoder, .. } => {
                 let turn = frames.drain(..frames.len().min(TURN));
-                let sampler = &mut self.sampler;
-                let frames = turn.map(|frame| (sampler.wants(&frame), frame)).collect();
-                Work::Few { frames, decoder: decoder.take() }
+                let (sampler, stretch) = (&mut self.sampler, self.stretch);
+                let wanted = |frame: EncodedFrame| {
+                    let wanted = sampler.wants_at(&frame, stretch);
+                    Wanted { frame, wanted, series: false }
+                };
+                Work::Few { frames: turn.map(wanted).collect(), decoder: decoder.take(), last: false }
             }
+            Waiting::Adaptive(camera) => camera.take(),
         }
     }
 
@@ -280,6 +377,7 @@ impl Slot {
         self.stats.pictures += outcome.pictures;
         self.stats.failed += outcome.failures.len() as u64;
         self.stats.skipped += outcome.skipped;
+        self.stats.followed += outcome.followed;
         self.stats.seconds += outcome.spent.as_secs_f64();
         self.stats.last_at = outcome.last_at.or(self.stats.last_at);
         let before = self.failures_in_a_row;
@@ -289,13 +387,21 @@ impl Slot {
             return (before == 0).then(|| Turn::Failing(self.camera.clone(), error.clone()));
         }
         if outcome.pictures == 0 || before == 0 {
-            return None;
+            return self.tell_long();
         }
         self.failures_in_a_row = 0;
         self.stats.last_error = None;
         Some(Turn::Well(self.camera.clone(), before))
     }
+
+    /// Once a camera.
+    fn tell_long(&mut self) -> Option<Turn> {
+        let long = Duration::try_from_secs_f64(self.stats.long_gop_s.filter(|_| !self.told_long)?).ok()?;
+        self.told_long = true;
+        Some(Turn::LongGop(self.camera.clone(), long))
+    }
 }
 
+mod adaptively;
 #[cfg(test)]
 mod tests;

@@ -21,5 +21,5 @@ pub use detector::{Detector, SCORE_FLOOR, Timing};
 pub use error::{DetectError, ModelError, OutputError};
 pub use manifest::{Channels, HeadKind, HeadSpec, InputSpec, Manifest, Placing};
 pub use onnx::Runtime;
-pub use pool::{CameraDetectStats, DetectPool, DetectSnapshot, DetectionSink};
-pub use scheduler::{Scheduler, Slot};
+pub use pool::{CameraDetectStats, DetectPool, DetectSnapshot, DetectionSink, Gaps};
+pub use scheduler::{Gives, Scheduler, Slot};

@@ -1,13 +1,13 @@
 //! Worker threads over one scheduler: any camera's picture -> detections.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::scheduler::{Scheduler, Slot};
+use super::scheduler::{Gives, Scheduler, Slot};
 use super::{DetectError, Detections, Detector};
 use crate::base::{CameraId, Shutdown, TimeSource, WallTime, monotonic, wall_now};
 use crate::config::Tiling;
@@ -41,8 +41,21 @@ pub struct CameraDetectStats {
     /// From the capture of the last picture to the end of its analysis; with RTCP, by the camera's own clock.
     /// `None` for recordings.
     pub lag_s: Option<f64>,
-    /// Between two analyses, smoothed; grows while none comes. `None` before the second.
+    /// Between two analyses, smoothed; grows while none comes. `None` before the second. Series of pictures of a moving
+    /// scene do not count here and below.
     pub interval_s: Option<f64>,
+    /// Of the last 128 looks: how long the camera had not been looked at before each.
+    pub gaps: Option<Gaps>,
+    /// Since the last analysis, or since the camera came.
+    pub silent_s: f64,
+}
+
+/// In seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Gaps {
+    pub median_s: f64,
+    pub p95_s: f64,
+    pub worst_s: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,6 +70,9 @@ pub struct DetectSnapshot {
     pub head_ms: f64,
     /// Share of the workers' time that was spent on pictures since the start, 0 to 1.
     pub load: f64,
+    /// The same as time, of all workers together.
+    pub busy_s: f64,
+    pub workers: usize,
 }
 
 struct Shared {
@@ -82,7 +98,44 @@ struct State {
 struct Camera {
     tiling: Tiling,
     stats: CameraDetectStats,
+    came: Instant,
     ended: Option<Instant>,
+    /// The newest last, at most [`MOST_GAPS`].
+    gaps: VecDeque<f32>,
+}
+
+/// Looks that the distribution of gaps is taken from.
+const MOST_GAPS: usize = 128;
+
+impl Camera {
+    fn looked(&mut self, now: Instant, picture: &Picture) {
+        self.stats.analysed += 1;
+        let ended_at = wall_now();
+        self.stats.last_at = Some(ended_at);
+        let live = picture.capture.source != TimeSource::Footage;
+        self.stats.lag_s = live.then(|| ended_at.since(picture.capture.at).as_secs_f64());
+        let Some(before) = self.ended.replace(now).filter(|_| picture.series.is_none()) else { return };
+        let last = (now - before).as_secs_f64();
+        self.stats.interval_s = Some(self.stats.interval_s.map_or(last, |old| smooth(old, last)));
+        if self.gaps.len() == MOST_GAPS {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back(last as f32);
+    }
+
+    fn stats(&self) -> CameraDetectStats {
+        let silent = self.ended.unwrap_or(self.came).elapsed().as_secs_f64();
+        let mut sorted: Vec<f64> = self.gaps.iter().map(|gap| f64::from(*gap)).collect();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| sorted.get(((sorted.len() as f64 - 1.0) * share).round() as usize).copied();
+        let gaps = at(0.5).zip(at(0.95)).zip(at(1.0));
+        CameraDetectStats {
+            interval_s: self.stats.interval_s.map(|interval| interval.max(silent)),
+            gaps: gaps.map(|((median_s, p95_s), worst_s)| Gaps { median_s, p95_s, worst_s }),
+            silent_s: silent,
+            ..self.stats.clone()
+        }
+    }
 }
 
 impl State {
@@ -103,20 +156,17 @@ impl State {
             last_at: None,
             lag_s: None,
             interval_s: None,
+            gaps: None,
+            silent_s: 0.0,
         };
         let slot = self.scheduler.add(interval);
         self.slots.insert(id, slot);
-        self.cameras.insert(slot, Camera { tiling, stats, ended: None });
+        self.cameras
+            .insert(slot, Camera { tiling, stats, came: monotonic(), ended: None, gaps: VecDeque::new() });
     }
 
     fn snapshot(&self) -> DetectSnapshot {
-        let cameras = self.cameras.values().map(|camera| {
-            let mut stats = camera.stats.clone();
-            if let (Some(interval), Some(ended)) = (&mut stats.interval_s, camera.ended) {
-                *interval = interval.max(ended.elapsed().as_secs_f64());
-            }
-            stats
-        });
+        let cameras = self.cameras.values().map(Camera::stats);
         DetectSnapshot { cameras: cameras.collect(), ..self.totals.clone() }
     }
 }
@@ -179,7 +229,7 @@ impl DetectPool {
         let state = self.shared.lock();
         let time = self.shared.started.elapsed().as_secs_f64() * self.shared.workers as f64;
         let load = if time > 0.0 { (state.busy.as_secs_f64() / time).min(1.0) } else { 0.0 };
-        DetectSnapshot { load, ..state.snapshot() }
+        DetectSnapshot { load, busy_s: state.busy.as_secs_f64(), ..state.snapshot() }
     }
 
     /// Waits for the workers, which end after their current picture once the shutdown has been asked for.
@@ -215,6 +265,8 @@ impl Shared {
             run_ms: 0.0,
             head_ms: 0.0,
             load: 0.0,
+            busy_s: 0.0,
+            workers,
         };
         let mut state = State {
             scheduler: Scheduler::new([]),
@@ -241,7 +293,8 @@ impl Shared {
             state.totals.unknown += 1;
             return;
         };
-        if state.scheduler.offer(slot, picture, monotonic()).is_some() {
+        let gives = if picture.series.is_some() { Gives::No } else { Gives::Way };
+        if state.scheduler.offer(slot, picture, gives, monotonic()).is_some() {
             camera.stats.replaced += 1;
         }
         self.work.notify_one();
@@ -294,8 +347,9 @@ impl Shared {
         let state = &mut *self.lock();
         state.busy += now - start;
         // Gone meanwhile: nobody asks for its figures any more.
-        let Some(Camera { stats, ended, .. }) = state.cameras.get_mut(&slot) else { return };
+        let Some(known) = state.cameras.get_mut(&slot) else { return };
         if let Err(error) = result {
+            let stats = &mut known.stats;
             stats.failed += 1;
             // At 1, 2, 4, 8, ...: a broken camera must not fill the disk with the same line.
             if stats.failed.is_power_of_two() {
@@ -303,15 +357,7 @@ impl Shared {
             }
             return;
         }
-        stats.analysed += 1;
-        let ended_at = wall_now();
-        stats.last_at = Some(ended_at);
-        let live = picture.capture.source != TimeSource::Footage;
-        stats.lag_s = live.then(|| ended_at.since(picture.capture.at).as_secs_f64());
-        if let Some(before) = ended.replace(now) {
-            let last = (now - before).as_secs_f64();
-            stats.interval_s = Some(stats.interval_s.map_or(last, |old| smooth(old, last)));
-        }
+        known.looked(now, picture);
         let first = state.totals.run_ms == 0.0;
         let timing = detector.timing();
         for (average, last) in [

@@ -1,9 +1,9 @@
 //! Which camera is looked at next: the one that has waited longest, measured in its own interval.
 //!
-//! Pure: time comes with each call. One picture a camera waits, the newest wins. A camera is worked on by one
-//! worker at a time, so its pictures leave in order of time.
+//! Pure: time comes with each call. One picture a camera waits, the newest wins; those of a series all wait. A camera is
+//! worked on by one worker at a time, so its pictures leave in order of time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A camera's place, in the order in which cameras came; never given twice.
@@ -17,10 +17,19 @@ pub struct Scheduler<P> {
     next: usize,
 }
 
+/// Does a waiting picture give way to a newer one?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    Way,
+    /// It is one of a series; whoever makes the series sees to it that few wait.
+    No,
+}
+
 #[derive(Debug)]
 struct Camera<P> {
     interval: Duration,
-    waiting: Option<P>,
+    /// Oldest first.
+    waiting: VecDeque<(P, Gives)>,
     /// Since when without a break something waits; a newer picture does not lose the place in the queue.
     waiting_since: Option<Instant>,
     served: Option<Instant>,
@@ -43,7 +52,7 @@ impl<P> Scheduler<P> {
         self.next += 1;
         let camera = Camera {
             interval: at_least(interval),
-            waiting: None,
+            waiting: VecDeque::new(),
             waiting_since: None,
             served: None,
             busy: false,
@@ -60,20 +69,23 @@ impl<P> Scheduler<P> {
     }
 
     /// Forgets the camera; gives what waited.
-    pub fn remove(&mut self, slot: Slot) -> Option<P> {
-        self.cameras.remove(&slot)?.waiting
+    pub fn remove(&mut self, slot: Slot) -> Vec<P> {
+        let waiting = self.cameras.remove(&slot).map(|camera| camera.waiting).unwrap_or_default();
+        waiting.into_iter().map(|(picture, _)| picture).collect()
     }
 
-    /// Puts a picture where the camera's waits; gives back the one that it replaces, or that nobody waits for.
-    pub fn offer(&mut self, slot: Slot, picture: P, now: Instant) -> Option<P> {
+    /// Puts a picture behind what waits of the camera; gives back the one that it replaces, or that nobody waits for.
+    pub fn offer(&mut self, slot: Slot, picture: P, gives: Gives, now: Instant) -> Option<P> {
         let Some(camera) = self.cameras.get_mut(&slot) else { return Some(picture) };
         camera.waiting_since.get_or_insert(now);
-        camera.waiting.replace(picture)
+        let replaced = camera.waiting.pop_back_if(|(_, gives)| *gives == Gives::Way);
+        camera.waiting.push_back((picture, gives));
+        replaced.map(|(picture, _)| picture)
     }
 
     /// The most overdue camera's picture; the camera is busy until [`finish`](Self::finish). `None`: nothing to do.
     pub fn next(&mut self, now: Instant) -> Option<(Slot, P)> {
-        let free = self.cameras.iter_mut().filter(|(_, c)| c.waiting.is_some() && !c.busy);
+        let free = self.cameras.iter_mut().filter(|(_, c)| !c.waiting.is_empty() && !c.busy);
         // Of equals the first: max_by keeps the last, hence the reversal.
         let (&slot, camera) = free.rev().max_by(|(_, a), (_, b)| {
             let overdue = a.overdue(now).total_cmp(&b.overdue(now));
@@ -81,8 +93,9 @@ impl<P> Scheduler<P> {
         })?;
         camera.busy = true;
         camera.served = Some(now);
-        camera.waiting_since = None;
-        camera.waiting.take().map(|picture| (slot, picture))
+        let (picture, _) = camera.waiting.pop_front()?;
+        camera.waiting_since = (!camera.waiting.is_empty()).then_some(now);
+        Some((slot, picture))
     }
 
     /// The camera's picture was worked on; its next one may be taken.
@@ -94,13 +107,13 @@ impl<P> Scheduler<P> {
 
     /// Does anything wait, also of a camera that is busy?
     pub fn has_work(&self) -> bool {
-        self.cameras.values().any(|camera| camera.waiting.is_some())
+        self.cameras.values().any(|camera| !camera.waiting.is_empty())
     }
 
     /// Takes everything that waits.
     pub fn clear(&mut self) -> Vec<(Slot, P)> {
         let taken = self.cameras.iter_mut();
-        taken.filter_map(|(&slot, c)| c.waiting.take().map(|picture| (slot, picture))).collect()
+        taken.flat_map(|(&slot, c)| c.waiting.drain(..).map(move |(picture, _)| (slot, picture))).collect()
     }
 }
 
@@ -130,9 +143,9 @@ mod tests {
     fn the_newest_picture_wins_and_keeps_the_place_in_the_queue() {
         let start = monotonic();
         let mut scheduler = Scheduler::new([SECOND, SECOND]);
-        assert_eq!(scheduler.offer(Slot(1), "old", start), None);
-        assert_eq!(scheduler.offer(Slot(0), "other", start + SECOND), None);
-        assert_eq!(scheduler.offer(Slot(1), "new", start + 2 * SECOND), Some("old"));
+        assert_eq!(scheduler.offer(Slot(1), "old", Gives::Way, start), None);
+        assert_eq!(scheduler.offer(Slot(0), "other", Gives::Way, start + SECOND), None);
+        assert_eq!(scheduler.offer(Slot(1), "new", Gives::Way, start + 2 * SECOND), Some("old"));
         assert_eq!(scheduler.next(start + 3 * SECOND), Some((Slot(1), "new")));
         assert_eq!(scheduler.next(start + 3 * SECOND), Some((Slot(0), "other")));
     }
@@ -142,12 +155,12 @@ mod tests {
         let start = monotonic();
         let mut scheduler = Scheduler::new([2 * SECOND, 10 * SECOND]);
         for (slot, at) in [(Slot(0), 0), (Slot(1), 0)] {
-            scheduler.offer(slot, (), start + at * SECOND);
+            scheduler.offer(slot, (), Gives::Way, start + at * SECOND);
             assert_eq!(scheduler.next(start + at * SECOND), Some((slot, ())));
             scheduler.finish(slot);
         }
-        scheduler.offer(Slot(1), (), start + 4 * SECOND);
-        scheduler.offer(Slot(0), (), start + 5 * SECOND);
+        scheduler.offer(Slot(1), (), Gives::Way, start + 4 * SECOND);
+        scheduler.offer(Slot(0), (), Gives::Way, start + 5 * SECOND);
         assert_eq!(
             scheduler.next(start + 5 * SECOND),
             Some((Slot(0), ())),
@@ -159,9 +172,9 @@ mod tests {
     fn a_camera_is_worked_on_by_one_worker_at_a_time() {
         let now = monotonic();
         let mut scheduler = Scheduler::new([SECOND]);
-        scheduler.offer(Slot(0), 1, now);
+        scheduler.offer(Slot(0), 1, Gives::Way, now);
         assert_eq!(scheduler.next(now), Some((Slot(0), 1)));
-        scheduler.offer(Slot(0), 2, now);
+        scheduler.offer(Slot(0), 2, Gives::Way, now);
         assert_eq!(scheduler.next(now), None);
         scheduler.finish(Slot(0));
         assert_eq!(scheduler.next(now), Some((Slot(0), 2)));
@@ -171,15 +184,15 @@ mod tests {
     fn cameras_come_and_go_while_one_is_worked_on() {
         let now = monotonic();
         let mut scheduler = Scheduler::new([SECOND]);
-        scheduler.offer(Slot(0), 1, now);
+        scheduler.offer(Slot(0), 1, Gives::Way, now);
         assert_eq!(scheduler.next(now), Some((Slot(0), 1)));
-        scheduler.offer(Slot(0), 2, now);
-        assert_eq!(scheduler.remove(Slot(0)), Some(2));
+        scheduler.offer(Slot(0), 2, Gives::Way, now);
+        assert_eq!(scheduler.remove(Slot(0)), [2]);
         scheduler.finish(Slot(0));
-        assert_eq!(scheduler.offer(Slot(0), 3, now), Some(3), "nobody waits for it");
+        assert_eq!(scheduler.offer(Slot(0), 3, Gives::Way, now), Some(3), "nobody waits for it");
         let added = scheduler.add(SECOND);
         assert_eq!(added, Slot(1), "a place is not given twice");
-        scheduler.offer(added, 4, now);
+        scheduler.offer(added, 4, Gives::Way, now);
         assert_eq!(scheduler.next(now), Some((added, 4)));
     }
 
@@ -193,7 +206,7 @@ mod tests {
         for now in 0..until {
             for (i, interval) in intervals.iter().enumerate() {
                 if now % interval == 0 {
-                    scheduler.offer(Slot(i), (), at(now));
+                    scheduler.offer(Slot(i), (), Gives::Way, at(now));
                 }
             }
             if now % cost == 0

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use image::RgbImage;
 use jiff::tz::TimeZone;
+use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use super::disk::ensure_free;
 use super::files::write_file;
@@ -56,7 +56,7 @@ impl StillWriter {
     }
 
     /// Writes `still.jpg` and `annotated.jpg`, or `closed.jpg` for one that has cleared, into the event's folder.
-    /// Costs about 0.15 s of CPU at 1080p and 0.6 s at 4K, nearly all of it JPEG. Never fails as a whole: what could not
+    /// Costs some 30 ms of CPU at 1080p and 120 ms at 4K, most of it JPEG. Never fails as a whole: what could not
     /// be made is `missing`.
     pub fn write(&self, dir: &Path, job: &StillJob) -> Stills {
         let kinds: &[EvidenceKind] = match job.violation.transition {
@@ -121,10 +121,10 @@ impl StillWriter {
             EvidenceKind::Still => image,
             _ => draw(image, &overlay(), &self.letters)?,
         };
-        let mut jpeg = Vec::new();
-        JpegEncoder::new_with_quality(&mut jpeg, self.quality)
-            .write_image(&image, image.width(), image.height(), ExtendedColorType::Rgb8)
-            .map_err(|e| EvidenceError::Jpeg(e.to_string()))?;
+        // What the camera sent has its colours at half the size already; drawn lines have not.
+        let colours = if kind == EvidenceKind::Still { Subsamp::Sub2x2 } else { Subsamp::None };
+        let jpeg =
+            jpeg(&image, self.quality, colours).map_err(|error| EvidenceError::Jpeg(error.to_string()))?;
         write_file(dir, kind, &jpeg)
     }
 
@@ -190,4 +190,14 @@ impl StillWriter {
             .map(|t| t.to_zoned(self.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string());
         format!("{} ({clock})", local.unwrap_or_else(|| capture.at.to_string()))
     }
+}
+
+/// By libjpeg-turbo: about eight times quicker than in plain Rust, and this runs on the thread that decides.
+fn jpeg(image: &RgbImage, quality: u8, colours: Subsamp) -> turbojpeg::Result<Vec<u8>> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let mut compressor = Compressor::new()?;
+    compressor.set_quality(quality.into())?;
+    compressor.set_subsamp(colours)?;
+    let pixels = image.as_raw().as_slice();
+    compressor.compress_to_vec(Image { pixels, width, pitch: width * 3, height, format: PixelFormat::RGB })
 }

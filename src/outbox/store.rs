@@ -39,6 +39,27 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STR
 /// From layout 1, which knew no answers.
 const FROM_1: &str = "ALTER TABLE message ADD COLUMN reply_to BLOB";
 
+/// What waits, counted along with each change within its transaction, so that neither figures nor the quota ever read
+/// the whole file. In memory only (the temporary database of the connection), begun with one look at the tables.
+const TOTALS: &str = "
+CREATE TEMP TABLE totals (messages INTEGER, message_bytes INTEGER, media INTEGER, media_bytes INTEGER);
+INSERT INTO totals SELECT
+    (SELECT count(*) FROM message), (SELECT coalesce(sum(length(payload)), 0) FROM message),
+    (SELECT count(*) FROM media), (SELECT coalesce(sum(bytes), 0) FROM media);
+CREATE TEMP TRIGGER message_in AFTER INSERT ON message BEGIN
+    UPDATE totals SET messages = messages + 1, message_bytes = message_bytes + length(new.payload);
+END;
+CREATE TEMP TRIGGER message_out AFTER DELETE ON message BEGIN
+    UPDATE totals SET messages = messages - 1, message_bytes = message_bytes - length(old.payload);
+END;
+CREATE TEMP TRIGGER media_in AFTER INSERT ON media BEGIN
+    UPDATE totals SET media = media + 1, media_bytes = media_bytes + new.bytes;
+END;
+CREATE TEMP TRIGGER media_out AFTER DELETE ON media BEGIN
+    UPDATE totals SET media = media - 1, media_bytes = media_bytes - old.bytes;
+END;
+";
+
 /// A waiting file. `acked` has one bit a chunk of `chunk_bytes`, lowest bit first.
 #[derive(Clone, Debug)]
 pub(super) struct MediaRow {
@@ -72,16 +93,22 @@ impl Store {
         // FULL: a commit is on the disk before append returns, also through a power cut.
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "journal_size_limit", 4 << 20)?;
+        db.pragma_update(None, "temp_store", "MEMORY")?;
+        // A row that INSERT OR REPLACE takes away is counted out only with this.
+        db.pragma_update(None, "recursive_triggers", true)?;
         let mut store = Self { db, message_cursor: 0, chunk_cursor: (0, 0), unsaved: Vec::new() };
         let steps = match store.layout()? {
-            0 => TABLES,
-            1 => FROM_1,
-            _ => return Ok(store),
+            0 => Some(TABLES),
+            1 => Some(FROM_1),
+            _ => None,
         };
-        let tx = store.db.transaction()?;
-        tx.execute_batch(steps)?;
-        tx.pragma_update(None, "user_version", LAYOUT)?;
-        tx.commit()?;
+        if let Some(steps) = steps {
+            let tx = store.db.transaction()?;
+            tx.execute_batch(steps)?;
+            tx.pragma_update(None, "user_version", LAYOUT)?;
+            tx.commit()?;
+        }
+        store.db.execute_batch(TOTALS)?;
         Ok(store)
     }
 
@@ -271,10 +298,12 @@ impl Store {
     pub fn stats(&self) -> OutboxStats {
         let read = || {
             self.db.query_row(
-                "SELECT (SELECT count(*) FROM message), (SELECT coalesce(sum(length(payload)), 0) FROM message),
-                        (SELECT count(*) FROM media), (SELECT coalesce(sum(bytes), 0) FROM media),
+                // Ids rise with time, so the oldest of each table is its first.
+                "SELECT messages, message_bytes, media, media_bytes,
                         (SELECT min(created) FROM
-                            (SELECT created FROM message UNION ALL SELECT created FROM media))",
+                            (SELECT * FROM (SELECT created FROM message ORDER BY id LIMIT 1)
+                             UNION ALL SELECT * FROM (SELECT created FROM media ORDER BY id LIMIT 1)))
+                 FROM totals",
                 [],
                 |row| {
                     Ok(OutboxStats {
@@ -400,11 +429,7 @@ fn insert_media(tx: &Transaction<'_>, media: &OutMedia, now: i64) -> rusqlite::R
 }
 
 fn waiting_bytes(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
-    tx.prepare_cached(
-        "SELECT (SELECT coalesce(sum(length(payload)), 0) FROM message)
-              + (SELECT coalesce(sum(bytes), 0) FROM media)",
-    )?
-    .query_row([], |row| row.get(0))
+    tx.prepare_cached("SELECT message_bytes + media_bytes FROM totals")?.query_row([], |row| row.get(0))
 }
 
 fn ack_all(tx: &Transaction<'_>, ids: &[RecordId]) -> rusqlite::Result<()> {

@@ -23,6 +23,11 @@ impl Topics {
         format!("{}/state", self.root)
     }
 
+    /// Retained: does the node do what its config promises?
+    pub fn health(&self) -> String {
+        format!("{}/health", self.root)
+    }
+
     /// Retained: one camera.
     pub fn camera_state(&self, camera: &CameraId) -> String {
         format!("{}/camera/{camera}/state", self.root)

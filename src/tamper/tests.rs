@@ -24,6 +24,7 @@ fn picture(image: &RgbImage, second: u64) -> Picture {
         capture: Capture { at, source: TimeSource::Footage, offset_ms: None },
         width: image.width(),
         height: image.height(),
+        series: None,
         pixels: Pixels::Rgb(image.as_raw().clone().into()),
     }
 }

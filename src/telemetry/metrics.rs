@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::snapshot::{CameraSnapshot, NodeSnapshot};
+use crate::detect::Gaps;
 use crate::ingest::SourceState;
 
 pub(super) fn render(source: Arc<dyn Fn() -> NodeSnapshot + Send + Sync>) -> Result<String, fmt::Error> {
@@ -40,6 +41,20 @@ impl Collector for Node {
             "lintel_detect_run_seconds",
             "Time in the model for one picture",
             node.detect_run_ms / 1e3,
+        )?;
+        out.gauge("lintel_cpu_cores", "Processor cores used, averaged", node.load.cores)?;
+        out.gauge("lintel_budget_cores", "Processor cores that may be used", node.load.budget)?;
+        out.gauge(
+            "lintel_load_stretch",
+            "Intervals are stretched by this; 1 as configured",
+            node.load.stretch,
+        )?;
+        let decode: f64 = node.cameras.values().map(|camera| camera.decode.seconds).sum();
+        out.counter("lintel_decode_milliseconds", "Time spent on decoding", (decode * 1e3) as u64)?;
+        out.counter(
+            "lintel_detect_milliseconds",
+            "Time of the detect workers",
+            (node.detect_busy_s * 1e3) as u64,
         )?;
         out.gauge("lintel_broker_connected", "1 while connected", f64::from(node.publish.connected))?;
         out.counter("lintel_broker_reconnects", "Connections lost", node.publish.reconnects)?;
@@ -74,7 +89,7 @@ type Count = fn(&CameraSnapshot) -> u64;
 
 impl Node {
     fn cameras(&self, out: &mut Out<'_, '_>) -> fmt::Result {
-        let gauges: [(&str, &str, Value); 9] = [
+        let gauges: [(&str, &str, Value); 14] = [
             ("lintel_camera_streaming", "1 while frames come", |c| {
                 f64::from(c.ingest.state == SourceState::Streaming)
             }),
@@ -88,6 +103,17 @@ impl Node {
             ("lintel_camera_analysis_lag_seconds", "From capture to the end of its analysis", |c| {
                 c.detect.as_ref().and_then(|d| d.lag_s).unwrap_or(f64::NAN)
             }),
+            ("lintel_camera_analysed_gap_median_seconds", "Of the last 128 looks", |c| {
+                gap(c, |g| g.median_s)
+            }),
+            ("lintel_camera_analysed_gap_p95_seconds", "Of the last 128 looks", |c| gap(c, |g| g.p95_s)),
+            ("lintel_camera_analysed_gap_worst_seconds", "Of the last 128 looks", |c| gap(c, |g| g.worst_s)),
+            ("lintel_camera_behind", "1 while it is looked at less often than configured", |c| {
+                f64::from(c.behind())
+            }),
+            ("lintel_camera_in_series", "1 while every frame is decoded because something moves", |c| {
+                f64::from(c.decode.in_series)
+            }),
             ("lintel_camera_ring_bytes", "Memory of the ring", |c| c.ring.bytes as f64),
             ("lintel_camera_ring_seconds", "Footage in the ring", |c| c.ring.seconds),
             ("lintel_camera_open_events", "Open events", |c| c.open_events as f64),
@@ -98,7 +124,7 @@ impl Node {
         for (name, help, value) in gauges {
             out.family(name, help, MetricType::Gauge, &self.0, |c| ConstGauge::new(value(c)))?;
         }
-        let counters: [(&str, &str, Count); 14] = [
+        let counters: [(&str, &str, Count); 17] = [
             ("lintel_camera_frames", "Access units received", |c| c.ingest.frames),
             ("lintel_camera_bytes", "Bytes received", |c| c.ingest.bytes),
             ("lintel_camera_telemetry", "Telemetry records of a drone", |c| c.ingest.telemetry),
@@ -114,6 +140,11 @@ impl Node {
             }),
             ("lintel_camera_ring_evicted_bytes", "Made room for newer footage", |c| c.ring.evicted_bytes),
             ("lintel_camera_pictures", "Decoded", |c| c.decode.pictures),
+            ("lintel_camera_followed", "Frames between key frames that were decoded", |c| c.decode.followed),
+            ("lintel_camera_series", "Spells of every frame decoded", |c| c.decode.series),
+            ("lintel_camera_false_alarms", "Of these, without a change in the pictures", |c| {
+                c.decode.false_alarms
+            }),
             ("lintel_camera_decode_failed", "Frames that gave no picture", |c| c.decode.failed),
             ("lintel_camera_decode_skipped", "Frames dropped before a decoder", |c| {
                 c.decode.skipped + c.decode.replaced
@@ -129,6 +160,10 @@ impl Node {
         }
         Ok(())
     }
+}
+
+fn gap(camera: &CameraSnapshot, value: impl Fn(&Gaps) -> f64) -> f64 {
+    camera.detect.as_ref().and_then(|detect| detect.gaps.as_ref()).map_or(f64::NAN, value)
 }
 
 struct Out<'o, 'e>(&'o mut DescriptorEncoder<'e>);

@@ -11,4 +11,6 @@ mod snapshot;
 pub use http::{HttpServer, TelemetryError};
 pub use logging::{LogControl, init_logging};
 pub use service::Service;
-pub use snapshot::{CameraSnapshot, ConfigStatus, EventCounts, NodeSnapshot, ReloadOutcome, ReloadReport};
+pub use snapshot::{
+    CameraSnapshot, ConfigStatus, EventCounts, LoadSnapshot, NodeSnapshot, ReloadOutcome, ReloadReport,
+};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::base::CameraId;
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
-use crate::ingest::IngestSnapshot;
+use crate::ingest::{IngestSnapshot, SourceState};
 use crate::publish::PublishSnapshot;
 use crate::ring::RingStats;
 
@@ -24,11 +24,25 @@ pub struct NodeSnapshot {
     pub detect_load: f64,
     /// Time in the model for one picture with its slices.
     pub detect_run_ms: f64,
+    /// Time that the detect workers have spent on pictures.
+    pub detect_busy_s: f64,
+    pub load: LoadSnapshot,
     /// Also the state of the outbox.
     pub publish: PublishSnapshot,
     pub events: EventCounts,
     pub config: ConfigStatus,
     pub cameras: BTreeMap<CameraId, CameraSnapshot>,
+}
+
+/// What the load guard knows and wants at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LoadSnapshot {
+    /// Processor cores that the node uses, averaged over some seconds.
+    pub cores: f64,
+    /// Those that it may use.
+    pub budget: f64,
+    /// The cameras' intervals are stretched by this; 1 is as configured.
+    pub stretch: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -87,6 +101,23 @@ pub struct CameraSnapshot {
     pub open_events: u64,
     /// Events that the cap an hour held back.
     pub suppressed_events: u64,
+    /// How often the config promises a look.
+    pub promised_s: f64,
+}
+
+impl CameraSnapshot {
+    /// Between two looks now, or since the last one if that is longer.
+    pub fn looked_at_every_s(&self) -> f64 {
+        self.detect.as_ref().map_or(0.0, |detect| detect.interval_s.unwrap_or(0.0).max(detect.silent_s))
+    }
+
+    /// It streams and is looked at less often than promised. A camera cannot be looked at more often than it sends key
+    /// frames, and a little lateness is no news.
+    pub fn behind(&self) -> bool {
+        let keys = self.ingest.key_interval_ms.map_or(0.0, |ms| ms as f64 / 1e3);
+        self.ingest.state == SourceState::Streaming
+            && self.looked_at_every_s() > 1.5 * self.promised_s.max(keys) + 1.0
+    }
 }
 
 impl NodeSnapshot {

@@ -18,6 +18,8 @@ use lintel::ingest::{Codec, EncodedFrame};
 
 use crate::support::root;
 
+mod adaptive;
+
 fn choice() -> DecoderChoice {
     let config = DecodeConfig { workers: 1, h264_decoder: None, h265_decoder: None };
     DecoderChoice::new(&config).expect("a decoder")

@@ -61,6 +61,7 @@ fn picture(camera: &str, path: &Path) -> Picture {
         width: rgb.width(),
         height: rgb.height(),
         pixels: Pixels::Rgb(rgb.into_raw().into()),
+        series: None,
     }
 }
 

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use lintel::base::{Shutdown, monotonic};
 use lintel::config::{
-    CameraConfig, RingConfig, RtspConfig, Sampling, Secret, SourceConfig, Tiling, TrackConfig, Transport,
+    CameraConfig, Priority, RingConfig, RtspConfig, Sampling, Secret, SourceConfig, Tiling, TrackConfig,
+    Transport,
 };
 use lintel::ingest::{CameraHandle, EncodedFrame, IngestSnapshot, spawn_camera};
 
@@ -57,6 +58,7 @@ fn config(id: &str, source: SourceConfig) -> CameraConfig {
         calibration: None,
         gb_id: None,
         sampling: Sampling::Keyframes,
+        priority: Priority::Normal,
         interval: Duration::from_secs(2),
         tiling: Tiling { columns: 1, rows: 1, overlap: 0.0 },
         ring: RingConfig { max_bytes: 1 << 20, max_duration: Duration::from_secs(10) },

@@ -37,6 +37,7 @@ fn window(street: &image::RgbImage, step: u32, thing: [u32; 4]) -> (Picture, Opt
         capture: Capture { at, source: TimeSource::Footage, offset_ms: None },
         width: SIZE.0,
         height: SIZE.1,
+        series: None,
         pixels: Pixels::Rgb(cut.into_raw().into()),
     };
     let [x0, y0, x1, y1] = thing;

@@ -152,8 +152,11 @@ impl Cameras {
     }
 
     fn place(&self, camera: &CameraConfig) {
-        self.detect.put(camera.id.clone(), camera.tiling, camera.interval);
+        // Who is next is reckoned in intervals: a shorter one there is a place further ahead.
+        let turn = camera.interval.div_f64(camera.priority.weight());
+        self.detect.put(camera.id.clone(), camera.tiling, turn);
         self.decode.put(camera.id.clone(), camera.sampling, camera.interval);
+        self.decode.set_priority(&camera.id, camera.priority);
     }
 
     fn spawn(&self, number: u32, camera: &CameraConfig, feed: &Arc<Feed>) -> Source {

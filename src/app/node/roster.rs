@@ -17,6 +17,7 @@ pub(in crate::app) struct Roster {
 
 struct Entry {
     name: String,
+    interval: Duration,
     ring: Arc<Ring>,
     /// Of the source that gives frames now; `None` before the first one is started.
     ingest: Option<Arc<IngestStats>>,
@@ -27,6 +28,8 @@ struct Entry {
 /// One camera as the roster has it.
 pub(in crate::app) struct Member {
     pub name: String,
+    /// How often it is to be looked at.
+    pub interval: Duration,
     pub ring: Arc<Ring>,
     pub ingest: Arc<IngestStats>,
 }
@@ -37,11 +40,13 @@ impl Roster {
         let mut entries = self.write();
         let entry = entries.entry(camera.id.clone()).or_insert_with(|| Entry {
             name: String::new(),
+            interval: camera.interval,
             ring: Arc::new(Ring::new(camera.ring)),
             ingest: None,
             gone: None,
         });
         entry.name.clone_from(&camera.name);
+        entry.interval = camera.interval;
         entry.gone = None;
         entry.ring.resize(camera.ring);
         Arc::clone(&entry.ring)
@@ -76,7 +81,12 @@ impl Roster {
     pub fn members(&self) -> BTreeMap<CameraId, Member> {
         let member = |entry: &Entry| {
             let ingest = Arc::clone(entry.ingest.as_ref()?);
-            Some(Member { name: entry.name.clone(), ring: Arc::clone(&entry.ring), ingest })
+            Some(Member {
+                name: entry.name.clone(),
+                interval: entry.interval,
+                ring: Arc::clone(&entry.ring),
+                ingest,
+            })
         };
         self.read().iter().filter_map(|(id, entry)| Some((id.clone(), member(entry)?))).collect()
     }

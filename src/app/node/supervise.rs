@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{AppError, Node, disk, restore};
+use crate::app::guard::Guard;
 use crate::app::recorder::error_chain;
 use crate::app::reload::{FileWatch, Live};
 use crate::base::{Shutdown, monotonic};
@@ -46,20 +47,24 @@ pub fn run(
     tracing::info!(cameras = node.cameras.len(), "ready");
     service.ready(&line(&node));
     let mut live = live.map(|live| (FileWatch::new(live.watched.clone()), live));
+    let mut guard = Guard::new(node.config.budget.cores);
     let (mut told, mut cleaned, mut forgot) = (monotonic(), monotonic(), monotonic());
     while !asked_to_stop.wait(TURN) {
         node.cameras.settle();
+        node.status.load(guard.step(&node.decode, &node.detect));
         if let Some((files, live)) = &mut live
             && is_wanted(&node, files, live)
         {
             service.reloading();
             if let Some(watched) = node.reload(live) {
                 *files = FileWatch::new(watched);
+                guard.set_budget(node.config.budget.cores);
             }
             service.ready(&line(&node));
         }
         if is_due(&mut told, STATUS_EVERY) {
             node.status.tell(&node.publisher);
+            node.status.tell_health(&node.publisher);
             service.status(&line(&node));
         }
         if is_due(&mut cleaned, QUOTA_EVERY) {

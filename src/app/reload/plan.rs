@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::files::{Named, Stamps};
 use crate::base::CameraId;
 use crate::config::{
-    CameraConfig, Config, DecodeConfig, DetectConfig, EvidenceConfig, HttpConfig, LogConfig, MapConfig,
-    MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig,
+    BudgetConfig, CameraConfig, Config, DecodeConfig, DetectConfig, EvidenceConfig, HttpConfig, LogConfig,
+    MapConfig, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig,
 };
 
 /// What is to be done to get from one config to another.
@@ -146,7 +146,7 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
     // Each section is compared below; a new one must be as well.
     #[rustfmt::skip]
     let Config {
-        node: _, runtime: _, decode: _, detect: _, evidence: _, outbox: _, mqtt: _, map: _, http: _, log: _,
+        node: _, runtime: _, budget: _, decode: _, detect: _, evidence: _, outbox: _, mqtt: _, map: _, http: _, log: _,
         catalogue: _, cameras: _,
     } = new;
     keys!(found, "node.", old.node, new.node, NodeConfig {
@@ -157,6 +157,9 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
     keys!(found, "runtime.", old.runtime, new.runtime, RuntimeConfig {
         live: stop_deadline, watch_config;
         restart: onnxruntime;
+    });
+    keys!(found, "budget.", old.budget, new.budget, BudgetConfig {
+        live: cores;
     });
     keys!(found, "decode.", old.decode, new.decode, DecodeConfig {
         restart: workers, h264_decoder, h265_decoder;
@@ -194,7 +197,7 @@ fn compare_camera(old: &CameraConfig, new: &CameraConfig, found: &mut dyn FnMut(
     keys!(found, "", *old, *new, CameraConfig {
         apart: id;
         source: source;
-        stage: name, sampling, interval, tiling, ring;
+        stage: name, sampling, interval, priority, tiling, ring;
         scene: drone, position, calibration, gb_id, track, zones, rules, max_events_per_hour;
     });
 }

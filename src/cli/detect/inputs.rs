@@ -136,6 +136,7 @@ impl Source {
             width: rgb.width(),
             height: rgb.height(),
             pixels: Pixels::Rgb(rgb.into_raw().into()),
+            series: None,
         })
     }
 

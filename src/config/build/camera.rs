@@ -8,11 +8,11 @@ use super::server::camera_url;
 use super::{Builder, Placed};
 use crate::base::{CameraId, Point, Polygon, PolygonError, ZoneId};
 use crate::config::problem::Problem;
-use crate::config::raw::{RawCamera, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
+use crate::config::raw::{RawCamera, RawPriority, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
 use crate::config::source::Span;
 use crate::config::types::{
-    CameraConfig, FileConfig, Pace, Position, RingConfig, RtspConfig, Sampling, SourceConfig, Tiling,
-    TrackConfig, Transport, Zone,
+    Adaptive, CameraConfig, FileConfig, Pace, Position, Priority, RingConfig, RtspConfig, Sampling,
+    SourceConfig, Tiling, TrackConfig, Transport, Zone,
 };
 
 impl<'i> Builder<'_, 'i> {
@@ -62,8 +62,19 @@ impl<'i> Builder<'_, 'i> {
             calibration: self.optional_path(raw.calibration.as_ref()),
             gb_id: raw.gb_id.map(|g| g.into_inner()),
             sampling: match settings.sampling {
+                RawSampling::Adaptive => Sampling::Adaptive(Adaptive {
+                    active_interval: settings.adaptive.active_interval.0,
+                    fps: *settings.adaptive.fps,
+                    burst: settings.adaptive.burst.0,
+                    rest: settings.adaptive.rest.0,
+                }),
                 RawSampling::Keyframes => Sampling::Keyframes,
                 RawSampling::All => Sampling::All,
+            },
+            priority: match settings.priority {
+                RawPriority::Low => Priority::Low,
+                RawPriority::Normal => Priority::Normal,
+                RawPriority::High => Priority::High,
             },
             interval: settings.interval.0,
             tiling: Tiling {

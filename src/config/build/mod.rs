@@ -106,6 +106,7 @@ impl<'s, 'i> Builder<'s, 'i> {
             runtime: self.runtime(&raw.runtime),
             decode: self.decode(&raw.decode),
             detect: self.detect(&raw.detect),
+            budget: self.budget(&raw.budget),
             evidence,
             outbox: self.outbox(&raw.outbox),
             mqtt: mqtt?,

@@ -7,11 +7,11 @@ use super::Builder;
 use super::name::check_id;
 use crate::config::problem::Problem;
 use crate::config::raw::{
-    RawDecode, RawDetect, RawEvidence, RawLog, RawLogFormat, RawNode, RawOutbox, RawRuntime,
+    RawBudget, RawDecode, RawDetect, RawEvidence, RawLog, RawLogFormat, RawNode, RawOutbox, RawRuntime,
 };
 use crate::config::types::{
-    DecodeConfig, DetectConfig, EvidenceConfig, KeepConfig, LogConfig, LogFormat, NodeConfig, OutboxConfig,
-    RuntimeConfig,
+    BudgetConfig, DecodeConfig, DetectConfig, EvidenceConfig, KeepConfig, LogConfig, LogFormat, NodeConfig,
+    OutboxConfig, RuntimeConfig,
 };
 
 const MEGABYTE: u64 = 1024 * 1024;
@@ -62,6 +62,10 @@ impl Builder<'_, '_> {
             workers: *raw.workers,
             threads: raw.threads.as_deref().copied(),
         }
+    }
+
+    pub(super) fn budget(&self, raw: &RawBudget) -> BudgetConfig {
+        BudgetConfig { cores: raw.cores.as_deref().copied() }
     }
 
     pub(super) fn evidence(&self, raw: &RawEvidence) -> EvidenceConfig {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{At, Positive, RawDrone, RawRule};
+use super::{At, Positive, RawDrone, RawRule, Wait};
 
 /// What only the camera itself can say.
 #[derive(Deserialize, JsonSchema)]
@@ -76,7 +76,11 @@ pub(crate) struct RawZone {
 pub(crate) struct RawSettings {
     /// Which pictures are decoded.
     pub(crate) sampling: RawSampling,
-    /// How often a picture is analysed. Key frames that follow faster are passed over.
+    /// Who gives way first when the box has too much to do: rates of `low` fall twice as far, of `high` a third as far.
+    pub(crate) priority: RawPriority,
+    /// With `sampling = "adaptive"`: what a camera gets while something moves.
+    pub(crate) adaptive: RawAdaptive,
+    /// How often a picture is analysed at least, as far as key frames come as often. What follows faster is passed over.
     pub(crate) interval: At<Positive>,
     /// Opened events an hour; what is above is counted and reported, not sent.
     #[schemars(range(min = 1, max = 100_000))]
@@ -94,10 +98,33 @@ pub(crate) struct RawSettings {
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RawSampling {
+    /// Key frames at `interval` while a scene is quiet, more while something moves, and then every frame for a while.
+    Adaptive,
     /// Key frames only, through the shared decoders: cheap.
     Keyframes,
     /// Every frame is decoded: about ten times dearer, for fast events.
     All,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawPriority {
+    Low,
+    Normal,
+    High,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawAdaptive {
+    /// Between two key frames that are analysed while something moves.
+    pub(crate) active_interval: At<Positive>,
+    /// Pictures a second that are analysed while every frame is decoded.
+    #[schemars(range(min = 1, max = 30))]
+    pub(crate) fps: At<u32>,
+    /// Every frame is decoded for at most this long at a time, from the last key frame before the motion on. `0s`: never.
+    pub(crate) burst: At<Wait>,
+    /// After that, not for this long.
+    pub(crate) rest: At<Wait>,
 }
 
 #[derive(Deserialize, JsonSchema)]

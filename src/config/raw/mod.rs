@@ -9,11 +9,11 @@ mod node;
 mod rule;
 mod value;
 
-pub(crate) use camera::{RawCamera, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
+pub(crate) use camera::{RawCamera, RawPriority, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
 pub(crate) use drone::{RawCompensation, RawDrone};
 pub(crate) use node::{
-    RawDecode, RawDetect, RawEvidence, RawHttp, RawLog, RawLogFormat, RawMap, RawMqtt, RawNode, RawOutbox,
-    RawRuntime, RawSections,
+    RawBudget, RawDecode, RawDetect, RawEvidence, RawHttp, RawLog, RawLogFormat, RawMap, RawMqtt, RawNode,
+    RawOutbox, RawRuntime, RawSections,
 };
 pub(crate) use rule::{
     CLASS_KEYS, RawClass, RawDirection, RawKind, RawNeeds, RawRule, RawRuleSettings, RawSharedRule,

@@ -22,6 +22,8 @@ pub(crate) struct RawSections {
     pub(crate) decode: RawDecode,
     /// The model and its workers.
     pub(crate) detect: RawDetect,
+    /// How much of the box the node may use.
+    pub(crate) budget: RawBudget,
     /// Clips and stills.
     pub(crate) evidence: RawEvidence,
     /// The store of what the broker has not acknowledged yet.
@@ -87,6 +89,14 @@ pub(crate) struct RawDetect {
     /// Threads of one worker. Default: the number in the model's manifest.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) threads: Option<At<usize>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawBudget {
+    /// Processor cores, for example 2.0. Above it all cameras are analysed less often, by their priority. Default: all
+    /// that the box gives.
+    #[schemars(range(min = 0.1, max = 1024))]
+    pub(crate) cores: Option<At<f64>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

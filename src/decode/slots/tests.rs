@@ -22,14 +22,14 @@ fn frame(camera: &str, seq: u64, key: bool) -> EncodedFrame {
 
 fn slots(sampling: Sampling, interval_ms: u64, cameras: &[&str]) -> Slots {
     let interval = Duration::from_millis(interval_ms);
-    Slots::new(cameras.iter().map(|&id| (CameraId::from(id), sampling, interval)).collect())
+    Slots::new(cameras.iter().map(|&id| (CameraId::from(id), sampling, interval)).collect(), &Arc::default())
 }
 
 /// The camera's place and the numbers of the frames in hand.
 fn take(slots: &mut Slots) -> Option<(usize, Vec<u64>)> {
     slots.take().map(|job| match job.work {
         Work::Key(frame) => (job.place, vec![frame.seq.0]),
-        Work::Few { frames, .. } => (job.place, frames.iter().map(|f| f.1.seq.0).collect()),
+        Work::Few { frames, .. } => (job.place, frames.iter().map(|f| f.frame.seq.0).collect()),
     })
 }
 

@@ -209,6 +209,7 @@ mod tests {
                 width: 321,
                 height: 179,
                 pixels: Pixels::Yuv(yuv.clone()),
+                series: None,
             };
             let spec = spec();
             let mut letterbox = Letterbox::new(&spec, crop.width, crop.height);

@@ -30,7 +30,10 @@ pub use event::{
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
 pub use place::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
-pub use state::{CameraState, ConfigState, NodeState, NodeStatus, ReloadState};
+pub use state::{
+    CameraBehind, CameraState, CameraSuppressed, ConfigState, HealthStatus, NodeHealth, NodeLoad, NodeState,
+    NodeStatus, ReloadState,
+};
 pub use tamper::{TamperData, TamperKind, tamper_message};
 
 /// Media type of a CloudEvent in structured mode (CloudEvents JSON format 1.0.2, 3).

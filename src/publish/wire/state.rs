@@ -80,3 +80,51 @@ pub struct CameraState {
     /// Why it does not stream.
     pub reason: Option<String>,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthStatus {
+    /// Every camera that streams is analysed as often as configured, and no event is held back.
+    Ok,
+    Degraded,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Retained health of a node")]
+pub struct NodeHealth {
+    pub node: String,
+    pub status: HealthStatus,
+    /// When this was told, RFC 3339.
+    pub at: String,
+    pub load: NodeLoad,
+    /// Cameras that stream and are analysed less often than configured.
+    pub behind: Vec<CameraBehind>,
+    /// Cameras of which events were held back by `max_events_per_hour` within the last hour.
+    pub suppressed: Vec<CameraSuppressed>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeLoad {
+    /// Processor cores that the node uses.
+    pub cores: f64,
+    /// Those that it may use.
+    pub budget: f64,
+    /// The load guard has stretched the cameras' intervals by this; 1 is as configured.
+    pub stretch: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraBehind {
+    pub camera: String,
+    /// Between two analysed pictures now, or since the last one if that is longer.
+    pub interval_s: f64,
+    /// As configured.
+    pub promised_s: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraSuppressed {
+    pub camera: String,
+    /// Since the node started.
+    pub events: u64,
+}

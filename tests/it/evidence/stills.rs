@@ -15,6 +15,7 @@ pub fn picture() -> Picture {
         width: image.width(),
         height: image.height(),
         pixels: Pixels::Rgb(Bytes::from(image.into_raw())),
+        series: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lintel::base::{CameraId, Capture, Polygon, Rect, TimeSource, TrackId, WallTime, ZoneId};
 use lintel::config::{
-    CameraConfig, FileConfig, Group, NodeConfig, Pace, Position, RingConfig, Sampling, Severity,
+    CameraConfig, FileConfig, Group, NodeConfig, Pace, Position, Priority, RingConfig, Sampling, Severity,
     SourceConfig, Tiling, TrackConfig, ViolationClass, Zone,
 };
 use lintel::geo::Method;
@@ -40,6 +40,7 @@ pub fn camera() -> CameraConfig {
         calibration: None,
         gb_id: Some("33010600081326000001".to_owned()),
         sampling: Sampling::Keyframes,
+        priority: Priority::Normal,
         interval: Duration::from_secs(2),
         tiling: Tiling { columns: 1, rows: 1, overlap: 0.0 },
         ring: RingConfig { max_bytes: 1 << 20, max_duration: Duration::from_secs(60) },

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use lintel::base::WallTime;
 use lintel::outbox::{MediaChunk, OutMedia};
 use lintel::publish::wire::{
-    CalibrationCommand, CalibrationState, CameraAnswer, CameraRef, CameraState, ChunkHeader, CloudEvent,
-    EventData, EvidenceData, FeedbackCommand, FoundObject, LeadCommand, LostData, NodeState, NodeStatus,
-    ReplyData, ReplyError, TamperData, TamperKind, Verdict, decode_chunk, encode_chunk, evidence_message,
-    reply_message, tamper_message,
+    CalibrationCommand, CalibrationState, CameraAnswer, CameraBehind, CameraRef, CameraState,
+    CameraSuppressed, ChunkHeader, CloudEvent, EventData, EvidenceData, FeedbackCommand, FoundObject,
+    HealthStatus, LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData, ReplyError,
+    TamperData, TamperKind, Verdict, decode_chunk, encode_chunk, evidence_message, reply_message,
+    tamper_message,
 };
 use lintel::publish::{Topics, subscriptions};
 use lintel::rules::Transition;
@@ -42,6 +43,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("chunk-header", schema!(ChunkHeader)),
         ("node-state", schema!(NodeState)),
         ("camera-state", schema!(CameraState)),
+        ("node-health", schema!(NodeHealth)),
     ]
 }
 
@@ -199,6 +201,15 @@ fn examples() -> Vec<(&'static str, String, String)> {
         topics().camera_state(&"gate".into()),
         serde_json::to_string_pretty(&camera).expect("JSON"),
     ));
+    let health = NodeHealth {
+        node: "node-1".to_owned(),
+        status: HealthStatus::Degraded,
+        at: WallTime(1_795_321_800_000_000).to_string(),
+        load: NodeLoad { cores: 1.96, budget: 2.0, stretch: 1.8 },
+        behind: vec![CameraBehind { camera: "gate".to_owned(), interval_s: 7.4, promised_s: 4.0 }],
+        suppressed: vec![CameraSuppressed { camera: "yard".to_owned(), events: 12 }],
+    };
+    all.push(("health", topics().health(), serde_json::to_string_pretty(&health).expect("JSON")));
     all
 }
 
