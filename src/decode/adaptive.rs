@@ -166,7 +166,9 @@ impl AdaptiveSampler {
         }
         let least =
             if self.is_lively(at) { self.config.active_interval.min(self.interval) } else { self.interval };
-        if !self.is_due(at, least.mul_f64(pace.stretch)) && !(frame.key && self.is_last_chance(at, pace)) {
+        let due = self.is_due(at, least.mul_f64(pace.stretch));
+        let last_chance = frame.key && self.is_last_chance(at, pace);
+        if !due && !last_chance {
             return Step::Pass;
         }
         if frame.key {

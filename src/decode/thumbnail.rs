@@ -49,7 +49,9 @@ impl Thumbnail {
             .collect();
         let shift = median(&differences);
         let changed: Vec<bool> = differences.iter().map(|d| (d - shift).abs() > CHANGED).collect();
-        let beside = |i: usize| (i % COLUMNS > 0 && changed[i - 1]) || (i >= COLUMNS && changed[i - COLUMNS]);
+        let beside = |i: usize| {
+            (!i.is_multiple_of(COLUMNS) && changed[i - 1]) || (i >= COLUMNS && changed[i - COLUMNS])
+        };
         let pairs = (0..changed.len()).filter(|&i| changed[i] && beside(i)).count();
         // Where more than half has changed it is the light, or the camera itself.
         pairs >= LEAST_CELLS && pairs * 2 < changed.len()

@@ -20,7 +20,7 @@ fn config() -> Config {
 
 fn frame(i: u64, gop: u64, moving: bool) -> EncodedFrame {
     let at = (i * 1_000_000 / FPS) as i64;
-    let key = i % gop == 0;
+    let key = i.is_multiple_of(gop);
     let size = if key {
         60_000
     } else if moving {
