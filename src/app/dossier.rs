@@ -3,13 +3,16 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::evidence::{ClipRequest, Manifest};
+use crate::evidence::{ClipRequest, EvidenceKind, Manifest};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Dossier {
     pub manifest: Manifest,
     /// Asked for and not there yet.
     pub clip: Option<ClipRequest>,
+    /// Stills that are being written.
+    #[serde(default)]
+    pub owed: Vec<EvidenceKind>,
     /// The event has ended: nothing comes after the clip.
     pub ended: bool,
 }
@@ -21,7 +24,7 @@ impl Dossier {
 
     /// Is there nothing left to wait for?
     pub fn complete(&self) -> bool {
-        self.ended && self.clip.is_none()
+        self.ended && self.clip.is_none() && self.owed.is_empty()
     }
 }
 

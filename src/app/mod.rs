@@ -16,8 +16,10 @@ mod recorder;
 mod reload;
 mod replay;
 mod scene;
+mod shots;
 mod site;
 mod status;
+mod stills;
 mod tamper;
 
 pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};

@@ -4,9 +4,9 @@
 //! read, changed and stored under one lock, so neither overwrites the other's part.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -15,12 +15,14 @@ use super::dossier::Dossier;
 use super::feedback::Known;
 use super::merge::{Thing, Things};
 use super::scene::Scene;
+use super::shots::Step;
+use super::stills::StillQueue;
 use crate::base::{CameraId, Shutdown, WallTime};
 use crate::config::{CameraConfig, Config, ViolationClass};
 use crate::decode::Picture;
 use crate::evidence::{
-    ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, Manifest, Missing, StillJob,
-    StillWriter, event_dir, write_manifest,
+    ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, Manifest, Missing, StillWriter,
+    event_dir, write_manifest,
 };
 use crate::outbox::{Appended, Batch, OutMedia, Outbox, OutboxError};
 use crate::publish::Topics;
@@ -52,6 +54,8 @@ pub(super) struct Recorder {
     dossiers: Mutex<BTreeMap<Uuid, Dossier>>,
     counts: Counts,
     things: Mutex<Things>,
+    /// Where stills are written; not there in a replay, which writes them itself.
+    pub(super) stills: OnceLock<Arc<StillQueue>>,
     shutdown: Shutdown,
 }
 
@@ -85,14 +89,6 @@ impl RecorderSettings {
     }
 }
 
-/// One transition with what surrounds it.
-struct Step<'a> {
-    camera: &'a CameraConfig,
-    class: &'a ViolationClass,
-    violation: &'a Violation,
-    picture: Option<&'a Picture>,
-}
-
 #[derive(Default)]
 struct Counts {
     opened: AtomicU64,
@@ -118,7 +114,7 @@ impl Recorder {
         let things = Mutex::new(Things::new(config.map.same_place_m));
         let settings = RwLock::new(Arc::new(RecorderSettings::new(config)?));
         let (dossiers, counts) = (Mutex::default(), Counts::default());
-        Ok(Self { settings, topics, store, media_dir, generator, dossiers, counts, things, shutdown })
+        Ok(Self { settings, topics, store, media_dir, generator, dossiers, counts, things, stills: OnceLock::new(), shutdown })
     }
 
     /// Takes over the things that were open in an earlier run.
@@ -144,7 +140,9 @@ impl Recorder {
     pub fn restore(&self, dossiers: impl IntoIterator<Item = Dossier>) -> Vec<ClipRequest> {
         let mut held = self.lock();
         held.extend(dossiers.into_iter().map(|dossier| (dossier.manifest.event, dossier)));
-        held.values().filter_map(|dossier| dossier.clip.clone()).collect()
+        let clips = held.values().filter_map(|dossier| dossier.clip.clone()).collect();
+        self.give_up_stills(&mut held);
+        clips
     }
 
     /// Records what one picture (or the passing of time) changed on a camera. The rules of the `scene` after it are
@@ -152,14 +150,15 @@ impl Recorder {
     /// Gives the clips to be cut.
     pub fn record(
         &self,
-        camera: &CameraConfig,
+        camera: &Arc<CameraConfig>,
         violations: &[Violation],
-        picture: Option<&Picture>,
+        picture: Option<&Arc<Picture>>,
         scene: &Scene,
     ) -> Vec<ClipRequest> {
         let state = &scene.state();
         let settings = self.settings();
         let config = &settings.config;
+        let mut shots = self.shots(violations, picture);
         let mut held = self.lock();
         let mut batch = Batch { state: vec![state_entry(&camera.id, state)], ..Batch::default() };
         let mut clips = Vec::new();
@@ -182,8 +181,8 @@ impl Recorder {
             if let Some(dir) = self.media_dir.as_ref().map(|dir| event_dir(dir, violation.id)) {
                 let dossier =
                     held.entry(violation.id).or_insert_with(|| self.new_dossier(config, camera, violation));
-                let step = Step { camera, class, violation, picture };
-                self.add_stills(&settings, dossier, &dir, &mut batch, &step);
+                let step = Step { settings: &settings, camera, class, violation, dir };
+                shots.take(self, step, dossier, &mut batch);
                 clips.extend(dossier.clip.clone().filter(|_| violation.transition == Transition::Opened));
                 evidence = evidence_state(dossier);
                 store_dossier(&mut held, violation.id, &mut batch);
@@ -220,6 +219,8 @@ impl Recorder {
             );
         }
         self.commit(&batch);
+        drop(held);
+        shots.hand_over();
         clips
     }
 
@@ -289,48 +290,7 @@ impl Recorder {
             from: violation.at - evidence.pre_roll,
             to: violation.at + evidence.post_roll,
         });
-        Dossier { manifest, clip, ended: false }
-    }
-
-    fn add_stills(
-        &self,
-        settings: &RecorderSettings,
-        dossier: &mut Dossier,
-        dir: &Path,
-        batch: &mut Batch,
-        step: &Step<'_>,
-    ) {
-        let Step { camera, class, violation, picture } = *step;
-        let kind = match violation.transition {
-            Transition::Opened => EvidenceKind::Still,
-            Transition::Closed | Transition::Expired => EvidenceKind::Closed,
-            Transition::Updated => return,
-        };
-        dossier.ended = kind == EvidenceKind::Closed;
-        match picture {
-            Some(picture) => {
-                let job =
-                    StillJob { violation, class, camera_name: &camera.name, zones: &camera.zones, picture };
-                let stills = settings.stills.write(dir, &job);
-                self.missing(stills.missing.len());
-                batch.media.extend(stills.files.iter().map(|file| media(violation.id, file)));
-                let manifest = dossier.manifest.clone().with_files(&stills.files, &stills.missing);
-                dossier.manifest = if kind == EvidenceKind::Still {
-                    manifest.with_picture(&picture.capture)
-                } else {
-                    manifest
-                };
-            }
-            None => {
-                self.missing(1);
-                let reason = "the camera has not shown the place since the event was last seen".to_owned();
-                dossier.manifest.missing.push(Missing { kind, reason });
-            }
-        }
-        // While a clip is owed, the manifest waits for it: one message with everything instead of two.
-        if dossier.ended && dossier.clip.is_none() {
-            self.add_manifest(dossier, violation.at, batch);
-        }
+        Dossier { manifest, clip, owed: Vec::new(), ended: false }
     }
 
     /// The manifest as a file, and as a message that lists all media of the event, also what was sent before.
@@ -431,6 +391,7 @@ impl Recorder {
 /// What an event's message says of its evidence: what will come, and what cannot.
 pub(super) fn evidence_state(dossier: &Dossier) -> EvidenceState {
     let mut expected: Vec<String> = dossier.manifest.files.iter().map(|file| kind_name(file.kind)).collect();
+    expected.extend(dossier.owed.iter().map(|&kind| kind_name(kind)));
     if dossier.clip.is_some() {
         expected.push(kind_name(EvidenceKind::Clip));
     }

@@ -192,7 +192,7 @@ impl StillWriter {
     }
 }
 
-/// By libjpeg-turbo: about eight times quicker than in plain Rust, and this runs on the thread that decides.
+/// By libjpeg-turbo: about eight times quicker than in plain Rust, and many events may open at once.
 fn jpeg(image: &RgbImage, quality: u8, colours: Subsamp) -> turbojpeg::Result<Vec<u8>> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let mut compressor = Compressor::new()?;

@@ -97,7 +97,7 @@ impl Commander {
                 from: at - before,
                 to: at + after,
             });
-            let dossier = Dossier { manifest, clip: clip.clone(), ended: true };
+            let dossier = Dossier { manifest, clip: clip.clone(), owed: Vec::new(), ended: true };
             answer.evidence = Some(id);
             answer.time = Some(at.to_string());
             let told = evidence_state(&dossier);

@@ -26,6 +26,7 @@ use super::reload::{Stamps, stamps};
 use super::scene;
 use super::site::Sites;
 use super::status::{NodeStatus, Stages};
+use super::stills::StillThread;
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
 use crate::decode::{DecodePool, DecoderChoice};
@@ -57,6 +58,7 @@ struct Node {
     publisher: PublisherHandle,
     recorder: Arc<Recorder>,
     recorder_stop: Shutdown,
+    stills: StillThread,
     clips: Arc<ClipService>,
     clips_stop: Shutdown,
     to_rules: ToRules,
@@ -109,6 +111,8 @@ impl Node {
         let flights = Flights::default();
         let mut scenes = scene::build_all(&config, model, &sites, &flights);
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
+
+        let stills = StillThread::start(&recorder).map_err(AppError::Thread)?;
 
         let roster = Arc::new(Roster::default());
         for camera in &config.cameras {
@@ -216,6 +220,7 @@ impl Node {
             publisher,
             recorder,
             recorder_stop,
+            stills,
             clips,
             clips_stop,
             to_rules,
@@ -257,6 +262,7 @@ impl Node {
         if self.rules.join().is_err() {
             tracing::error!("the rules thread panicked; its last pictures were not judged");
         }
+        self.stills.join();
         self.clips_stop.stop();
         match Arc::try_unwrap(self.clips) {
             Ok(clips) => clips.join(),

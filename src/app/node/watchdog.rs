@@ -1,7 +1,7 @@
 //! Does the data path move? While it does, systemd is told so; once it does not, systemd is told nothing and restarts us.
 //!
 //! Stuck is a stage that has work and has not moved for [`LIMIT`]: key frames that no decoder takes, pictures that no
-//! detector takes, a rules thread that neither thinks nor waits for the disk, network threads that do not turn. A camera
+//! detector takes, a rules or still thread that neither works nor waits for the disk, network threads that do not turn. A camera
 //! or a broker that is down leaves its stage without work: no reason. A full disk holds everything up and is told
 //! elsewhere: a restart would not make room.
 
@@ -39,6 +39,9 @@ impl Pulse {
         let waits_for_disk = self.recorder.waits_for_disk();
         if !waits_for_disk && self.analysis.alive.silent_for() > LIMIT {
             return Some("rules");
+        }
+        if !waits_for_disk && self.recorder.stills.get().is_some_and(|queue| queue.alive.silent_for() > LIMIT) {
+            return Some("stills");
         }
         // A detector hands over to the rules, so it stands when they do.
         if !waits_for_disk && self.detect.upgrade().is_some_and(|pool| pool.stalled_for() > LIMIT) {
