@@ -13,7 +13,7 @@ use super::recorder::{Recorder, Store};
 use super::scene::{self, Scene};
 use super::site::Sites;
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
-use crate::config::{CameraConfig, Config, Pace};
+use crate::config::{CameraConfig, Config, Pace, RingConfig};
 use crate::decode::{DecoderChoice, FootageDecoder, Picture};
 use crate::detect::{Detections, Detector, Manifest, Runtime};
 use crate::drone::Flight;
@@ -128,7 +128,8 @@ impl Stream {
         let CameraConfig { ring, sampling, interval, .. } = *scene.config;
         Self {
             reader: reader.peekable(),
-            ring: Ring::new(ring),
+            // What is recorded cannot be late: all that the ring may hold is kept.
+            ring: Ring::new(RingConfig { quiet: ring.max_duration, ..ring }),
             decoder: FootageDecoder::new(choice, sampling, interval),
             scene,
         }

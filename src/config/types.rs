@@ -317,6 +317,8 @@ pub struct Tiling {
 pub struct RingConfig {
     pub max_bytes: usize,
     pub max_duration: Duration,
+    /// As long as no clip is asked for.
+    pub quiet: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

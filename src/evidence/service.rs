@@ -48,6 +48,7 @@ pub struct ClipStats {
 /// it cuts all that wait from what the rings have, since the rings end with the process, and then ends.
 pub struct ClipService {
     queue: Arc<Mutex<Queue>>,
+    rings: RingLookup,
     thread: JoinHandle<()>,
 }
 
@@ -89,12 +90,13 @@ impl ClipService {
     ) -> Result<Self, EvidenceError> {
         let queue = Queue { settings: Settings::new(config), ..Queue::default() };
         let queue = Arc::new(Mutex::new(queue));
-        let worker = Worker { queue: Arc::clone(&queue), rings, cutter: ClipCutter::new()?, data_dir };
+        let worker =
+            Worker { queue: Arc::clone(&queue), rings: Arc::clone(&rings), cutter: ClipCutter::new()?, data_dir };
         let thread = thread::Builder::new()
             .name("lintel-clips".to_owned())
             .spawn(move || worker.run(&*sink, &shutdown))
             .map_err(EvidenceError::Thread)?;
-        Ok(Self { queue, thread })
+        Ok(Self { queue, rings, thread })
     }
 
     /// Other settings for clips that are asked for or cut from now on.
@@ -114,6 +116,9 @@ impl ClipService {
             return Err(EvidenceError::Refused { waiting: queue.waiting.len(), stopping: queue.stopping });
         }
         let deadline = monotonic() + queue.settings.wait_limit;
+        if let Some(ring) = (self.rings)(&request.camera) {
+            ring.hold(request.from);
+        }
         queue.waiting.push(Waiting { request, deadline });
         Ok(())
     }
@@ -144,6 +149,9 @@ impl Worker {
             let stopping = shutdown.wait(POLL);
             for request in self.take_due(stopping) {
                 let result = self.serve(&request);
+                if let Some(ring) = (self.rings)(&request.camera) {
+                    ring.release(request.from);
+                }
                 sink(ClipOutcome { request, result });
             }
             if stopping {

@@ -4,6 +4,8 @@
 //! 1. Never more than [`HARD_FACTOR`] times `max_bytes`, whatever the camera sends.
 //! 2. The GOP being received and the last whole one before it stay, so that a clip can always start at a key frame.
 //! 3. `max_bytes` and `max_duration`: the oldest GOP goes until both hold.
+//! 4. What a clip that is asked for needs stays.
+//! 5. `quiet`: the oldest GOP goes until it holds.
 //!
 //! Seconds are footage, not wall time: a camera that was away for an hour still has its last seconds from before.
 
@@ -17,6 +19,7 @@ use crate::base::WallTime;
 use crate::config::RingConfig;
 use crate::ingest::EncodedFrame;
 
+use super::blocks::Blocks;
 use super::gop::Gop;
 use super::reader::RingReader;
 
@@ -63,6 +66,9 @@ pub struct RingStats {
 #[derive(Default)]
 pub(super) struct State {
     pub gops: VecDeque<Gop>,
+    blocks: Blocks,
+    /// Beginnings of the clips that are asked for.
+    holds: Vec<WallTime>,
     /// Number of the next frame to be kept.
     pub next: u64,
     bytes: usize,
@@ -84,12 +90,14 @@ impl Ring {
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    /// Keeps the frame and drops what no longer fits. Frames of one camera, in decode order.
-    pub fn push(&self, frame: EncodedFrame) {
+    /// Keeps the frame and drops what no longer fits. Frames of one camera, in decode order. Gives the frame with its
+    /// bytes where the ring has them: who keeps this one takes no memory of its own.
+    pub fn push(&self, mut frame: EncodedFrame) -> EncodedFrame {
         let config = *self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
-        if !state.keep(frame) {
-            return;
+        frame.data = state.blocks.keep(&frame.data);
+        if !state.keep(frame.clone()) {
+            return frame;
         }
         let mut evicted = Vec::new();
         while state.gops.len() > 2 && state.is_over(&config) {
@@ -115,6 +123,20 @@ impl Ring {
         drop(state);
         // Only now is the memory given back: cameras do not wait for it.
         drop(evicted);
+        frame
+    }
+
+    /// A clip from `from` on is asked for: what it needs stays until [`release`](Self::release), within the ring's bounds.
+    pub fn hold(&self, from: WallTime) {
+        self.lock().holds.push(from);
+    }
+
+    /// The clip from `from` on was cut, or is not wanted any more.
+    pub fn release(&self, from: WallTime) {
+        let holds = &mut self.lock().holds;
+        if let Some(place) = holds.iter().position(|held| *held == from) {
+            holds.swap_remove(place);
+        }
     }
 
     /// What the ring has between `from` and `to`, from the last key frame at or before `from` on where it has one.
@@ -205,7 +227,13 @@ impl State {
     }
 
     fn is_over(&self, config: &RingConfig) -> bool {
-        self.bytes > config.max_bytes || self.span > config.max_duration
+        if self.bytes > config.max_bytes || self.span > config.max_duration {
+            return true;
+        }
+        // The oldest GOP's own span is not needed to fill the quiet time.
+        let Some(oldest) = self.gops.front() else { return false };
+        let held = self.holds.iter().any(|from| oldest.starts() + oldest.span > *from);
+        !held && self.span - oldest.span >= config.quiet
     }
 
     fn evict(&mut self) -> Option<Gop> {

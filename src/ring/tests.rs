@@ -30,7 +30,7 @@ fn ms(at: i64) -> WallTime {
 }
 
 fn ring(max_bytes: usize, max_ms: u64) -> Arc<Ring> {
-    Arc::new(Ring::new(RingConfig { max_bytes, max_duration: Duration::from_millis(max_ms) }))
+    Arc::new(Ring::new(RingConfig { max_bytes, max_duration: Duration::from_millis(max_ms), quiet: Duration::MAX }))
 }
 
 /// `count` frames of 10 bytes, 100 ms apart, a key frame every `gop`.
@@ -42,6 +42,27 @@ fn fill(ring: &Ring, stream: u32, start_ms: i64, count: u64, gop: u64) {
 
 fn times(frames: &[EncodedFrame]) -> (i64, i64) {
     (frames[0].capture.at.0 / 1000, frames[frames.len() - 1].capture.at.0 / 1000)
+}
+
+#[test]
+fn a_quiet_camera_keeps_little_and_one_with_a_clip_to_be_cut_keeps_its_beginning() {
+    let ring = Arc::new(Ring::new(RingConfig {
+        max_bytes: 100_000,
+        max_duration: Duration::from_secs(40),
+        quiet: Duration::from_secs(10),
+    }));
+    let second = |s: i64| fill(&ring, 1, s * 2000, 20, 20);
+    (0..20).for_each(second);
+    assert_eq!(ring.stats().oldest, Some(ms(28_000)), "10 s before the GOP that is being received, and it");
+    ring.hold(ms(31_000));
+    (20..28).for_each(second);
+    assert_eq!(ring.stats().oldest, Some(ms(30_000)), "the GOP in which the clip begins");
+    ring.release(ms(31_000));
+    second(28);
+    assert_eq!(ring.stats().oldest, Some(ms(46_000)));
+    ring.hold(ms(50_000));
+    (29..60).for_each(second);
+    assert_eq!(ring.stats().seconds, 39.9, "a clip that nobody cuts does not fill the memory");
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Feed {
             return;
         }
         // Still under the lock: of two sources the frames must not change their order.
-        self.ring.push(frame.clone());
+        let frame = self.ring.push(frame);
         self.decode.offer(frame);
     }
 

@@ -85,6 +85,7 @@ impl<'i> Builder<'_, 'i> {
             ring: RingConfig {
                 max_bytes: *settings.ring.max_mb * 1024 * 1024,
                 max_duration: settings.ring.max_duration.0,
+                quiet: settings.ring.quiet_duration.0.min(settings.ring.max_duration.0),
             },
             track,
             zones,
@@ -258,9 +259,12 @@ impl<'i> Builder<'_, 'i> {
         TrackConfig { high_score: *raw.high_score, low_score: *raw.low_score, max_gap: raw.max_gap.0 }
     }
 
-    /// Warns of rings that cannot hold a whole clip with a usual GOP before it.
-    pub(super) fn check_rings(&mut self, clip: Duration) {
+    /// Warns of rings that cannot hold a whole clip with a usual GOP before it, or not its beginning until it is asked for.
+    pub(super) fn check_rings(&mut self, pre_roll: Duration, post_roll: Duration) {
         const GOP: Duration = Duration::from_secs(4);
+        /// An event is noticed within this on a box that keeps up.
+        const NOTICED: Duration = Duration::from_secs(3);
+        let clip = pre_roll + post_roll;
         for (camera, span) in self.cameras.iter().zip(&self.rings) {
             if camera.ring.max_duration < clip + GOP {
                 let warning = format!(
@@ -269,6 +273,16 @@ impl<'i> Builder<'_, 'i> {
                     camera.ring.max_duration.as_secs(),
                     clip.as_secs(),
                     (clip + GOP).as_secs()
+                );
+                self.warnings.push((span.clone(), warning));
+            } else if camera.ring.quiet < pre_roll + NOTICED {
+                let warning = format!(
+                    "while {} is quiet its ring holds {} s, and a clip begins {} s before its event: it may start late; \
+                     raise ring.quiet_duration to {} s",
+                    camera.id,
+                    camera.ring.quiet.as_secs(),
+                    pre_roll.as_secs(),
+                    (pre_roll + NOTICED).as_secs()
                 );
                 self.warnings.push((span.clone(), warning));
             }

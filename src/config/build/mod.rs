@@ -100,7 +100,7 @@ impl<'s, 'i> Builder<'s, 'i> {
         let http = self.http(&raw.http);
         let log = self.log(&raw.log);
         let evidence = self.evidence(&raw.evidence);
-        self.check_rings(evidence.pre_roll + evidence.post_roll);
+        self.check_rings(evidence.pre_roll, evidence.post_roll);
         Some(Config {
             node: node?,
             runtime: self.runtime(&raw.runtime),

@@ -147,6 +147,8 @@ pub(crate) struct RawRing {
     pub(crate) max_mb: At<usize>,
     /// Upper bound of time. Wants room for pre-roll, post-roll and one whole GOP.
     pub(crate) max_duration: At<Positive>,
+    /// What is kept while no event needs a clip. Wants room for pre-roll, the time until an event is noticed, and one GOP.
+    pub(crate) quiet_duration: At<Positive>,
 }
 
 #[derive(Deserialize, JsonSchema)]
