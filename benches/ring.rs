@@ -32,7 +32,8 @@ fn frame(seq: u64, key: &Bytes, delta: &Bytes) -> EncodedFrame {
 
 fn ring(c: &mut Criterion) {
     let (key, delta) = (Bytes::from(vec![7; KEY_BYTES]), Bytes::from(vec![7; DELTA_BYTES]));
-    let config = RingConfig { max_bytes: 64 << 20, max_duration: Duration::from_secs(30), quiet: Duration::MAX };
+    let config =
+        RingConfig { max_bytes: 64 << 20, max_duration: Duration::from_secs(30), quiet: Duration::MAX };
     let ring = Ring::new(config);
     let mut seq = 0;
     let mut push = || {

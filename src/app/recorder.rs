@@ -114,7 +114,18 @@ impl Recorder {
         let things = Mutex::new(Things::new(config.map.same_place_m));
         let settings = RwLock::new(Arc::new(RecorderSettings::new(config)?));
         let (dossiers, counts) = (Mutex::default(), Counts::default());
-        Ok(Self { settings, topics, store, media_dir, generator, dossiers, counts, things, stills: OnceLock::new(), shutdown })
+        Ok(Self {
+            settings,
+            topics,
+            store,
+            media_dir,
+            generator,
+            dossiers,
+            counts,
+            things,
+            stills: OnceLock::new(),
+            shutdown,
+        })
     }
 
     /// Takes over the things that were open in an earlier run.

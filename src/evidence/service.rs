@@ -90,8 +90,12 @@ impl ClipService {
     ) -> Result<Self, EvidenceError> {
         let queue = Queue { settings: Settings::new(config), ..Queue::default() };
         let queue = Arc::new(Mutex::new(queue));
-        let worker =
-            Worker { queue: Arc::clone(&queue), rings: Arc::clone(&rings), cutter: ClipCutter::new()?, data_dir };
+        let worker = Worker {
+            queue: Arc::clone(&queue),
+            rings: Arc::clone(&rings),
+            cutter: ClipCutter::new()?,
+            data_dir,
+        };
         let thread = thread::Builder::new()
             .name("lintel-clips".to_owned())
             .spawn(move || worker.run(&*sink, &shutdown))

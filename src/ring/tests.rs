@@ -30,7 +30,11 @@ fn ms(at: i64) -> WallTime {
 }
 
 fn ring(max_bytes: usize, max_ms: u64) -> Arc<Ring> {
-    Arc::new(Ring::new(RingConfig { max_bytes, max_duration: Duration::from_millis(max_ms), quiet: Duration::MAX }))
+    Arc::new(Ring::new(RingConfig {
+        max_bytes,
+        max_duration: Duration::from_millis(max_ms),
+        quiet: Duration::MAX,
+    }))
 }
 
 /// `count` frames of 10 bytes, 100 ms apart, a key frame every `gop`.
@@ -136,7 +140,7 @@ fn the_last_whole_gop_stays_however_small_the_ring() {
 fn a_gop_without_end_is_given_up_at_the_hard_limit_and_the_next_key_frame_starts_anew() {
     let ring = ring(100, 60_000);
     ring.push(frame(0, 1, 0, true, 10));
-    (1..60).for_each(|i| ring.push(frame(i, 1, i as i64, false, 10)));
+    (1..60).for_each(|i| drop(ring.push(frame(i, 1, i as i64, false, 10))));
     let stats = ring.stats();
     assert_eq!((stats.frames, stats.endless_gops, stats.evicted_frames), (0, 1, 41));
     assert_eq!(stats.headless_frames, 19);

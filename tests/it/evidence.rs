@@ -48,8 +48,12 @@ fn street() -> Vec<EncodedFrame> {
 }
 
 fn ring_of(frames: impl IntoIterator<Item = EncodedFrame>) -> Arc<Ring> {
-    let ring = Ring::new(RingConfig { max_bytes: 64 << 20, max_duration: Duration::from_secs(120), quiet: Duration::MAX });
-    frames.into_iter().for_each(|f| ring.push(f));
+    let ring = Ring::new(RingConfig {
+        max_bytes: 64 << 20,
+        max_duration: Duration::from_secs(120),
+        quiet: Duration::MAX,
+    });
+    frames.into_iter().for_each(|f| drop(ring.push(f)));
     Arc::new(ring)
 }
 

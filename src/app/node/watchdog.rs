@@ -40,7 +40,8 @@ impl Pulse {
         if !waits_for_disk && self.analysis.alive.silent_for() > LIMIT {
             return Some("rules");
         }
-        if !waits_for_disk && self.recorder.stills.get().is_some_and(|queue| queue.alive.silent_for() > LIMIT) {
+        if !waits_for_disk && self.recorder.stills.get().is_some_and(|queue| queue.alive.silent_for() > LIMIT)
+        {
             return Some("stills");
         }
         // A detector hands over to the rules, so it stands when they do.

@@ -52,7 +52,7 @@ fn a_clip_waits_for_its_last_seconds() {
     late.post_roll = Duration::from_secs(3_600);
     let served = Served::start(before.to_vec(), &late);
     served.ask("gate", 7_000, 12_000).unwrap();
-    later[..20].iter().for_each(|f| served.ring.push(f.clone()));
+    later[..20].iter().for_each(|f| drop(served.ring.push(f.clone())));
     assert_eq!(served.service.stats().waiting, 1, "11.9 s is not 12 s");
     served.ring.push(later[20].clone());
     let clip = served.outcome().result.expect("cut");
