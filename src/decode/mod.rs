@@ -24,7 +24,7 @@ pub use error::DecodeError;
 pub use footage::FootageDecoder;
 pub use keyframe::KeyframeDecoder;
 pub use picture::{Picture, Pixels};
-pub use pool::{DecodePool, PictureSink};
+pub use pool::{Appetite, DecodePool, PictureSink};
 pub use room::Place;
 pub use sampler::Sampler;
 pub use slots::{DecodeStats, Pace};

@@ -1,7 +1,7 @@
 //! A few decoders for many cameras.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,12 @@ use super::{DecodeError, DecoderChoice, KeyframeDecoder, Pace, Picture, StreamDe
 /// Where pictures go. Called from a decode thread; while it waits, that thread decodes for no other camera.
 pub type PictureSink = Arc<dyn Fn(Arc<Picture>) + Send + Sync>;
 
+/// Says whether pictures are wanted now: while too many wait, frames are not decoded, and the newest wins before it costs
+/// anything.
+pub type Appetite = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How often a worker asks whether pictures are wanted again.
+const ASK: Duration = Duration::from_millis(5);
 /// How often an idle worker looks for the shutdown.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -34,6 +40,7 @@ struct Shared {
     state: Mutex<State>,
     wake: Arc<Condvar>,
     sink: PictureSink,
+    appetite: OnceLock<Appetite>,
     shutdown: Shutdown,
     unknown: AtomicU64,
 }
@@ -65,6 +72,7 @@ impl DecodePool {
             state: Mutex::new(State { slots, closed: false, moved: monotonic() }),
             wake,
             sink,
+            appetite: OnceLock::new(),
             shutdown,
             unknown: AtomicU64::new(0),
         });
@@ -75,6 +83,13 @@ impl DecodePool {
             pool.threads.push(thread.spawn(move || shared.work()).map_err(DecodeError::Thread)?);
         }
         Ok(pool)
+    }
+
+    /// From now on frames are decoded only while `appetite` says so. Once.
+    pub fn decode_while(&self, appetite: Appetite) {
+        if self.shared.appetite.set(appetite).is_err() {
+            tracing::error!("decoders are held back already: please report it");
+        }
     }
 
     /// Never blocks. Frames of one camera, in decode order, all of them: the pool picks.
@@ -182,6 +197,12 @@ impl Shared {
         loop {
             if self.shutdown.is_stopped() {
                 return None;
+            }
+            let wanted = self.appetite.get().is_none_or(|appetite| appetite());
+            if !wanted {
+                let waited = self.wake.wait_timeout(state, ASK);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
             }
             match state.slots.take() {
                 Some(job) => {

@@ -13,6 +13,8 @@ use crate::base::{CameraId, Shutdown, TimeSource, WallTime, monotonic, wall_now}
 use crate::config::Tiling;
 use crate::decode::Picture;
 
+/// Pictures that wait while more are decoded: enough that no worker is ever idle, and 3 MB each at 1080p.
+const WAITING_A_WORKER: usize = 4;
 /// How long a worker may not notice that it shall stop.
 const STOP_POLL: Duration = Duration::from_millis(100);
 
@@ -217,6 +219,11 @@ impl DetectPool {
             state.scheduler.remove(slot);
             state.cameras.remove(&slot);
         }
+    }
+
+    /// Few enough pictures wait for more to be worth decoding.
+    pub fn wants_more(&self) -> bool {
+        self.shared.lock().scheduler.waiting() < WAITING_A_WORKER * self.shared.workers
     }
 
     /// How long pictures have waited without any worker taking or finishing one; zero while none wait.

@@ -105,6 +105,11 @@ impl<P> Scheduler<P> {
         }
     }
 
+    /// How many pictures wait.
+    pub fn waiting(&self) -> usize {
+        self.cameras.values().map(|camera| camera.waiting.len()).sum()
+    }
+
     /// Does anything wait, also of a camera that is busy?
     pub fn has_work(&self) -> bool {
         self.cameras.values().any(|camera| !camera.waiting.is_empty())

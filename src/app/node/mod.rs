@@ -166,6 +166,8 @@ impl Node {
         let look = Arc::clone(&detect);
         let sink = Arc::new(move |picture| look.offer(picture));
         let decode = DecodePool::start(choice, config.decode.workers, Vec::new(), sink, decode_stop.clone())?;
+        let detectors = Arc::downgrade(&detect);
+        decode.decode_while(Arc::new(move || detectors.upgrade().is_none_or(|pool| pool.wants_more())));
         let decode = Arc::new(decode);
 
         let status = Arc::new(NodeStatus::new(Stages {
