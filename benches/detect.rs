@@ -37,7 +37,7 @@ fn parts(c: &mut Criterion) {
     let manifest = Manifest::load(&root.join("models/lintel-nano")).expect("the shipped model");
     let mut detector = Detector::open(&runtime, &manifest, Some(1)).expect("the shipped model");
     let picture = picture(root);
-    let whole = Tiling { columns: 1, rows: 1, overlap: 0.0 };
+    let whole = Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 };
     let mut group = c.benchmark_group("detect_1080p");
     let parts: [(&str, Part); 3] =
         [("letterbox", |t| t.letterbox), ("network", |t| t.run), ("head", |t| t.head)];

@@ -15,7 +15,7 @@ use super::site::Sites;
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
 use crate::config::{CameraConfig, Config, Pace, RingConfig};
 use crate::decode::{DecoderChoice, FootageDecoder, Picture};
-use crate::detect::{Detections, Detector, Manifest, Runtime};
+use crate::detect::{Detections, Detector, Manifest, Runtime, Tiles};
 use crate::drone::Flight;
 use crate::evidence::{ClipCutter, ClipRequest, EvidenceError, event_dir};
 use crate::ingest::{EncodedFrame, FileReader, IngestError, Telemetry, open_file};
@@ -89,7 +89,7 @@ pub fn replay(
         stream.ring.push(frame.clone());
         for picture in stream.pictures(&frame, &mut report.damaged) {
             report.pictures += 1;
-            let items = detector.detect(&picture, &stream.scene.config.tiling).unwrap_or_else(|error| {
+            let items = detector.detect_next(&picture, &mut stream.tiles).unwrap_or_else(|error| {
                 tracing::error!(camera = %picture.camera, %error, "a picture was not analysed");
                 Vec::new()
             });
@@ -120,17 +120,19 @@ struct Stream {
     reader: Peekable<FileReader>,
     ring: Ring,
     decoder: FootageDecoder,
+    tiles: Tiles,
     scene: Scene,
 }
 
 impl Stream {
     fn new(reader: FileReader, scene: Scene, choice: &DecoderChoice) -> Self {
-        let CameraConfig { ring, sampling, interval, .. } = *scene.config;
+        let CameraConfig { ring, sampling, interval, tiling, .. } = *scene.config;
         Self {
             reader: reader.peekable(),
             // What is recorded cannot be late: all that the ring may hold is kept.
             ring: Ring::new(RingConfig { quiet: ring.max_duration, ..ring }),
             decoder: FootageDecoder::new(choice, sampling, interval),
+            tiles: Tiles::new(tiling, &scene.config.zones),
             scene,
         }
     }

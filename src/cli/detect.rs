@@ -89,7 +89,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = stop_on_interrupt()?;
     let every = Duration::from_secs_f64(args.every);
     let bar = progress(inputs.sources.len());
-    let tiling = Tiling { columns: args.tiles.0.into(), rows: args.tiles.1.into(), overlap: OVERLAP };
+    let tiling =
+        Tiling { columns: args.tiles.0.into(), rows: args.tiles.1.into(), overlap: OVERLAP, per_picture: 0 };
     let mut job =
         Job { detector, manifest, tiling, min_score: args.min_score, results, annotator, pictures: 0 };
     let all = inputs.sources.len() + inputs.bad.len();

@@ -311,6 +311,8 @@ pub struct Tiling {
     pub rows: u32,
     /// Share of a slice that it has in common with its neighbour, 0 to 0.5.
     pub overlap: f32,
+    /// Of the slices so many are looked at each picture, where something is or moves first; 0: all.
+    pub per_picture: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

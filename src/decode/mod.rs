@@ -29,4 +29,5 @@ pub use room::Place;
 pub use sampler::Sampler;
 pub use slots::{DecodeStats, Pace};
 pub use stream::StreamDecoder;
+pub use thumbnail::Thumbnail;
 pub use yuv::{Colour, Layout, Yuv};

@@ -1,5 +1,7 @@
 //! A small grey copy of a picture, and what differs between two. Pure.
 
+use crate::base::Rect;
+
 use super::{Picture, Pixels};
 
 /// Cells a picture is cut into: 12 pixels square at 1080p, 24 at 4K.
@@ -37,6 +39,25 @@ impl Thumbnail {
         }
         let cells = sums.iter().map(|sum| (sum / (SAMPLES * SAMPLES) as u16) as u8).collect();
         Some(Self { cells })
+    }
+
+    /// Has something changed within a part of the picture, in shares of it?
+    pub fn shows_change_in(&self, before: &Thumbnail, part: &Rect) -> bool {
+        let place = |share: f32, of: usize| (share * of as f32).clamp(0.0, of as f32) as usize;
+        let columns = place(part.x0, COLUMNS)..place(part.x1, COLUMNS);
+        let cut = |all: &Thumbnail| -> Vec<u8> {
+            let rows = all.cells.chunks_exact(COLUMNS);
+            let rows = rows.take(place(part.y1, ROWS)).skip(place(part.y0, ROWS));
+            rows.flat_map(|row| &row[columns.clone()]).copied().collect()
+        };
+        let differences: Vec<i32> = cut(self)
+            .iter()
+            .zip(&cut(before))
+            .map(|(now, then)| i32::from(*now) - i32::from(*then))
+            .collect();
+        let shift = median(&differences);
+        differences.windows(2).filter(|pair| pair.iter().all(|d| (d - shift).abs() > CHANGED)).count()
+            >= LEAST_CELLS
     }
 
     /// Has something changed its place between the two? Not: the light of the whole picture, single trembling cells.

@@ -6,6 +6,7 @@ use super::heads::{self, Context};
 use super::letterbox::{Crop, Letterbox};
 use super::nms::{self, Candidate, MAX_DETECTIONS};
 use super::onnx::{Network, Runtime};
+use super::tiles::Tiles;
 use super::{DetectError, Detection, HeadKind, Manifest, ModelError, tiling};
 use crate::base::{Rect, monotonic};
 use crate::config::Tiling;
@@ -80,6 +81,24 @@ impl Detector {
     /// # Errors
     /// A picture whose bytes are not its size, a failed run, outputs of another shape than before.
     pub fn detect(&mut self, picture: &Picture, tiling: &Tiling) -> Result<Vec<Detection>, DetectError> {
+        self.look_at(picture, &tiling::crops(tiling, picture.width, picture.height))
+    }
+
+    /// As [`detect`](Self::detect), in the parts of the picture whose turn it is.
+    ///
+    /// # Errors
+    /// As `detect`.
+    pub fn detect_next(
+        &mut self,
+        picture: &Picture,
+        tiles: &mut Tiles,
+    ) -> Result<Vec<Detection>, DetectError> {
+        let found = self.look_at(picture, &tiles.next(picture))?;
+        tiles.found(&found);
+        Ok(found)
+    }
+
+    fn look_at(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Detection>, DetectError> {
         let Picture { width, height, ref pixels, .. } = *picture;
         if let Pixels::Rgb(rgb) = pixels
             && (rgb.is_empty() || rgb.len() as u64 != u64::from(width) * u64::from(height) * 3)
@@ -87,8 +106,7 @@ impl Detector {
             return Err(DetectError::Picture { width, height, bytes: rgb.len() });
         }
         self.timing = Timing::default();
-        let crops = tiling::crops(tiling, width, height);
-        let found = match crops.as_slice() {
+        let found = match crops {
             [only] => self.look(pixels, width, *only)?,
             crops => self.look_at_slices(pixels, (width, height), crops)?,
         };

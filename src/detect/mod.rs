@@ -14,6 +14,7 @@ mod nms;
 mod onnx;
 mod pool;
 mod scheduler;
+mod tiles;
 mod tiling;
 
 pub use detection::{Detection, Detections};
@@ -23,3 +24,4 @@ pub use manifest::{Channels, HeadKind, HeadSpec, InputSpec, Manifest, Placing};
 pub use onnx::Runtime;
 pub use pool::{CameraDetectStats, DetectPool, DetectSnapshot, DetectionSink, Gaps};
 pub use scheduler::{Gives, Scheduler, Slot};
+pub use tiles::Tiles;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::scheduler::{Gives, Scheduler, Slot};
-use super::{DetectError, Detections, Detector};
+use super::{DetectError, Detections, Detector, Tiles};
 use crate::base::{CameraId, Shutdown, TimeSource, WallTime, monotonic, wall_now};
-use crate::config::Tiling;
+use crate::config::{Tiling, Zone};
 use crate::decode::Picture;
 
 /// Pictures that wait while more are decoded: enough that no worker is ever idle, and 3 MB each at 1080p.
@@ -98,7 +98,10 @@ struct State {
 }
 
 struct Camera {
-    tiling: Tiling,
+    /// `None` while a worker has them.
+    tiles: Option<Tiles>,
+    /// Told apart from those that a worker still has when they are replaced.
+    laid_out: u64,
     stats: CameraDetectStats,
     came: Instant,
     ended: Option<Instant>,
@@ -141,11 +144,12 @@ impl Camera {
 }
 
 impl State {
-    fn put(&mut self, id: CameraId, tiling: Tiling, interval: Duration) {
+    fn put(&mut self, id: CameraId, tiling: Tiling, zones: &[Zone], interval: Duration) {
+        let tiles = Some(Tiles::new(tiling, zones));
         if let Some((slot, camera)) =
             self.slots.get(&id).and_then(|slot| Some((*slot, self.cameras.get_mut(slot)?)))
         {
-            camera.tiling = tiling;
+            (camera.tiles, camera.laid_out) = (tiles, camera.laid_out + 1);
             self.scheduler.set_interval(slot, interval);
             return;
         }
@@ -163,8 +167,10 @@ impl State {
         };
         let slot = self.scheduler.add(interval);
         self.slots.insert(id, slot);
-        self.cameras
-            .insert(slot, Camera { tiling, stats, came: monotonic(), ended: None, gaps: VecDeque::new() });
+        self.cameras.insert(
+            slot,
+            Camera { tiles, laid_out: 0, stats, came: monotonic(), ended: None, gaps: VecDeque::new() },
+        );
     }
 
     fn snapshot(&self) -> DetectSnapshot {
@@ -208,8 +214,8 @@ impl DetectPool {
 
     /// Adds the camera, or gives it other settings; no other camera notices. A picture that is being looked at keeps
     /// the slices that it began with.
-    pub fn put(&self, camera: CameraId, tiling: Tiling, interval: Duration) {
-        self.shared.lock().put(camera, tiling, interval);
+    pub fn put(&self, camera: CameraId, tiling: Tiling, zones: &[Zone], interval: Duration) {
+        self.shared.lock().put(camera, tiling, zones, interval);
     }
 
     /// Forgets the camera with what waits of it. A picture that is being looked at still gives its detections.
@@ -284,7 +290,7 @@ impl Shared {
             moved: monotonic(),
         };
         for (id, tiling, interval) in cameras {
-            state.put(id, tiling, interval);
+            state.put(id, tiling, &[], interval);
         }
         Self { state: Mutex::new(state), work: Condvar::new(), shutdown, sink, started: monotonic(), workers }
     }
@@ -309,15 +315,18 @@ impl Shared {
 
     /// A worker's life.
     fn work(&self, mut detector: Detector) {
-        while let Some((slot, tiling, picture)) = self.next() {
+        while let Some((slot, (mut tiles, laid_out), picture)) = self.next() {
             let start = monotonic();
-            let result = detector.detect(&picture, &tiling);
+            let result = detector.detect_next(&picture, &mut tiles);
             self.record(slot, &detector, start, &result, &picture);
             if let Ok(items) = result {
                 (self.sink)(Detections { picture, items });
             }
             // Only now: the next picture of this camera must not overtake this one on its way to the sink.
             let mut state = self.lock();
+            if let Some(camera) = state.cameras.get_mut(&slot).filter(|camera| camera.laid_out == laid_out) {
+                camera.tiles = Some(tiles);
+            }
             state.scheduler.finish(slot);
             state.moved = monotonic();
             drop(state);
@@ -325,7 +334,7 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<(Slot, Tiling, Arc<Picture>)> {
+    fn next(&self) -> Option<(Slot, (Tiles, u64), Arc<Picture>)> {
         let mut state = self.lock();
         loop {
             if self.shutdown.is_stopped() {
@@ -333,8 +342,12 @@ impl Shared {
             }
             if let Some((slot, picture)) = state.scheduler.next(monotonic()) {
                 state.moved = monotonic();
-                match state.cameras.get(&slot) {
-                    Some(camera) => return Some((slot, camera.tiling, picture)),
+                let tiles = state
+                    .cameras
+                    .get_mut(&slot)
+                    .and_then(|camera| Some((camera.tiles.take()?, camera.laid_out)));
+                match tiles {
+                    Some(tiles) => return Some((slot, tiles, picture)),
                     None => continue,
                 }
             }

@@ -103,8 +103,8 @@ mod tests {
     #[test]
     fn one_slice_is_the_whole_picture_once() {
         let whole = Crop { x: 0, y: 0, width: 1920, height: 1080 };
-        assert_eq!(crops(&Tiling { columns: 1, rows: 1, overlap: 0.2 }, 1920, 1080), [whole]);
-        let six = crops(&Tiling { columns: 3, rows: 2, overlap: 0.2 }, 1920, 1080);
+        assert_eq!(crops(&Tiling { columns: 1, rows: 1, overlap: 0.2, per_picture: 0 }, 1920, 1080), [whole]);
+        let six = crops(&Tiling { columns: 3, rows: 2, overlap: 0.2, per_picture: 0 }, 1920, 1080);
         assert_eq!((six.len(), six[0]), (7, whole));
     }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::support::{onnxruntime, program, root, shared};
 
-const WHOLE: Tiling = Tiling { columns: 1, rows: 1, overlap: 0.0 };
+const WHOLE: Tiling = Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 };
 const HEADS: [&str; 7] = ["yolox", "yolov5", "yolov8", "detr", "detr_sized", "detr_fused", "end_to_end"];
 
 #[derive(Deserialize)]
@@ -276,7 +276,9 @@ fn a_missing_or_broken_runtime_is_an_error_that_says_where_it_looked() {
 fn slices_see_small_things_once_and_keep_them_inside_the_picture() {
     let picture = picture("gate", &root().join("testdata/frames/street_000.jpg"));
     let mut detector = detector(&tiny("yolov8"));
-    let found = detector.detect(&picture, &Tiling { columns: 2, rows: 2, overlap: 0.2 }).expect("a run");
+    let found = detector
+        .detect(&picture, &Tiling { columns: 2, rows: 2, overlap: 0.2, per_picture: 0 })
+        .expect("a run");
     assert!(!found.is_empty());
     assert!(found.windows(2).all(|w| w[0].score >= w[1].score));
     for (i, d) in found.iter().enumerate() {

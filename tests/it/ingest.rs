@@ -60,7 +60,7 @@ fn config(id: &str, source: SourceConfig) -> CameraConfig {
         sampling: Sampling::Keyframes,
         priority: Priority::Normal,
         interval: Duration::from_secs(2),
-        tiling: Tiling { columns: 1, rows: 1, overlap: 0.0 },
+        tiling: Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 },
         ring: RingConfig { max_bytes: 1 << 20, max_duration: Duration::from_secs(10), quiet: Duration::MAX },
         track: TrackConfig { high_score: 0.5, low_score: 0.1, max_gap: Duration::from_secs(10) },
         zones: Vec::new(),

@@ -154,7 +154,7 @@ impl Cameras {
     fn place(&self, camera: &CameraConfig) {
         // Who is next is reckoned in intervals: a shorter one there is a place further ahead.
         let turn = camera.interval.div_f64(camera.priority.weight());
-        self.detect.put(camera.id.clone(), camera.tiling, turn);
+        self.detect.put(camera.id.clone(), camera.tiling, &camera.zones, turn);
         self.decode.put(camera.id.clone(), camera.sampling, camera.interval);
         self.decode.set_priority(&camera.id, camera.priority);
     }

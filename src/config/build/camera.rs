@@ -81,6 +81,7 @@ impl<'i> Builder<'_, 'i> {
                 columns: *settings.tiling.columns,
                 rows: *settings.tiling.rows,
                 overlap: *settings.tiling.overlap,
+                per_picture: *settings.tiling.per_picture,
             },
             ring: RingConfig {
                 max_bytes: *settings.ring.max_mb * 1024 * 1024,

@@ -138,6 +138,10 @@ pub(crate) struct RawTiling {
     /// Share of a slice that it has in common with its neighbour.
     #[schemars(range(min = 0, max = 0.5))]
     pub(crate) overlap: At<f32>,
+    /// Of the slices so many are looked at each picture: where something is or moves first, zones before the rest, all of
+    /// them in turn. 0: all each time.
+    #[schemars(range(min = 0, max = 64))]
+    pub(crate) per_picture: At<u32>,
 }
 
 #[derive(Deserialize, JsonSchema)]
