@@ -7,7 +7,7 @@ use super::place::on_ground;
 use crate::config::{Compensation, DroneConfig, Zone, ZoneArea};
 use crate::decode::Picture;
 use crate::drone::locator;
-use crate::geo::{Geodetic, LocalFrame, Locator};
+use crate::geo::{Dem, Geodetic, LocalFrame, Locator};
 use crate::motion::{Motion, Registrar};
 use crate::track::{OnGround, Track};
 
@@ -17,6 +17,7 @@ const BOX_NOISE: (f64, f64) = (2.0, 0.05);
 pub(super) struct Airborne {
     config: DroneConfig,
     log: Arc<FlightLog>,
+    dem: Option<Arc<Dem>>,
     /// `None`: not wanted, or OpenCV fails.
     registrar: Option<Registrar>,
     seen: bool,
@@ -38,13 +39,19 @@ pub(super) enum Moved {
 }
 
 impl Airborne {
-    pub fn new(config: DroneConfig, log: Arc<FlightLog>) -> Self {
+    pub fn new(config: DroneConfig, log: Arc<FlightLog>, dem: Option<Arc<Dem>>) -> Self {
         let registrar = (config.compensate == Compensation::Registration).then(|| {
             Registrar::new()
                 .inspect_err(|error| tracing::error!("{error}: the drone's motion is not taken out"))
         });
         let registrar = registrar.and_then(Result::ok);
-        Self { config, log, registrar, seen: false, locator: None, frame: None, told: None }
+        Self { config, log, dem, registrar, seen: false, locator: None, frame: None, told: None }
+    }
+
+    /// Goes on where the one of an earlier config stopped.
+    pub fn take_over(&mut self, old: Self) {
+        let dem = self.dem.take();
+        *self = Self { dem, ..old };
     }
 
     /// Takes the next picture.
@@ -83,7 +90,7 @@ impl Airborne {
         let size = [picture.width, picture.height];
         let found = self.log.at(picture.capture.at).map_err(|e| e.to_string()).and_then(|seen| {
             let takeoff = self.log.takeoff().unwrap_or(seen.pose.place);
-            locator(&seen, size, &self.config, takeoff, None).map_err(|e| e.to_string())
+            locator(&seen, size, &self.config, takeoff, self.dem.as_ref()).map_err(|e| e.to_string())
         });
         match found {
             Ok(locator) => {

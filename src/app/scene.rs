@@ -77,7 +77,7 @@ pub(super) fn build(
         config: Arc::new(camera.clone()),
         tracker: Tracker::new(camera.track),
         rules,
-        airborne: drone.map(|drone| Airborne::new(drone, flights.of(&camera.id))),
+        airborne: drone.map(|drone| Airborne::new(drone, flights.of(&camera.id), sites.dem())),
         site,
         guard,
         newest: None,
@@ -171,8 +171,10 @@ impl Scene {
             self.tracker = old.tracker;
             self.tracks = old.tracks;
         }
-        if old.config.drone == self.config.drone {
-            self.airborne = old.airborne;
+        if old.config.drone == self.config.drone
+            && let Some((new, old)) = self.airborne.as_mut().zip(old.airborne)
+        {
+            new.take_over(old);
         }
         self.newest = old.newest;
         self.rules.restore(old.rules.state());

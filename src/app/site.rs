@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::place::on_ground;
 use crate::base::{CameraId, GroundArea, Point, Polygon, Rect, ZoneId};
 use crate::calibration::{Calibration, CalibrationError, DemError, load_dem};
-use crate::config::{CameraConfig, Config, Zone, ZoneArea};
+use crate::config::{CameraConfig, Config, MapConfig, Zone, ZoneArea};
 use crate::geo::{Dem, Fix, Geodetic, Ground, LocalFrame, Locator, Sighting, View};
 use crate::track::{OnGround, Track};
 
@@ -32,6 +32,14 @@ impl SiteError {
             Self::Calibration { camera, .. } => format!("camera.{camera}.calibration"),
         }
     }
+}
+
+/// The terrain model of the config, if it names one.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn read_dem(map: &MapConfig) -> Result<Option<Arc<Dem>>, SiteError> {
+    Ok(map.dem.as_deref().map(load_dem).transpose()?.map(Arc::new))
 }
 
 /// For each ground zone and permit of the config a line that says which cameras see how much of it; empty without a
@@ -81,7 +89,7 @@ pub(super) struct Site {
 /// Every calibrated camera of a node.
 #[derive(Default)]
 pub(super) struct Sites {
-    dem: Option<Arc<Dem>>,
+    dem: RwLock<Option<Arc<Dem>>>,
     sites: RwLock<BTreeMap<CameraId, Arc<Site>>>,
 }
 
@@ -89,37 +97,44 @@ impl Sites {
     /// # Errors
     /// The terrain model, or a calibration, cannot be read.
     pub fn load(config: &Config) -> Result<Self, SiteError> {
-        let dem = config.map.dem.as_deref().map(load_dem).transpose()?.map(Arc::new);
-        let sites = Self { dem, sites: RwLock::default() };
+        let sites = Self::default();
+        let dem = read_dem(&config.map)?;
         for camera in &config.cameras {
-            sites.enter(camera)?;
+            sites.put(&camera.id, sites.read(camera, dem.as_ref())?);
         }
+        sites.put_dem(dem);
         Ok(sites)
     }
 
-    /// Takes the camera in, or what is new about it; one without calibration is not known afterwards.
-    ///
-    /// # Errors
-    /// Its calibration cannot be read. Nothing has changed then.
-    pub fn enter(&self, camera: &CameraConfig) -> Result<(), SiteError> {
-        self.put(&camera.id, self.read(camera)?);
-        Ok(())
-    }
-
-    /// Where the camera stands by its calibration, `None` without one. What is known of the same calibration by now (it
-    /// is stale, the camera turned a little) holds on.
+    /// Where the camera stands by its calibration over this ground, `None` without one. What is known of the same
+    /// calibration by now (it is stale, the camera turned a little) holds on.
     ///
     /// # Errors
     /// The calibration cannot be read.
-    pub fn read(&self, camera: &CameraConfig) -> Result<Option<Arc<Site>>, SiteError> {
+    pub fn read(
+        &self,
+        camera: &CameraConfig,
+        dem: Option<&Arc<Dem>>,
+    ) -> Result<Option<Arc<Site>>, SiteError> {
         let Some(path) = &camera.calibration else { return Ok(None) };
         let wrong = |source| SiteError::Calibration { camera: camera.id.clone(), source };
-        let site = Site::new(camera, Calibration::load(path).map_err(wrong)?, self.dem.as_ref());
+        let site = Site::new(camera, Calibration::load(path).map_err(wrong)?, dem);
         if let Some(before) = self.get(&camera.id).filter(|before| before.calibration == site.calibration) {
             site.set_stale(before.is_stale());
-            *site.locator.write().unwrap_or_else(PoisonError::into_inner) = before.locator();
+            let turned = site.measured.with_view(before.locator().view().clone());
+            *site.locator.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(turned);
         }
         Ok(Some(Arc::new(site)))
+    }
+
+    /// The terrain model that all cameras and drones are over.
+    pub fn dem(&self) -> Option<Arc<Dem>> {
+        self.dem.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// For the cameras that are read from now on; gives the one before.
+    pub fn put_dem(&self, dem: Option<Arc<Dem>>) -> Option<Arc<Dem>> {
+        std::mem::replace(&mut *self.dem.write().unwrap_or_else(PoisonError::into_inner), dem)
     }
 
     /// From now on the camera is known like this; gives what was known before.

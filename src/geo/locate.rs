@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::accuracy::{Accuracy, CHI2_95};
+use super::accuracy::Accuracy;
 use super::dem::Dem;
 use super::geodesy::{Geodetic, LocalFrame};
 use super::march::{Miss, march};
@@ -148,18 +148,11 @@ impl Locator {
         let (position, distance_m) = self.meet(pixel, above_m)?;
         let frame = LocalFrame::new(position);
         let hit = Hit { view: &self.view, pixel, distance: distance_m, frame: &frame };
-        let covariance = |slope| hit.covariance(noise_px, self.ground_sigma_m, slope);
-        let mut found = covariance(self.slope(&frame, 0.0));
-        if let Ground::Dem(dem) = &self.ground {
-            // Over what the error spans, the ground's rise is the mean one and not that of a single cell.
-            let spread = (found.trace() / CHI2_95).sqrt().min(distance_m / 10.0);
-            if spread > dem.cell_m() {
-                found = covariance(self.slope(&frame, spread));
-            }
-        }
+        let found = hit.spread(noise_px, self.ground_sigma_m, self.slope(&frame));
+        let covariance = found.widened(|ray, lift| self.first_ground(ray, above_m + lift, RANGE_M).ok());
         Ok(Fix {
             position,
-            accuracy: Accuracy::from_covariance(&found),
+            accuracy: Accuracy::from_covariance(&covariance),
             method: self.method(),
             distance_m,
             metres_per_pixel: self.metres_per_pixel(pixel, distance_m),
@@ -237,10 +230,10 @@ impl Locator {
         if t <= range_m { Ok(t) } else { Err(Miss::TooFar) }
     }
 
-    /// Rise of the ground towards east and north, over so many metres to each side, at least a cell.
-    fn slope(&self, frame: &LocalFrame, over_m: f64) -> [f64; 2] {
+    /// Rise of the ground towards east and north, over a cell.
+    fn slope(&self, frame: &LocalFrame) -> [f64; 2] {
         let Ground::Dem(dem) = &self.ground else { return [0.0; 2] };
-        let over = over_m.max(dem.cell_m() / 2.0);
+        let over = dem.cell_m() / 2.0;
         let height = |east: f64, north: f64| {
             let p = frame.to_geodetic([east, north, 0.0]);
             dem.height(p.lon, p.lat)

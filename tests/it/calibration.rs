@@ -157,7 +157,52 @@ fn a_camera_on_a_hill_is_calibrated_and_asked() {
     let sky = lintel(&[&"locate", &"--calibration", &out, &"--dem", &dem_file, &"--pixel", &"480,20"]);
     assert!(!sky.status.success() && told(&sky).1.contains("goes into the sky"), "{sky:?}");
 
+    the_config_names_them(place.path(), &out, &found);
     inverse(&Locator::new(view, Ground::Dem(dem())));
+}
+
+/// As a node's config has the camera and the ground: the same answer, and wrong names are told with the right ones.
+fn the_config_names_them(folder: &Path, calibration: &Path, expected: &serde_json::Value) {
+    let config = folder.join("lintel.toml");
+    let text = format!(
+        r#"
+[node]
+id = "test"
+[detect]
+model = "{}"
+[mqtt]
+url = "mqtt://127.0.0.1:1"
+[map]
+dem = "{}"
+[[camera]]
+id = "roof"
+url = "rtsp://127.0.0.1/1"
+calibration = "{}"
+[[camera]]
+id = "street"
+url = "rtsp://127.0.0.1/2"
+"#,
+        root().join("models/lintel-nano").display(),
+        hill("dem.tif").display(),
+        calibration.display()
+    );
+    std::fs::write(&config, &text).expect("written");
+    let located = lintel(&[&"locate", &"--config", &config, &"--pixel", &"520,450", &"--json", &"--gcj02"]);
+    let found: serde_json::Value = serde_json::from_slice(&located.stdout).expect("one line of JSON");
+    assert_eq!(found["camera"], "roof", "the config's name, not the file's: {found}");
+    for key in ["position", "accuracy", "method", "distance_m", "gcj02"] {
+        assert!(!found[key].is_null() && found[key] == expected[key], "{key}: {found} instead of {expected}");
+    }
+    let coordinate = |name: &str| expected["position"][name].to_string();
+    let (lon, lat) = (coordinate("lon"), coordinate("lat"));
+    let sees = lintel(&[&"sees", &"--config", &config, &"--lon", &lon, &"--lat", &lat, &"--json"]);
+    let seen: serde_json::Value = serde_json::from_slice(&sees.stdout).expect("one line of JSON");
+    assert_eq!((&seen["camera"], &seen["hidden"]), (&"roof".into(), &false.into()), "{seen}");
+    let other = lintel(&[&"locate", &"--config", &config, &"--camera", &"street", &"--pixel", &"520,450"]);
+    assert!(!other.status.success() && told(&other).1.contains("street; there are: roof"), "{other:?}");
+    std::fs::write(&config, text.replace("calibration =", "name =")).expect("written");
+    let none = lintel(&[&"locate", &"--config", &config, &"--pixel", &"520,450"]);
+    assert!(!none.status.success() && told(&none).1.contains("lintel calibrate"), "{none:?}");
 }
 
 /// On 1,000 random pixels: what is located is seen where it was.

@@ -1,5 +1,6 @@
 //! Whole flights through the real program: the vans of testdata/clips/drone.* stand at known places.
 
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,15 +8,21 @@ use std::time::Duration;
 use lintel::base::Shutdown;
 use lintel::config::{self, SourceConfig, UdpConfig};
 use lintel::drone::{Flight, Place};
+use lintel::geo::Accuracy;
 use lintel::ingest::{EncodedFrame, FlightSettings, FrameSink, Telemetry, flight_of, spawn_camera};
 
 use crate::support::{self, root};
 
 fn replay(camera: &str, more: &[&str]) -> Output {
+    replay_with(Path::new("testdata/drone/lintel.toml"), camera, more)
+}
+
+fn replay_with(config: &Path, camera: &str, more: &[&str]) -> Output {
     Command::new(support::program("lintel"))
         .env("ORT_DYLIB_PATH", support::onnxruntime())
         .current_dir(root())
-        .args(["replay", "--config", "testdata/drone/lintel.toml", "--camera", camera])
+        .args(["replay", "--camera", camera, "--config"])
+        .arg(config)
         .args(more)
         .output()
         .expect("lintel replay")
@@ -36,6 +43,7 @@ fn a_flight_with_subtitles_finds_both_vans_in_the_zone_on_the_ground() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("drone-1: 140 records, 140 with a position"), "{said}");
     assert_eq!(events.len(), 2, "one event a van: {events:#?} {said}");
+    each_van_is_in_its_ellipse(&events, "telemetry_plane");
     // Time is the drone's.
     assert!(events[0]["time"].as_str().expect("a time").starts_with("2024-05-06T07:08:"), "{events:#?}");
 }
@@ -43,7 +51,61 @@ fn a_flight_with_subtitles_finds_both_vans_in_the_zone_on_the_ground() {
 #[test]
 fn a_flight_with_klv_finds_them_too_by_telemetry_alone() {
     let output = replay("drone-2=testdata/clips/drone_klv.ts", &[]);
-    assert_eq!(opened(&output).len(), 2, "{}", String::from_utf8_lossy(&output.stderr));
+    let events = opened(&output);
+    assert_eq!(events.len(), 2, "{}", String::from_utf8_lossy(&output.stderr));
+    each_van_is_in_its_ellipse(&events, "telemetry_plane");
+}
+
+/// The terrain model moves the ground up together with the place of take-off: places stay, altitudes do not.
+#[test]
+fn a_flight_over_a_terrain_model_is_placed_on_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    support::level_terrain(&folder.path().join("terrain.tif"), [120.1614, 30.2931], 57.0);
+    let text = std::fs::read_to_string(root().join("testdata/drone/lintel.toml")).expect("the config");
+    let text = text
+        .replace("\"../../", &format!("\"{}/", root().display()))
+        .replace("\"../", &format!("\"{}/testdata/", root().display()))
+        .replace("\"zones.geojson\"", &format!("\"{}/testdata/drone/zones.geojson\"", root().display()))
+        .replace("[map]", "[map]\ndem = \"terrain.tif\"");
+    let config = folder.path().join("lintel.toml");
+    std::fs::write(&config, text).expect("written");
+    let output = replay_with(&config, "drone-1=testdata/clips/drone.mp4", &[]);
+    let events = opened(&output);
+    assert_eq!(events.len(), 2, "{}", String::from_utf8_lossy(&output.stderr));
+    each_van_is_in_its_ellipse(&events, "telemetry_dem");
+    for event in &events {
+        let alt = event["data"]["position"]["alt"].as_f64().expect("an altitude");
+        assert!((alt - 57.0).abs() < 0.1, "{event:#}");
+    }
+}
+
+/// Each event is where one of the vans stands, within the ellipse that it says.
+fn each_van_is_in_its_ellipse(events: &[serde_json::Value], method: &str) {
+    let text = std::fs::read_to_string(root().join("testdata/clips/drone.json")).expect("the truth");
+    let truth: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let mut vans: Vec<Place> = truth["vans"].as_array().expect("vans").iter().map(place).collect();
+    for event in events {
+        let data = &event["data"];
+        assert_eq!((&data["method"], &data["calibration"]), (&method.into(), &"valid".into()), "{data:#}");
+        let accuracy: Accuracy = serde_json::from_value(data["accuracy"].clone()).expect("an ellipse");
+        assert!(accuracy.semi_major_m < 25.0, "{accuracy:?} tells vans 25 m apart from nothing");
+        let found = place(&data["position"]);
+        let metres = 111_320.0 * found.lat.to_radians().cos();
+        let off = |van: &Place| [(van.lon - found.lon) * metres, (van.lat - found.lat) * 110_850.0];
+        let nearest = (0..vans.len())
+            .min_by(|a, b| found.distance_to(&vans[*a]).total_cmp(&found.distance_to(&vans[*b])))
+            .expect("a van for each event");
+        let [east, north] = off(&vans.remove(nearest));
+        assert!(
+            accuracy.contains(east, north),
+            "the van is {east:.1} m east, {north:.1} m north of {data:#}"
+        );
+    }
+}
+
+fn place(value: &serde_json::Value) -> Place {
+    let number = |name: &str| value[name].as_f64().expect("a coordinate");
+    Place { lon: number("lon"), lat: number("lat") }
 }
 
 #[test]
@@ -116,7 +178,7 @@ impl FrameSink for Ears {
 }
 
 /// The transport stream in datagrams of seven packets, as senders do it, in about the time that it lasts.
-fn send(to: u16, stop: &Shutdown) {
+pub fn send(to: u16, stop: &Shutdown) {
     let bytes = std::fs::read(root().join("testdata/clips/drone_klv.ts")).expect("the clip");
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let pause = Duration::from_secs(10) / (bytes.len() / 1316) as u32;

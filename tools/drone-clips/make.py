@@ -177,6 +177,23 @@ def packet(frame):
     return head + body + total.to_bytes(2, "big")
 
 
+def interleave(path):
+    """Puts each packet of telemetry before the frame that it belongs to, as a live sender does: mpegtsmux gives metadata
+    without time stamps after all video."""
+    stream = path.read_bytes()
+    packets = [stream[at : at + 188] for at in range(0, len(stream), 188)]
+    pid = lambda p: (p[1] & 0x1F) << 8 | p[2]
+    telemetry = [p for p in packets if pid(p) == 0x42]
+    ordered = []
+    for p in packets:
+        if pid(p) == 0x41 and p[1] & 0x40 and telemetry:
+            ordered.append(telemetry.pop(0))
+        if pid(p) != 0x42:
+            ordered.append(p)
+    assert not telemetry and len(ordered) == len(packets), "one packet of telemetry a frame"
+    path.write_bytes(b"".join(ordered))
+
+
 def main():
     yard, card = texture(np.random.default_rng(7)), van()
     video = OUT / "drone.mp4"
@@ -195,6 +212,7 @@ def main():
              "multifilesrc", f"location={folder}/%04d.klv", f"caps=meta/x-klv,parsed=(boolean)true,framerate=(fraction){FPS}/1", "!", "mux."],
             check=True,
         )
+    interleave(OUT / "drone_klv.ts")
     vans = [dict(zip(("lon", "lat"), geodetic(east, north))) for east, north, _ in VANS]
     (OUT / "drone.json").write_text(json.dumps({"vans": vans, "fov_deg": FOV, "began": BEGAN.isoformat()}, indent=2) + "\n")
 

@@ -14,7 +14,7 @@ use crate::app::commands::{CommandService, Parts};
 use crate::app::recorder::{RecorderSettings, error_chain};
 use crate::app::reload::{Live, Plan, stamps};
 use crate::app::scene;
-use crate::app::site::SiteError;
+use crate::app::site::{SiteError, read_dem};
 use crate::base::{CameraId, wall_now};
 use crate::config::{self, CameraConfig, Config, Finding, Loaded};
 use crate::publish::Publisher;
@@ -91,10 +91,13 @@ impl Node {
         let concerned =
             |camera: &&CameraConfig| plan.added.contains(&camera.id) || plan.adjusted.contains(&camera.id);
         let concerned: Vec<&CameraConfig> = next.cameras.iter().filter(concerned).collect();
-        let sites: Result<Vec<_>, _> = concerned.iter().map(|c| Ok((&c.id, self.sites.read(c)?))).collect();
+        let dem = if plan.ground { read_dem(&next.map).map_err(|e| refused(&e))? } else { self.sites.dem() };
+        let sites: Result<Vec<_>, _> =
+            concerned.iter().map(|c| Ok((&c.id, self.sites.read(c, dem.as_ref())?))).collect();
         let sites = sites.map_err(|e: SiteError| refused(&e))?;
 
         log.set_filter(&next.log.filter).map_err(|e| refused(&e))?;
+        let dem_before = self.sites.put_dem(dem);
         let gone = plan.removed.iter().map(|id| (id, None));
         let sites_before: Vec<_> =
             sites.into_iter().chain(gone).map(|(id, site)| (id, self.sites.put(id, site))).collect();
@@ -107,6 +110,7 @@ impl Node {
         let before = self.recorder.reconfigure(Arc::new(settings.with_classes_of(&self.config)));
         if let Err(busy) = analysis::change(&self.to_rules, scenes, RULES_ANSWER) {
             self.recorder.reconfigure(before);
+            self.sites.put_dem(dem_before);
             for (id, site) in sites_before {
                 self.sites.put(id, site);
             }

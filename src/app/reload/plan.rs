@@ -6,6 +6,7 @@
 //! - `live` if the node reads it from its config each time, or `Node::apply` hands it on;
 //! - `scenes` if every camera's tracker and rules depend on it, and for a camera `scene`: they are built anew and take
 //!   over tracks, dwell and open events;
+//! - `ground` if the terrain model is to be read, too;
 //! - `mqtt` if the connection to the broker is made anew with it;
 //! - `stage` (of a camera) if the decoders, detectors or the ring keep it: see `Cameras::adjust`;
 //! - `source` (of a camera) if the camera must be connected to anew;
@@ -30,6 +31,8 @@ pub(in crate::app) struct Plan {
     /// Keys that cannot be changed while the node runs. Not empty: nothing is to be done.
     pub restart: Vec<String>,
     pub mqtt: bool,
+    /// The terrain model is to be read anew.
+    pub ground: bool,
     pub added: BTreeSet<CameraId>,
     pub removed: BTreeSet<CameraId>,
     /// Cameras whose scene is built anew, with new settings for their stages; the stream runs on.
@@ -57,6 +60,7 @@ macro_rules! keys {
 enum Class {
     live,
     scenes,
+    ground,
     mqtt,
     restart,
     scene,
@@ -75,6 +79,7 @@ impl Plan {
                 Class::restart => plan.restart.push(key.clone()),
                 Class::mqtt => plan.mqtt = true,
                 Class::scenes => all_scenes = true,
+                Class::ground => plan.ground = true,
                 _ => {}
             }
             plan.changes.push(key);
@@ -94,8 +99,8 @@ impl Plan {
                 }
             }
         }
-        plan.files(old_files, new_files, &mut all_scenes);
-        if all_scenes {
+        plan.files(old_files, new_files);
+        if all_scenes || plan.ground {
             let stay = new.cameras.iter().map(|c| c.id.clone()).filter(|id| !plan.added.contains(id));
             plan.adjusted = stay.collect();
         }
@@ -124,7 +129,7 @@ impl Plan {
     }
 
     /// Files that are named as before and hold something else.
-    fn files(&mut self, old: &Stamps, new: &Stamps, all_scenes: &mut bool) {
+    fn files(&mut self, old: &Stamps, new: &Stamps) {
         for (key, stamp) in new {
             if old.get(key).is_none_or(|before| before == stamp) {
                 continue;
@@ -133,7 +138,7 @@ impl Plan {
             self.changes.push(format!("content of {}", path.display()));
             match who {
                 Named::Mqtt => self.mqtt = true,
-                Named::Ground => *all_scenes = true,
+                Named::Ground => self.ground = true,
                 // The recorder's settings are read anew with every reload.
                 Named::Evidence => {}
                 Named::Camera(id) => drop(self.adjusted.insert(id.clone())),
@@ -179,7 +184,8 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
         restart: client_id, topic_prefix, chunk_bytes;
     });
     keys!(found, "map.", old.map, new.map, MapConfig {
-        scenes: dem, gcj02, home, same_place_m, zones, permits;
+        ground: dem;
+        scenes: gcj02, home, same_place_m, zones, permits;
     });
     keys!(found, "http.", old.http, new.http, HttpConfig {
         restart: listen;

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::accuracy::CHI2_95;
 use super::super::dem::{DemGrid, GridCrs};
 use super::super::lens::Lens;
 use super::super::projection::TransverseMercator;
@@ -86,6 +87,25 @@ fn a_ridge_hides_what_is_behind_it_and_is_met_first() {
     assert!(locator.sees(place(500.0)).expect("in the picture").hidden);
     let fix = locator.locate([960.0, 540.0], 1.0).expect("the ridge");
     assert!((270.0..291.0).contains(&fix.distance_m), "{fix:?}");
+}
+
+/// A line of sight half a metre above a ridge may as well end on it: the ellipse reaches back to it.
+#[test]
+fn the_ellipse_reaches_the_slope_that_a_small_error_would_meet() {
+    let reach = |ridge_m: f64| {
+        let ground = Ground::Dem(dem(|_, n| if (290.0..330.0).contains(&n) { ridge_m } else { 0.0 }));
+        let locator = Locator::new(view(40.0, 0.0, -4.0), ground).with_ground_sigma(0.5);
+        let fix = locator.locate([960.0, 540.0], 1.0).expect("ground behind the ridge");
+        assert!((560.0..580.0).contains(&fix.distance_m), "{fix:?}");
+        fix.accuracy
+    };
+    let (level, ridge) = (reach(0.0), reach(17.8));
+    assert!(level.semi_major_m < 30.0, "{level:?}");
+    assert!((230.0..290.0).contains(&ridge.semi_major_m), "{ridge:?}");
+    assert!(
+        (ridge.semi_minor_m - level.semi_minor_m).abs() < 0.1
+            && ridge.azimuth_deg.min(180.0 - ridge.azimuth_deg) < 0.1
+    );
 }
 
 #[test]

@@ -31,6 +31,23 @@ pub fn onnxruntime() -> PathBuf {
     path
 }
 
+/// Writes a terrain model (GeoTIFF, WGS-84) of even ground: 200 x 200 cells of 1e-4 degrees around a place.
+pub fn level_terrain(path: &Path, [lon, lat]: [f64; 2], alt: f32) {
+    use tiff::tags::Tag;
+    let file = std::fs::File::create(path).expect("a file");
+    let mut encoder = tiff::encoder::TiffEncoder::new(file).expect("TIFF");
+    let mut image = encoder.new_image::<tiff::encoder::colortype::Gray32Float>(200, 200).expect("TIFF");
+    let scale: &[f64] = &[1e-4, 1e-4, 0.0];
+    let corner: &[f64] = &[0.0, 0.0, 0.0, lon - 0.01, lat + 0.01, 0.0];
+    // Geographic, the point is a cell, EPSG:4326.
+    let keys: &[u16] = &[1, 1, 0, 3, 1024, 0, 1, 2, 1025, 0, 1, 1, 2048, 0, 1, 4326];
+    let tags = image.encoder();
+    tags.write_tag(Tag::ModelPixelScaleTag, scale).expect("written");
+    tags.write_tag(Tag::ModelTiepointTag, corner).expect("written");
+    tags.write_tag(Tag::GeoKeyDirectoryTag, keys).expect("written");
+    image.write_data(&[alt; 200 * 200]).expect("written");
+}
+
 /// The folder of other people's pictures and footage, or `None`, and then the test says that it is skipped.
 pub fn shared(test: &str) -> Option<PathBuf> {
     let place = std::env::var_os("LINTEL_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::commands::Platform;
 use super::node::{Node, Receiver, street};
+use crate::support::level_terrain;
 use crate::support::mqtt::{Mosquitto, wait_for};
 use crate::support::rtsp::{Options, RtspServer};
 
@@ -91,6 +92,18 @@ fn events_have_places_that_leads_zones_and_permits_go_by() {
             .folder(&evidence)
             .is_some_and(|f| f.join("clip.mp4").exists() && f.join("still.jpg").exists())
     });
+
+    // A terrain model, taken on while the node runs: the same place is 4 m lower, and further down in the picture.
+    level_terrain(&node.folder().join("terrain.tif"), [120.1551, 30.2741], 16.0);
+    node.replace("gcj02 = true", "gcj02 = true\ndem = \"terrain.tif\"");
+    let reloaded = node.reload();
+    assert_eq!(reloaded["changes"], json!(["map.dem"]), "{reloaded:#}");
+    platform.send("lead", &json!({ "id": "report-2", "lon": lon, "lat": lat }).to_string());
+    let lower = platform.answer().message;
+    let pixel = |seen: &Value| seen["pixel"][1].as_f64().expect("a pixel");
+    assert!(pixel(&lower["data"]["cameras"][0]) > pixel(seen) + 0.05, "{lower:#}");
+    node.replace("\ndem = \"terrain.tif\"", "");
+
     platform.send("lead", r#"{"lon": 121.0, "lat": 31.0}"#);
     let nobody = platform.answer().message;
     assert_eq!((&nobody["data"]["status"], &nobody["data"]["cameras"]), (&json!("done"), &json!([])));
