@@ -14,7 +14,8 @@ const WRONG: u8 = 2;
 /// Prints longitude, latitude, altitude, the ellipse that holds the true place in 95 of 100 cases, and how it was found.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel locate --config lintel.toml --camera hill --pixel 960,700\n  \
-                        lintel locate --calibration calibration/hill.toml --dem dem.tif --pixel 960,700 --json\n\n\
+                        lintel locate --calibration calibration/hill.toml --dem dem.tif --pixel 960,700 --json\n  \
+                        lintel locate --still DJI_0042.JPG --pixel 2000,1500\n\n\
                         Exit codes: 0 found, 1 the pixel has no place on the ground or a file cannot be used, \
                         2 the config is wrong.")]
 pub struct Args {

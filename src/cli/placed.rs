@@ -7,6 +7,8 @@ use anyhow::{Context, bail};
 
 use super::files::load_for_replay;
 use crate::calibration::{Calibration, load_dem};
+use crate::config::DroneConfig;
+use crate::drone::{read_still, still_locator};
 use crate::geo::{Dem, Ground, Locator};
 
 /// Which cameras, over which ground.
@@ -17,12 +19,15 @@ pub(super) struct Which {
         long,
         value_name = "FILE",
         conflicts_with = "calibration",
-        required_unless_present = "calibration"
+        required_unless_present_any = ["calibration", "still"]
     )]
     config: Option<PathBuf>,
     /// Calibration files instead of a config; repeatable
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
+    /// A still from a DJI drone's card instead: its XMP says where it was taken and where the gimbal looked
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "calibration"])]
+    still: Option<PathBuf>,
     /// Terrain model (GeoTIFF) instead of the config's; without any the ground is level at the surveyed points' height
     #[arg(long, value_name = "FILE")]
     dem: Option<PathBuf>,
@@ -40,6 +45,9 @@ pub(super) struct Placed {
 impl Which {
     /// `None`: the config is wrong and all of it has been told.
     pub fn cameras(&self) -> anyhow::Result<Option<Vec<Placed>>> {
+        if let Some(still) = &self.still {
+            return Ok(Some(vec![self.place_still(still)?]));
+        }
         let (files, dem): (Vec<(Option<String>, PathBuf)>, _) = match &self.config {
             None => (self.calibration.iter().map(|path| (None, path.clone())).collect(), self.dem.clone()),
             Some(path) => {
@@ -75,6 +83,17 @@ impl Which {
         };
         let found = cameras.into_iter().find(|c| c.id == id);
         found.map(Some).with_context(|| format!("no calibrated camera is called {id}; there are: {names}"))
+    }
+
+    fn place_still(&self, path: &Path) -> anyhow::Result<Placed> {
+        let still = read_still(path)?;
+        let size = image::image_dimensions(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let dem = self.dem.as_deref().map(load_dem).transpose()?.map(Arc::new);
+        let config = DroneConfig::default();
+        let locator = still_locator(&still, [size.0, size.1], &config, dem.as_ref())
+            .with_context(|| path.display().to_string())?;
+        let locator = if dem.is_some() { locator.with_ground_sigma(self.dem_sigma) } else { locator };
+        Ok(Placed { id: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), locator })
     }
 
     fn place(&self, id: Option<String>, path: &Path, dem: Option<Arc<Dem>>) -> anyhow::Result<Placed> {

@@ -32,6 +32,25 @@ pub struct DroneConfig {
     pub gimbal_error_deg: f64,
 }
 
+/// A cheap drone of which nothing is said.
+impl Default for DroneConfig {
+    fn default() -> Self {
+        Self {
+            telemetry: TelemetrySource::WithVideo,
+            assume_nadir: false,
+            fov_deg: None,
+            takeoff_alt_m: None,
+            compensate: Compensation::Registration,
+            // A standalone receiver in the open; RTK is ten times better and worth saying in the config.
+            position_error_m: 2.5,
+            // A barometer drifts by this much in a flight.
+            altitude_error_m: 2.0,
+            heading_error_deg: 2.0,
+            gimbal_error_deg: 0.5,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TelemetrySource {
     /// DJI subtitles in a file of their own.

@@ -24,4 +24,5 @@ pub use flight::{Flight, MAX_GAP, NoPose, Sampled};
 pub use pose::{Angles, Place, Pose};
 pub use read::{TelemetryError, read_srt, read_still};
 pub use report::{Fault, Gap, Rejected, TelemetryReport};
-pub use view::{NoView, locator};
+pub use view::{NoView, locator, still_locator};
+pub use xmp::Still;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Place, Pose, Sampled};
+use super::{Place, Pose, Sampled, Still};
 use crate::config::DroneConfig;
 use crate::geo::{Attitude, Dem, Geodetic, Ground, Lens, Locator, PoseSigma, View, ViewError};
 
@@ -77,6 +77,23 @@ pub fn locator(
     };
     let position = Geodetic::new(pose.place.lon, pose.place.lat, altitude);
     Ok(Locator::new(View::from_pose(size, lens, position, attitude, sigma)?, ground))
+}
+
+/// The camera of a still over this ground. Without a flight around it, the ground at the place of take-off is taken to be as
+/// high as below the drone.
+///
+/// # Errors
+/// The still says too little.
+pub fn still_locator(
+    still: &Still,
+    size: [u32; 2],
+    config: &DroneConfig,
+    dem: Option<&Arc<Dem>>,
+) -> Result<Locator, NoView> {
+    let calibrated = still.focal_px.map(|f| 2.0 * (f64::from(size[0]) / 2.0 / f).atan().to_degrees());
+    let config = DroneConfig { fov_deg: config.fov_deg.or(calibrated), ..config.clone() };
+    let seen = Sampled { pose: still.pose, position_sigma_m: 0.0, speed: 0.0, course: None };
+    locator(&seen, size, &config, still.pose.home.unwrap_or(still.pose.place), dem)
 }
 
 fn lens(pose: &Pose, size: [u32; 2], config: &DroneConfig) -> Option<(Lens, f64)> {
@@ -155,24 +172,13 @@ fn attitude(seen: &Sampled, config: &DroneConfig) -> (Attitude, [f64; 3]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Compensation, TelemetrySource};
     use crate::drone::Angles;
 
     const SIZE: [u32; 2] = [1920, 1080];
     const HERE: Place = Place { lon: 120.1614, lat: 30.2931 };
 
     fn config() -> DroneConfig {
-        DroneConfig {
-            telemetry: TelemetrySource::WithVideo,
-            assume_nadir: false,
-            fov_deg: Some(73.7),
-            takeoff_alt_m: None,
-            compensate: Compensation::Registration,
-            position_error_m: 2.5,
-            altitude_error_m: 2.0,
-            heading_error_deg: 2.0,
-            gimbal_error_deg: 0.5,
-        }
+        DroneConfig { fov_deg: Some(73.7), ..DroneConfig::default() }
     }
 
     fn seen(gimbal: Angles) -> Sampled {

@@ -1,13 +1,14 @@
 //! Telemetry files, as drones write them and as transports leave them.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use lintel::base::{MediaTime, WallTime};
 use lintel::drone::klv::{self, Packet};
 use lintel::drone::srt::Settings;
 use lintel::drone::{Fault, TelemetryError, TelemetryReport, read_srt};
 
-use crate::support::{root, shared};
+use crate::support::{program, root, shared};
 
 fn sample(name: &str) -> PathBuf {
     root().join("testdata/telemetry").join(name)
@@ -135,5 +136,39 @@ fn real_packets_of_a_drone_are_read_and_their_checksums_held() {
         );
         assert!((pose.alt_abs.expect("altitude") - 14_190.7).abs() < 0.5, "{pose:?}");
         assert!(pose.fov.0.is_some() && !pose.gimbal.is_empty(), "{pose:?}");
+    }
+}
+
+/// 55.5 m up, looking 60 degrees down to the north-west: the middle of the still is 55.5 / tan 60 = 32.0 m ahead.
+#[test]
+fn a_still_is_placed_by_its_own_telemetry_and_asked_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let xmp = std::fs::read(root().join("testdata/telemetry/still.xmp")).expect("the XMP");
+    let header = b"http://ns.adobe.com/xap/1.0/\0";
+    let length = u16::try_from(2 + header.len() + xmp.len()).expect("a segment").to_be_bytes();
+    let picture = std::fs::read(root().join("testdata/frames/street_000.jpg")).expect("a picture");
+    let still = folder.path().join("DJI_0042.JPG");
+    let jpeg = [&picture[..2], &[0xff, 0xe1], &length, header, &xmp, &picture[2..]].concat();
+    std::fs::write(&still, jpeg).expect("written");
+    let (width, height) = image::image_dimensions(&still).expect("a picture");
+    let lintel = |args: &[&str]| {
+        let output = Command::new(program("lintel")).args(args).arg("--still").arg(&still).output();
+        let output = output.expect("lintel runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("one line of JSON")
+    };
+    let found = lintel(&["locate", "--json", "--pixel", &format!("{},{}", width / 2, height / 2)]);
+    assert_eq!((&found["camera"], &found["method"]), (&"DJI_0042.JPG".into(), &"telemetry_plane".into()));
+    let (lon, lat) = (&found["position"]["lon"], &found["position"]["lat"]);
+    let north = (lat.as_f64().expect("a latitude") - 30.293_123_4) * 110_850.0;
+    let east = (lon.as_f64().expect("a longitude") - 120.161_456_7) * 111_320.0 * 30.293_f64.to_radians().cos();
+    let (ahead, heading) = (north.hypot(east), east.atan2(north).to_degrees());
+    assert!((ahead - 32.04).abs() < 0.2 && (heading + 45.1).abs() < 0.3, "{ahead} m at {heading}: {found}");
+    let major = found["accuracy"]["semi_major_m"].as_f64().expect("an ellipse");
+    assert!((5.0..12.0).contains(&major), "{found}");
+    let seen = lintel(&["sees", "--json", "--lon", &lon.to_string(), "--lat", &lat.to_string()]);
+    for (axis, side) in [width, height].into_iter().enumerate() {
+        let pixel = seen["pixel"][axis].as_f64().expect("a pixel");
+        assert!((pixel - f64::from(side / 2)).abs() < 0.5, "{seen}");
     }
 }

@@ -8,13 +8,6 @@ use crate::config::problem::Problem;
 use crate::config::raw::{At, RawCamera, RawCompensation, RawRtsp};
 use crate::config::types::{Rule, RuleKind};
 
-/// A standalone receiver in the open; a drone's RTK is ten times better and worth saying in the config.
-const POSITION_ERROR_M: f64 = 2.5;
-/// A barometer drifts by this much in a flight.
-const ALTITUDE_ERROR_M: f64 = 2.0;
-const HEADING_ERROR_DEG: f64 = 2.0;
-const GIMBAL_ERROR_DEG: f64 = 0.5;
-
 impl Builder<'_, '_> {
     /// `None`: a fixed camera. What a drone cannot have is reported.
     pub(super) fn drone(&mut self, raw: &RawCamera) -> Option<DroneConfig> {
@@ -44,6 +37,7 @@ impl Builder<'_, '_> {
             );
         }
         let or = |value: &Option<At<f64>>, default: f64| value.as_deref().copied().unwrap_or(default);
+        let usual = DroneConfig::default();
         Some(DroneConfig {
             telemetry: match &drone.telemetry {
                 Some(path) => TelemetrySource::Srt(self.path(path)),
@@ -57,10 +51,10 @@ impl Builder<'_, '_> {
                 Some(RawCompensation::Telemetry) => Compensation::Telemetry,
                 Some(RawCompensation::Off) => Compensation::Off,
             },
-            position_error_m: or(&drone.position_error_m, POSITION_ERROR_M),
-            altitude_error_m: or(&drone.altitude_error_m, ALTITUDE_ERROR_M),
-            heading_error_deg: or(&drone.heading_error_deg, HEADING_ERROR_DEG),
-            gimbal_error_deg: or(&drone.gimbal_error_deg, GIMBAL_ERROR_DEG),
+            position_error_m: or(&drone.position_error_m, usual.position_error_m),
+            altitude_error_m: or(&drone.altitude_error_m, usual.altitude_error_m),
+            heading_error_deg: or(&drone.heading_error_deg, usual.heading_error_deg),
+            gimbal_error_deg: or(&drone.gimbal_error_deg, usual.gimbal_error_deg),
         })
     }
 
