@@ -87,7 +87,8 @@ impl Which {
 
     fn place_still(&self, path: &Path) -> anyhow::Result<Placed> {
         let still = read_still(path)?;
-        let size = image::image_dimensions(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let size =
+            image::image_dimensions(path).with_context(|| format!("cannot read {}", path.display()))?;
         let dem = self.dem.as_deref().map(load_dem).transpose()?.map(Arc::new);
         let config = DroneConfig::default();
         let locator = still_locator(&still, [size.0, size.1], &config, dem.as_ref())

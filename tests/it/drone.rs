@@ -161,7 +161,8 @@ fn a_still_is_placed_by_its_own_telemetry_and_asked_back() {
     assert_eq!((&found["camera"], &found["method"]), (&"DJI_0042.JPG".into(), &"telemetry_plane".into()));
     let (lon, lat) = (&found["position"]["lon"], &found["position"]["lat"]);
     let north = (lat.as_f64().expect("a latitude") - 30.293_123_4) * 110_850.0;
-    let east = (lon.as_f64().expect("a longitude") - 120.161_456_7) * 111_320.0 * 30.293_f64.to_radians().cos();
+    let east =
+        (lon.as_f64().expect("a longitude") - 120.161_456_7) * 111_320.0 * 30.293_f64.to_radians().cos();
     let (ahead, heading) = (north.hypot(east), east.atan2(north).to_degrees());
     assert!((ahead - 32.04).abs() < 0.2 && (heading + 45.1).abs() < 0.3, "{ahead} m at {heading}: {found}");
     let major = found["accuracy"]["semi_major_m"].as_f64().expect("an ellipse");
