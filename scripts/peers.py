@@ -208,7 +208,7 @@ def main():
         as_opencv(float(args.as_opencv[0]), args.as_opencv[1:])
     kept = Path(args.json) if args.json else None
     results = json.loads(kept.read_text()) if kept and kept.exists() else []
-    for way in args.only.split(","):
+    for way in filter(None, args.only.split(",")):
         for n in map(int, (args.lintel_cameras if way == "lintel" else args.cameras).split(",")):
             print(f"peers: {way}, {n} cameras", file=sys.stderr)
             if way == "lintel":

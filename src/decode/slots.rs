@@ -222,7 +222,7 @@ impl Slots {
     /// True if a worker should wake up; `None` if no such camera is known.
     pub fn offer(&mut self, frame: EncodedFrame) -> Option<bool> {
         let place = *self.places.get(&frame.camera)?;
-        let room = self.slots.values().filter(|s| s.stats.in_series).count() < self.most_series;
+        let room = self.slots.values().filter(|slot| slot.is_followed()).count() < self.most_series;
         let pace = Pace { series: self.pace.series && room, ..self.pace };
         self.slots.get_mut(&place)?.offer(frame, pace);
         Some(self.queue(place))
@@ -348,6 +348,10 @@ impl Slot {
 
     fn is_held_back(&self) -> bool {
         matches!(&self.waiting, Waiting::Adaptive(camera) if camera.is_held_back())
+    }
+
+    fn is_followed(&self) -> bool {
+        matches!(&self.waiting, Waiting::Adaptive(camera) if camera.is_followed())
     }
 
     fn room(&self) -> Option<Arc<Room>> {

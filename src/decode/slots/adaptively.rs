@@ -13,6 +13,8 @@ use super::{DecodeStats, Pace, TURN, Work};
 
 /// Frames that wait of a camera that is followed: a long GOP and more.
 const MANY: usize = 2_500;
+/// Of one with usual GOPs: 16 s at 25 fps. A series that comes later than that is worth less than the memory that it holds.
+const SOME: usize = 400;
 
 /// One camera's.
 pub(super) struct Adaptively {
@@ -50,7 +52,8 @@ impl Adaptively {
                         None => self.newest = Some(waits),
                     }
                 }
-                if self.frames.len() + frames.len() > MANY {
+                let most = if self.sampler.long_gop().is_some() { MANY } else { SOME.max(frames.len()) };
+                if self.frames.len() + frames.len() > most {
                     stats.skipped += (self.frames.len() + frames.len()) as u64;
                     self.frames.clear();
                     self.sampler.lost();
@@ -98,6 +101,11 @@ impl Adaptively {
 
     pub fn has_work(&self) -> bool {
         self.newest.is_some() || !self.frames.is_empty()
+    }
+
+    /// Every frame is decoded now, or frames of such a spell still wait.
+    pub fn is_followed(&self) -> bool {
+        self.sampler.in_series() || !self.frames.is_empty()
     }
 
     pub fn room(&self) -> &Arc<Room> {
