@@ -68,7 +68,13 @@ fn h265_footage_is_analysed_too() {
     let output = replay("gate=testdata/clips/street_h265.mp4", &[]);
     assert_eq!(lines(&output), Vec::<serde_json::Value>::new(), "10 s are shorter than the dwell");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("replayed 100 frames, 5 pictures analysed, 0 damaged"), "{said}");
+    let pictures = said
+        .split_once("replayed 100 frames, ")
+        .and_then(|(_, rest)| rest.split_once(" pictures analysed, 0"));
+    let pictures =
+        pictures.and_then(|(number, _)| number.parse::<u32>().ok()).unwrap_or_else(|| panic!("{said}"));
+    // The key frames, and more while people walk by.
+    assert!((5..=60).contains(&pictures), "{said}");
 }
 
 #[test]
