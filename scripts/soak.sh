@@ -9,6 +9,8 @@ cameras=${CAMERAS:-32}
 out=.cache/soak
 mkdir -p "$out"
 scripts/footage.sh
+# As in systemd/lintel.service: what the node is given there.
+export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144
 exec target/release/lintel bench --cameras "$cameras" --footage .cache/footage/quiet.mp4 .cache/footage/busy.mp4 \
   --seconds $((minutes * 60)) --warm-up $((minutes * 15)) --soak "$out/soak.csv" --json "$out/soak.json" --plot "$out/soak.svg" \
   --work "$out" "$@"
