@@ -20,7 +20,7 @@ from PIL import Image
 import reference
 from detector.classes import load_classes, load_sources
 from detector.dataset import shared_data, shared_seed
-from detector.export import TOLERANCE, add_nms, export_onnx, keep_classes, largest_difference
+from detector.export import TOLERANCE, add_nms, export_onnx, head_kind, keep_classes, largest_difference
 from detector.manifest import sha256_of, write_manifest
 from detector.network import YoloxNano
 from detector.seed import COCO_CLASSES, load_teacher, start_from_seed, towards_seed
@@ -88,16 +88,17 @@ def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
     """Writes folder-nms: the same model with suppression inside, checked against the reference's own."""
     inside = folder.with_name(folder.name + "-nms")
     inside.mkdir(parents=True, exist_ok=True)
+    outside, worst, boxes = reference.Detector(folder), 0.0, 0
     add_nms(
         folder / "model.onnx", inside / "model.onnx", spec["width"], spec["height"],
-        floor=reference.DEFAULT_FLOOR, iou=NMS_IOU, most=reference.MAX_DETECTIONS,
+        kind=outside.manifest["head"]["kind"], floor=reference.DEFAULT_FLOOR, iou=NMS_IOU, most=reference.MAX_DETECTIONS,
     )
     write_manifest(
         inside, name=inside.name, version=VERSION, input=spec, head={"kind": "end_to_end", "nms_iou": NMS_IOU},
         classes=[(name, FIRST_THRESHOLD) for name in names],
     )
     coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
-    outside, inner, worst, boxes = reference.Detector(folder), reference.Detector(inside), 0.0, 0
+    inner = reference.Detector(inside)
     for record in coco["images"][:: len(coco["images"]) // 12]:
         picture = np.asarray(Image.open(shared_data() / record["file_name"]).convert("RGB"))
         (b0, s0, c0), (b1, s1, c1) = outside.detect(picture), inner.detect(picture)
@@ -124,15 +125,17 @@ def main() -> None:
     if args.checkpoint:
         state = torch.load(args.checkpoint, weights_only=True)
         names = state["classes"]
-        network = YoloxNano(len(names))
+        if names != classes.names:
+            raise SystemExit(f"{args.checkpoint}: made with another class list than classes.toml; train further first")
+        network = YoloxNano(classes.of_seed, classes.count - classes.of_seed)
         network.load_state_dict(state["average"])
-        network = towards_seed(network, shared_seed(), names, args.towards_seed)
+        network = towards_seed(network, shared_seed(), classes, args.towards_seed)
         network = keep_classes(network, names, classes.shipped)
         names = [n for n in names if n in classes.shipped]
     elif args.coco_classes:
         names, network = COCO_CLASSES, load_teacher(shared_seed())
     else:
-        network = start_from_seed(shared_seed(), names, classes.relatives)
+        network = start_from_seed(shared_seed(), classes)
 
     args.out.mkdir(parents=True, exist_ok=True)
     export_onnx(network, args.out / "model.onnx", width, height)
@@ -148,7 +151,7 @@ def main() -> None:
         name=args.out.resolve().name,
         version=VERSION,
         input=spec,
-        head={"kind": "yolox", "nms_iou": NMS_IOU},
+        head={"kind": head_kind(network), "nms_iou": NMS_IOU},
         classes=[(name, FIRST_THRESHOLD) for name in names],
     )
     if args.with_nms:

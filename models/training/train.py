@@ -29,7 +29,7 @@ from detector.dataset import load_samples, sampling_weights, shared_data, shared
 from detector.loss import PartialLabelLoss
 from detector.network import anchor_points
 from detector.paste import Cutouts, cut_machines, load_rendered
-from detector.schedule import MovingAverage, make_optimizer, rate_factor, set_rate
+from detector.schedule import PARTS, MovingAverage, make_optimizer, rate_factor, set_rate
 from detector.seed import load_teacher, start_from_model, start_from_seed
 
 WITHOUT_MOSAIC = 0.2  # last share of the run
@@ -41,7 +41,13 @@ def parse_args(arguments=None):
     parser = argparse.ArgumentParser(description="Trains the detector.")
     parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoints and the log")
     parser.add_argument("--minutes", type=float, default=75.0, help="training time in all")
-    parser.add_argument("--initial", type=Path, help="model folder to start from, instead of the seed")
+    parser.add_argument("--initial", type=Path, help="model folder or checkpoint (.pt) to start from, instead of the seed")
+    parser.add_argument("--towards-seed", type=float, default=0.0, help="share of the seed in what --initial gives")
+    parser.add_argument(
+        "--part", choices=PARTS, default="all",
+        help="what learns: heads leaves the trunk as it is (half the time), own-heads also what the seed knows (a third)",
+    )
+    parser.add_argument("--distil", type=float, default=1.0, help="weight of following the seed")
     parser.add_argument("--teacher", type=Path, help="labels of teacher_labels.py for what the sources leave out")
     parser.add_argument(
         "--also", type=Path, action="append", default=[],
@@ -90,17 +96,16 @@ class Trainer:
         self.cutouts = Cutouts(pieces)
         self.weights = sampling_weights(self.samples, self.classes)
         layout = torch.channels_last
-        wanted = (self.classes.names, self.classes.relatives)
         network = (
-            start_from_model(args.initial, shared_seed(), *wanted)
+            start_from_model(args.initial, shared_seed(), self.classes, args.towards_seed)
             if args.initial
-            else start_from_seed(shared_seed(), *wanted)
+            else start_from_seed(shared_seed(), self.classes)
         )
         self.network = network.to(memory_format=layout)
         self.teacher = load_teacher(shared_seed()).to(memory_format=layout)
         self.average = MovingAverage(self.network)
-        self.optimizer = make_optimizer(self.network, args.rate, self.classes.seed_channels()[0])
-        self.loss = PartialLabelLoss(self.classes, anchor_points(args.height, args.width))
+        self.optimizer = make_optimizer(self.network, args.rate, args.part)
+        self.loss = PartialLabelLoss(self.classes, anchor_points(args.height, args.width), args.distil)
         self.step, self.seconds, self.history = 0, 0.0, []
         args.folder.mkdir(parents=True, exist_ok=True)
 
@@ -132,8 +137,10 @@ class Trainer:
         pictures = batch["pictures"].float().contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
-                seed_output = self.teacher(pictures)
-            output = self.network(pictures)
+                seed_output = None if self.args.part == "own-heads" else self.teacher(pictures)
+            with torch.set_grad_enabled(self.args.part == "all"):
+                levels = self.network.neck(self.network.backbone(pictures))
+            output = self.network.rows(levels)
         loss, parts = self.loss(output, seed_output, batch)
         set_rate(self.optimizer, rate_factor(self.step, self.progress))
         self.optimizer.zero_grad(set_to_none=True)
@@ -185,7 +192,8 @@ class Trainer:
         return bool(over)
 
     def log(self, window) -> None:
-        row = {key: round(sum(w[key] for w in window) / len(window), 4) for key in window[0]}
+        keys = dict.fromkeys(key for w in window for key in w)
+        row = {key: round(sum(w.get(key, 0.0) for w in window) / len(window), 4) for key in keys}
         row |= {"width": self.args.width, "height": self.args.height, "step": self.step}
         row |= {"epoch": round(self.epochs, 2), "minutes": round(self.seconds / 60, 1)}
         self.history.append(row)

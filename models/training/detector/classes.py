@@ -60,6 +60,16 @@ class ClassList:
                 mask[self.count + index, self.names.index(name)] = 0.0
         return target, mask
 
+    @property
+    def of_seed(self) -> int:
+        """How many of the classes the seed knows; they come first."""
+        return len(self.seed_channels()[0])
+
+    def head_of_label(self) -> np.ndarray:
+        """[C + G] bool: labels that the seed's head learns. A generic label goes with the first class it covers."""
+        known = [name in COCO_CLASSES for name in self.names]
+        return np.array(known + [g["covers"][0] in COCO_CLASSES for g in self.generics])
+
     def seed_channels(self) -> tuple[list[int], list[int]]:
         """(own channels, COCO channels) of the classes that the seed knows."""
         own = [i for i, name in enumerate(self.names) if name in COCO_CLASSES]
@@ -68,6 +78,9 @@ class ClassList:
 
 def load_classes(path: Path = HERE / "classes.toml") -> ClassList:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
+    known = [c["name"] in COCO_CLASSES for c in table["class"]]
+    if known != sorted(known, reverse=True):
+        raise SystemExit(f"{path}: list the classes that COCO has before all others; they share a head")
     return ClassList(
         names=[c["name"] for c in table["class"]],
         relatives={c["name"]: c.get("relatives", []) for c in table["class"]},

@@ -18,7 +18,7 @@ TOLERANCE = 1e-3  # largest difference allowed between PyTorch and ONNX Runtime,
 
 
 def export_onnx(network: YoloxNano, path: Path, width: int, height: int) -> None:
-    """Writes `images` [1, 3, H, W] -> `output` [1, N, 5 + C]: box offsets, then probabilities."""
+    """Writes `images` [1, 3, H, W] -> `output` [1, rows, 5 + C] as `YoloxNano` gives it with `probabilities`."""
     network = network.eval().to(memory_format=torch.contiguous_format)
     network.probabilities = True
     try:
@@ -41,7 +41,10 @@ def export_onnx(network: YoloxNano, path: Path, width: int, height: int) -> None
 
 @torch.no_grad()
 def largest_difference(network: YoloxNano, path: Path, inputs: list[np.ndarray]) -> float:
-    """Largest absolute difference of outputs over `inputs`, each [1, 3, H, W] float32."""
+    """Largest absolute difference of outputs over `inputs`, each [1, 3, H, W] float32.
+
+    Boxes that are given in pixels count as hundreds of pixels, so that 1e-3 is a tenth of a pixel.
+    """
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     network.eval()
     network.probabilities = True
@@ -49,24 +52,38 @@ def largest_difference(network: YoloxNano, path: Path, inputs: list[np.ndarray])
     for pixels in inputs:
         ours = network(torch.from_numpy(pixels)).numpy()
         theirs = session.run(None, {"images": pixels})[0]
-        worst = max(worst, float(np.abs(ours - theirs).max()))
+        apart = np.abs(ours - theirs)
+        if network.own_classes:
+            apart[..., :4] /= 100
+        worst = max(worst, float(apart.max()))
     network.probabilities = False
     return worst
 
 
+def head_kind(network: YoloxNano) -> str:
+    """The manifest's name for what the exported network gives."""
+    return "yolov5" if network.own_classes else "yolox"
+
+
 def keep_classes(network: YoloxNano, names: list[str], kept: list[str]) -> YoloxNano:
     """The same network with the class channels of `kept` only, in the order of `names`."""
-    rows = [row for row, name in enumerate(names) if name in kept]
-    smaller = YoloxNano(len(rows))
+    first, second = names[: network.classes], names[network.classes :]
+    rows = {
+        "heads": [row for row, name in enumerate(first) if name in kept],
+        "own_heads": [row for row, name in enumerate(second) if name in kept],
+    }
+    smaller = YoloxNano(len(rows["heads"]), len(rows["own_heads"]))
     state = network.state_dict()
     for key, value in state.items():
         if "class_logits" in key:
-            state[key] = value[rows]
+            state[key] = value[rows[key.split(".")[0]]]
     smaller.load_state_dict(state)
     return smaller.eval()
 
 
-def add_nms(source: Path, target: Path, width: int, height: int, *, floor: float, iou: float, most: int) -> None:
+def add_nms(
+    source: Path, target: Path, width: int, height: int, *, kind: str, floor: float, iou: float, most: int
+) -> None:
     """Writes a model that ends in `detections` [1, most, 6]: x1 y1 x2 y2 in input pixels, score, class.
 
     What the product does after the network as ONNX operators (NonMaxSuppression of opset 11), for programs that
@@ -75,22 +92,28 @@ def add_nms(source: Path, target: Path, width: int, height: int, *, floor: float
     model = onnx.load(str(source))
     graph = model.graph
     points = anchor_points(height, width).numpy()
+    offsets = kind == "yolox"  # "yolov5": centre and size are in pixels already
     tensors = {
-        "nms_grid": points[None, :, :2], "nms_stride": points[None, :, 2:],
         "nms_iou": np.float32([iou]), "nms_floor": np.float32([floor]), "nms_most": np.int64([most]),
         "nms_half": np.float32(0.5), "nms_split": np.int64([2, 2, 1, points_classes(graph)]),
         "nms_column": np.int64([2]),
         "nms_pads": np.int64([0, 0, most, 0]), "nms_zero": np.float32(0), "nms_shape": np.int64([1, most, 6]),
         "nms_front": np.int64([0]), "nms_axis1": np.int64([1]),
     }
+    if offsets:
+        tensors |= {"nms_grid": points[None, :, :2], "nms_stride": points[None, :, 2:]}
     graph.initializer.extend(numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in tensors.items())
     node = helper.make_node
+    names = ["nms_xy", "nms_wh"] if offsets else ["nms_centre", "nms_size"]
+    graph.node.append(node("Split", ["output", "nms_split"], [*names, "nms_object", "nms_classes"], axis=2))
+    if offsets:
+        graph.node.extend([
+            node("Add", ["nms_xy", "nms_grid"], ["nms_cells"]),
+            node("Mul", ["nms_cells", "nms_stride"], ["nms_centre"]),
+            node("Exp", ["nms_wh"], ["nms_grown"]),
+            node("Mul", ["nms_grown", "nms_stride"], ["nms_size"]),
+        ])
     graph.node.extend([
-        node("Split", ["output", "nms_split"], ["nms_xy", "nms_wh", "nms_object", "nms_classes"], axis=2),
-        node("Add", ["nms_xy", "nms_grid"], ["nms_cells"]),
-        node("Mul", ["nms_cells", "nms_stride"], ["nms_centre"]),
-        node("Exp", ["nms_wh"], ["nms_grown"]),
-        node("Mul", ["nms_grown", "nms_stride"], ["nms_size"]),
         node("Mul", ["nms_size", "nms_half"], ["nms_reach"]),
         node("Sub", ["nms_centre", "nms_reach"], ["nms_low"]),
         node("Add", ["nms_centre", "nms_reach"], ["nms_high"]),

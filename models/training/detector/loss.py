@@ -1,15 +1,17 @@
 """Loss for pictures of which only some classes are labelled.
 
-At an anchor point assigned to a box: overlap loss, objectness 1, and class cross-entropy, where a
-generic box (for example "motor_vehicle") leaves the classes that it covers untouched.
+The network has two sets of heads (`network.py`). Each learns its own labels: at an anchor point assigned to a
+box, overlap loss, objectness 1, and class cross-entropy, where a generic box (for example "motor_vehicle") leaves
+the classes that it covers untouched.
 
-At every other point objectness is 0 (with the source's `background` weight), with two exceptions:
+*The seed's classes.* Everywhere else the heads follow the frozen seed, which sees the same input: objectness
+at every point, class probabilities and boxes where the seed sees one of our classes, however faintly (Li and Hoiem,
+"Learning without Forgetting", 2016). At the seed's own weights this part of the loss is zero and so is its
+gradient. The seed is corrected in one case only: its best guess is a class that is *labelled* in that picture, no
+box is there, and it is not sure (labels have gaps).
 
-- inside an ignore box the point counts for nothing, and neither does it where the seed is sure of a
-  *labelled* class outside every box, because labels have gaps;
-- where the seed sees a class that is *not labelled* in that picture, the point is distilled: its
-  objectness, class probabilities and box follow the seed's. So a car in a picture labelled only for
-  garbage stays a car, and the detector does not forget what the seed knew.
+*The other classes.* At every other point objectness is 0, with the source's `background` weight, and nothing
+counts inside ignore boxes or generic boxes that go with the seed's classes.
 """
 
 from __future__ import annotations
@@ -22,8 +24,7 @@ from .classes import IGNORE, ClassList
 from .network import decode_boxes
 
 OVERLAP_GAIN = 5.0
-DISTIL_FLOOR = 0.01  # seed scores below this are background
-FAINT = 0.1  # below this, objectness follows the seed's score instead of its objectness
+FAINT = 0.003  # seed scores below this only count for objectness
 SURE = 0.35  # seed score above which a missing box is taken for a gap in the labels
 
 
@@ -45,94 +46,105 @@ def bce(logits, target):
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
 
 
+def divergence(logits, wanted):
+    """Cross-entropy of `logits` with the probabilities of the logits `wanted`, less its least value."""
+    target = wanted.sigmoid()
+    return bce(logits, target) - bce(wanted, target)
+
+
 class PartialLabelLoss:
     """Callable: (network output, seed output, batch) -> (loss, parts for the log)."""
 
-    def __init__(self, classes: ClassList, points):
-        """points: [N, 3] anchor points of the training size."""
-        self.points = points
+    def __init__(self, classes: ClassList, points, distil: float = 1.0):
+        """points: [N, 3] anchor points of the training size; distil: weight of following the seed."""
+        self.points, self.distil = points, distil
         target, mask = classes.targets()
         self.target, self.mask = torch.from_numpy(target), torch.from_numpy(mask)
-        self.own, self.coco = classes.seed_channels()
-        self.classes = classes.count
+        self.of_seed, self.coco = classes.of_seed, classes.seed_channels()[1]
+        self.with_seed = torch.from_numpy(classes.head_of_label())  # [C + G]
+        self.generic = torch.arange(len(target)) >= classes.count  # [C + G]
+        # Class number of ours for each of COCO's, -1 where we have none.
+        self.ours = torch.full((80,), -1)
+        self.ours[self.coco] = torch.arange(self.of_seed)
         # Where each point looks in the region map, which has one cell per 8 pixels.
         cells = ((points[:, :2] + 0.5) * points[:, 2:] / 8).long()
         self.cell_x, self.cell_y = cells[:, 0], cells[:, 1]
 
     def __call__(self, output, seed_output, batch):
-        """output [B, N, 5 + C] and seed_output [B, N, 85], logits. Returns (scalar, dict of floats)."""
-        output = output.float()
-        boxes = corners(decode_boxes(output[..., :4], self.points))
-        objectness, logits = output[..., 4], output[..., 5:]
-        with torch.no_grad():
-            scores = (objectness[..., None].sigmoid() * logits.sigmoid()).sqrt()
-        sums = {"overlap": 0.0, "objectness": 0.0, "class": 0.0, "distil": 0.0}
-        positives = 0.0
-        for i in range(len(output)):
-            parts, count = self._picture(
-                boxes[i], objectness[i], logits[i], scores[i], seed_output[i].float(), batch, i
-            )
-            for name, value in parts.items():
-                sums[name] = sums[name] + value
-            positives += count
-        norm = max(positives, 1.0)
-        loss = sum(sums.values()) / norm
-        return loss, {name: float(torch.as_tensor(value).detach()) / norm for name, value in sums.items()}
+        """output [B, N, (5 + S) + (5 + O)] and seed_output [B, N, 85], logits. Returns (scalar, dict of floats).
 
-    def _picture(self, boxes, objectness, logits, scores, seed, batch, i):
-        labels, truth = batch["labels"][i], batch["boxes"][i]
-        real, ignored = labels != IGNORE, truth[labels == IGNORE]
-        truth, labels = truth[real], labels[real]
-        target, mask = self.target[labels], self.mask[labels]
-        region = batch["regions"][i][self.cell_y, self.cell_x].long()
-        known = batch["known"][i][region]  # [N, C]
-
-        at, number, overlap = assign(self.points, boxes.detach(), scores, truth, target, mask)
-        distil, sure, seed_objectness, seed_classes = self._what_the_seed_adds(seed, known)
-        distil[at] = 0.0
-
-        wanted = torch.zeros_like(objectness)
-        weight = batch["background"][i][region].clone()
-        weight[self._inside(ignored) | (sure & ~self._inside(truth))] = 0.0
-        follow = distil > 0
-        wanted[follow], weight[follow] = seed_objectness[follow], 1.0
-        wanted[at], weight[at] = 1.0, 1.0
-        parts = {"objectness": (bce(objectness, wanted) * weight).sum()}
-
-        if len(at):
-            parts["overlap"] = OVERLAP_GAIN * overlap_loss(boxes[at], truth[number]).sum()
-            soft = target[number] * overlap[:, None].clamp(min=0.0)
-            parts["class"] = (bce(logits[at], soft) * mask[number]).sum()
-        if follow.any():
-            share = distil[follow]
-            seed_boxes = corners(decode_boxes(seed[:, :4], self.points))[follow]
-            seen = logits[follow]
-            # The seed's channels follow the seed; a new class is 0 where its absence is known.
-            soft = torch.zeros_like(seen)
-            soft[:, self.own] = seed_classes[follow]
-            counts = known[follow].float()
-            counts[:, self.own] = 1.0
-            parts["distil"] = (
-                (bce(seen, soft) * counts).sum(dim=1) * share
-                + OVERLAP_GAIN * overlap_loss(boxes[follow], seed_boxes) * share
-            ).sum()
-        return parts, len(at) + float(distil.sum())
-
-    def _what_the_seed_adds(self, seed, known):
-        """What the seed says of each point, its classes restricted to ours.
-
-        Weight [N] of following it (0 where it adds nothing), whether it is sure of a labelled class
-        [N], its objectness [N] and its class probabilities [N, own].
+        Without seed_output only the classes that the seed lacks are learned.
         """
-        objectness = seed[:, 4].sigmoid()
-        probabilities = seed[:, 5:][:, self.coco].sigmoid()
-        scores = objectness[:, None] * probabilities
-        labelled = known[:, self.own]
-        added = (scores * ~labelled).amax(dim=1)
-        sure = (scores * labelled).amax(dim=1) > SURE
-        # A faint response may ride on the objectness of something that is none of our classes.
-        objectness = torch.where(added > FAINT, objectness, added)
-        return torch.where(added > DISTIL_FLOOR, added, 0.0), sure, objectness, probabilities
+        output = output.float()
+        sums: dict = {}
+        masses = {"known": 0.0, "own": 0.0}
+        for i in range(len(output)):
+            region = batch["regions"][i][self.cell_y, self.cell_x].long()
+            known = batch["known"][i][region]  # [N, C]
+            first, second = output[i].split([5 + self.of_seed, output.shape[2] - 5 - self.of_seed], dim=1)
+            truth, labels = batch["boxes"][i], batch["labels"][i]
+            heads = {"own": self._own(second, batch["background"][i][region], truth, labels)}
+            if seed_output is not None:
+                heads["known"] = self._like_the_seed(first, seed_output[i].float(), known, truth, labels)
+            for head, (parts, mass) in heads.items():
+                masses[head] += mass
+                for name, value in parts.items():
+                    sums[head, name] = sums.get((head, name), 0.0) + value
+        scaled = {key: value / max(masses[key[0]], 1.0) for key, value in sums.items()}
+        return sum(scaled.values()), {f"{head}_{name}": float(value.detach()) for (head, name), value in scaled.items()}
+
+    def _labelled(self, rows, boxes, truth, labels, channels):
+        """Loss at the points that answer for `truth`: (points [p], parts)."""
+        target, mask = self.target[labels][:, channels], self.mask[labels][:, channels]
+        logits = rows[:, 5:]
+        with torch.no_grad():
+            scores = (rows[:, 4:5].sigmoid() * logits.sigmoid()).sqrt()
+        at, number, overlap = assign(self.points, boxes.detach(), scores, truth, target, mask)
+        if not len(at):
+            return at, {}
+        soft = target[number] * overlap[:, None].clamp(min=0.0)
+        return at, {
+            "overlap": OVERLAP_GAIN * overlap_loss(boxes[at], truth[number]).sum(),
+            "class": (bce(logits[at], soft) * mask[number]).sum(),
+        }
+
+    def _own(self, rows, background, truth, labels):
+        """Parts and number of positive points for the classes that the seed lacks; rows [N, 5 + O]."""
+        mine = (labels != IGNORE) & ~self.with_seed[labels]
+        nothing = (labels == IGNORE) | (self.with_seed[labels] & self.generic[labels])
+        boxes = corners(decode_boxes(rows[:, :4], self.points))
+        at, parts = self._labelled(rows, boxes, truth[mine], labels[mine], slice(self.of_seed, None))
+        weight, wanted = background.clone(), torch.zeros_like(background)
+        weight[self._inside(truth[nothing])] = 0.0
+        weight[at], wanted[at] = 1.0, 1.0
+        return parts | {"objectness": (bce(rows[:, 4], wanted) * weight).sum()}, float(len(at))
+
+    def _like_the_seed(self, rows, seed, known, truth, labels):
+        """Parts and mass for the seed's classes; rows [N, 5 + S], seed [N, 85]."""
+        mine = (labels != IGNORE) & self.with_seed[labels]
+        boxes = corners(decode_boxes(rows[:, :4], self.points))
+        at, parts = self._labelled(rows, boxes, truth[mine], labels[mine], slice(self.of_seed))
+        free = torch.ones(len(rows), dtype=torch.bool)
+        free[at] = False
+        with torch.no_grad():
+            best, which = seed[:, 5:].max(dim=1)
+            guess = self.ours[which]
+            score = best.sigmoid() * seed[:, 4].sigmoid()
+            labelled = (guess >= 0) & known.gather(1, guess.clamp(min=0)[:, None])[:, 0]
+            wrong = free & labelled & (score <= SURE) & ~self._inside(truth)
+            seed_classes = seed[:, 5:][:, self.coco]
+            strength = seed_classes.sigmoid().amax(dim=1) * seed[:, 4].sigmoid()
+            share = torch.where(free & ~wrong & (strength > FAINT), strength.sqrt(), 0.0)
+            seed_boxes = corners(decode_boxes(seed[:, :4], self.points))
+        objectness = rows[:, 4]
+        follow = free & ~wrong
+        parts["objectness"] = bce(objectness[at], torch.ones(len(at))).sum() + bce(objectness[wrong], torch.zeros(int(wrong.sum()))).sum()
+        same = divergence(objectness[follow], seed[follow, 4]).sum()
+        seen = share > 0
+        same = same + (divergence(rows[seen, 5:], seed_classes[seen]).sum(dim=1) * share[seen]).sum()
+        same = same + OVERLAP_GAIN * (overlap_loss(boxes[seen], seed_boxes[seen]) * share[seen]).sum()
+        parts["seed"] = self.distil * same
+        return parts, len(at) + float(share.sum())
 
     def _inside(self, boxes):
         """[N] bool: points whose cell centre lies in any of the boxes [n, 4]."""

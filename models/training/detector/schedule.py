@@ -15,6 +15,11 @@ import torch
 
 WARM_UP_STEPS = 100
 LAST_FRACTION = 0.03  # of the peak rate, at the end
+PARTS = {  # what learns -> beginnings of the names of what stays as it is
+    "all": ("backbone.stem",),
+    "heads": ("backbone", "neck"),
+    "own-heads": ("backbone", "neck", "heads"),
+}
 SMALLEST_FILTER = 0.1  # of its layer's size; smaller filters step as if they had this size
 
 
@@ -64,28 +69,21 @@ class FilterAdam(torch.optim.Optimizer):
                 p.sub_(mean.div_(root.add_(group["eps"])).mul_(state["size"]), alpha=group["lr"])
 
 
-def make_optimizer(network, rate: float, seed_channels: list[int]) -> FilterAdam:
-    """Peak steps by part: backbone 1, neck and heads 2, new channels of the class layers 8.
+def make_optimizer(network, rate: float, part: str = "all") -> FilterAdam:
+    """Peak steps by part: backbone 1, neck and heads 2, class channels that the seed lacks 8.
 
-    The stem stays as it is. Class channels that come from the seed (`seed_channels`) step as the
-    heads do: faster, they forget classes of which the data has few boxes.
+    The stem always stays as it is; `part` is one of PARTS. Classes that the seed knows step as the heads do: faster, they forget
+    classes of which the data has few boxes.
     """
-    groups = {"backbone": [], "rest": [], "class_logits": []}
+    groups = {"backbone": [], "rest": [], "new": []}
     for name, parameter in network.named_parameters():
-        if name.startswith("backbone.stem"):
+        if name.startswith(PARTS[part]):
             parameter.requires_grad_(False)
             continue
-        key = "class_logits" if "class_logits" in name else name.split(".")[0]
-        groups[key if key in groups else "rest"].append(parameter)
-    factors = {"backbone": 1.0, "rest": 2.0, "class_logits": 8.0}
-    optimizer = FilterAdam(
-        {"params": groups[key], "lr": 0.0, "peak": rate * factor} for key, factor in factors.items()
-    )
-    for parameter in groups["class_logits"]:
-        size = optimizer.state[parameter]["size"].expand(len(parameter), *[1] * (parameter.dim() - 1)).clone()
-        size[seed_channels] *= factors["rest"] / factors["class_logits"]
-        optimizer.state[parameter]["size"] = size
-    return optimizer
+        new = name.startswith("own_heads") and "class_logits" in name
+        groups["new" if new else "backbone" if name.startswith("backbone") else "rest"].append(parameter)
+    factors = {"backbone": 1.0, "rest": 2.0, "new": 8.0}
+    return FilterAdam({"params": groups[key], "lr": 0.0, "peak": rate * factor} for key, factor in factors.items())
 
 
 def set_rate(optimizer, factor: float) -> None:

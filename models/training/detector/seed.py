@@ -16,7 +16,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from .network import YoloxNano
+from .network import YoloxNano, unfold_focus
 
 COCO_CLASSES = (
     "person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant "
@@ -51,90 +51,95 @@ def load_teacher(path: Path) -> YoloxNano:
             "use the ONNX export of YOLOX-nano"
         )
     for index, (module, (weight, bias)) in enumerate(zip(convolutions, stored)):
+        weight = unfold_focus(torch.from_numpy(weight.copy()))
         if module.weight.shape != weight.shape:
             raise ValueError(
-                f"{path}: convolution {index} has shape {weight.shape}, "
+                f"{path}: convolution {index} has shape {tuple(weight.shape)}, "
                 f"expected {tuple(module.weight.shape)}; use the ONNX export of YOLOX-nano"
             )
-        module.weight.data = torch.from_numpy(weight.copy())
+        module.weight.data = weight
         module.bias.data = torch.from_numpy(bias.copy())
     return network.eval().requires_grad_(False)
 
 
-def start_from_seed(path: Path, class_names: list[str], relatives: dict[str, list[str]]) -> YoloxNano:
-    """A network for `class_names`, initialised from the seed.
+def start_from_seed(path: Path, classes) -> YoloxNano:
+    """A network for `classes` (a ClassList), initialised from the seed.
 
-    A class that COCO has keeps the seed's class channel. A new class starts from the mean of
-    its `relatives` (COCO names) with the bias lowered by 2, or, without any, from small
-    weights and a bias of -4.6 (a prior of 1 %).
+    The first heads are the seed's, with the channels of the classes that COCO has. The second heads begin as a
+    copy: a new class starts from the mean of its `relatives` (COCO names) with the bias lowered by 2, or, without
+    any, from small weights and a bias of -4.6 (a prior of 1 %).
     """
     teacher = load_teacher(path)
-    network = YoloxNano(len(class_names))
-    own = network.state_dict()
-    for name, value in teacher.state_dict().items():
+    channels = classes.seed_channels()[1]
+    network = YoloxNano(classes.of_seed, classes.count - classes.of_seed)
+    state, own = teacher.state_dict(), network.state_dict()
+    generator = torch.Generator().manual_seed(1)
+    for name in own:
+        value = state[name.replace("own_heads", "heads")]
         if "class_logits" not in name:
             own[name] = value.clone()
-    generator = torch.Generator().manual_seed(1)
-    for level in range(3):
-        weight = teacher.heads[level].class_logits.weight
-        bias = teacher.heads[level].class_logits.bias
-        new_weight = torch.randn(len(class_names), *weight.shape[1:], generator=generator) * 0.01
-        new_bias = torch.full((len(class_names),), -4.6)
-        for row, name in enumerate(class_names):
-            known = [name] if name in COCO_CLASSES else relatives.get(name, [])
-            if known:
-                channels = [COCO_CLASSES.index(k) for k in known]
-                new_weight[row] = weight[channels].mean(dim=0)
-                new_bias[row] = bias[channels].mean() - (0.0 if name in COCO_CLASSES else 2.0)
-        own[f"heads.{level}.class_logits.weight"] = new_weight
-        own[f"heads.{level}.class_logits.bias"] = new_bias
+        elif not name.startswith("own_heads"):
+            own[name] = value[channels].clone()
+        else:
+            small = torch.randn(own[name].shape, generator=generator) * 0.01
+            new = small if value.dim() > 1 else torch.full(own[name].shape, -4.6)
+            for row, label in enumerate(classes.names[classes.of_seed :]):
+                relatives = [COCO_CLASSES.index(k) for k in classes.relatives.get(label, [])]
+                if relatives:
+                    new[row] = value[relatives].mean(dim=0) - (2.0 if value.dim() == 1 else 0.0)
+            own[name] = new
     network.load_state_dict(own)
     return network
 
 
-def start_from_model(folder: Path, seed: Path, class_names: list[str], relatives: dict[str, list[str]]) -> YoloxNano:
-    """A network for `class_names` from a model folder that `export.py` wrote (model.toml + model.onnx).
+def start_from_model(path: Path, seed: Path, classes, share: float = 0.0) -> YoloxNano:
+    """A network for `classes` from a folder that `export.py` wrote (model.toml + model.onnx) or a checkpoint (.pt).
 
-    Weights are matched by name; class channels by class name. Classes that the model lacks start as in
-    `start_from_seed`.
+    Weights are matched by name, class channels by class name; classes that it lacks start as in `start_from_seed`.
+    A model with one set of heads gives its heads to both sets. share: how far trunk and first heads start towards
+    the seed (0: not at all).
     """
-    manifest = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
-    path = folder / manifest["file"]
-    tensors = {t.name: numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer}
-    network = start_from_seed(seed, class_names, relatives)
-    own = network.state_dict()
-    before = [c["name"] for c in manifest["classes"]]
-    shared = [(class_names.index(name), row) for row, name in enumerate(before) if name in class_names]
-    for name, value in own.items():
-        if name not in tensors:
-            raise ValueError(f"{path}: no weights {name!r}; only models exported by export.py can be continued")
-        stored = torch.from_numpy(tensors[name].copy())
+    if path.suffix == ".pt":
+        stored = torch.load(path, weights_only=True)
+        tensors, before = stored["average"], stored["classes"]
+    else:
+        manifest = tomllib.loads((path / "model.toml").read_text(encoding="utf-8"))
+        graph = onnx.load(str(path / manifest["file"])).graph
+        tensors = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+        before = [c["name"] for c in manifest["classes"]]
+    two = any(name.startswith("own_heads") for name in tensors)
+    network = start_from_seed(seed, classes)
+    state = network.state_dict()
+    for name, value in state.items():
+        source = name if two else name.replace("own_heads", "heads")
+        if source not in tensors:
+            raise SystemExit(f"{path}: no weights {source!r}; only models exported by export.py can be continued")
+        own_heads, old = name.startswith("own_heads"), unfold_focus(tensors[source])
         if "class_logits" not in name:
-            own[name] = stored
-            continue
-        for new, old in shared:
-            value[new] = stored[old]
-    network.load_state_dict(own)
+            new = old.clone()
+        else:
+            here = classes.names[classes.of_seed :] if own_heads else classes.names[: classes.of_seed]
+            there = [n for n in before if not two or (n in COCO_CLASSES) != own_heads]
+            new = value.clone()
+            for row, label in enumerate(here):
+                if label in there:
+                    new[row] = old[there.index(label)]
+        state[name] = new if own_heads else torch.lerp(new, value, share)
+    network.load_state_dict(state)
     return network
 
 
-def towards_seed(network: YoloxNano, seed: Path, class_names: list[str], share: float) -> YoloxNano:
+def towards_seed(network: YoloxNano, seed: Path, classes, share: float) -> YoloxNano:
     """A network between a trained one (share 0) and the seed (share 1): the mean of their weights.
 
     What training on few sources cost in other places, weights on the way back regain, at little loss on those
-    sources (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Class channels that the seed lacks
-    stay as they are.
+    sources (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). The heads of the classes that the
+    seed lacks stay as they are.
     """
-    start = start_from_seed(seed, class_names, {}).state_dict()
-    known = [row for row, name in enumerate(class_names) if name in COCO_CLASSES]
-    state = network.state_dict()
+    start, state = start_from_seed(seed, classes).state_dict(), network.state_dict()
     for key, trained in state.items():
-        mean = torch.lerp(trained, start[key], share)
-        if "class_logits" in key:
-            mixed = trained.clone()
-            mixed[known] = mean[known]
-            mean = mixed
-        state[key] = mean
-    out = YoloxNano(len(class_names))
+        if not key.startswith("own_heads"):
+            state[key] = torch.lerp(trained, start[key], share)
+    out = YoloxNano(network.classes, network.own_classes)
     out.load_state_dict(state)
     return out.eval()
