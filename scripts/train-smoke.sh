@@ -32,7 +32,7 @@ if [ ! -e "$venv/ready" ]; then
   touch "$venv/ready"
 fi
 
-[ -x target/debug/lintel ] || [ -x target/release/lintel ] || cargo build --workspace
+[ -n "${LINTEL:-}" ] || [ -x target/debug/lintel ] || [ -x target/release/lintel ] || cargo build --workspace
 if [ -e .cache/onnxruntime/libonnxruntime.so ]; then
   export ORT_DYLIB_PATH="$PWD/.cache/onnxruntime/libonnxruntime.so"
 fi

@@ -112,13 +112,14 @@ def render(folder: Path, manifest: dict, training: dict, report: dict, seed: dic
     remarks = "".join(f"- {remark}\n" for remark in training.get("remarks", []))
     left_out = "\n".join(f"- {', '.join(r['names'])}: {r['reason']}." for r in classes.left_out)
     unshipped = ", ".join(n for n in classes.names if n not in classes.shipped)
+    two = " with two sets of heads, for the seed's classes and for the others" if manifest["head"]["kind"] == "yolov5" else ""
     if unshipped:
         left_out += f"\n- {unshipped}: trained on rendered pictures only, and left out until real pictures say that they hold."
     return f"""# {manifest['name']} {manifest['version']}
 
 Written by `models/training/card.py` from measurements; do not edit.
 
-YOLOX-nano, {len(manifest['classes'])} classes, input {spec['width']}x{spec['height']} (width x height,
+YOLOX-nano{two}, {len(manifest['classes'])} classes, input {spec['width']}x{spec['height']} (width x height,
 {spec['channels'].upper()} 0..255, letterbox {spec['letterbox']} with {spec['pad']}), ONNX, licence {manifest['licence']}.
 SHA-256 of the model `{manifest['sha256']}`.
 
@@ -137,7 +138,7 @@ Started from YOLOX-nano (Megvii, Apache-2.0, trained on COCO; file SHA-256 `{tra
 {training['step']} steps of {training['batch']} pictures ({sizes}), {training['epochs']:.1f} passes over {sum(training['pictures'].values())} pictures,
 {training['minutes']} minutes on two shared cores; loss {training['first_loss']} at the start, {training['last_loss']} at the end. Classes that a
 source does not label are never negatives there; where the seed sees one of its own classes, the model
-follows the seed, and what the seed sees in enlarged and turned pictures counts as labels. The exported ONNX differs from PyTorch by {training['onnx_difference']:.1e} at most.
+follows the seed. The exported ONNX differs from PyTorch by {training['onnx_difference']:.1e} at most.
 
 {remarks}{"- The shipped weights are the mean of the trained ones and the seed's, with a share of " + str(training["towards_seed"]) + " for the seed." if training.get("towards_seed") else ""}
 Training boxes: {boxes}. Generic boxes: {generic}.
