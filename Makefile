@@ -41,7 +41,7 @@ train-smoke: setup ## a tiny training run, from data to `lintel detect`; PyTorch
 systemd-check: ## the unit is clean and its exposure below 2.0
 	@scripts/systemd-check.sh
 
-ci: lint test doc configs systemd-check ## what .ci/run runs
+ci: lint test doc configs systemd-check train-smoke ## what .ci/run runs
 
 accuracy: setup ## how far places are off on synthetic scenes: writes docs/accuracy.md and its plots
 	cargo run --release -p lintel-accuracy

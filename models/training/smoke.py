@@ -3,7 +3,7 @@
     python smoke.py
 
 1. The native network equals the seed's ONNX file on a real picture (1e-3 on raw outputs).
-2. A hundred steps at a small size on about 160 pictures: the loss must fall.
+2. Sixty steps at a small size on about 160 pictures: the loss must fall.
 3. A run that is stopped and resumed goes on at the step where it stopped.
 4. The exported ONNX equals PyTorch (1e-3), and so does a run that begins with it (`--initial`).
 5. `lintel detect` finds with it what `reference.py` finds, on six pictures: boxes within 1 pixel, scores within 0.01.
@@ -31,7 +31,7 @@ from detector.seed import load_teacher, start_from_model
 from export import input_table, real_inputs
 from reference import Detector, detect_all
 
-WIDTH, HEIGHT, STEPS = 320, 192, 100
+WIDTH, HEIGHT, STEPS = 320, 192, 60
 FALL = 0.95  # last part of the loss against the first
 
 
