@@ -4,7 +4,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-.PHONY: help setup build demo test lint doc configs train-smoke systemd-check ci accuracy bench fuzz scenes cross \
+.PHONY: help setup build demo test lint doc configs train-smoke systemd-check ci accuracy bench fuzz scenes change-report cross \
   cross-check deb deb-check clean
 
 help: ## this list
@@ -62,6 +62,9 @@ soak: build ## MINUTES=60 with CAMERAS=32 that start anew at random: memory, thr
 
 scenes: ## generated weeks of a fixed camera with planted changes and their truth, into .cache/scenes
 	@tools/scenes/make.sh
+
+change-report: build scenes ## lasting change and flights: scores on scenes and pairs into docs/change.md; SEEDS="101 102"
+	@tools/scenes/change-report.sh
 
 fuzz: ## fuzz the readers of telemetry, 5 minutes each
 	@scripts/fuzz.sh

@@ -21,6 +21,7 @@ pub mod track;
 pub mod change;
 pub mod calibration;
 pub mod tamper;
+pub mod compare;
 pub mod rules;
 pub mod evidence;
 pub mod outbox;

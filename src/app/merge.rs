@@ -251,6 +251,7 @@ mod tests {
             confidence: 0.5,
             rect: Rect::new(0.1, 0.1, 0.2, 0.2),
             objects: Vec::new(),
+            change: None,
             permit: None,
             rejected: false,
             reason: "why".into(),

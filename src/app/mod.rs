@@ -8,6 +8,7 @@ mod feedback;
 mod flights;
 mod guard;
 mod health;
+mod lookback;
 mod merge;
 mod node;
 mod order;
@@ -21,6 +22,7 @@ mod site;
 mod status;
 mod stills;
 mod tamper;
+mod watch;
 
 pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};
 pub use node::{AppError, RunReport, run};

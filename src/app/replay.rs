@@ -12,6 +12,7 @@ use super::node::{AppError, generator};
 use super::recorder::{Recorder, Store};
 use super::scene::{self, Scene};
 use super::site::Sites;
+use super::watch::Memory;
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
 use crate::config::{CameraConfig, Config, Pace, RingConfig};
 use crate::decode::{DecoderChoice, FootageDecoder, Picture};
@@ -69,7 +70,8 @@ pub fn replay(
     for (camera, flight) in &options.flights {
         flights.of(camera).take(Telemetry::Flight(flight.clone().starting(options.start)));
     }
-    let mut scenes = scene::build_all(&config, model, &Sites::load(&config)?, &flights);
+    let memory = Memory::new(options.evidence.clone());
+    let mut scenes = scene::build_all(&config, model, &Sites::load(&config)?, &flights, &memory);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
         if let Some(scene) = scenes.remove(camera) {

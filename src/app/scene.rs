@@ -11,7 +11,7 @@ use super::flights::Flights;
 use super::place::Placing;
 use super::site::{Site, Sites};
 use super::tamper::{Guard, Told};
-
+use super::watch::{Memory, Watch};
 use crate::base::{CameraId, ClassName, Rect, WallTime};
 use crate::config::{CameraConfig, Config, NodeConfig, ZoneArea};
 use crate::decode::Picture;
@@ -29,21 +29,28 @@ pub(super) struct Scene {
     /// Where the camera stands, if it is calibrated.
     site: Option<Arc<Site>>,
     guard: Guard,
+    /// Its memory of its place, where a rule is about that.
+    watch: Option<Watch>,
     /// Capture time of the newest picture.
     newest: Option<WallTime>,
     /// As of the newest picture.
     tracks: Vec<Track>,
+    /// Capture time up to which the rules' progress was last made durable for running far ahead of the clock.
+    stored: Option<WallTime>,
 }
 
 /// All cameras of a node, by id.
 pub(super) type Scenes = BTreeMap<CameraId, Scene>;
 
-pub(super) fn build_all(config: &Config, model: &Manifest, sites: &Sites, flights: &Flights) -> Scenes {
-    config
-        .cameras
-        .iter()
-        .map(|camera| (camera.id.clone(), build(config, camera, model, sites, flights)))
-        .collect()
+pub(super) fn build_all(
+    config: &Config,
+    model: &Manifest,
+    sites: &Sites,
+    flights: &Flights,
+    memory: &Memory,
+) -> Scenes {
+    let scene = |camera: &CameraConfig| build(config, camera, model, sites, flights, memory);
+    config.cameras.iter().map(|camera| (camera.id.clone(), scene(camera))).collect()
 }
 
 /// One camera's scene, which has seen nothing yet. `sites` must know the camera as it is in this config.
@@ -53,6 +60,7 @@ pub(super) fn build(
     model: &Manifest,
     sites: &Sites,
     flights: &Flights,
+    memory: &Memory,
 ) -> Scene {
     let thresholds: BTreeMap<ClassName, f32> = model
         .class_names()
@@ -60,7 +68,7 @@ pub(super) fn build(
         .filter_map(|class| Some((class.clone(), model.threshold(class)?)))
         .collect();
     let (id, rules) = (camera.id.clone(), camera.rules.clone());
-    let rules = CameraRules::new(&config.node.id, id, rules, thresholds, camera.max_events_per_hour)
+    let rules = CameraRules::new(&config.node.id, id.clone(), rules, thresholds, camera.max_events_per_hour)
         .with_time_zone(config.node.time_zone.clone());
     let drone = camera.drone.clone();
     let site = sites.get(&camera.id);
@@ -73,15 +81,18 @@ pub(super) fn build(
         }
     }
     let guard = Guard::new(&camera.id, site.clone());
+    let watch = Watch::new(&camera, config.node.time_zone.clone(), memory);
     Scene {
-        config: Arc::new(camera.clone()),
         tracker: Tracker::new(camera.track),
+        config: Arc::new(camera),
         rules,
-        airborne: drone.map(|drone| Airborne::new(drone, flights.of(&camera.id), sites.dem())),
+        airborne: drone.map(|drone| Airborne::new(drone, flights.of(&id), sites.dem())),
         site,
         guard,
+        watch,
         newest: None,
         tracks: Vec::new(),
+        stored: None,
     }
 }
 
@@ -102,12 +113,17 @@ impl Scene {
             }
         }
         self.tracks = self.tracker.update(at, &seen.items);
+        let size = (seen.picture.width, seen.picture.height);
         if let Some(drone) = &self.airborne {
             drone.place(&mut self.tracks, &self.config.zones);
         } else if let Some(site) = &self.site {
-            site.place(&mut self.tracks, (seen.picture.width, seen.picture.height));
+            site.place(&mut self.tracks, size);
         }
-        self.rules.step(at, &self.tracks)
+        let mut changes = self.watch.as_mut().and_then(|watch| watch.look(&seen.picture, &self.tracks));
+        if let (Some(site), Some(changes)) = (&self.site, &mut changes) {
+            site.place_changes(changes, size);
+        }
+        self.rules.step_with(at, &self.tracks, changes.as_ref())
     }
 
     /// Was the camera covered, blinded or moved?
@@ -141,6 +157,7 @@ impl Scene {
         during: Duration,
         why: &str,
     ) -> Vec<Violation> {
+        self.accept(event);
         self.rules.reject(event, class, places, during, why)
     }
 
@@ -151,7 +168,26 @@ impl Scene {
 
     /// People say that it is allowed.
     pub fn permit(&mut self, event: Uuid, permit: &str) -> Vec<Violation> {
+        self.accept(event);
         self.rules.permit(event, permit)
+    }
+
+    /// A lasting change that is nothing, or is allowed, is how the place looks from now on.
+    fn accept(&mut self, event: Uuid) {
+        if let Some(watch) = &mut self.watch {
+            self.rules.changes_of(event).into_iter().for_each(|region| watch.accept(region));
+        }
+    }
+
+    /// Has so much of the pictures' time passed since this last said so that the rules' progress should be kept?
+    pub fn is_far_from_checkpoint(&mut self, at: WallTime) -> bool {
+        const FAR: Duration = Duration::from_secs(600);
+        let stored = *self.stored.get_or_insert(at);
+        let far = at < stored || at.since(stored) >= FAR;
+        if far {
+            self.stored = Some(at);
+        }
+        far
     }
 
     /// What the mere passing of time changes: events of a place that nobody shows any more expire. `silent` is how long
@@ -178,6 +214,12 @@ impl Scene {
         }
         self.newest = old.newest;
         self.rules.restore(old.rules.state());
+        // The place is what it was, unless the operator wants it learnt otherwise.
+        if let (Some(watch), Some(old_watch)) = (&mut self.watch, old.watch)
+            && old.config.change == self.config.change
+        {
+            *watch = old_watch;
+        }
     }
 
     /// The camera is watched no more: all its open events expire.
@@ -185,6 +227,20 @@ impl Scene {
         self.rules.disarm();
         let at = self.newest.or(self.rules.last_picture());
         at.map_or_else(Vec::new, |at| self.rules.tick(at))
+    }
+
+    /// Puts back what the camera remembers of its place.
+    pub fn recall(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.load();
+        }
+    }
+
+    /// Writes down what the camera remembers of its place.
+    pub fn remember(&self) {
+        if let Some(watch) = &self.watch {
+            watch.save();
+        }
     }
 
     pub fn state(&self) -> RulesState {

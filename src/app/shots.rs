@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard};
 use uuid::Uuid;
 
 use super::dossier::Dossier;
+use super::lookback;
 use super::recorder::{Recorder, RecorderSettings, media, store_dossier};
 use super::stills::{StillOutcome, StillQueue, StillTask, kinds};
 use crate::config::{CameraConfig, ViolationClass};
@@ -69,6 +70,7 @@ impl Shots<'_> {
                     camera: Arc::clone(camera),
                     violation: violation.clone(),
                     picture: Arc::clone(picture),
+                    kept: recorder.media_dir.as_ref().map(|dir| lookback::folder(dir, &camera.id)),
                 };
                 if kinds.is_empty() {
                     // Nothing to show.

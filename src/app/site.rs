@@ -9,6 +9,7 @@ use crate::base::{CameraId, GroundArea, Point, Polygon, Rect, ZoneId};
 use crate::calibration::{Calibration, CalibrationError, DemError, load_dem};
 use crate::config::{CameraConfig, Config, MapConfig, Zone, ZoneArea};
 use crate::geo::{Dem, Fix, Geodetic, Ground, LocalFrame, Locator, Sighting, View};
+use crate::rules::Changes;
 use crate::track::{OnGround, Track};
 
 /// How far the lower edge of a box is off, in pixels of the calibrated picture, and as a share of the box's height.
@@ -232,6 +233,15 @@ impl Site {
         let locator = self.locator();
         for track in tracks {
             track.ground = if fits && track.seen_now { self.on_ground(&locator, &track.rect) } else { None };
+        }
+    }
+
+    /// Fills in where the changes stand that this picture shows.
+    pub fn place_changes(&self, changes: &mut Changes, picture: (u32, u32)) {
+        let fits = self.fits(picture);
+        let locator = self.locator();
+        for changed in &mut changes.regions {
+            changed.track.ground = if fits { self.on_ground(&locator, &changed.region.rect) } else { None };
         }
     }
 

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::lookback;
 use super::recorder::{Recorder, RecorderSettings};
 use crate::base::{Heartbeat, WallTime, monotonic};
 use crate::config::{CameraConfig, ViolationClass};
 use crate::decode::Picture;
-use crate::evidence::{EvidenceKind, StillJob, Stills};
+use crate::evidence::{CropJob, EvidenceKind, StillJob, Stills};
 use crate::rules::{Transition, Violation};
 
 /// Bounds of what waits. Pictures count once, however many events they show: 20 of 1080p, 5 of 4K.
@@ -38,6 +39,8 @@ pub(super) struct StillTask {
     pub camera: Arc<CameraConfig>,
     pub violation: Violation,
     pub picture: Arc<Picture>,
+    /// Where pictures of the place from before lie.
+    pub kept: Option<PathBuf>,
 }
 
 /// What became of a task.
@@ -50,7 +53,7 @@ pub(super) struct StillOutcome {
 
 impl StillTask {
     pub fn write(self) -> StillOutcome {
-        let Self { settings, dir, class, camera, violation, picture } = self;
+        let Self { settings, dir, class, camera, violation, picture, kept } = self;
         let job = StillJob {
             violation: &violation,
             class: &class,
@@ -58,7 +61,19 @@ impl StillTask {
             zones: &camera.zones,
             picture: &picture,
         };
-        let stills = settings.stills.write(&dir, &job);
+        let mut stills = settings.stills.write(&dir, &job);
+        if let (Transition::Opened, Some(change)) = (violation.transition, &violation.change) {
+            // How the place looked before the change, and how it looks now.
+            let region = &change.region;
+            let light = lookback::is_infrared(&picture);
+            let before = kept.and_then(|kept| lookback::before(&kept, region.first_seen, light));
+            let before = before.map(|(_, path)| path);
+            let (outline, rect) = (&region.outline, region.rect);
+            let job = CropJob { before: before.as_deref(), now: &picture, outline, rect };
+            let crops = settings.stills.write_crops(&dir, &job);
+            stills.files.extend(crops.files);
+            stills.missing.extend(crops.missing);
+        }
         StillOutcome { event: violation.id, kinds: kinds(violation.transition), at: violation.at, stills }
     }
 

@@ -23,7 +23,7 @@ pub struct DemError {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum DemProblem {
+pub(super) enum DemProblem {
     #[error("cannot open it: {0}")]
     Open(std::io::Error),
     #[error("it is not a TIFF that can be read: {0}")]
@@ -103,14 +103,14 @@ fn heights(read: DecodingResult) -> Box<dyn Iterator<Item = f64>> {
     }
 }
 
-type Reader = Decoder<BufReader<File>>;
+pub(super) type Reader = Decoder<BufReader<File>>;
 
 fn numbers(tiff: &mut Reader, tag: Tag) -> Result<Option<Vec<f64>>, DemProblem> {
     Ok(tiff.find_tag(tag)?.map(|v| v.into_f64_vec()).transpose()?)
 }
 
 /// Where the first pixel is, and how far it is to the next ones.
-fn placement(tiff: &mut Reader) -> Result<([f64; 2], [f64; 2]), DemProblem> {
+pub(super) fn placement(tiff: &mut Reader) -> Result<([f64; 2], [f64; 2]), DemProblem> {
     if let Some(m) = numbers(tiff, Tag::ModelTransformationTag)? {
         let &[a, b, _, d, e, f, _, h, ..] = &m[..] else {
             return Err(DemProblem::NoReference("its ModelTransformation is cut short"));
@@ -128,14 +128,14 @@ fn placement(tiff: &mut Reader) -> Result<([f64; 2], [f64; 2]), DemProblem> {
 }
 
 /// The GeoKeyDirectory.
-struct GeoKeys {
+pub(super) struct GeoKeys {
     /// Key, tag that holds the value (0: the entry itself), value or place in the tag.
     entries: Vec<[u16; 3]>,
     doubles: Vec<f64>,
 }
 
 impl GeoKeys {
-    fn read(tiff: &mut Reader) -> Result<Self, DemProblem> {
+    pub(super) fn read(tiff: &mut Reader) -> Result<Self, DemProblem> {
         let directory = tiff.find_tag(Tag::GeoKeyDirectoryTag)?.map(|v| v.into_u16_vec()).transpose()?;
         let directory = directory.ok_or(DemProblem::NoReference("no GeoKeyDirectory"))?;
         let entries = directory.chunks_exact(4).skip(1).map(|e| [e[0], e[1], e[3]]).collect();
@@ -152,11 +152,11 @@ impl GeoKeys {
         self.doubles.get(usize::from(entry[2])).copied()
     }
 
-    fn pixel_is_point(&self) -> bool {
+    pub(super) fn pixel_is_point(&self) -> bool {
         self.short(1025) == Some(2)
     }
 
-    fn crs(&self) -> Result<GridCrs, DemProblem> {
+    pub(super) fn crs(&self) -> Result<GridCrs, DemProblem> {
         match self.short(1024) {
             Some(2) => match self.short(2048) {
                 // WGS-84, CGCS2000, and the one that is written where the datum stands in words only.

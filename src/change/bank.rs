@@ -23,6 +23,8 @@ const CALM: f32 = 16.0 * STRUCTURE_SCALE * STRUCTURE_SCALE;
 const REACH: usize = 1;
 /// Steps of a stored usual difference in one.
 const USUAL_SCALE: f32 = 100.0;
+/// Usual differences, in these steps, of a cell where something came and went: structure, green to magenta, blue to yellow.
+const BEWARE: [u8; 3] = [45, 10, 20];
 
 /// About 46 bytes a working pixel for all nine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,6 +129,13 @@ impl Bank {
     /// Makes a cell's next lessons count fully: whatever it differs by is usual until then.
     pub(super) fn forget(&mut self, cell: usize) {
         self.usual.iter_mut().for_each(|u| u[cell] = 250);
+    }
+
+    /// The cell differed for a while and is as ever again: so much is usual there, until lessons say otherwise.
+    pub(super) fn beware(&mut self, cell: usize) {
+        for (usual, least) in self.usual.iter_mut().zip(BEWARE) {
+            usual[cell] = usual[cell].max(least);
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -82,7 +82,8 @@ impl Watcher {
             *slot = Some(bank);
         }
         watcher.votes = rest.take(cells)?.to_vec();
-        let outside = |region: &super::region::Region| region.cells.iter().any(|c| *c as usize >= cells);
+        let outside =
+            |region: &super::region::Region| region.cells.iter().any(|c| c.number as usize >= cells);
         if watcher.memory.regions.iter().any(outside) {
             return Err(StateError::Damaged("a region lies outside of the picture"));
         }

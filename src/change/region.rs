@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::bank::INFRARED;
+use super::bank::{BANKS, INFRARED};
 use super::outline::outline;
 use super::vote::Verdict;
 use crate::base::{Point, Rect, WallTime};
@@ -15,14 +15,19 @@ pub(super) const MAX_REGIONS: usize = 64;
 /// Votes at which a cell counts as changed, and at which a cell of a region no longer does.
 pub(super) const ON: u8 = 192;
 const OFF: u8 = 64;
-/// Share of a region's cells that make it seen, and at most so many that make it absent.
-const SEEN_SHARE: f32 = 0.4;
-const ABSENT_SHARE: f32 = 0.2;
+/// Share of a region's cells, old ones counting most, that make it seen; a light that usually shows less of it asks for
+/// this share of the usual. With at most half of that it is absent.
+const SEEN_SHARE: f32 = 0.3;
+const SEEN_OF_USUAL: f32 = 0.6;
 /// With fewer of its cells to be judged, a look says nothing of a region.
 const TOLD_SHARE: f32 = 0.35;
 /// Clearly absent so many looks in a row before it is gone, and for a sixteenth of its age up to this.
 const ABSENT_LOOKS: u32 = 3;
 const ABSENT_AT_MOST: Duration = Duration::from_secs(2 * 3600);
+/// What has stood for longer than this, in more than one light, is gone only when two lights say so.
+const SETTLED: Duration = Duration::from_secs(12 * 3600);
+/// A cell's word counts more with each hour that it has belonged to its region, up to so many.
+const OLD_H: f32 = 48.0;
 /// A region that is larger by this than when it was last noted has grown.
 const GROWN: f32 = 1.15;
 const MAX_STEPS: usize = 12;
@@ -61,17 +66,30 @@ pub struct ChangeRegion {
     pub brighter: f32,
 }
 
+/// A cell of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cell {
+    pub(super) number: u32,
+    /// One bit a bank that has shown it changed.
+    lights: u16,
+    joined: WallTime,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Region {
     pub(super) id: u32,
-    /// Sorted.
-    pub(super) cells: Vec<u32>,
+    /// Sorted by number.
+    pub(super) cells: Vec<Cell>,
     pub(super) first_seen: WallTime,
     pub(super) last_confirmed: WallTime,
     pub(super) seen: Seen,
     /// One bit a bank.
     pub(super) lights: u16,
+    /// Share of its cells that each bank usually shows as changed; 0 before the first time.
+    pub(super) usual: [f32; BANKS],
     pub(super) absent_looks: u32,
+    /// One bit a bank that has shown it absent since it was last seen.
+    pub(super) absent_lights: u16,
     pub(super) absent_since: Option<WallTime>,
     pub(super) growth: Vec<(WallTime, f32)>,
     pub(super) bared: f32,
@@ -85,17 +103,25 @@ impl Region {
 
     /// Judges one look. Gives false when it is gone for good.
     pub(super) fn judge(&mut self, at: WallTime, bank: usize, verdicts: &[Verdict]) -> bool {
-        let (mut told, mut changed) = (0usize, 0usize);
-        for i in &self.cells {
-            told += usize::from(verdicts[*i as usize] != Verdict::Unknown);
-            changed += usize::from(verdicts[*i as usize] == Verdict::Changed);
+        let (mut all, mut told, mut changed) = (0.0f32, 0.0f32, 0.0f32);
+        // What joined late may be odd light beside it, and has no say in whether it still stands.
+        let oldest = self.cells.iter().map(|c| at.since(c.joined)).max().unwrap_or_default();
+        for cell in self.cells.iter().filter(|c| 2 * at.since(c.joined) >= oldest) {
+            let hours = at.since(cell.joined).as_secs_f32() / 3600.0;
+            let weight = 1.0 + hours.min(OLD_H);
+            let verdict = verdicts[cell.number as usize];
+            all += weight;
+            told += if verdict == Verdict::Unknown { 0.0 } else { weight };
+            changed += if verdict == Verdict::Changed { weight } else { 0.0 };
         }
-        let share = changed as f32 / told.max(1) as f32;
-        self.seen = if (told as f32) < TOLD_SHARE * self.cells.len() as f32 {
+        let share = changed / told.max(1.0);
+        let usual = self.usual[bank];
+        let enough = if usual > 0.0 { SEEN_SHARE.min(SEEN_OF_USUAL * usual) } else { SEEN_SHARE };
+        self.seen = if told < TOLD_SHARE * all {
             Seen::Unknown
-        } else if share >= SEEN_SHARE {
+        } else if share >= enough {
             Seen::Yes
-        } else if share <= ABSENT_SHARE && (bank != INFRARED || self.was_seen_in(bank)) {
+        } else if share <= 0.5 * enough && (bank != INFRARED || self.was_seen_in(bank)) {
             Seen::No
         } else {
             Seen::Unknown
@@ -104,10 +130,17 @@ impl Region {
             Seen::Yes => {
                 self.last_confirmed = at;
                 self.lights |= 1 << bank;
-                (self.absent_looks, self.absent_since) = (0, None);
+                self.usual[bank] = if usual > 0.0 { usual + 0.2 * (share - usual) } else { share };
+                for cell in &mut self.cells {
+                    if verdicts[cell.number as usize] == Verdict::Changed {
+                        cell.lights |= 1 << bank;
+                    }
+                }
+                (self.absent_looks, self.absent_since, self.absent_lights) = (0, None, 0);
             }
             Seen::No => {
                 self.absent_looks += 1;
+                self.absent_lights |= 1 << bank;
                 self.absent_since.get_or_insert(at);
             }
             Seen::Unknown => {}
@@ -115,15 +148,32 @@ impl Region {
         let age = self.last_confirmed.since(self.first_seen);
         let patience = (age / 16).min(ABSENT_AT_MOST);
         let long = self.absent_since.is_some_and(|since| at.since(since) >= patience);
-        self.absent_looks < ABSENT_LOOKS || !long
+        let settled = age >= SETTLED && self.lights.count_ones() > 1;
+        let agreed = !settled || self.absent_lights.count_ones() > 1;
+        self.absent_looks < ABSENT_LOOKS || !long || !agreed
     }
 
-    /// Takes over the cells that are its own now; notes growth.
-    pub(super) fn reshape(&mut self, at: WallTime, mut cells: Vec<u32>, all: usize) {
-        cells.sort_unstable();
-        cells.dedup();
+    /// Keeps the cells that still count and takes in new ones; notes growth. Leaves everything where it would be smaller
+    /// than `least` then.
+    pub(super) fn reshape(
+        &mut self,
+        at: WallTime,
+        bank: usize,
+        votes: &[u8],
+        new: &[u32],
+        least: usize,
+        all: usize,
+    ) {
+        let mut cells: Vec<Cell> =
+            self.cells.iter().copied().filter(|c| votes[c.number as usize] >= OFF).collect();
+        cells.extend(new.iter().map(|n| Cell { number: *n, lights: 1 << bank, joined: at }));
+        cells.sort_unstable_by_key(|c| c.number);
+        cells.dedup_by_key(|c| c.number);
+        if cells.len() < least {
+            return;
+        }
         self.cells = cells;
-        let share = self.cells.len() as f32 / all as f32;
+        let share = self.core().count() as f32 / all as f32;
         let before = self.growth.last().map_or(0.0, |g| g.1);
         if share > before * GROWN {
             if self.growth.len() == MAX_STEPS {
@@ -133,9 +183,17 @@ impl Region {
         }
     }
 
+    /// The cells that at least half as many lights have shown as the best of them: what joined on a day of odd light, and
+    /// may leave with it, is not told.
+    fn core(&self) -> impl Iterator<Item = u32> {
+        let most = self.cells.iter().map(|c| c.lights.count_ones()).max().unwrap_or(0);
+        self.cells.iter().filter(move |c| 2 * c.lights.count_ones() >= most).map(|c| c.number)
+    }
+
     /// As others see it.
     pub(super) fn told(&self, columns: usize, rows: usize) -> ChangeRegion {
-        let shape = shape(&self.cells, columns, rows);
+        let cells: Vec<u32> = self.core().collect();
+        let shape = shape(&cells, columns, rows);
         let outline = outline(&shape, columns, rows);
         let edge = |pick: fn(&Point) -> f32, start: f32, join: fn(f32, f32) -> f32| {
             outline.iter().map(pick).fold(start, join)
@@ -238,9 +296,4 @@ pub(super) fn find(votes: &[u8], owner: &[u32], columns: usize, rows: usize) -> 
         out.push((cells, touched.into_iter().max_by_key(|t| t.1).map(|t| t.0)));
     }
     out
-}
-
-/// Cells of a region that still count.
-pub(super) fn still(cells: &[u32], votes: &[u8]) -> Vec<u32> {
-    cells.iter().copied().filter(|i| votes[*i as usize] >= OFF).collect()
 }

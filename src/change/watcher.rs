@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bank::{BANKS, Bank, DAY_BANKS, Difference, INFRARED, Lesson};
 use super::memory::{Elsewhere, Memory};
-use super::region::{ChangeRegion, MAX_REGIONS, Region, Seen, find, still};
+use super::region::{ChangeRegion, MAX_REGIONS, Region, Seen, find};
 use super::register::{SHAKE, Shift, far, shake};
 use super::small::{Grid, Workbench};
 use super::vote::{Verdict, differs, weather};
@@ -145,11 +145,11 @@ impl Watcher {
     pub fn accept(&mut self, region: u32) -> Option<()> {
         let index = self.memory.regions.iter().position(|r| r.id == region)?;
         let region = self.memory.regions.remove(index);
-        for cell in region.cells {
-            self.votes[cell as usize] = 0;
+        for cell in region.cells.iter().map(|c| c.number as usize) {
+            self.votes[cell] = 0;
             // Differences that were usual nowhere are usual here until the banks have learnt the new look.
             for bank in self.banks.iter_mut().flatten() {
-                bank.forget(cell as usize);
+                bank.forget(cell);
             }
         }
         Some(())
@@ -165,7 +165,7 @@ impl Watcher {
     /// Bytes of memory that the camera holds between looks.
     pub fn bytes(&self) -> usize {
         let banks = self.banks.iter().flatten().map(Bank::bytes).sum::<usize>();
-        let regions = self.memory.regions.iter().map(|r| r.cells.len() * 4 + 256).sum::<usize>();
+        let regions = self.memory.regions.iter().map(|r| r.cells.len() * 16 + 256).sum::<usize>();
         banks + self.votes.len() + regions
     }
 
@@ -307,8 +307,8 @@ impl Watcher {
     fn known(&self, grid: Grid, reach: usize) -> Vec<bool> {
         let (columns, rows) = (grid.columns(), grid.rows());
         let mut out = vec![false; grid.cells()];
-        for i in self.memory.regions.iter().flat_map(|r| &r.cells) {
-            let (x, y) = (*i as usize % columns, *i as usize / columns);
+        for i in self.memory.regions.iter().flat_map(|r| &r.cells).map(|c| c.number as usize) {
+            let (x, y) = (i % columns, i / columns);
             for v in y.saturating_sub(reach)..(y + reach + 1).min(rows) {
                 out[v * columns + x.saturating_sub(reach)..v * columns + (x + reach + 1).min(columns)]
                     .fill(true);
@@ -321,8 +321,8 @@ impl Watcher {
         if bank == INFRARED {
             // What infrared never showed, it cannot deny.
             for region in self.memory.regions.iter().filter(|r| !r.was_seen_in(bank)) {
-                for i in &region.cells {
-                    let verdict = &mut verdicts[*i as usize];
+                for i in region.cells.iter().map(|c| c.number as usize) {
+                    let verdict = &mut verdicts[i];
                     *verdict = if *verdict == Verdict::Changed { *verdict } else { Verdict::Unknown };
                 }
             }
@@ -335,11 +335,13 @@ impl Watcher {
                 *verdict = Verdict::Unknown;
             }
         }
-        for (vote, verdict) in self.votes.iter_mut().zip(verdicts.iter()) {
+        // Infrared shows less of most things: it may deny a whole region, not parts of one.
+        let held = if bank == INFRARED { self.known(grid, 0) } else { Vec::new() };
+        for (i, (vote, verdict)) in self.votes.iter_mut().zip(verdicts.iter()).enumerate() {
             *vote = match verdict {
                 Verdict::Changed => vote.saturating_add(UP),
-                Verdict::Same => vote.saturating_sub(DOWN),
-                Verdict::Unknown => *vote,
+                Verdict::Same if !held.get(i).is_some_and(|h| *h) => vote.saturating_sub(DOWN),
+                Verdict::Same | Verdict::Unknown => *vote,
             };
         }
         self.memory.looks.push(at);
@@ -349,26 +351,29 @@ impl Watcher {
     }
 
     fn follow(&mut self, verdicts: &[Verdict], at: WallTime, bank: usize, grid: Grid, look: &mut Look) {
-        let votes = &mut self.votes;
+        let (votes, banks) = (&mut self.votes, &mut self.banks);
         self.memory.regions.retain_mut(|region| {
             let stays = region.judge(at, bank, verdicts);
             if !stays {
-                region.cells.iter().for_each(|i| votes[*i as usize] = 0);
+                region.cells.iter().for_each(|c| votes[c.number as usize] = 0);
+                // A thing that left, or a light that comes again with the next day like it.
+                let seen = banks.iter_mut().enumerate().filter(|(b, _)| region.was_seen_in(*b));
+                for bank in seen.filter_map(|(_, bank)| bank.as_mut()) {
+                    region.cells.iter().for_each(|c| bank.beware(c.number as usize));
+                }
             }
             stays
         });
         let mut owner = vec![0u32; grid.cells()];
         for region in &self.memory.regions {
-            region.cells.iter().for_each(|i| owner[*i as usize] = region.id);
+            region.cells.iter().for_each(|c| owner[c.number as usize] = region.id);
         }
         let least = (self.settings.min_share * grid.cells() as f32).ceil() as usize;
         let found = find(&self.votes, &owner, grid.columns(), grid.rows());
-        for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes) {
-            let mut cells = still(&region.cells, &self.votes);
-            cells.extend(found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| &f.0));
-            if cells.len() >= least {
-                region.reshape(at, cells, grid.cells());
-            }
+        for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED) {
+            let new: Vec<u32> =
+                found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| f.0.iter().copied()).collect();
+            region.reshape(at, bank, &self.votes, &new, least, grid.cells());
         }
         for (cells, _) in found.into_iter().filter(|f| f.1.is_none() && f.0.len() >= least) {
             if self.memory.regions.len() >= MAX_REGIONS {
@@ -384,13 +389,15 @@ impl Watcher {
                 last_confirmed: at,
                 seen: Seen::Yes,
                 lights: 1 << bank,
+                usual: [0.0; BANKS],
                 absent_looks: 0,
+                absent_lights: 0,
                 absent_since: None,
                 growth: Vec::new(),
                 bared: 0.0,
                 brighter: 1.0,
             };
-            region.reshape(first_seen, cells, grid.cells());
+            region.reshape(first_seen, bank, &self.votes, &cells, 0, grid.cells());
             self.memory.regions.push(region);
         }
     }
@@ -401,7 +408,8 @@ impl Watcher {
         let mean = |v: &[u8]| v.iter().map(|l| u32::from(*l)).sum::<u32>() as f32 / v.len().max(1) as f32;
         let (now, then) = (mean(&bench.cells.luma).max(1.0), mean(&bank.luma).max(1.0));
         for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes) {
-            let told = region.cells.iter().map(|i| *i as usize).filter(|i| verdicts[*i] == Verdict::Changed);
+            let told =
+                region.cells.iter().map(|c| c.number as usize).filter(|i| verdicts[*i] == Verdict::Changed);
             let (mut n, mut bared, mut a, mut b) = (0.0f32, 0.0f32, 0.0f32, 0.0f32);
             for i in told {
                 n += 1.0;

@@ -3,6 +3,7 @@
 mod bench;
 mod calibrate;
 mod check;
+mod compare;
 mod config;
 mod detect;
 mod files;
@@ -40,6 +41,7 @@ enum Command {
     Calibrate(calibrate::Args),
     Locate(locate::Args),
     Sees(sees::Args),
+    Compare(compare::Args),
 }
 
 impl Cli {
@@ -58,6 +60,7 @@ impl Cli {
             Command::Calibrate(args) => calibrate::run(args),
             Command::Locate(args) => locate::run(args),
             Command::Sees(args) => sees::run(args),
+            Command::Compare(args) => compare::run(args),
         }
     }
 }

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::problem::{Problem, suggest};
 use super::raw::{At, CLASS_KEYS, RawClass, RawNeeds};
 use super::source::Span;
-use super::tree::{merge, read, take_table, take_tables, texts};
+use super::tree::{merge, read, take_table, take_tables, text_at, texts};
 use super::types::ViolationClass;
 
 pub(crate) struct Catalogue<'i> {
@@ -29,6 +29,8 @@ pub(crate) struct ClassNeeds {
     /// An ability that this version does not have.
     pub(crate) ability: Option<&'static str>,
     pub(crate) objects: Vec<String>,
+    /// It is decided by how a place looks: objects only make it surer.
+    pub(crate) by_change: bool,
 }
 
 impl<'i> Catalogue<'i> {
@@ -78,6 +80,8 @@ impl<'i> Catalogue<'i> {
             class: entry.class.clone(),
             ability: entry.needs.map(ability),
             objects: texts(&entry.settings, "objects").into_iter().flatten().map(|(name, _)| name).collect(),
+            by_change: text_at(&entry.settings, "kind")
+                .is_some_and(|(kind, _)| matches!(kind, "change" | "sequence")),
         };
         self.entries.iter().map(needs).collect()
     }
@@ -101,9 +105,7 @@ impl<'i> Catalogue<'i> {
 
 fn ability(needs: RawNeeds) -> &'static str {
     match needs {
-        RawNeeds::Change => "change detection against a reference picture",
         RawNeeds::Ground => "ground coordinates",
-        RawNeeds::Sequence => "sequences of happenings",
     }
 }
 

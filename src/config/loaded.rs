@@ -61,6 +61,7 @@ impl Loaded {
     pub fn uncovered(&self, model: &[ClassName]) -> Vec<(&ViolationClass, String)> {
         let reason = |needs: &ClassNeeds| match needs.ability {
             Some(ability) => Some(format!("needs {ability}")),
+            None if needs.by_change => None,
             None if needs.objects.iter().any(|o| model.iter().any(|m| m.as_str() == o)) => None,
             None => Some(format!("the model knows none of: {}", needs.objects.join(", "))),
         };

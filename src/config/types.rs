@@ -245,6 +245,7 @@ pub struct CameraConfig {
     pub tiling: Tiling,
     pub ring: RingConfig,
     pub track: TrackConfig,
+    pub change: ChangeConfig,
     pub zones: Vec<Zone>,
     pub rules: Vec<Rule>,
     /// Opened events an hour; what is above is counted and reported as one health event.
@@ -287,6 +288,8 @@ pub struct FileConfig {
     pub pace: Pace,
     /// Start again at the end.
     pub repeat: bool,
+    /// When its first frame was taken; `None`: it plays as if that were now.
+    pub start: Option<WallTime>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -331,6 +334,17 @@ pub struct TrackConfig {
     pub low_score: f32,
     /// A track that was not seen for this long is dropped.
     pub max_gap: Duration,
+}
+
+/// How lasting change is looked for, where a rule of the camera asks for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChangeConfig {
+    /// How often a picture is compared with how the place has looked.
+    pub interval: Duration,
+    /// How long a new camera only learns.
+    pub learn: Duration,
+    /// The smallest change, as a share of the picture.
+    pub min_share: f32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -428,6 +442,18 @@ pub enum RuleKind {
     CompanionAbsent { distance: f32, distance_m: Option<f64>, dwell: Duration },
     /// As presence, over hours to days: gaps, night and restarts do not count as leaving.
     LongDwell { dwell: Duration },
+    /// A part of the zone looks different, by day in every light, from its beginning until at least `dwell` later.
+    /// `bare`: it has lost its green.
+    Change { dwell: Duration, bare: bool },
+    /// As change, where one of `companions` stood for `stop` and no longer than `within` before it was first seen.
+    Sequence { dwell: Duration, stop: Duration, within: Duration },
+}
+
+impl RuleKind {
+    /// Is it about what a place looks like, not about objects?
+    pub fn is_change(&self) -> bool {
+        matches!(self, Self::Change { .. } | Self::Sequence { .. })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

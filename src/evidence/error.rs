@@ -37,6 +37,9 @@ pub enum EvidenceKind {
     Clip,
     /// The place after the thing has gone.
     Closed,
+    /// A part of the picture from before a lasting change, and the same part with it.
+    Before,
+    After,
     Manifest,
 }
 
@@ -47,13 +50,19 @@ impl EvidenceKind {
             EvidenceKind::Annotated => "annotated.jpg",
             EvidenceKind::Clip => "clip.mp4",
             EvidenceKind::Closed => "closed.jpg",
+            EvidenceKind::Before => "before.jpg",
+            EvidenceKind::After => "after.jpg",
             EvidenceKind::Manifest => "manifest.json",
         }
     }
 
     pub fn media_type(self) -> &'static str {
         match self {
-            EvidenceKind::Still | EvidenceKind::Annotated | EvidenceKind::Closed => "image/jpeg",
+            EvidenceKind::Still
+            | EvidenceKind::Annotated
+            | EvidenceKind::Closed
+            | EvidenceKind::Before
+            | EvidenceKind::After => "image/jpeg",
             EvidenceKind::Clip => "video/mp4",
             EvidenceKind::Manifest => "application/json",
         }

@@ -5,6 +5,7 @@
 
 mod overlay;
 mod stills;
+mod crops;
 mod clip;
 mod service;
 mod manifest;
@@ -18,6 +19,7 @@ mod lettering;
 mod error;
 
 pub use clip::{ClipCutter, ClipInfo, ClipRequest};
+pub use crops::CropJob;
 pub use disk::{QuotaReport, enforce_quota, free_bytes, remove_unfinished};
 pub use error::{EvidenceError, EvidenceFile, EvidenceKind, Missing};
 pub use files::{event_dir, evidence_root};

@@ -128,6 +128,14 @@ impl StillWriter {
         write_file(dir, kind, &jpeg)
     }
 
+    pub(super) fn quality(&self) -> u8 {
+        self.quality
+    }
+
+    pub(super) fn min_free_bytes(&self) -> u64 {
+        self.min_free_bytes
+    }
+
     /// What `write` draws for a violation.
     pub fn overlay(&self, job: &StillJob) -> Overlay {
         let (v, gone) = (job.violation, job.violation.transition == Transition::Closed);

@@ -10,7 +10,8 @@ use crate::base::{MediaTime, Shutdown, WallTime, monotonic, wall_now};
 use crate::config::{FileConfig, Pace};
 use crate::drone::Flight;
 
-/// Plays until the end, for ever with `repeat`, or until `shutdown`. Blocks. The first frame was taken now, each round
+/// Plays until the end, for ever with `repeat`, or until `shutdown`. Blocks. The first frame was taken when the config
+/// says, else now; each round
 /// begins where the one before ended, and is a new connection.
 pub(super) fn play(
     file: &FileConfig,
@@ -18,7 +19,7 @@ pub(super) fn play(
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
-    let mut start = wall_now();
+    let mut start = file.start.unwrap_or_else(wall_now);
     loop {
         if let Some(flight) = flight {
             intake.telemetry(Telemetry::Flight(flight.clone().starting(start)));

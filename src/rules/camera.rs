@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use super::Violation;
 use super::events::Teller;
 use super::observe::{Scene, observe};
 use super::place::is_finite;
 use super::schedule::is_awake;
 use super::state::{RuleState, RulesState};
+use super::{Changes, Violation};
 use crate::base::{CameraId, ClassName, WallTime};
 use crate::config::Rule;
 use crate::motion::Motion;
@@ -62,6 +63,11 @@ impl CameraRules {
     ///
     /// Gives expiries first, then rule by rule what closed, opened and was told again.
     pub fn step(&mut self, at: WallTime, tracks: &[Track]) -> Vec<Violation> {
+        self.step_with(at, tracks, None)
+    }
+
+    /// As [`Self::step`], with what a look at the place found; `None` where this picture was not compared with it.
+    pub fn step_with(&mut self, at: WallTime, tracks: &[Track], changes: Option<&Changes>) -> Vec<Violation> {
         let mut out = self.tick(at);
         let tracks = finite(tracks);
         let state = &mut self.state;
@@ -81,13 +87,14 @@ impl CameraRules {
             let scene = Scene {
                 at,
                 tracks: &tracks,
+                changes,
                 thresholds: &self.thresholds,
                 rule,
                 awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),
                 moving: self.moving,
                 watched_before: last.is_some_and(|last| at.since(last) < rule.expire_after),
             };
-            state.passed_over += observe(&scene, &state.quiet, &mut state.rules[index].spots);
+            state.passed_over += observe(&scene, &state.quiet, &mut state.rules[index]);
             teller.turn(&scene, state, index, &mut out);
         }
         out
@@ -137,6 +144,7 @@ impl CameraRules {
                     meaning: now.meaning.clone(),
                     spots: Vec::new(),
                     events: Vec::new(),
+                    stops: Vec::new(),
                 },
             });
         }
@@ -149,6 +157,13 @@ impl CameraRules {
         self.rules.clear();
         let rules = std::mem::take(&mut self.state.rules);
         self.state.orphans.extend(rules.into_iter().flat_map(|rule| rule.events));
+    }
+
+    /// The changed regions that an open event is about.
+    pub fn changes_of(&self, event: Uuid) -> Vec<u32> {
+        let spots = self.state.rules.iter().flat_map(|r| &r.spots);
+        let of_event = spots.filter(|s| s.event == Some(event));
+        of_event.filter_map(|s| s.change.as_ref().map(|c| c.id)).collect()
     }
 
     /// Capture time of the last picture that was judged, also before a restart.

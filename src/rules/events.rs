@@ -10,7 +10,7 @@ use super::observe::{Scene, is_gone, qualifies, stands};
 use super::place::{ONE_IOU, SAME_IOU, around, is_shown, touch};
 use super::reason;
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
-use super::{Transition, Violation, ViolationObject};
+use super::{ChangeFacts, Transition, Violation, ViolationObject};
 use crate::base::{CameraId, Rect, WallTime};
 use crate::config::{Rule, RuleKind};
 
@@ -201,6 +201,7 @@ impl Teller<'_> {
             objects: Vec::new(),
             places: vec![spot.place],
             permit: None,
+            change: None,
         };
         state.rules[index].events.push(event);
         id
@@ -231,6 +232,7 @@ impl Teller<'_> {
             permit: event.permit.clone(),
             rejected: false,
             reason,
+            change: event.change.clone(),
         }
     }
 }
@@ -263,6 +265,7 @@ fn refresh(event: &mut Event, spots: &[Spot]) {
     let moved: Vec<(Rect, Rect)> = members().map(|s| (s.place, s.rect)).collect();
     (event.objects, event.confidence) = (objects, confidence);
     event.rect = boxes.unwrap_or(event.rect);
+    event.change = change(members()).or(event.change.take());
     for (place, now) in moved {
         // The way that a thing has gone is its place.
         match event.places.iter_mut().find(|p| around(p, &place) == **p) {
@@ -270,6 +273,18 @@ fn refresh(event: &mut Event, spots: &[Spot]) {
             None => remember(&mut event.places, around(&place, &now)),
         }
     }
+}
+
+/// The largest change of an event, with what was seen beside all of them.
+fn change<'a>(members: impl Iterator<Item = &'a Spot> + Clone) -> Option<Box<ChangeFacts>> {
+    let share = |s: &Spot| s.change.as_ref().map_or(0.0, |c| c.share);
+    let largest =
+        members.clone().filter(|s| s.change.is_some()).max_by(|a, b| share(a).total_cmp(&share(b)))?;
+    let mut near: Vec<_> = members.flat_map(|s| &s.near).cloned().collect();
+    near.sort_unstable();
+    near.dedup();
+    let left_by = largest.left_by.as_ref().map(|s| (s.class.clone(), s.from, s.to));
+    Some(Box::new(ChangeFacts { region: largest.change.clone()?, near, left_by }))
 }
 
 fn remember(places: &mut Vec<Rect>, place: Rect) {

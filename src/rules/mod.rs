@@ -4,6 +4,7 @@
 //! Not here: clocks, IO, threads. The state of a camera is plain data ([`RulesState`]) that survives a restart.
 
 mod camera;
+mod change;
 mod events;
 mod feedback;
 mod observe;
@@ -14,10 +15,11 @@ mod state;
 mod violation;
 
 pub use camera::{CameraRules, Thresholds};
+pub use change::{CHANGE, Changed, Changes};
 pub use feedback::Ignored;
 pub use schedule::is_awake;
 pub use state::RulesState;
-pub use violation::{Transition, Violation, ViolationObject};
+pub use violation::{ChangeFacts, Transition, Violation, ViolationObject};
 
 #[cfg(test)]
 mod tests;

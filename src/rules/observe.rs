@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::ViolationObject;
 use super::camera::Thresholds;
+use super::change::{is_believed, observe_changes};
 use super::place::{
     ONE_IOU, SAME_IOU, around, clear_of_line, crosses, heights_between, hides, is_near, is_shown,
 };
-use super::state::{History, Quiet, Slot, Spot};
+use super::state::{History, Quiet, RuleState, Slot, Spot};
+use super::{Changes, ViolationObject};
 use crate::base::{WallTime, ZoneId};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
 use crate::track::Track;
@@ -26,6 +27,7 @@ const DEFAULT_SCORE: f32 = 0.3;
 pub(super) struct Scene<'a> {
     pub(super) at: WallTime,
     pub(super) tracks: &'a [Track],
+    pub(super) changes: Option<&'a Changes>,
     pub(super) thresholds: &'a Thresholds,
     pub(super) rule: &'a Rule,
     pub(super) awake: bool,
@@ -36,10 +38,15 @@ pub(super) struct Scene<'a> {
 }
 
 /// Brings the rule's things up to this picture. Gives the number of new things passed over as too many.
-pub(super) fn observe(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
+pub(super) fn observe(scene: &Scene, quiet: &[Quiet], state: &mut RuleState) -> u64 {
+    let RuleState { spots, stops, .. } = state;
     spots.iter_mut().for_each(|s| s.seen_now = false);
     let passed_over = match &scene.rule.kind {
         RuleKind::Count { limit, .. } => observe_count(scene, *limit as usize, quiet, spots),
+        RuleKind::Change { .. } | RuleKind::Sequence { .. } => {
+            observe_changes(scene, quiet, spots, stops);
+            0
+        }
         _ => observe_things(scene, quiet, spots),
     };
     if !scene.awake && counts_waking_time(&scene.rule.kind) {
@@ -62,6 +69,8 @@ pub(super) fn qualifies(scene: &Scene, spot: &Spot) -> bool {
         RuleKind::Presence { dwell, .. }
         | RuleKind::Count { dwell, .. }
         | RuleKind::CompanionAbsent { dwell, .. }
+        | RuleKind::Change { dwell, .. }
+        | RuleKind::Sequence { dwell, .. }
         | RuleKind::LongDwell { dwell } => (dwell, false),
         RuleKind::Entry | RuleKind::LineCrossing { .. } => (Duration::ZERO, true),
     };
@@ -71,15 +80,17 @@ pub(super) fn qualifies(scene: &Scene, spot: &Spot) -> bool {
         && (spot.happened || !must_happen)
         && scene.at.since(spot.since) >= dwell
         && spot.history.of_last(of).0 >= seen
+        && (!scene.rule.kind.is_change() || is_believed(&scene.rule.kind, spot))
 }
 
 /// Things of this kind are known by their place; others move and are known by their track.
 pub(super) fn stands(kind: &RuleKind) -> bool {
-    matches!(kind, RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. })
+    matches!(kind, RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. }) || kind.is_change()
 }
 
 fn counts_waking_time(kind: &RuleKind) -> bool {
-    !matches!(kind, RuleKind::LongDwell { .. } | RuleKind::Entry | RuleKind::LineCrossing { .. })
+    !kind.is_change()
+        && !matches!(kind, RuleKind::LongDwell { .. } | RuleKind::Entry | RuleKind::LineCrossing { .. })
 }
 
 fn observe_things(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
@@ -198,11 +209,30 @@ fn begin(scene: &Scene, quiet: &[Quiet], track: &Track) -> Option<Spot> {
         RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. } => track.still_since,
         _ => at,
     };
+    let mut spot = begin_at(scene, quiet, track, zone, since);
+    if let RuleKind::LineCrossing { line, .. } = rule.kind {
+        spot.beside = clear_of_line(line, &track.rect);
+    }
+    add_score(&mut spot, track.score);
+    mark_seen(scene, &mut spot);
+    (track.score >= least && fits(rule, track)).then_some(spot)
+}
+
+/// A change that was found.
+pub(super) fn begin_spot(scene: &Scene, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>) -> Spot {
+    let since = track.first_seen;
+    let mut spot = begin_at(scene, quiet, track, zone, since);
+    spot.happened = true;
+    spot
+}
+
+fn begin_at(scene: &Scene, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>, since: WallTime) -> Spot {
+    let (rule, at) = (scene.rule, scene.at);
     // What was clearly gone has not been there since before it went.
     let same =
         |q: &&Quiet| q.class == rule.class.id && q.places.iter().any(|p| p.iou(&track.rect) >= SAME_IOU);
     let since = quiet.iter().filter(same).map(|q| q.from).fold(since, WallTime::max).min(at);
-    let mut spot = Spot {
+    Spot {
         track: track.id,
         class: track.class.clone(),
         zone,
@@ -223,13 +253,10 @@ fn begin(scene: &Scene, quiet: &[Quiet], track: &Track) -> Option<Spot> {
         scores: (0, 0),
         suppressed: false,
         event: None,
-    };
-    if let RuleKind::LineCrossing { line, .. } = rule.kind {
-        spot.beside = clear_of_line(line, &track.rect);
+        change: None,
+        near: BTreeSet::new(),
+        left_by: None,
     }
-    add_score(&mut spot, track.score);
-    mark_seen(scene, &mut spot);
-    (track.score >= least && fits(rule, track)).then_some(spot)
 }
 
 /// Is it neither too small nor too large? Every size counts where it is not known.
@@ -256,7 +283,7 @@ fn condition(scene: &Scene, track: &Track) -> Option<Option<ZoneId>> {
 }
 
 /// The first of the rule's zones in which the thing stands.
-fn zone_of(rule: &Rule, track: &Track) -> Option<Option<ZoneId>> {
+pub(super) fn zone_of(rule: &Rule, track: &Track) -> Option<Option<ZoneId>> {
     if rule.zones.is_empty() {
         return Some(None);
     }

@@ -51,7 +51,47 @@ pub(super) fn of_open(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone)
                 limits(lasted, *dwell)
             )
         }
+        RuleKind::Change { dwell, .. } => {
+            format!(
+                "the place looks different {place} since {since} ({}){}",
+                limits(lasted, *dwell),
+                of_change(event)
+            )
+        }
+        RuleKind::Sequence { dwell, .. } => {
+            let left_by = event.change.as_ref().and_then(|c| c.left_by.as_ref());
+            let who = left_by.map_or_else(String::new, |(class, from, to)| {
+                let (from, to) = (clock(*from, at, zone), clock(*to, at, zone));
+                format!("{} stood {place} from {from} to {to}; ", words(class))
+            });
+            let what = if who.is_empty() {
+                format!("the place looks different {place}")
+            } else {
+                "what it left is there".to_owned()
+            };
+            format!("{who}{what} since {since} ({}){}", limits(lasted, *dwell), of_change(event))
+        }
     }
+}
+
+/// What is known of a change beside its time.
+fn of_change(event: &Event) -> String {
+    let Some(change) = &event.change else { return String::new() };
+    let region = &change.region;
+    let mut out = format!(", {:.2} % of the picture, seen in {} lights", region.share * 100.0, region.lights);
+    let grown = region.growth.len().saturating_sub(1);
+    if grown > 0 {
+        // Writing to a String does not fail.
+        let _ = write!(out, ", grew {grown} times");
+    }
+    if region.bared >= 0.35 {
+        out.push_str(", lost its green");
+    }
+    if !change.near.is_empty() {
+        let near: Vec<String> = change.near.iter().map(words).collect();
+        let _ = write!(out, ", beside {}", near.join(" and "));
+    }
+    out
 }
 
 /// Why it closed.
@@ -59,6 +99,18 @@ pub(super) fn of_closed(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZon
     let (n, m) = rule.hysteresis;
     let last = clock(event.last_seen, at, zone);
     let lasted = event.last_seen.since(event.started).as_secs();
+    if let Some(permit) = event.permit.as_ref().filter(|_| rule.kind.is_change()) {
+        return format!(
+            "permitted ({permit}): from now on this is how the place {} looks",
+            place(rule, event)
+        );
+    }
+    if rule.kind.is_change() {
+        let place = place(rule, event);
+        return format!(
+            "over: the place {place} looks as before; last different at {last}, {lasted} s after it began"
+        );
+    }
     let unit = if matches!(rule.kind, RuleKind::LongDwell { .. }) { "stretches of time" } else { "pictures" };
     format!(
         "over: {} {} last seen at {last}, {lasted} s after it began; clearly not so in {n} of the last {m} {unit}",

@@ -8,8 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::place::{is_finite, is_shown};
-use super::{Ignored, ViolationObject};
+use super::{ChangeFacts, Ignored, ViolationObject};
 use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
+use crate::change::ChangeRegion;
 use crate::config::Severity;
 use crate::motion::Motion;
 use crate::track::OnGround;
@@ -45,6 +46,8 @@ pub(super) struct RuleState {
     pub(super) meaning: String,
     pub(super) spots: Vec<Spot>,
     pub(super) events: Vec<Event>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) stops: Vec<Stop>,
 }
 
 /// A thing that a rule watches (for a count: a zone), with or without an open event.
@@ -79,6 +82,23 @@ pub(super) struct Spot {
     pub(super) scores: (u64, u64),
     pub(super) suppressed: bool,
     pub(super) event: Option<Uuid>,
+    /// For a change: how it looks, the rule's objects beside it, what left it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) change: Option<ChangeRegion>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) near: BTreeSet<ClassName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) left_by: Option<Stop>,
+}
+
+/// A thing that stood in a zone, for a sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Stop {
+    pub(super) track: TrackId,
+    pub(super) class: ClassName,
+    pub(super) rect: Rect,
+    pub(super) from: WallTime,
+    pub(super) to: WallTime,
 }
 
 /// The last pictures, one bit each: 1 seen, 0 clearly absent. Pictures that say nothing are left out.
@@ -115,6 +135,8 @@ pub(super) struct Event {
     /// What allows it, as people said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) permit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) change: Option<Box<ChangeFacts>>,
 }
 
 /// Where no event of a class opens for a while.
@@ -128,7 +150,13 @@ pub(super) struct Quiet {
 
 impl RulesState {
     pub(super) fn new(rules: impl Iterator<Item = (String, String)>) -> Self {
-        let fresh = |(id, meaning)| RuleState { id, meaning, spots: Vec::new(), events: Vec::new() };
+        let fresh = |(id, meaning)| RuleState {
+            id,
+            meaning,
+            spots: Vec::new(),
+            events: Vec::new(),
+            stops: Vec::new(),
+        };
         Self {
             version: VERSION,
             last_at: None,
@@ -150,6 +178,7 @@ impl RulesState {
         times.extend(self.quiet.iter_mut().flat_map(|q| [&mut q.from, &mut q.until]));
         times.extend(self.ignored.iter_mut().map(|i| &mut i.until));
         for rule in &mut self.rules {
+            times.extend(rule.stops.iter_mut().flat_map(|s| [&mut s.from, &mut s.to]));
             times.extend(rule.events.iter_mut().flat_map(|e| [&mut e.told, &mut e.last_seen]));
             times.extend(
                 rule.spots

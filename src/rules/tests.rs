@@ -1,5 +1,6 @@
 //! The rules on small films: things with a class, a track and a box, every so many seconds.
 
+mod change;
 mod ground;
 mod kinds;
 mod life;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::base::{CameraId, ClassName, Rect, TrackId, WallTime, ZoneId};
+use crate::change::ChangeRegion;
 use crate::config::Severity;
 use crate::track::OnGround;
 
@@ -52,6 +53,18 @@ pub struct Violation {
     pub rejected: bool,
     /// One sentence for the officer: why this is a suspected violation.
     pub reason: String,
+    /// What a place looks like now, where the rule is about that.
+    pub change: Option<Box<ChangeFacts>>,
+}
+
+/// A lasting change: its region, what stands beside it, and what left it behind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeFacts {
+    pub region: ChangeRegion,
+    /// The rule's objects that the detector saw beside it.
+    pub near: Vec<ClassName>,
+    /// What stood there before it came, from when to when.
+    pub left_by: Option<(ClassName, WallTime, WallTime)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

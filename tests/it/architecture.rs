@@ -18,7 +18,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("gstreamer_video", &["ingest", "decode", "evidence"]),
     ("retina", &["ingest"]),
     ("ort", &["detect"]),
-    ("opencv", &["evidence", "calibration", "motion"]),
+    ("opencv", &["evidence", "calibration", "motion", "compare::vision"]),
     ("rusqlite", &["outbox"]),
     ("rumqttc", &["publish", "receive", "cli::receive", "cli::check"]),
 ];

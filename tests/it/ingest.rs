@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use lintel::base::{Shutdown, monotonic};
 use lintel::config::{
-    CameraConfig, Priority, RingConfig, RtspConfig, Sampling, Secret, SourceConfig, Tiling, TrackConfig,
-    Transport,
+    CameraConfig, ChangeConfig, Priority, RingConfig, RtspConfig, Sampling, Secret, SourceConfig, Tiling,
+    TrackConfig, Transport,
 };
 use lintel::ingest::{CameraHandle, EncodedFrame, IngestSnapshot, spawn_camera};
 
@@ -63,6 +63,11 @@ fn config(id: &str, source: SourceConfig) -> CameraConfig {
         tiling: Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 },
         ring: RingConfig { max_bytes: 1 << 20, max_duration: Duration::from_secs(10), quiet: Duration::MAX },
         track: TrackConfig { high_score: 0.5, low_score: 0.1, max_gap: Duration::from_secs(10) },
+        change: ChangeConfig {
+            interval: Duration::from_secs(10),
+            learn: Duration::from_secs(86_400),
+            min_share: 0.0005,
+        },
         zones: Vec::new(),
         rules: Vec::new(),
         max_events_per_hour: 60,

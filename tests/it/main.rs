@@ -5,6 +5,8 @@ mod support;
 mod architecture;
 mod bench;
 mod calibration;
+mod change;
+mod compare;
 mod config;
 mod decode;
 mod detect;

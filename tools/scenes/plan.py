@@ -7,6 +7,8 @@ import numpy as np
 from world import Box, Camera, Crown, Patch
 
 WALLS = ["plaster", "plaster2"]
+# Height of the shop windows on the ground floor: signs belong to them, what is above to the facade.
+SHOP_M = 3.2
 
 
 @dataclass
@@ -90,13 +92,14 @@ def _zones(camera, a, b, wall):
         tall = z + 3.0
         return [(h.lo[0], h.lo[1], z), (h.hi[0], h.lo[1], z), (h.hi[0], h.hi[1], tall), (h.lo[0], h.hi[1], tall)]
 
-    def front(h):
-        x0, y, x1, z = h.lo[0], h.lo[1], h.hi[0], h.hi[2]
-        return [(x0, y, 0), (x1, y, 0), (x1, y, z), (x0, y, z)]
+    def front(h, low=0.0, high=None):
+        x0, y, x1, z = h.lo[0], h.lo[1], h.hi[0], high or h.hi[2]
+        return [(x0, y, low), (x1, y, low), (x1, y, z), (x0, y, z)]
 
     flat = lambda x0, y0, x1, y1: [(x0, y0, 0), (x1, y0, 0), (x1, y1, 0), (x0, y1, 0)]
     shapes = {
-        "roof_a": roof(a), "roof_b": roof(b), "facade_a": front(a), "facade_b": front(b), "wall": front(wall),
+        "roof_a": roof(a), "roof_b": roof(b), "facade_a": front(a), "facade_b": front(b, SHOP_M),
+        "shop_b": front(b, 0.0, SHOP_M), "wall": front(wall),
         "yard": flat(-37, 29, -7, 48.5), "green": flat(0, 30, 40, 54), "field": flat(28, 107, 75, 150),
     }
     w, h = camera.size
@@ -138,7 +141,7 @@ def _planted(rng, a, b, wall, end, hour):
     out.append(Planted("scaffold", "scaffold", "facade_alteration", "facade_a", [(t, bars), (t + 20, net)]))
     left = b.lo[0] + 1 if rng.random() < 0.5 else b.hi[0] - 6
     panel = Box((left, b.lo[1] - 2.2, 0.4), (left + 5, b.lo[1] - 2.0, 2.9), rng.choice(["sign", "white", "steel_blue"]), "letters")
-    out.append(Planted("panel", "bright_panel", "outdoor_advertising", "facade_b", [(when(), [panel])]))
+    out.append(Planted("panel", "bright_panel", "outdoor_advertising", "shop_b", [(when(), [panel])]))
     x, y, t = rng.uniform(34, 40), rng.uniform(114, 122), hour(50, max(last - 20, 52))
     rim = Patch((x - 2, y - 2), (x + 9, y + 11), "earth", "", 0.5)
     out.append(Planted("pit", "pit", "land_occupation", "field",

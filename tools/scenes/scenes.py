@@ -176,7 +176,8 @@ def config(p, name, dwell_h):
         lines += ["[[camera.zone]]", f'id = "{zone}"', f"polygon = {polygon}", ""]
     rules = {}
     for zone, rule in [("roof_a", "rooftop_addition"), ("roof_b", "rooftop_addition"), ("facade_a", "facade_alteration"),
-                       ("facade_b", "facade_alteration"), ("wall", "illegal_posting"), ("green", "green_destruction"),
+                       ("facade_b", "facade_alteration"), ("shop_b", "outdoor_advertising"),
+                       ("wall", "illegal_posting"), ("green", "green_destruction"),
                        ("field", "land_occupation"), ("yard", "material_stockpile")]:
         rules.setdefault(rule, []).append(zone)
     for rule, zones in rules.items():
@@ -198,6 +199,7 @@ def main():
     ask.add_argument("--dwell", type=int, default=24, help="hours after which the rules decide")
     ask.add_argument("--crf", type=int, default=21, help="quality of the video, lower is better and larger")
     ask.add_argument("--gop", type=int, default=1, help="pictures from one key picture to the next")
+    ask.add_argument("--facts", action="store_true", help="write the truth and the config, render nothing")
     ask.add_argument("--stills", type=int, default=0, help="write every Nth picture as PNG instead of the video")
     args = ask.parse_args()
     width, height = (int(v) for v in args.size.split("x"))
@@ -215,6 +217,8 @@ def main():
     }
     (args.out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     (args.out / f"{name}.toml").write_text(config(p, name, args.dwell))
+    if args.facts:
+        return
     if args.stills:
         for n, (hour, picture) in enumerate(frames):
             if n % args.stills == 0:

@@ -27,6 +27,7 @@ use super::scene;
 use super::site::Sites;
 use super::status::{NodeStatus, Stages};
 use super::stills::StillThread;
+use super::watch::Memory;
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
 use crate::decode::{DecodePool, DecoderChoice};
@@ -63,6 +64,7 @@ struct Node {
     clips_stop: Shutdown,
     to_rules: ToRules,
     sites: Arc<Sites>,
+    memory: Memory,
     rules: JoinHandle<()>,
     /// `None` only while it is started anew.
     commands: Option<CommandService>,
@@ -109,7 +111,9 @@ impl Node {
             recorder_stop.clone(),
         )?);
         let flights = Flights::default();
-        let mut scenes = scene::build_all(&config, model, &sites, &flights);
+        let memory = Memory::new(Some(data_dir.clone()));
+        let mut scenes = scene::build_all(&config, model, &sites, &flights, &memory);
+        scenes.values_mut().for_each(scene::Scene::recall);
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
 
         let stills = StillThread::start(&recorder).map_err(AppError::Thread)?;
@@ -227,6 +231,7 @@ impl Node {
             clips_stop,
             to_rules,
             sites,
+            memory,
             rules,
             commands,
             detect,

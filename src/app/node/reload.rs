@@ -102,7 +102,10 @@ impl Node {
         let sites_before: Vec<_> =
             sites.into_iter().chain(gone).map(|(id, site)| (id, self.sites.put(id, site))).collect();
         let build = |camera: &&CameraConfig| {
-            scene::build(&next, camera, &self.model, &self.sites, self.cameras.flights())
+            let flights = self.cameras.flights();
+            let mut scene = scene::build(&next, camera, &self.model, &self.sites, flights, &self.memory);
+            scene.recall();
+            scene
         };
         let put = concerned.iter().map(build).collect();
         let scenes = SceneChange { put, remove: plan.removed.iter().cloned().collect() };

@@ -204,7 +204,7 @@ fn compare_camera(old: &CameraConfig, new: &CameraConfig, found: &mut dyn FnMut(
         apart: id;
         source: source;
         stage: name, sampling, interval, priority, tiling, ring;
-        scene: drone, position, calibration, gb_id, track, zones, rules, max_events_per_hour;
+        scene: drone, position, calibration, gb_id, track, zones, rules, max_events_per_hour, change;
     });
 }
 

@@ -6,13 +6,13 @@ use super::name::check_id;
 use super::secret::Kept;
 use super::server::camera_url;
 use super::{Builder, Placed};
-use crate::base::{CameraId, Point, Polygon, PolygonError, ZoneId};
+use crate::base::{CameraId, Point, Polygon, PolygonError, WallTime, ZoneId};
 use crate::config::problem::Problem;
 use crate::config::raw::{RawCamera, RawPriority, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
 use crate::config::source::Span;
 use crate::config::types::{
-    Adaptive, CameraConfig, FileConfig, Pace, Position, Priority, RingConfig, RtspConfig, Sampling,
-    SourceConfig, Tiling, TrackConfig, Transport, Zone,
+    Adaptive, CameraConfig, ChangeConfig, FileConfig, Pace, Position, Priority, RingConfig, RtspConfig,
+    Sampling, SourceConfig, Tiling, TrackConfig, Transport, Zone,
 };
 
 impl<'i> Builder<'_, 'i> {
@@ -89,6 +89,11 @@ impl<'i> Builder<'_, 'i> {
                 quiet: settings.ring.quiet_duration.0.min(settings.ring.max_duration.0),
             },
             track,
+            change: ChangeConfig {
+                interval: settings.change.interval.0,
+                learn: settings.change.learn.0,
+                min_share: *settings.change.min_share,
+            },
             zones,
             rules,
             max_events_per_hour: *settings.max_events_per_hour,
@@ -114,7 +119,12 @@ impl<'i> Builder<'_, 'i> {
     }
 
     fn source(&mut self, span: &Span, raw: &RawCamera, rtsp: &RawRtsp) -> Option<SourceConfig> {
-        let only_file = raw.speed.as_ref().map(|s| &s.span).or(raw.repeat.as_ref().map(|r| &r.span));
+        let only_file = raw
+            .speed
+            .as_ref()
+            .map(|s| &s.span)
+            .or(raw.repeat.as_ref().map(|r| &r.span))
+            .or(raw.start.as_ref().map(|s| &s.span));
         match (&raw.url, &raw.file) {
             (Some(url), Some(file)) => {
                 self.report(
@@ -135,7 +145,8 @@ impl<'i> Builder<'_, 'i> {
             (Some(url), None) => {
                 if let Some(span) = only_file {
                     self.report(
-                        Problem::new(span, "`speed` and `repeat` are for recorded files").help("take it out"),
+                        Problem::new(span, "`speed`, `repeat` and `start` are for recorded files")
+                            .help("take it out"),
                     );
                 }
                 if url.starts_with("udp:") {
@@ -152,8 +163,20 @@ impl<'i> Builder<'_, 'i> {
                     speed => Pace::Speed(speed),
                 },
                 repeat: raw.repeat.as_deref().copied().unwrap_or(false),
+                start: self.footage_start(raw)?,
             })),
         }
+    }
+
+    /// `None`: it is there and wrong.
+    fn footage_start(&mut self, raw: &RawCamera) -> Option<Option<WallTime>> {
+        let Some(start) = &raw.start else { return Some(None) };
+        let time = start.parse::<jiff::Timestamp>().ok();
+        if time.is_none() {
+            let message = format!("`start` is not a time: \"{}\"", **start);
+            self.report(Problem::new(&start.span, message).help("for example \"2026-10-05T08:00:00+08:00\""));
+        }
+        time.map(|t| Some(t.into()))
     }
 
     /// All but the URL, for which a stand-in is set.

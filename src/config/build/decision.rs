@@ -24,7 +24,18 @@ impl Builder<'_, '_> {
             return None;
         };
         let (name, keys) = keys_of(kind);
-        for key in ["dwell", "still", "limit", "distance", "distance_m", "line", "direction"] {
+        for key in [
+            "dwell",
+            "still",
+            "limit",
+            "distance",
+            "distance_m",
+            "line",
+            "direction",
+            "bare",
+            "stop",
+            "within",
+        ] {
             if let Some(value) = written.get(key)
                 && !keys.contains(&key)
             {
@@ -70,12 +81,22 @@ impl Builder<'_, '_> {
                 })
             }
             RawKind::LongDwell => dwell.map(|dwell| RuleKind::LongDwell { dwell }),
+            RawKind::Change => dwell.map(|dwell| RuleKind::Change {
+                dwell,
+                bare: settings.bare.as_deref().copied().unwrap_or(false),
+            }),
+            RawKind::Sequence => match (dwell, &settings.stop, &settings.within) {
+                (Some(dwell), Some(stop), Some(within)) => {
+                    Some(RuleKind::Sequence { dwell, stop: stop.0, within: within.0 })
+                }
+                _ => None,
+            },
         };
         if built.is_none() {
             let needs: Vec<&str> = keys
                 .iter()
                 .copied()
-                .filter(|k| !matches!(*k, "still" | "direction" | "distance_m"))
+                .filter(|k| !matches!(*k, "still" | "direction" | "distance_m" | "bare"))
                 .collect();
             let message = format!("a rule of kind `{name}` needs {}", needs.join(" and "));
             let help = if kind == RawKind::LineCrossing {
@@ -117,14 +138,28 @@ impl Builder<'_, '_> {
         };
         let companions = settings.companions.as_ref().filter(|c| !c.is_empty());
         let absent = settings.kind.as_deref() == Some(&RawKind::CompanionAbsent);
+        let sequence = settings.kind.as_deref() == Some(&RawKind::Sequence);
+        let by_change = sequence || settings.kind.as_deref() == Some(&RawKind::Change);
         if let Some(companions) = companions
-            && (absent || written.contains_key("companions"))
+            && (absent || sequence || written.contains_key("companions"))
         {
             note("companions", companions);
         }
         let objects = settings.objects.as_ref().filter(|o| !o.is_empty());
-        if let Some(objects) = objects {
+        if let Some(objects) = objects
+            && (!by_change || written.contains_key("objects"))
+        {
             note("objects", objects);
+        }
+        if sequence && companions.is_none() {
+            let message = "a rule of kind `sequence` needs `companions`";
+            self.report(
+                Problem::new(&class.span, message)
+                    .help("for spoil: `companions = [\"dump_truck\", \"truck\"]`"),
+            );
+        }
+        if by_change {
+            return Some(class_names(objects));
         }
         if absent && companions.is_none() {
             let message = "a rule of kind `companion_absent` needs `companions`";
@@ -165,6 +200,8 @@ fn keys_of(kind: RawKind) -> (&'static str, &'static [&'static str]) {
         RawKind::Count => ("count", &["limit", "dwell"]),
         RawKind::CompanionAbsent => ("companion_absent", &["distance", "distance_m", "dwell"]),
         RawKind::LongDwell => ("long_dwell", &["dwell"]),
+        RawKind::Change => ("change", &["dwell", "bare"]),
+        RawKind::Sequence => ("sequence", &["dwell", "stop", "within"]),
     }
 }
 

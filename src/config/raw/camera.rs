@@ -20,11 +20,13 @@ pub(crate) struct RawCamera {
     pub(crate) url: Option<At<String>>,
     /// A recorded file (mp4, mkv, ts) instead of `url`.
     pub(crate) file: Option<At<String>>,
-    /// With `file`: times real time; 0 is as fast as the box can. Default: 1.
-    #[schemars(range(min = 0, max = 1000))]
+    /// With `file`: times real time; 0 is as fast as the box can. Default: 1. Time-lapses want large ones.
+    #[schemars(range(min = 0, max = 1_000_000))]
     pub(crate) speed: Option<At<f64>>,
     /// With `file`: start again at the end. Default: false.
     pub(crate) repeat: Option<At<bool>>,
+    /// With `file`: when its first frame was taken, RFC 3339. Default: it plays as if that were now.
+    pub(crate) start: Option<At<String>>,
     /// Where the camera stands, WGS-84.
     pub(crate) position: Option<RawPosition>,
     /// Calibration file that `lintel calibrate` wrote: with it events have a place on the map.
@@ -91,6 +93,8 @@ pub(crate) struct RawSettings {
     pub(crate) ring: RawRing,
     /// How detections are joined to tracks.
     pub(crate) track: RawTrack,
+    /// How lasting change is looked for, where a rule of kind `change` or `sequence` asks for it.
+    pub(crate) change: RawChange,
     /// Connection to the camera.
     pub(crate) rtsp: RawRtsp,
 }
@@ -165,6 +169,17 @@ pub(crate) struct RawTrack {
     pub(crate) low_score: At<f32>,
     /// A track that was not seen for this long is dropped.
     pub(crate) max_gap: At<Positive>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawChange {
+    /// How often a picture is compared with how the place has looked. Three looks make a change.
+    pub(crate) interval: At<Positive>,
+    /// How long a new camera only learns how its place looks. What is there meanwhile is taken as usual.
+    pub(crate) learn: At<Positive>,
+    /// The smallest change, as a share of the picture: 0.0005 is about 32 x 32 pixels at 1080p.
+    #[schemars(range(min = 0.0001, max = 0.5))]
+    pub(crate) min_share: At<f32>,
 }
 
 #[derive(Deserialize, JsonSchema)]

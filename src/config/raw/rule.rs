@@ -45,6 +45,12 @@ pub(crate) struct RawRuleSettings {
     pub(crate) dwell: Option<At<Wait>>,
     /// For `presence`: the object must not have moved.
     pub(crate) still: Option<At<bool>>,
+    /// For `change`: it must have lost its green, as leaves that became earth or stone.
+    pub(crate) bare: Option<At<bool>>,
+    /// For `sequence`: for how long one of `companions` must have stood there.
+    pub(crate) stop: Option<At<Wait>>,
+    /// For `sequence`: how long before the change was first seen that may have been.
+    pub(crate) within: Option<At<Positive>>,
     /// For `count`: more objects than this.
     #[schemars(range(min = 0, max = 10_000))]
     pub(crate) limit: Option<At<u32>>,
@@ -99,6 +105,10 @@ pub(crate) enum RawKind {
     CompanionAbsent,
     /// As presence, over hours to days: gaps, night and restarts do not count as leaving.
     LongDwell,
+    /// A part of the zone looks different from how it was, and stays so for `dwell`, whatever the light. Needs no object.
+    Change,
+    /// As `change`, where one of `companions` stood before: a truck stops, leaves, and a heap remains.
+    Sequence,
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
@@ -136,10 +146,6 @@ pub(crate) struct RawClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RawNeeds {
-    /// Change detection against a reference picture.
-    Change,
     /// Ground coordinates.
     Ground,
-    /// A sequence of happenings.
-    Sequence,
 }

@@ -11,7 +11,7 @@ use crate::base::{Capture, TimeSource};
 use crate::config::{CameraConfig, Group, NodeConfig, Severity, ViolationClass};
 use crate::geo::Method;
 use crate::outbox::OutMessage;
-use crate::rules::{Transition, Violation};
+use crate::rules::{ChangeFacts, Transition, Violation};
 
 /// Everything that a message about a violation is made of.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,8 @@ pub struct EventData {
     #[serde(rename = "box")]
     pub rect: [f64; 4],
     pub objects: Vec<ObjectData>,
+    /// What a place looks like now, for a class that is about that; else `null`.
+    pub change: Option<ChangeData>,
     pub capture: Option<CaptureData>,
     pub picture: Option<PictureSize>,
     /// GeoJSON (RFC 7946): longitude, latitude, and altitude in metres where known. `null`: not known.
@@ -147,6 +149,47 @@ pub struct ObjectData {
     pub position: Option<PositionData>,
 }
 
+/// A part of the picture that has looked different for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeData {
+    /// Corners as shares of the picture's width and height.
+    pub outline: Vec<[f64; 2]>,
+    /// Share of the picture within the outline.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+    pub first_seen: String,
+    /// The last look that showed it.
+    pub last_confirmed: String,
+    /// In how many different lights it was seen: times of day, infrared.
+    pub lights: u32,
+    /// When it had grown, and to which share of the picture; the first entry is its beginning.
+    pub growth: Vec<GrowthData>,
+    /// 0 to 1: how much green was lost.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub lost_green: f64,
+    /// Brightness now by brightness before, against the rest of the picture.
+    pub brighter: f64,
+    /// The rule's objects that the detector saw beside it.
+    pub near: Vec<String>,
+    /// What stood there before it came.
+    pub left_by: Option<LeftByData>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GrowthData {
+    pub at: String,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftByData {
+    /// As the model calls it.
+    pub class: String,
+    pub from: String,
+    pub to: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaptureData {
     pub time: String,
@@ -175,7 +218,8 @@ pub struct PointGeometry {
 /// What will follow on the evidence topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceState {
-    /// Kinds that are on their way: `still`, `annotated`, `clip`, `closed`, `manifest`.
+    /// Kinds that are on their way: `still`, `annotated`, `clip`, `closed`, `manifest`, and
+    /// for a lasting change `before` and `after`.
     pub expected: Vec<String>,
     /// What could not be made; the event stands without it.
     pub missing: Vec<MissingEvidence>,
@@ -268,6 +312,7 @@ fn data(facts: &EventFacts<'_>) -> EventData {
                 rect: corners(&o.rect),
             })
             .collect(),
+        change: v.change.as_deref().map(change),
         capture: capture.map(|c| CaptureData {
             time: c.at.to_string(),
             source: match c.source {
@@ -300,6 +345,30 @@ fn data(facts: &EventFacts<'_>) -> EventData {
 
 fn point(coordinates: [Option<f64>; 3]) -> PointGeometry {
     PointGeometry { kind: "Point".to_owned(), coordinates: coordinates.into_iter().flatten().collect() }
+}
+
+fn change(facts: &ChangeFacts) -> ChangeData {
+    let region = &facts.region;
+    let grown = |(at, share): &(crate::base::WallTime, f32)| GrowthData {
+        at: at.to_string(),
+        share: (f64::from(*share) * 1e6).round() / 1e6,
+    };
+    ChangeData {
+        outline: region.outline.iter().map(|p| [round(p.x), round(p.y)]).collect(),
+        share: (f64::from(region.share) * 1e6).round() / 1e6,
+        first_seen: region.first_seen.to_string(),
+        last_confirmed: region.last_confirmed.to_string(),
+        lights: region.lights,
+        growth: region.growth.iter().map(grown).collect(),
+        lost_green: round(region.bared),
+        brighter: round(region.brighter),
+        near: facts.near.iter().map(ToString::to_string).collect(),
+        left_by: facts.left_by.as_ref().map(|(class, from, to)| LeftByData {
+            class: class.to_string(),
+            from: from.to_string(),
+            to: to.to_string(),
+        }),
+    }
 }
 
 /// Four decimals: a tenth of a pixel at 1080p, and no noise of single precision on the wire.

@@ -51,6 +51,7 @@ pub fn violation(transition: Transition) -> Violation {
         permit: None,
         rejected: false,
         reason: "A vehicle has stood in the zone for 3 min 20 s; 3 min are allowed.".to_owned(),
+        change: None,
     }
 }
 

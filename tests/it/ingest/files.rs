@@ -146,7 +146,7 @@ fn the_start_is_the_containers_creation_time() {
 
 #[tokio::test]
 async fn a_repeated_file_goes_on_without_end_and_stops_at_once() {
-    let file = FileConfig { path: clip_h265(), pace: Pace::Speed(20.0), repeat: true };
+    let file = FileConfig { path: clip_h265(), pace: Pace::Speed(20.0), repeat: true, start: None };
     let camera = Camera::start(SourceConfig::File(file));
     camera.until("three rounds", |s| s.connections >= 3 && s.frames > 210).await;
     let frames = camera.stop().await;
@@ -159,7 +159,7 @@ async fn a_repeated_file_goes_on_without_end_and_stops_at_once() {
 
 #[tokio::test]
 async fn a_file_as_fast_as_possible_ends_by_itself() {
-    let file = FileConfig { path: clip(), pace: Pace::AsFastAsPossible, repeat: false };
+    let file = FileConfig { path: clip(), pace: Pace::AsFastAsPossible, repeat: false, start: None };
     let camera = Camera::start(SourceConfig::File(file));
     let stats = camera.until("the end", |s| s.state == SourceState::Ended).await;
     assert_eq!((stats.frames, stats.fps), (795, 0.0));
@@ -168,7 +168,7 @@ async fn a_file_as_fast_as_possible_ends_by_itself() {
 
 #[tokio::test]
 async fn probe_reads_a_file() {
-    let file = FileConfig { path: clip(), pace: Pace::AsFastAsPossible, repeat: false };
+    let file = FileConfig { path: clip(), pace: Pace::AsFastAsPossible, repeat: false, start: None };
     let report = probe(&SourceConfig::File(file), PATIENCE).await.expect("report");
     assert_eq!((report.width, report.height, report.fps), (768, 576, 10.0));
     assert_eq!((report.gop_frames, report.key_interval_ms), (Some(20), Some(2000)));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lintel::base::{CameraId, Capture, Polygon, Rect, TimeSource, TrackId, WallTime, ZoneId};
 use lintel::config::{
-    CameraConfig, FileConfig, Group, NodeConfig, Pace, Position, Priority, RingConfig, Sampling, Severity,
-    SourceConfig, Tiling, TrackConfig, ViolationClass, Zone,
+    CameraConfig, ChangeConfig, FileConfig, Group, NodeConfig, Pace, Position, Priority, RingConfig,
+    Sampling, Severity, SourceConfig, Tiling, TrackConfig, ViolationClass, Zone,
 };
 use lintel::geo::Method;
 use lintel::outbox::OutMessage;
@@ -34,6 +34,7 @@ pub fn camera() -> CameraConfig {
             path: "x.mp4".into(),
             pace: Pace::Speed(1.0),
             repeat: false,
+            start: None,
         }),
         drone: None,
         position: Some(Position { lon: 120.1551, lat: 30.2741, alt: Some(38.0) }),
@@ -45,6 +46,11 @@ pub fn camera() -> CameraConfig {
         tiling: Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 },
         ring: RingConfig { max_bytes: 1 << 20, max_duration: Duration::from_secs(60), quiet: Duration::MAX },
         track: TrackConfig { high_score: 0.5, low_score: 0.1, max_gap: Duration::from_secs(30) },
+        change: ChangeConfig {
+            interval: Duration::from_secs(10),
+            learn: Duration::from_secs(86_400),
+            min_share: 0.0005,
+        },
         zones: vec![Zone::new(ZoneId::new("kerb"), "路缘".to_owned(), Polygon::full())],
         rules: Vec::new(),
         max_events_per_hour: 60,
@@ -79,6 +85,7 @@ pub fn violation(event: Uuid, transition: Transition, revision: u32) -> Violatio
         permit: None,
         rejected: false,
         reason: "A car has stood still in the zone 路缘 for 95 s, longer than the 90 s allowed".to_owned(),
+        change: None,
     }
 }
 

@@ -1,0 +1,221 @@
+//! A camera's memory of its place, kept over restarts, and pictures from before for its events.
+//!
+//! Takes: analysed pictures, the camera's tracks. Gives: what a look found, for the rules. On failure: a memory that
+//! cannot be read is begun anew, one that cannot be written is told and tried again with the next due time. Files lie
+//! in `<data_dir>/change/<camera>`: `place.bin`, written whole or not at all, and `<microseconds>-<light>.jpg`.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::lookback;
+use crate::base::{CameraId, Rect, WallTime};
+use crate::change::{Look, Settings, Shot, View, Watcher, Workbench};
+use crate::config::{CameraConfig, ChangeConfig};
+use crate::decode::Picture;
+use crate::rules::{Changed, Changes};
+use crate::track::Track;
+
+/// The memory changes over days, and is some megabytes: written this often, and at the end.
+const SAVE_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// A picture to be shown as "before" is kept this often.
+const KEEP_EVERY: Duration = Duration::from_secs(3600);
+/// What has stood for less than this is on its way, and hides what is behind it.
+const MOVING: Duration = Duration::from_secs(60);
+
+/// What the cameras of a node share to remember their places.
+#[derive(Clone)]
+pub(super) struct Memory {
+    /// What a look needs while it lasts.
+    bench: Arc<Mutex<Workbench>>,
+    data_dir: Option<PathBuf>,
+}
+
+impl Memory {
+    /// `data_dir`: below it lies what is kept; `None`: nothing is (a replay that only lists events).
+    pub fn new(data_dir: Option<PathBuf>) -> Self {
+        Self { bench: Arc::default(), data_dir }
+    }
+}
+
+pub(super) struct Watch {
+    camera: CameraId,
+    config: ChangeConfig,
+    time_zone: TimeZone,
+    watcher: Watcher,
+    bench: Arc<Mutex<Workbench>>,
+    /// `None`: nothing is kept (a replay that only lists events).
+    dir: Option<PathBuf>,
+    looked: Option<WallTime>,
+    saved: Option<WallTime>,
+    kept: Option<WallTime>,
+    view: View,
+}
+
+impl Watch {
+    /// `None`: no rule of the camera is about change.
+    pub fn new(camera: &CameraConfig, time_zone: TimeZone, memory: &Memory) -> Option<Self> {
+        if !camera.rules.iter().any(|rule| rule.kind.is_change()) {
+            return None;
+        }
+        let settings = Settings { learn: camera.change.learn, min_share: camera.change.min_share };
+        Some(Self {
+            camera: camera.id.clone(),
+            config: camera.change,
+            time_zone,
+            watcher: Watcher::new(settings),
+            bench: Arc::clone(&memory.bench),
+            dir: memory.data_dir.as_ref().map(|dir| lookback::folder(dir, &camera.id)),
+            looked: None,
+            saved: None,
+            kept: None,
+            view: View::Learning,
+        })
+    }
+
+    /// Goes on with what an earlier run kept.
+    pub fn load(&mut self) {
+        let Some(path) = self.file() else { return };
+        let settings = Settings { learn: self.config.learn, min_share: self.config.min_share };
+        let read = match fs::read(&path) {
+            Ok(bytes) => Watcher::from_bytes(settings, &bytes).map_err(|e| e.to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(error) => Err(error.to_string()),
+        };
+        match read {
+            Ok(watcher) => self.watcher = watcher,
+            Err(error) => tracing::error!(
+                camera = %self.camera, file = %path.display(),
+                "the camera's memory of its place is not readable: {error}; it learns anew for {} h",
+                self.config.learn.as_secs() / 3600
+            ),
+        }
+    }
+
+    /// Compares a picture with the place, if it is time to. `None`: not this one.
+    pub fn look(&mut self, picture: &Picture, tracks: &[Track]) -> Option<Changes> {
+        let at = picture.capture.at;
+        if self.looked.is_some_and(|last| at >= last && at.since(last) < self.config.interval) {
+            return None;
+        }
+        self.looked = Some(at);
+        let moving: Vec<Rect> = tracks
+            .iter()
+            .filter(|t| t.seen_now && at.since(t.still_since) < MOVING)
+            .map(|t| t.rect)
+            .collect();
+        let rgb = picture.rgb();
+        let (width, height, hour) = (picture.width, picture.height, hour(at, &self.time_zone));
+        let shot = Shot { rgb: &rgb, width, height, at, hour, moving: &moving };
+        let look = {
+            let mut bench = self.bench.lock().unwrap_or_else(PoisonError::into_inner);
+            self.watcher.look(&mut bench, &shot)
+        };
+        self.tell(&look, picture);
+        self.keep(&look, picture);
+        if look.judged && self.saved.is_none_or(|saved| at.since(saved) >= SAVE_EVERY) {
+            self.saved = Some(at);
+            self.save();
+        }
+        let last_id = look.last_id;
+        Some(Changes { regions: look.regions.into_iter().map(Changed::new).collect(), last_id })
+    }
+
+    /// Is the camera where it was?
+    #[expect(dead_code, reason = "read by the event of a moved camera")]
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// A person said that this is nothing, or is allowed: from now on the place looks like this.
+    pub fn accept(&mut self, region: u32) {
+        if self.watcher.accept(region).is_some() {
+            tracing::info!(camera = %self.camera, region, "a change is taken as usual from now on");
+            self.save();
+        }
+    }
+
+    /// Writes the memory down; an old file stays until the new one is whole.
+    pub fn save(&self) {
+        let Some(path) = self.file() else { return };
+        if let Err(error) = write_whole(&path, &self.watcher.to_bytes()) {
+            tracing::error!(
+                camera = %self.camera, file = %path.display(),
+                "the camera's memory of its place is not written: {error}; check the disk"
+            );
+        }
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        self.dir.as_ref().map(|dir| dir.join("place.bin"))
+    }
+
+    fn tell(&mut self, look: &Look, picture: &Picture) {
+        let camera = &self.camera;
+        if look.began_anew {
+            tracing::warn!(
+                camera = %camera,
+                "pictures are {} x {} now: what the place looks like is learnt anew, lasting changes of before are forgotten",
+                picture.width, picture.height
+            );
+        }
+        if look.crowded {
+            tracing::warn!(camera = %camera, "more places look different than can be followed; look at the camera");
+        }
+        let apart = std::mem::discriminant(&self.view) != std::mem::discriminant(&look.view);
+        match (&look.view, apart) {
+            (View::Moved { dx, dy, .. }, true) => tracing::warn!(
+                camera = %camera,
+                "the camera was moved by {dx:.0} x {dy:.0} pixels: its zones are off, lasting changes are not judged"
+            ),
+            (View::Lost { .. }, true) => tracing::warn!(
+                camera = %camera,
+                "the camera is covered or shows another place: lasting changes are not judged"
+            ),
+            (View::Steady { .. }, true) if !matches!(self.view, View::Learning) => {
+                tracing::info!(camera = %camera, "the camera shows its place again");
+            }
+            _ => {}
+        }
+        self.view = look.view;
+    }
+
+    /// Keeps a picture now and then, so that an event can show how it was before.
+    fn keep(&mut self, look: &Look, picture: &Picture) {
+        let at = picture.capture.at;
+        let due = self.kept.is_none_or(|kept| at < kept || at.since(kept) >= KEEP_EVERY);
+        let Some(dir) = self.dir.as_ref().filter(|_| due && matches!(look.view, View::Steady { .. })) else {
+            return;
+        };
+        self.kept = Some(at);
+        let needed: Vec<WallTime> = look.regions.iter().map(|r| r.first_seen).collect();
+        if let Err(error) =
+            lookback::keep(dir, picture, look.infrared).and_then(|()| lookback::thin(dir, &needed))
+        {
+            tracing::warn!(camera = %self.camera, "a picture for later comparison is not kept: {error}");
+        }
+    }
+}
+
+/// Hour of the day, 0 to 24.
+fn hour(at: WallTime, zone: &TimeZone) -> f32 {
+    at.timestamp().map_or(12.0, |t| {
+        let time = zone.to_datetime(t).time();
+        f32::from(time.hour()) + f32::from(time.minute()) / 60.0
+    })
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let unfinished = path.with_extension("part");
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    let mut file = fs::File::create(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)
+}

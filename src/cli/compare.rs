@@ -1,0 +1,125 @@
+//! `lintel compare`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::placed::metres;
+use crate::calibration::load_dem;
+use crate::compare::{
+    Options, PairFile, StillTable, Unusable, compare, load, pair, write_geojson, write_report,
+};
+
+/// Some pictures could not be compared.
+const SOME: u8 = 1;
+/// None could.
+const NONE: u8 = 2;
+
+/// Compare two flights over the same ground
+///
+/// Takes two pictures, two folders of stills, or two mosaics (GeoTIFF). Stills are paired by where they were taken (XMP of
+/// DJI, or --telemetry), laid over each other, and what was built, cleared or piled up is written as GeoJSON with areas,
+/// as pictures side by side, and as a page to swipe through. What cannot be compared is named with its reason.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  lintel compare may.jpg june.jpg --out changes\n  \
+                        lintel compare flights/may flights/june --telemetry june.csv --out changes\n  \
+                        lintel compare may.tif june.tif --out changes\n\n\
+                        Exit codes: 0 all were compared, 1 some were not, 2 none was.")]
+pub struct Args {
+    /// A picture, a mosaic, or a folder of stills
+    before: PathBuf,
+    /// The same, from later
+    after: PathBuf,
+    /// Where stills were taken that do not say it: a table with the first line
+    /// name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg; repeatable
+    #[arg(long, value_name = "CSV")]
+    telemetry: Vec<PathBuf>,
+    /// Terrain model (GeoTIFF); without any the ground is level
+    #[arg(long, value_name = "FILE")]
+    dem: Option<PathBuf>,
+    /// The smallest change that counts, square metres
+    #[arg(long, value_name = "M2", default_value_t = 12.0, value_parser = metres)]
+    min_area: f64,
+    /// Folder for changes.geojson, report.html and the pictures; made if need be
+    #[arg(long, value_name = "DIR", default_value = "compare")]
+    out: PathBuf,
+}
+
+/// # Errors
+/// A table or terrain model that cannot be used, or a folder that cannot be written.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut table = StillTable::default();
+    for path in &args.telemetry {
+        table.read(path)?;
+    }
+    let dem = args.dem.as_deref().map(load_dem).transpose()?.map(Arc::new);
+    let (before, mut alone) = load(&args.before, &table, dem.as_ref());
+    let (after, bad) = load(&args.after, &table, dem.as_ref());
+    alone.extend(bad);
+    let paired = pair(&before, &after);
+    alone.extend(paired.alone);
+    let options = Options { min_area_m2: args.min_area };
+    let mut pairs = Vec::new();
+    for (b, a) in paired.pairs {
+        let (b, a) = (&before[b], &after[a]);
+        match compare(b, a, &options) {
+            Ok(comparison) => {
+                pairs.push(PairFile { before: b.name.clone(), after: a.name.clone(), comparison });
+            }
+            Err(error) => {
+                alone.push(Unusable { name: format!("{} and {}", b.name, a.name), why: error.to_string() })
+            }
+        }
+    }
+    let out = &args.out;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let written = || format!("cannot write into {}", out.display());
+    let geojson = write_geojson(&out.join("changes.geojson"), &pairs).with_context(written)?;
+    let page = write_report(out, &pairs, &alone).with_context(written)?;
+    tell(&pairs, &alone)?;
+    writeln!(std::io::stdout(), "written: {}, {}", geojson.display(), page.display())?;
+    Ok(match (pairs.is_empty(), alone.is_empty()) {
+        (true, _) => ExitCode::from(NONE),
+        (_, true) => ExitCode::SUCCESS,
+        _ => ExitCode::from(SOME),
+    })
+}
+
+fn tell(pairs: &[PairFile], alone: &[Unusable]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for pair in pairs {
+        let c = &pair.comparison;
+        writeln!(
+            out,
+            "{} -> {}: {} changes ({} places agree, {:.1} px apart)",
+            pair.before,
+            pair.after,
+            c.found.len(),
+            c.features,
+            c.residual_px.1
+        )?;
+        for found in &c.found {
+            let kind = serde_json::to_value(found.kind).unwrap_or_default();
+            let area = found.area_m2.map_or_else(|| "no scale".to_owned(), |a| format!("{a:.0} m2"));
+            let place = found.outline.as_ref().and_then(|o| o.first());
+            let place = place.map_or_else(String::new, |p| format!("  near {:.6}, {:.6}", p[0], p[1]));
+            writeln!(
+                out,
+                "  {}  {area}  confidence {:.2}{place}",
+                kind.as_str().unwrap_or_default(),
+                found.confidence
+            )?;
+        }
+        for note in &c.notes {
+            writeln!(out, "  note: {note}")?;
+        }
+    }
+    let mut errors = std::io::stderr().lock();
+    for item in alone {
+        writeln!(errors, "not compared: {}: {}", item.name, item.why)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! One pair of pictures to its changes.
+
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+
+use super::difference::difference;
+use super::input::Shot;
+use super::kind::{Kind, confidence, kind, measure};
+use super::light::Channels;
+use super::outline::regions;
+use super::register::{apply, length, register};
+use super::scene::{Placed, area, area_m2, metres};
+use super::vision::{self, VisionError};
+
+/// Longer side that is worked on, and the finest scale: windows and limits were chosen on pictures of half a metre.
+const SIDE: u32 = 1600;
+const FINEST_M: f64 = 0.4;
+/// How far the registration may be from where the telemetry puts the pictures, in metres and by width of the picture.
+const BELIEVED: (f64, f64) = (15.0, 0.25);
+/// The smallest region without a scale, pixels.
+const LEAST_PIXELS: usize = 60;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// The smallest change, square metres.
+    pub min_area_m2: f64,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub kind: Kind,
+    /// Pixels of the later picture as it was read.
+    pub outline_px: Vec<[f64; 2]>,
+    /// Longitude and latitude; `None` without a place.
+    pub outline: Option<Vec<[f64; 2]>>,
+    pub area_m2: Option<f64>,
+    /// Share of the ground that both pictures show.
+    pub share: f64,
+    /// 0 to 1.
+    pub confidence: f64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The earlier picture in the later one's place, and the later one, as they were compared.
+    pub before: RgbImage,
+    pub after: RgbImage,
+    /// Pixels of these to one of the later picture as it was read.
+    pub scale: f64,
+    pub found: Vec<Found>,
+    /// Vehicles and shadows that were left out.
+    pub left_out: usize,
+    /// Features that agree, and the middle one's distance in pixels after one homography and in the end.
+    pub features: usize,
+    pub residual_px: (f64, f64),
+    pub metres_per_pixel: Option<f64>,
+    /// What is odd about the pair, for people.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum NotComparable {
+    #[error("{name}: {why}")]
+    Unreadable { name: String, why: String },
+    #[error(
+        "the pictures cannot be laid over each other: {features} places agree of {matches} that look alike. They show other \
+         ground, or one of them shows too little"
+    )]
+    NoRegistration { features: usize, matches: usize },
+    #[error(
+        "laid over each other the pictures are still {0:.1} pixels apart: height differs too much between the views"
+    )]
+    TooFarOff(f64),
+    #[error("they have less than a tenth of the picture in common")]
+    NoOverlap,
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+}
+
+/// Lays the earlier picture over the later and finds what changed.
+///
+/// # Errors
+/// A picture cannot be read, or the two cannot be registered.
+pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Comparison, NotComparable> {
+    let unreadable = |shot: &Shot| {
+        let name = shot.name.clone();
+        |why| NotComparable::Unreadable { name, why }
+    };
+    let (from, from_known) = before.read().map_err(unreadable(before))?;
+    let (to, to_known) = after.read().map_err(unreadable(after))?;
+    let native = after.placed.metres_per_pixel(after.size);
+    let scale = working_scale(after.size, native);
+    let now = shrink(&to, scale);
+    // The earlier one in much the same scale: features and windows then mean the same in both.
+    let scale_before = match (before.placed.metres_per_pixel(before.size), native) {
+        (Some(own), Some(native)) => (scale * own / native).min(1.0),
+        _ => working_scale(before.size, None),
+    };
+    let then = shrink(&from, scale_before);
+    let registered = register(&then, &now)?;
+    let mut notes = Vec::new();
+    let by_place = by_place((before, scale_before), (after, scale), &now);
+    if let (Some(by_place), Some(metres)) = (by_place, native) {
+        let (w, h) = (f64::from(now.width()) / 2.0, f64::from(now.height()) / 2.0);
+        let seen = apply(&registered.back, [w, h]);
+        let off = (seen[0] - by_place[0]).hypot(seen[1] - by_place[1]) * metres / scale;
+        if off > BELIEVED.0.max(BELIEVED.1 * f64::from(after.size[0]) * metres) {
+            notes.push(format!(
+                "the telemetry is off: it puts the pictures {off:.0} m from where they agree; areas and places may be wrong"
+            ));
+        }
+    }
+    let known = |known: &Option<Vec<bool>>, image: &RgbImage, x: f64, y: f64, scale: f64| {
+        let (u, v) = (x / scale, y / scale);
+        let inside = u >= 0.0 && v >= 0.0 && u < f64::from(image.width()) && v < f64::from(image.height());
+        inside && known.as_ref().is_none_or(|k| k[v as usize * image.width() as usize + u as usize])
+    };
+    let (w, h) = (now.width() as usize, now.height() as usize);
+    let mut valid = vec![false; w * h];
+    let mut warped = RgbImage::new(now.width(), now.height());
+    for (i, valid) in valid.iter_mut().enumerate() {
+        let p = [(i % w) as f64 + 0.5, (i / w) as f64 + 0.5];
+        let [x, y] = registered.source(p);
+        let edge = 1.0;
+        let inside =
+            x > edge && y > edge && x < f64::from(then.width()) - edge && y < f64::from(then.height()) - edge;
+        if inside && known(&from_known, &from, x, y, scale_before) {
+            let pixel = sample(&then, x - 0.5, y - 0.5);
+            warped.put_pixel((i % w) as u32, (i / w) as u32, pixel);
+            *valid = known(&to_known, &to, p[0], p[1], scale);
+        }
+    }
+    let common = valid.iter().filter(|v| **v).count();
+    if common * 10 < w * h {
+        return Err(NotComparable::NoOverlap);
+    }
+    let metres = native.map(|m| m / scale);
+    let (found, left_out) = changes(&warped, &now, &valid, scale, metres, &after.placed, options)?;
+    let features = registered.features;
+    let residual_px = registered.residual;
+    Ok(Comparison {
+        before: warped,
+        after: now,
+        scale,
+        found,
+        left_out,
+        features,
+        residual_px,
+        metres_per_pixel: metres,
+        notes,
+    })
+}
+
+fn changes(
+    before: &RgbImage,
+    after: &RgbImage,
+    valid: &[bool],
+    scale: f64,
+    metres: Option<f64>,
+    placed: &Placed,
+    options: &Options,
+) -> Result<(Vec<Found>, usize), VisionError> {
+    let now = Channels::of(after);
+    let then = Channels::of(before).in_light_of(&now, valid);
+    let d = difference(&then, &now, valid);
+    let least = metres.map_or(LEAST_PIXELS, |m| (options.min_area_m2 / (m * m)).ceil() as usize).max(20);
+    let common = valid.iter().filter(|v| **v).count().max(1) as f64;
+    let (mut found, mut left_out) = (Vec::new(), 0);
+    for region in regions(&d.score, least) {
+        let mut mask = vec![0u8; valid.len()];
+        region.iter().for_each(|i| mask[*i] = 255);
+        let Some((corners, sides)) = vision::outlines(&mask, after.width() as usize, 1.2)?
+            .into_iter()
+            .max_by(|a, b| area(&a.0).total_cmp(&area(&b.0)))
+        else {
+            continue;
+        };
+        let measures = measure(&region, &then, &now, &d, sides, metres);
+        let kind = kind(&measures);
+        if !kind.stays() {
+            left_out += 1;
+            continue;
+        }
+        let outline_px: Vec<[f64; 2]> = corners.iter().map(|c| c.map(|v| v / scale)).collect();
+        let outline: Option<Vec<[f64; 2]>> = outline_px.iter().map(|p| placed.place(*p)).collect();
+        found.push(Found {
+            kind,
+            area_m2: outline.as_deref().map(area_m2),
+            outline_px,
+            outline,
+            share: region.len() as f64 / common,
+            confidence: confidence(&measures),
+        });
+    }
+    found.sort_by(|a, b| b.share.total_cmp(&a.share));
+    Ok((found, left_out))
+}
+
+/// Pixel of the earlier working picture that shows the place in the middle of the later, by their places alone.
+fn by_place(before: (&Shot, f64), after: (&Shot, f64), now: &RgbImage) -> Option<[f64; 2]> {
+    let middle = [f64::from(now.width()), f64::from(now.height())].map(|v| v / 2.0 / after.1);
+    let place = after.0.placed.place(middle)?;
+    // Newton's steps on the pixel that shows the place; a camera's picture is nearly flat to it.
+    let mut pixel = before.0.size.map(|v| f64::from(v) / 2.0);
+    for _ in 0..12 {
+        let at = before.0.placed.place(pixel)?;
+        let (right, down) = (
+            before.0.placed.place([pixel[0] + 1.0, pixel[1]])?,
+            before.0.placed.place([pixel[0], pixel[1] + 1.0])?,
+        );
+        let column = |p: [f64; 2]| [p[0] - at[0], p[1] - at[1]];
+        let (a, b, goal) = (column(right), column(down), column(place));
+        let det = a[0] * b[1] - a[1] * b[0];
+        if det.abs() < 1e-24 {
+            return None;
+        }
+        let step = [(goal[0] * b[1] - goal[1] * b[0]) / det, (a[0] * goal[1] - a[1] * goal[0]) / det];
+        pixel = [pixel[0] + step[0], pixel[1] + step[1]];
+        if length(step) < 0.1 || metres(at, place) < 0.01 {
+            break;
+        }
+    }
+    Some(pixel.map(|v| v * before.1))
+}
+
+fn working_scale([width, height]: [u32; 2], metres: Option<f64>) -> f64 {
+    let by_side = f64::from(SIDE) / f64::from(width.max(height).max(1));
+    let by_metres = metres.map_or(1.0, |m| m / FINEST_M);
+    by_side.min(by_metres).min(1.0)
+}
+
+fn shrink(image: &RgbImage, scale: f64) -> RgbImage {
+    if scale >= 1.0 {
+        return image.clone();
+    }
+    let side = |v: u32| ((f64::from(v) * scale).round() as u32).max(32);
+    resize(image, side(image.width()), side(image.height()), FilterType::Triangle)
+}
+
+/// Bilinear; `x` and `y` count from the middle of the first pixel.
+fn sample(image: &RgbImage, x: f64, y: f64) -> image::Rgb<u8> {
+    let (x, y) = (x.max(0.0), y.max(0.0));
+    let (u, v) = ((x as u32).min(image.width() - 1), (y as u32).min(image.height() - 1));
+    let (u2, v2) = ((u + 1).min(image.width() - 1), (v + 1).min(image.height() - 1));
+    let (fx, fy) = (x.fract(), y.fract());
+    let at = |x: u32, y: u32, c: usize| f64::from(image.get_pixel(x, y).0[c]);
+    image::Rgb([0, 1, 2].map(|c| {
+        let top = at(u, v, c) * (1.0 - fx) + at(u2, v, c) * fx;
+        let bottom = at(u, v2, c) * (1.0 - fx) + at(u2, v2, c) * fx;
+        (top * (1.0 - fy) + bottom * fy).round() as u8
+    }))
+}

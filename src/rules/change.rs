@@ -1,0 +1,257 @@
+//! Rules about what a place looks like: a lasting change, and a change that something left behind.
+
+use std::time::Duration;
+
+use super::observe::{Scene, begin_spot, zone_of};
+use super::place::{SAME_IOU, touch};
+use super::state::{Quiet, Spot, Stop};
+use crate::base::{ClassName, Point, Polygon, Rect, TrackId, WallTime, ZoneId};
+use crate::change::{ChangeRegion, Seen};
+use crate::config::{RuleKind, ZoneArea};
+use crate::track::Track;
+
+/// What a change is called among the objects of an event.
+pub const CHANGE: &str = "change";
+
+/// What a look at the place found, with each change as a thing that stands there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    pub regions: Vec<Changed>,
+    /// The highest id that was ever given. A region with a higher one is from before the memory of the place was lost.
+    pub last_id: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    pub region: ChangeRegion,
+    /// The region as a thing: its box, and its place on the ground where that is known.
+    pub track: Track,
+}
+
+impl Changed {
+    /// Without a place on the ground.
+    pub fn new(region: ChangeRegion) -> Self {
+        let track = Track {
+            id: TrackId(u64::from(region.id)),
+            class: ClassName::from(CHANGE),
+            rect: region.rect,
+            score: (0.5 + 0.1 * region.lights.saturating_sub(1).min(3) as f32).min(1.0),
+            first_seen: region.first_seen,
+            last_seen: region.last_confirmed,
+            still_since: region.first_seen,
+            hits: 1,
+            seen_now: region.seen == Seen::Yes,
+            ground: None,
+        };
+        Self { region, track }
+    }
+}
+
+/// Share of a change's outline that must lie in a zone.
+const IN_ZONE: f32 = 0.4;
+/// Share of green that a place must have lost to be bare.
+const BARE: f32 = 0.35;
+/// A change that takes longer than this to be believed must have been seen in three lights.
+const ONE_LIGHT: Duration = Duration::from_secs(12 * 3600);
+/// What a fitting object beside it adds to a change's score.
+const NEAR_RAISE: f32 = 0.2;
+/// Things count as beside each other when their boxes, grown by this share, touch.
+const BESIDE: f32 = 0.3;
+/// What is this young when it is first told has only just been found.
+const AT_ONCE: Duration = Duration::from_secs(3600);
+/// Stops that a rule remembers.
+const MAX_STOPS: usize = 64;
+
+/// Brings the rule's changes up to this look; without a look nothing is known of them.
+pub(super) fn observe_changes(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>, stops: &mut Vec<Stop>) {
+    if let RuleKind::Sequence { dwell, stop, within } = scene.rule.kind {
+        note_stops(scene, stop, stops);
+        // A change is seen some looks after it came, and the stop must be known until then.
+        stops.retain(|s| scene.at.since(s.to) <= within + dwell);
+    }
+    let Some(changes) = scene.changes else { return };
+    let found = recognise(spots, changes);
+    let mut taken = vec![false; changes.regions.len()];
+    for (spot, found) in spots.iter_mut().zip(&found) {
+        match found {
+            Some(i) => {
+                taken[*i] = true;
+                see(scene, spot, &changes.regions[*i]);
+            }
+            None if spot.track.0 > u64::from(changes.last_id) => {}
+            None => {
+                spot.last_clear = scene.at;
+                (0..scene.rule.hysteresis.1).for_each(|_| spot.history.push(false));
+            }
+        }
+    }
+    for (changed, _) in changes.regions.iter().zip(taken).filter(|(_, taken)| !taken) {
+        if changed.region.seen != Seen::Yes || spots.len() >= super::observe::MAX_SPOTS {
+            continue;
+        }
+        let Some(zone) = zone_of_change(scene, changed) else { continue };
+        let left_by = match scene.rule.kind {
+            RuleKind::Sequence { within, .. } => match left_by(changed, stops, within) {
+                Some(stop) => Some(stop.clone()),
+                None => continue,
+            },
+            _ => None,
+        };
+        let mut spot = begin_spot(scene, quiet, &changed.track, zone);
+        if came_later(scene, changed) {
+            spot.since = scene.at;
+        }
+        spot.left_by = left_by;
+        see(scene, &mut spot, changed);
+        spots.push(spot);
+    }
+}
+
+/// Is it believed by now, the time apart?
+pub(super) fn is_believed(kind: &RuleKind, spot: &Spot) -> bool {
+    let Some(region) = &spot.change else { return false };
+    match kind {
+        RuleKind::Change { dwell, bare } => {
+            (*dwell < ONE_LIGHT || region.lights >= 3) && (!bare || region.bared >= BARE)
+        }
+        _ => true,
+    }
+}
+
+/// Was it known long before it reached the rule's zones? Then its time counts from now: a thing beside a zone that seems
+/// to reach into it for an hour of odd light has not stood in it for days.
+fn came_later(scene: &Scene, changed: &Changed) -> bool {
+    let (RuleKind::Change { dwell, .. } | RuleKind::Sequence { dwell, .. }) = scene.rule.kind else {
+        return false;
+    };
+    scene.at.since(changed.region.first_seen) > (dwell / 4).max(AT_ONCE)
+}
+
+/// For each spot the region that is the same: by number where the place agrees, else by place.
+fn recognise(spots: &[Spot], changes: &Changes) -> Vec<Option<usize>> {
+    let mut taken = vec![false; changes.regions.len()];
+    let mut found = vec![None; spots.len()];
+    for (by_number, least) in [(true, 0.05), (false, SAME_IOU)] {
+        for (spot, found) in spots.iter().zip(&mut found).filter(|(_, f)| f.is_none()) {
+            let same = |(i, c): &(usize, &Changed)| {
+                let number = c.track.id == spot.track;
+                // By place only what was there before, not what came since; unless the memory of it was lost.
+                let lost = spot.track.0 > u64::from(changes.last_id);
+                let older = lost || c.region.first_seen <= spot.last_seen;
+                !taken[*i] && (number || (!by_number && older)) && c.region.rect.iou(&spot.rect) >= least
+            };
+            *found = changes.regions.iter().enumerate().find(same).map(|(i, _)| i);
+            if let Some(i) = *found {
+                taken[i] = true;
+            }
+        }
+    }
+    found
+}
+
+fn see(scene: &Scene, spot: &mut Spot, changed: &Changed) {
+    spot.track = changed.track.id;
+    let mut region = changed.region.clone();
+    region.first_seen = region.first_seen.min(spot.since);
+    spot.change = Some(region);
+    match changed.region.seen {
+        Seen::Unknown => {}
+        Seen::No => spot.last_clear = scene.at,
+        Seen::Yes => {
+            spot.rect = changed.region.rect;
+            spot.ground.clone_from(&changed.track.ground);
+            note_near(scene, spot);
+            let raise = if spot.near.is_empty() { 0.0 } else { NEAR_RAISE };
+            spot.score = (changed.track.score + raise).min(1.0);
+            spot.scores = ((spot.score * 10_000.0).round() as u64, 1);
+            (spot.last_seen, spot.last_clear, spot.seen_now) = (scene.at, scene.at, true);
+            spot.history.push(true);
+        }
+    }
+}
+
+/// What the detector sees beside the change: the rule's objects and companions.
+fn note_near(scene: &Scene, spot: &mut Spot) {
+    for track in scene.tracks.iter().filter(|t| t.seen_now && touch(&t.rect, &spot.rect, BESIDE)) {
+        if scene.rule.objects.contains(&track.class) {
+            spot.near.insert(track.class.clone());
+        } else if scene.rule.companions.contains(&track.class) {
+            spot.companions.insert(track.class.clone());
+        }
+    }
+}
+
+fn zone_of_change(scene: &Scene, changed: &Changed) -> Option<Option<ZoneId>> {
+    let rule = scene.rule;
+    if rule.zones.is_empty() {
+        return Some(None);
+    }
+    if rule.zones.iter().all(|z| matches!(z.area, ZoneArea::Ground { .. })) {
+        return zone_of(rule, &changed.track);
+    }
+    let share = |zone: &crate::config::Zone| match &zone.area {
+        ZoneArea::Picture(polygon) => share_inside(&changed.region, polygon),
+        ZoneArea::Ground { .. } => {
+            let inside = changed.track.ground.as_ref().is_some_and(|g| g.zones.contains(&zone.id));
+            if inside { 1.0 } else { 0.0 }
+        }
+    };
+    let best = rule.zones.iter().map(|z| (share(z), z)).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.filter(|(share, _)| *share >= IN_ZONE).map(|(_, z)| Some(z.id.clone()))
+}
+
+/// Share of a change that lies in a polygon, by a grid of points.
+fn share_inside(region: &ChangeRegion, polygon: &Polygon) -> f32 {
+    const POINTS: usize = 12;
+    let outline = Polygon::new(region.outline.clone()).ok();
+    let rect = &region.rect;
+    let (mut own, mut both) = (0, 0);
+    for i in 0..POINTS * POINTS {
+        let part = |n: usize| (n as f32 + 0.5) / POINTS as f32;
+        let p = Point {
+            x: rect.x0 + part(i % POINTS) * rect.width(),
+            y: rect.y0 + part(i / POINTS) * rect.height(),
+        };
+        if outline.as_ref().is_none_or(|o| o.contains(p)) {
+            own += 1;
+            both += usize::from(polygon.contains(p));
+        }
+    }
+    if own == 0 { 0.0 } else { both as f32 / own as f32 }
+}
+
+/// Remembers what stands still in one of the rule's zones for long enough.
+fn note_stops(scene: &Scene, least: Duration, stops: &mut Vec<Stop>) {
+    let stands = |t: &&Track| {
+        t.seen_now && scene.rule.companions.contains(&t.class) && scene.at.since(t.still_since) >= least
+    };
+    for track in scene.tracks.iter().filter(stands).filter(|t| zone_of(scene.rule, t).is_some()) {
+        // After a restart numbers begin again; a stop that ended before this one began is another.
+        match stops.iter_mut().find(|s| s.track == track.id && s.to >= track.still_since) {
+            Some(stop) => (stop.to, stop.rect) = (scene.at, track.rect),
+            None => {
+                if stops.len() >= MAX_STOPS {
+                    stops.remove(0);
+                }
+                let (class, from, to) = (track.class.clone(), track.still_since, scene.at);
+                stops.push(Stop { track: track.id, class, rect: track.rect, from, to });
+            }
+        }
+    }
+}
+
+/// The latest stop beside which the change was left.
+fn left_by<'a>(changed: &Changed, stops: &'a [Stop], within: Duration) -> Option<&'a Stop> {
+    let first = changed.region.first_seen;
+    let beside = |rect: &Rect| touch(rect, &changed.region.rect, BESIDE);
+    let fits = |s: &&Stop| {
+        let ended_before = first.since(s.to) <= within;
+        s.from <= latest(first, changed.region.last_confirmed) && ended_before && beside(&s.rect)
+    };
+    stops.iter().filter(fits).max_by_key(|s| s.to)
+}
+
+/// What the truck leaves may be seen while it still stands there, but not before it came.
+fn latest(first: WallTime, confirmed: WallTime) -> WallTime {
+    first.max(first + confirmed.since(first) / 2)
+}

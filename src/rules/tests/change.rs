@@ -1,0 +1,154 @@
+//! Rules about what a place looks like, on regions as the stage before gives them.
+
+use super::*;
+use crate::base::Rect;
+use crate::change::{ChangeRegion, Seen};
+use crate::config::RuleKind;
+use crate::rules::{Changed, Changes};
+
+const HOUR: u64 = 3600;
+
+fn region(id: u32, x: f32, began_h: u64, seen: Seen) -> ChangeRegion {
+    let rect = Rect::new(x, 0.4, x + 0.1, 0.5);
+    let corners = [[rect.x0, rect.y0], [rect.x1, rect.y0], [rect.x1, rect.y1], [rect.x0, rect.y1]];
+    let began = second((began_h * HOUR) as f64);
+    ChangeRegion {
+        id,
+        outline: corners.map(Point::from).to_vec(),
+        rect,
+        share: 0.01,
+        first_seen: began,
+        last_confirmed: began,
+        seen,
+        lights: 3,
+        growth: vec![(began, 0.01)],
+        bared: 0.0,
+        brighter: 1.0,
+    }
+}
+
+/// Looks every hour; `of` says what each shows.
+fn hourly(
+    rules: &mut CameraRules,
+    hours: std::ops::Range<u64>,
+    of: impl Fn(u64) -> Vec<ChangeRegion>,
+) -> Vec<Violation> {
+    let mut told = Vec::new();
+    for hour in hours {
+        let at = second((hour * HOUR) as f64);
+        let mut regions = of(hour);
+        regions.iter_mut().for_each(|r| r.last_confirmed = at);
+        let last_id = 9;
+        let changes = Changes { regions: regions.into_iter().map(Changed::new).collect(), last_id };
+        told.extend(rules.step_with(at, &[], Some(&changes)));
+        // Pictures between two looks say nothing of the place.
+        told.extend(rules.step(at + seconds(60), &[]));
+    }
+    told
+}
+
+fn day(bare: bool) -> Rule {
+    let kind = RuleKind::Change { dwell: seconds(24 * HOUR), bare };
+    Rule { zones: vec![left_half()], expire_after: seconds(72 * HOUR), ..rule(kind) }
+}
+
+fn steps(told: &[Violation]) -> Vec<Transition> {
+    told.iter().map(|v| v.transition).filter(|t| *t != Transition::Updated).collect()
+}
+
+#[test]
+fn a_change_opens_after_its_dwell_survives_the_night_and_closes_when_it_is_gone() {
+    let mut rules = camera_rules(vec![day(false)], 100);
+    let seen = |hour: u64| match hour {
+        1..40 => vec![region(1, 0.2, 1, if (10..16).contains(&hour) { Seen::Unknown } else { Seen::Yes })],
+        _ => vec![],
+    };
+    let told = hourly(&mut rules, 0..30, seen);
+    assert_eq!(steps(&told), [Transition::Opened]);
+    assert_eq!(told[0].at, second((25 * HOUR) as f64));
+    assert_eq!(told[0].started, second(HOUR as f64));
+    assert_eq!(told[0].zone, Some("gate".into()));
+    let change = told[0].change.as_ref().expect("it is about a change");
+    assert_eq!(change.region.outline.len(), 4);
+    assert!(told[0].reason.contains("looks different in zone"), "{}", told[0].reason);
+    // Over a restart.
+    let state = serde_json::to_vec(&rules.state()).expect("JSON");
+    let mut rules = camera_rules(vec![day(false)], 100);
+    rules.restore(serde_json::from_slice(&state).expect("the state"));
+    let told = hourly(&mut rules, 30..45, seen);
+    assert_eq!(steps(&told), [Transition::Closed]);
+}
+
+#[test]
+fn what_leaves_in_time_elsewhere_or_in_one_light_only_is_nothing() {
+    let told =
+        |of: &dyn Fn(u64) -> Vec<ChangeRegion>| hourly(&mut camera_rules(vec![day(false)], 100), 0..60, of);
+    assert!(told(&|h| if h < 20 { vec![region(1, 0.2, 0, Seen::Yes)] } else { vec![] }).is_empty());
+    assert!(told(&|_| vec![region(1, 0.7, 0, Seen::Yes)]).is_empty(), "outside of the zone");
+    assert!(told(&|_| vec![ChangeRegion { lights: 1, ..region(1, 0.2, 0, Seen::Yes) }]).is_empty());
+}
+
+#[test]
+fn a_green_place_must_have_lost_its_green() {
+    let with = |bared: f32| {
+        let of = move |_| vec![ChangeRegion { bared, ..region(1, 0.2, 0, Seen::Yes) }];
+        hourly(&mut camera_rules(vec![day(true)], 100), 0..30, of)
+    };
+    assert!(with(0.1).is_empty());
+    let told = with(0.9);
+    assert!(told[0].reason.contains("lost its green"), "{}", told[0].reason);
+}
+
+#[test]
+fn a_lost_memory_of_the_place_closes_nothing() {
+    let mut rules = camera_rules(vec![day(false)], 100);
+    let told = hourly(&mut rules, 0..30, |_| vec![region(5, 0.2, 0, Seen::Yes)]);
+    assert_eq!(steps(&told), [Transition::Opened]);
+    // The place is learnt anew: no region, and none was ever given a number.
+    let fresh = Changes::default();
+    let told = (30..60).flat_map(|h| rules.step_with(second((h * HOUR) as f64), &[], Some(&fresh)));
+    assert_eq!(steps(&told.collect::<Vec<_>>()), []);
+    // Found again, under another number: the same event goes on, and ends after three days of not knowing.
+    let again = Changes { regions: vec![Changed::new(region(1, 0.2, 60, Seen::Yes))], last_id: 1 };
+    let told = rules.step_with(second((61 * HOUR) as f64), &[], Some(&again));
+    assert_eq!(steps(&told), []);
+    assert_eq!(rules.open_events(), 1);
+    let told = rules.tick(second((140 * HOUR) as f64));
+    assert_eq!(steps(&told), [Transition::Expired]);
+}
+
+#[test]
+fn a_truck_stops_and_leaves_and_what_remains_is_its_doing() {
+    let sequence = || {
+        let kind = RuleKind::Sequence { dwell: seconds(600), stop: seconds(20), within: seconds(1800) };
+        let companions = vec!["truck".into()];
+        Rule { zones: vec![left_half()], companions, expire_after: seconds(72 * HOUR), ..rule(kind) }
+    };
+    // The truck stands from 100 s to 200 s; the heap is seen from 210 s on.
+    let told = |truck_x: Option<f32>| {
+        let mut rules = camera_rules(vec![sequence()], 100);
+        let mut film = Film::default();
+        let mut told = Vec::new();
+        for step in 0..120 {
+            let at = second(f64::from(step) * 10.0);
+            let stands = (10..=20).contains(&step);
+            let tracks: Vec<Track> = truck_x
+                .filter(|_| stands)
+                .map(|x| film.track(at, Thing("truck", 7, x, 0.5), 0.9))
+                .into_iter()
+                .collect();
+            let mut heap = region(1, 0.2, 0, Seen::Yes);
+            (heap.first_seen, heap.last_confirmed) = (second(210.0), at);
+            let regions = if step > 23 { vec![Changed::new(heap)] } else { vec![] };
+            told.extend(rules.step_with(at, &tracks, Some(&Changes { regions, last_id: 1 })));
+        }
+        told
+    };
+    let events = told(Some(0.2));
+    assert_eq!(steps(&events), [Transition::Opened], "{events:#?}");
+    let left_by = events[0].change.as_ref().and_then(|c| c.left_by.clone()).expect("the truck");
+    assert_eq!((left_by.0.as_str(), left_by.2), ("truck", second(200.0)));
+    assert!(events[0].reason.starts_with("truck stood in zone"), "{}", events[0].reason);
+    assert!(told(None).is_empty(), "a heap that nobody brought");
+    assert!(told(Some(0.4)).is_empty(), "a truck that stood elsewhere");
+}

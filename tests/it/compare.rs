@@ -1,0 +1,162 @@
+//! `lintel compare` on a committed pair of rendered flights, and on what is wrong with pictures in the field.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{program, root};
+
+fn data(name: &str) -> PathBuf {
+    root().join("testdata/compare").join(name)
+}
+
+fn compare(before: &Path, after: &Path, out: &Path, more: &[&str]) -> Output {
+    let mut command = Command::new(program("lintel"));
+    command.arg("compare").args([before, after]).arg("--out").arg(out).args(more);
+    command.output().expect("lintel compare")
+}
+
+fn features(path: &Path) -> Vec<Value> {
+    let all: Value = serde_json::from_slice(&std::fs::read(path).expect("GeoJSON")).expect("JSON");
+    assert_eq!(all["type"], "FeatureCollection");
+    all["features"].as_array().expect("features").clone()
+}
+
+fn ring(feature: &Value) -> Vec<[f64; 2]> {
+    serde_json::from_value(feature["geometry"]["coordinates"][0].clone()).expect("a ring of places")
+}
+
+/// Even-odd rule.
+fn contains(ring: &[[f64; 2]], [x, y]: [f64; 2]) -> bool {
+    let crosses = |e: &[[f64; 2]]| {
+        (e[0][1] > y) != (e[1][1] > y)
+            && x < (e[1][0] - e[0][0]) * (y - e[0][1]) / (e[1][1] - e[0][1]) + e[0][0]
+    };
+    ring.windows(2).filter(|e| crosses(e)).count() % 2 == 1
+}
+
+fn middle(ring: &[[f64; 2]]) -> [f64; 2] {
+    let n = (ring.len() - 1) as f64;
+    [0, 1].map(|axis| ring[1..].iter().map(|p| p[axis]).sum::<f64>() / n)
+}
+
+/// Every planted change is found with its kind, each where it is, and nothing else is.
+#[track_caller]
+fn assert_true_to_what_was_planted(found: &[Value]) {
+    let planted = features(&data("truth.geojson"));
+    assert_eq!(planted.len(), 3);
+    let on =
+        |f: &Value, p: &Value| contains(&ring(p), middle(&ring(f))) || contains(&ring(f), middle(&ring(p)));
+    for change in &planted {
+        let kind = &change["properties"]["kind"];
+        let same = |f: &&Value| f["properties"]["kind"] == *kind && on(f, change);
+        assert!(found.iter().any(|f| same(&f)), "{kind} is not among {found:#?}");
+    }
+    for f in found {
+        assert!(planted.iter().any(|p| on(f, p)), "nothing was planted there: {f:#}");
+        assert!(f["properties"]["area_m2"].as_f64().expect("an area") > 10.0);
+        let confidence = f["properties"]["confidence"].as_f64().expect("a confidence");
+        assert!((0.0..=1.0).contains(&confidence));
+    }
+}
+
+#[test]
+fn two_flights_are_paired_by_place_and_what_was_planted_is_found_with_its_kind() {
+    let out = TempDir::new().expect("temp dir");
+    let output = compare(&data("before"), &data("after"), out.path(), &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let found = features(&out.path().join("changes.geojson"));
+    assert_true_to_what_was_planted(&found);
+    let built = found.iter().filter(|f| f["properties"]["kind"] == "built_up");
+    let area = built.filter_map(|f| f["properties"]["area_m2"].as_f64()).fold(0.0, f64::max);
+    assert!((250.0..650.0).contains(&area), "the house of 24 m x 16 m has {area} m2");
+    let page = std::fs::read_to_string(out.path().join("report.html")).expect("the page");
+    assert!(page.contains("DJI_0010.jpg → DJI_0020.jpg") && page.contains("DJI_0011.jpg → DJI_0021.jpg"));
+    assert!(page.matches("data:image/jpeg;base64,").count() == 4 && !page.contains("http"));
+    for pair in 1..=2 {
+        let picture = image::open(out.path().join(format!("{pair}-side-by-side.png"))).expect("a picture");
+        assert!(picture.width() > 2 * picture.height(), "two beside each other");
+    }
+}
+
+#[test]
+fn two_mosaics_are_compared_by_their_georeference() {
+    let out = TempDir::new().expect("temp dir");
+    let output = compare(&data("before.tif"), &data("after.tif"), out.path(), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_true_to_what_was_planted(&features(&out.path().join("changes.geojson")));
+}
+
+/// The later flight's stills as a table, their places moved north.
+fn table(dir: &Path, north_m: f64) -> String {
+    let mut text = "name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg\n".to_owned();
+    let lat = |north: f64| 30.2741 + (north + north_m) / 111_320.0;
+    let lon = |east: f64| 120.1551 + east / (111_320.0 * 30.2741f64.to_radians().cos());
+    for (name, east, north, height, heading) in
+        [("DJI_0020.jpg", 62.0, 66.0, 92.0, 11.0), ("DJI_0021.jpg", 126.0, 64.0, 90.0, -7.0)]
+    {
+        text += &format!("{name},{:.8},{:.8},{height},{heading},-90,60.67\n", lon(east), lat(north));
+    }
+    let path = dir.join(format!("table-{north_m}.csv"));
+    std::fs::write(&path, text).expect("written");
+    path.display().to_string()
+}
+
+#[test]
+fn what_cannot_be_compared_is_named_and_never_guessed() {
+    let dir = TempDir::new().expect("temp dir");
+    let check = |before: &Path, after: &Path, more: &[&str], code: i32, words: &str| {
+        let out = dir.path().join("out");
+        let output = compare(before, after, &out, more);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(words), "no `{words}` in: {said}");
+        features(&out.join("changes.geojson"))
+    };
+    let (before, after) = (data("before/DJI_0010.jpg"), data("after/DJI_0020.jpg"));
+
+    // Telemetry of another place: no pair. Of a place 45 m off: compared, and said so.
+    let found =
+        check(&data("before"), &data("after"), &["--telemetry", &table(dir.path(), 5000.0)], 2, "m away");
+    assert!(found.is_empty());
+    check(
+        &data("before"),
+        &data("after"),
+        &["--telemetry", &table(dir.path(), 45.0)],
+        0,
+        "the telemetry is off",
+    );
+
+    // One of two is cut short: the other is compared.
+    let torn = dir.path().join("torn");
+    std::fs::create_dir(&torn).expect("folder");
+    std::fs::copy(data("after/DJI_0021.jpg"), torn.join("DJI_0021.jpg")).expect("copied");
+    let bytes = std::fs::read(&after).expect("a still");
+    std::fs::write(torn.join("DJI_0020.jpg"), &bytes[..300]).expect("written");
+    let found = check(&data("before"), &torn, &[], 1, "not compared: DJI_0020.jpg");
+    assert!(!found.is_empty());
+
+    // Another size, and no place at all: laid over each other all the same.
+    let small = dir.path().join("small.png");
+    let picture =
+        image::open(&after).expect("a still").resize(600, 600, image::imageops::FilterType::Triangle);
+    picture.save(&small).expect("saved");
+    let found = check(&before, &small, &[], 0, "no scale");
+    assert!(found.iter().any(|f| f["geometry"].is_null() && f["properties"]["outline_px"].is_array()));
+
+    // Another ground, and nothing at all.
+    let other = dir.path().join("other.png");
+    let noise =
+        |x: u32, y: u32| (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503).rotate_left(9)) as u8;
+    image::GrayImage::from_fn(640, 480, |x, y| image::Luma([noise(x / 3, y / 3)]))
+        .save(&other)
+        .expect("saved");
+    check(&before, &other, &[], 2, "cannot be laid over each other");
+    image::GrayImage::from_pixel(640, 480, image::Luma([90])).save(&other).expect("saved");
+    check(&before, &other, &[], 2, "cannot be laid over each other");
+    check(&before, &dir.path().join("nowhere"), &[], 2, "not compared: nowhere");
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Scores lasting change on generated scenes that nothing was tuned on, and flights on real pairs; writes docs/change.md's
+# tables. SEEDS: those of the scenes. Pairs are read from LINTEL_SHARED (default ../shared) where they are.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=.cache/scenes-python/bin/python
+lintel=target/release/lintel
+export ORT_DYLIB_PATH="${ORT_DYLIB_PATH:-$PWD/.cache/onnxruntime/libonnxruntime.so}"
+# shellcheck disable=SC2086 -- one word a seed
+$python tools/scenes/report.py $lintel .cache/scenes docs/change.md ${SEEDS:-101 102 103 104 105 106}
+pairs="${LINTEL_SHARED:-../shared}/data/extra/change_pairs"
+if [ -d "$pairs" ]; then
+  $python tools/scenes/pairs.py $lintel "$pairs" docs/change.md
+else
+  echo "change-report: no pairs in $pairs, their table stays as it is" >&2
+fi

@@ -1,0 +1,182 @@
+"""Scores `lintel replay` and three simpler ways on generated scenes, and writes docs/change.md's table and pictures.
+
+    python report.py LINTEL SCENES DOCS SEED...
+
+Everybody has the same task: name the places that looked different for the rules' dwell time, in the zones of the scene's
+config. A planted change is found when an outline covers its middle, or overlaps it by half (intersection over union);
+an outline in a zone that is on nothing planted is false. The simpler ways compare each picture with a reference from
+the first day (frame difference, SSIM) or with a mixture of Gaussians (MOG2), and get the same patience: a pixel
+counts when it differed in 60 % of the looks of the last 24 hours.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+LEARN_H = 24
+
+
+def seconds(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def drawn(outline, size):
+    mask = np.zeros(size[::-1], np.uint8)
+    if len(outline) > 2:
+        cv2.fillPoly(mask, [np.round(np.array(outline) * size).astype(np.int32)], 1)
+    return mask > 0
+
+
+def middle(mask):
+    y, x = np.nonzero(mask)
+    return (int(x.mean()), int(y.mean())) if len(x) else (0, 0)
+
+
+def on_it(found, planted):
+    both, either = (found & planted).sum(), (found | planted).sum()
+    (fx, fy), (px, py) = middle(found), middle(planted)
+    return both / max(either, 1), both / max(either, 1) >= 0.5 or bool(planted[fy, fx]) or bool(found[py, px])
+
+
+def score(found, truth, size, dwell_h):
+    """`found`: (time, mask) of each outline when it was told. Gives found, planted, false, mean overlap."""
+    end = seconds(truth["start"]) + truth["days"] * 86400
+    zones = [drawn(z, size) for z in truth["zones"].values()]
+    hits, overlaps, used, planted = 0, [], set(), 0
+    for change in truth["changes"]:
+        begin = seconds(change["from"])
+        until = seconds(change["to"]) if change["to"] else end
+        if until - begin < (dwell_h + 4) * 3600:
+            continue
+        planted += 1
+        best = None
+        for i, (at, mask) in enumerate(found):
+            if at < begin:
+                continue
+            for step in change["steps"]:
+                overlap, on = on_it(mask, drawn(step["outline"], size))
+                if on:
+                    used.add(i)
+                    best = max(best or 0.0, overlap)
+        if best is not None:
+            hits += 1
+            overlaps.append(best)
+    anything = np.zeros(size[::-1], bool)
+    for change in truth["changes"]:
+        for step in change["steps"]:
+            anything |= cv2.dilate(drawn(step["outline"], size).astype(np.uint8), np.ones((9, 9))) > 0
+    false = 0
+    for i, (_, mask) in enumerate(found):
+        in_zone = max((mask & z).sum() / max(mask.sum(), 1) for z in zones) >= 0.4
+        false += i not in used and in_zone and (mask & anything).sum() < 0.5 * mask.sum()
+    return hits, planted, false, overlaps
+
+
+def ours(lintel, scene, truth, size, keep=None):
+    config = scene.with_suffix(".toml").read_text().replace('"MODEL"', f'"{Path("models/lintel-nano").resolve()}"')
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lintel.toml"
+        path.write_text(config)
+        out = ["--out", str(keep)] if keep else []
+        run = subprocess.run([lintel, "replay", "--config", path, "--camera", f"mast={scene}", *out],
+                             check=True, capture_output=True, text=True)
+    events = [json.loads(line) for line in run.stdout.splitlines()]
+    opened = [e for e in events if e["type"].endswith("opened")]
+    last = {e["subject"]: e for e in events if e["data"]["change"]}
+    # The outline as it was last told: a shed is found when its posts stand, and measured when it is done.
+    return [(seconds(e["data"]["at"]), drawn(last[e["subject"]]["data"]["change"]["outline"], size)) for e in opened]
+
+
+def looks(scene, size):
+    w, h = size
+    command = ["ffmpeg", "-v", "error", "-threads", "1", "-i", str(scene), "-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as ffmpeg:
+        while len(data := ffmpeg.stdout.read(w * h * 3)) == w * h * 3:
+            yield np.frombuffer(data, np.uint8).reshape(h, w, 3)
+
+
+def ssim(a, b):
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    blur = lambda v: cv2.GaussianBlur(v, (11, 11), 1.5)
+    ma, mb = blur(a), blur(b)
+    va, vb, cov = blur(a * a) - ma * ma, blur(b * b) - mb * mb, blur(a * b) - ma * mb
+    return (2 * ma * mb + 6.5) * (2 * cov + 58.5) / ((ma * ma + mb * mb + 6.5) * (va + vb + 58.5))
+
+
+def simpler(scene, truth, size, dwell_h):
+    """The three baselines, at half size, each with the same patience."""
+    small = (size[0] // 2, size[1] // 2)
+    step_h = truth["step_minutes"] / 60
+    window = round(dwell_h / step_h)
+    mog = cv2.createBackgroundSubtractorMOG2(history=window * 7, detectShadows=True)
+    reference = {}
+    votes = {name: [] for name in ("frame difference", "MOG2", "SSIM to reference")}
+    told = {name: np.zeros(small[::-1], bool) for name in votes}
+    found = {name: [] for name in votes}
+    start = seconds(truth["start"])
+    for n, picture in enumerate(looks(scene, size)):
+        picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        # A reference by day and one by night: with one alone, every night would be a change.
+        night = bool(np.abs(picture[..., 0].astype(int) - picture[..., 1]).std() < 1.5)
+        hour = n * step_h
+        rate = 1 / (window * 7) if hour > LEARN_H else 0.05
+        masks = {"MOG2": mog.apply(picture, learningRate=rate) == 255}
+        if hour < LEARN_H:
+            old = reference.get(night)
+            reference[night] = grey.astype(np.float32) if old is None else 0.8 * old + 0.2 * grey
+            continue
+        base = reference.get(night, grey.astype(np.float32))
+        masks["frame difference"] = np.abs(grey - base) > 30
+        masks["SSIM to reference"] = ssim(grey, base) < 0.5
+        for name, mask in masks.items():
+            votes[name] = (votes[name] + [mask])[-window:]
+            if len(votes[name]) < window:
+                continue
+            lasting = (np.mean(votes[name], axis=0) > 0.6) & ~told[name]
+            lasting = cv2.morphologyEx(lasting.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+            count, labels, stats, _ = cv2.connectedComponentsWithStats(lasting)
+            for label in range(1, count):
+                if stats[label, cv2.CC_STAT_AREA] >= 0.0005 * small[0] * small[1]:
+                    mask = labels == label
+                    told[name] |= cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+                    whole = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+                    found[name].append((start + hour * 3600, whole))
+    return found
+
+
+def main():
+    lintel, scenes, docs, seeds = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:]
+    total = {}
+    for seed in seeds:
+        scene = scenes / f"seed{seed}.mp4"
+        truth = json.loads(scene.with_suffix(".json").read_text())
+        size, dwell = tuple(truth["size"]), truth["decided_after_hours"]
+        keep = scenes / f"seed{seed}-evidence"
+        found = {"Lintel": ours(lintel, scene, truth, size, keep), **simpler(scene, truth, size, dwell)}
+        for name, outlines in found.items():
+            hits, planted, false, overlaps = score(outlines, truth, size, dwell)
+            t = total.setdefault(name, [0, 0, 0, 0.0, []])
+            t[0], t[1], t[2], t[3] = t[0] + hits, t[1] + planted, t[2] + false, t[3] + truth["days"]
+            t[4] += overlaps
+            print(f"seed {seed} {name}: {hits} of {planted}, {false} false", file=sys.stderr)
+    lines = ["| way | found | recall | false a camera-day | mean overlap of what was found |", "|---|---|---|---|---|"]
+    for name, (hits, planted, false, days, overlaps) in total.items():
+        mean = np.mean(overlaps) if overlaps else 0
+        lines.append(f"| {name} | {hits} of {planted} | {hits / planted:.2f} | {false / days:.3f} ({false} in {days:.0f} days) "
+                     f"| {mean:.2f} |")
+    text = docs.read_text()
+    begin, end = "<!-- table of make change-report -->\n", "<!-- end of table -->"
+    head, rest = text.split(begin)
+    docs.write_text(head + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1])
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
