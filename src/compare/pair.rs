@@ -8,7 +8,7 @@ use super::input::Shot;
 use super::kind::{Kind, confidence, kind, measure};
 use super::light::Channels;
 use super::outline::regions;
-use super::register::{apply, length, register};
+use super::register::register;
 use super::scene::{Placed, area, area_m2, metres};
 use super::vision::{self, VisionError};
 
@@ -100,12 +100,12 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
     let then = shrink(&from, scale_before);
     let registered = register(&then, &now)?;
     let mut notes = Vec::new();
-    let by_place = by_place((before, scale_before), (after, scale), &now);
-    if let (Some(by_place), Some(metres)) = (by_place, native) {
-        let (w, h) = (f64::from(now.width()) / 2.0, f64::from(now.height()) / 2.0);
-        let seen = apply(&registered.back, [w, h]);
-        let off = (seen[0] - by_place[0]).hypot(seen[1] - by_place[1]) * metres / scale;
-        if off > BELIEVED.0.max(BELIEVED.1 * f64::from(after.size[0]) * metres) {
+    let middle = [f64::from(now.width()) / 2.0, f64::from(now.height()) / 2.0];
+    let seen = registered.source(middle).map(|v| v / scale_before);
+    let places = after.placed.place(middle.map(|v| v / scale)).zip(before.placed.place(seen));
+    if let (Some((here, there)), Some(metres_per_pixel)) = (places, native) {
+        let off = metres(here, there);
+        if off > BELIEVED.0.max(BELIEVED.1 * f64::from(after.size[0]) * metres_per_pixel) {
             notes.push(format!(
                 "the telemetry is off: it puts the pictures {off:.0} m from where they agree; areas and places may be wrong"
             ));
@@ -195,33 +195,6 @@ fn changes(
     }
     found.sort_by(|a, b| b.share.total_cmp(&a.share));
     Ok((found, left_out))
-}
-
-/// Pixel of the earlier working picture that shows the place in the middle of the later, by their places alone.
-fn by_place(before: (&Shot, f64), after: (&Shot, f64), now: &RgbImage) -> Option<[f64; 2]> {
-    let middle = [f64::from(now.width()), f64::from(now.height())].map(|v| v / 2.0 / after.1);
-    let place = after.0.placed.place(middle)?;
-    // Newton's steps on the pixel that shows the place; a camera's picture is nearly flat to it.
-    let mut pixel = before.0.size.map(|v| f64::from(v) / 2.0);
-    for _ in 0..12 {
-        let at = before.0.placed.place(pixel)?;
-        let (right, down) = (
-            before.0.placed.place([pixel[0] + 1.0, pixel[1]])?,
-            before.0.placed.place([pixel[0], pixel[1] + 1.0])?,
-        );
-        let column = |p: [f64; 2]| [p[0] - at[0], p[1] - at[1]];
-        let (a, b, goal) = (column(right), column(down), column(place));
-        let det = a[0] * b[1] - a[1] * b[0];
-        if det.abs() < 1e-24 {
-            return None;
-        }
-        let step = [(goal[0] * b[1] - goal[1] * b[0]) / det, (a[0] * goal[1] - a[1] * goal[0]) / det];
-        pixel = [pixel[0] + step[0], pixel[1] + step[1]];
-        if length(step) < 0.1 || metres(at, place) < 0.01 {
-            break;
-        }
-    }
-    Some(pixel.map(|v| v * before.1))
 }
 
 fn working_scale([width, height]: [u32; 2], metres: Option<f64>) -> f64 {

@@ -22,7 +22,7 @@ const REACH: f64 = 160.0;
 /// How one picture lies in another.
 pub(super) struct Registered {
     /// From pixels of the later picture to those of the earlier.
-    pub back: Homography,
+    back: Homography,
     /// Further shifts at nodes, row by row; empty where one homography is enough.
     bend: Vec<[f64; 2]>,
     columns: usize,
@@ -111,7 +111,7 @@ fn bend(registered: &mut Registered, near: &[(Match, [f64; 2])], after: &RgbImag
         .collect();
 }
 
-pub(super) fn length([x, y]: [f64; 2]) -> f64 {
+fn length([x, y]: [f64; 2]) -> f64 {
     x.hypot(y)
 }
 
@@ -132,7 +132,7 @@ fn plausible(h: &Homography, picture: &RgbImage) -> bool {
     growth > 1.0 / 36.0 && growth < 36.0 && turns.into_iter().all(|turn| turn > 0.0)
 }
 
-pub(super) fn apply(h: &Homography, [x, y]: [f64; 2]) -> [f64; 2] {
+fn apply(h: &Homography, [x, y]: [f64; 2]) -> [f64; 2] {
     let row = |r: &[f64; 3]| r[0] * x + r[1] * y + r[2];
     let w = row(&h[2]);
     let w = if w.abs() < 1e-9 { 1e-9 } else { w };
