@@ -10,7 +10,7 @@ use super::light::Channels;
 use super::outline::regions;
 use super::register::register;
 use super::scene::{Placed, area, area_m2, metres};
-use super::vision::{self, VisionError};
+use super::vision::{self, Shape, VisionError};
 
 /// Longer side that is worked on, and the finest scale: windows and limits were chosen on pictures of half a metre.
 const SIDE: u32 = 1600;
@@ -170,9 +170,9 @@ fn changes(
     for region in regions(&d.score, least) {
         let mut mask = vec![0u8; valid.len()];
         region.iter().for_each(|i| mask[*i] = 255);
-        let Some((corners, sides)) = vision::outlines(&mask, after.width() as usize, 1.2)?
+        let Some(Shape { corners, sides }) = vision::outlines(&mask, after.width() as usize, 1.2)?
             .into_iter()
-            .max_by(|a, b| area(&a.0).total_cmp(&area(&b.0)))
+            .max_by(|a, b| area(&a.corners).total_cmp(&area(&b.corners)))
         else {
             continue;
         };

@@ -87,16 +87,19 @@ pub(super) fn homography(found: &[Match], agree: f64) -> Result<Option<Homograph
     Ok(out.iter().flatten().all(|v| v.is_finite()).then_some(out))
 }
 
-/// The outer outline of each connected part of a mask, corners in pixels, straightened to within `slack` pixels; and the
-/// sides of the smallest rectangle around it, longer first.
+/// One connected part of a mask.
+pub(super) struct Shape {
+    /// Of its outer outline, pixels.
+    pub corners: Vec<[f64; 2]>,
+    /// Of the smallest rectangle around it, longer first.
+    pub sides: [f64; 2],
+}
+
+/// The outer outline of each connected part of a mask, straightened to within `slack` pixels.
 ///
 /// # Errors
 /// OpenCV's own.
-pub(super) fn outlines(
-    mask: &[u8],
-    width: usize,
-    slack: f64,
-) -> Result<Vec<(Vec<[f64; 2]>, [f64; 2])>, VisionError> {
+pub(super) fn outlines(mask: &[u8], width: usize, slack: f64) -> Result<Vec<Shape>, VisionError> {
     let flat = Mat::from_slice(mask)?;
     let whole = flat.reshape(1, (mask.len() / width.max(1)) as i32)?;
     let mut contours: Vector<Vector<Point>> = Vector::new();
@@ -111,7 +114,7 @@ pub(super) fn outlines(
             simple.iter().map(|p| [f64::from(p.x) + 0.5, f64::from(p.y) + 0.5]).collect();
         let (a, b) = (f64::from(around.width) + 1.0, f64::from(around.height) + 1.0);
         if corners.len() > 2 {
-            found.push((corners, [a.max(b), a.min(b)]));
+            found.push(Shape { corners, sides: [a.max(b), a.min(b)] });
         }
     }
     Ok(found)
