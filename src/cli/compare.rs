@@ -43,6 +43,9 @@ pub struct Args {
     /// The smallest change that counts, square metres
     #[arg(long, value_name = "M2", default_value_t = 12.0, value_parser = metres)]
     min_area: f64,
+    /// The pictures lie over each other already, as sheets of one map do: nothing is registered
+    #[arg(long)]
+    aligned: bool,
     /// Folder for changes.geojson, report.html and the pictures; made if need be
     #[arg(long, value_name = "DIR", default_value = "compare")]
     out: PathBuf,
@@ -61,7 +64,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     alone.extend(bad);
     let paired = pair(&before, &after);
     alone.extend(paired.alone);
-    let options = Options { min_area_m2: args.min_area };
+    let options = Options { min_area_m2: args.min_area, aligned: args.aligned };
     let mut pairs = Vec::new();
     for (b, a) in paired.pairs {
         let (b, a) = (&before[b], &after[a]);
@@ -92,15 +95,7 @@ fn tell(pairs: &[PairFile], alone: &[Unusable]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for pair in pairs {
         let c = &pair.comparison;
-        writeln!(
-            out,
-            "{} -> {}: {} changes ({} places agree, {:.1} px apart)",
-            pair.before,
-            pair.after,
-            c.found.len(),
-            c.features,
-            c.residual_px.1
-        )?;
+        writeln!(out, "{} -> {}: {} changes ({})", pair.before, pair.after, c.found.len(), c.agreement())?;
         for found in &c.found {
             let kind = serde_json::to_value(found.kind).unwrap_or_default();
             let area = found.area_m2.map_or_else(|| "no scale".to_owned(), |a| format!("{a:.0} m2"));

@@ -9,6 +9,8 @@ const OFF: isize = 2;
 const COLOUR: usize = 2;
 const LOCAL: usize = 8;
 const STRUCTURE: usize = 5;
+/// Nearer than so many pixels to ground that only one picture shows, nothing is told.
+const EDGE: usize = LOCAL;
 /// Gradients, in levels a pixel, that are noise; and the weight that keeps flat places alike.
 const NOISE: f32 = 9.0;
 const CALM: f32 = 0.08;
@@ -26,17 +28,19 @@ pub(super) struct Difference {
     pub edges: Plane,
 }
 
-/// `before` in the light of `after`; pixels that are not `valid` score nothing.
+/// `before` in the light of `after`; pixels that are not `valid`, and those beside them, score nothing.
 pub(super) fn difference(before: &Channels, after: &Channels, valid: &[bool]) -> Difference {
     let (a, b) = (before.soft(), after.soft());
     let colour = nearest(&a, &b);
     let (la, lb) = (a.luma(), b.luma());
     let brighter = lb.with(&la, |now, then| now - then).mean(3);
     let (structure, edges) = structure(&la, &lb);
+    // Windows that reach over the edge of what both pictures show see nothing there, which is no change.
+    let inside = Plane::of(la.width, la.height, |i| f32::from(u8::from(valid[i]))).mean(EDGE);
     let mut score = colour.with(&brighter, |any, up| OTHER * any + BRIGHTER * up.max(0.0));
     score = score.with(&structure, |s, t| s * t.clamp(0.0, MOST_STRUCTURE));
-    for (value, valid) in score.data.iter_mut().zip(valid) {
-        *value = if *valid { *value } else { 0.0 };
+    for (value, inside) in score.data.iter_mut().zip(&inside.data) {
+        *value = if *inside > 0.999 { *value } else { 0.0 };
     }
     Difference { score: score.soft(3), edges }
 }

@@ -8,7 +8,7 @@ use super::input::Shot;
 use super::kind::{Kind, confidence, kind, measure};
 use super::light::Channels;
 use super::outline::regions;
-use super::register::register;
+use super::register::{Registered, register};
 use super::scene::{Placed, area, area_m2, metres};
 use super::vision::{self, Shape, VisionError};
 
@@ -24,6 +24,8 @@ const LEAST_PIXELS: usize = 60;
 pub struct Options {
     /// The smallest change, square metres.
     pub min_area_m2: f64,
+    /// Each pixel of the one picture shows what the same pixel of the other does.
+    pub aligned: bool,
 }
 
 /// One change.
@@ -59,6 +61,19 @@ pub struct Comparison {
     pub notes: Vec<String>,
 }
 
+impl Comparison {
+    /// How the pictures came to lie over each other, for people.
+    pub fn agreement(&self) -> String {
+        match self.features {
+            0 => "taken as they lie".to_owned(),
+            n => {
+                let (one, end) = self.residual_px;
+                format!("{n} places agree, {one:.1} px off after one homography, {end:.1} px in the end")
+            }
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum NotComparable {
     #[error("{name}: {why}")]
@@ -72,6 +87,12 @@ pub enum NotComparable {
         "laid over each other the pictures are still {0:.1} pixels apart: height differs too much between the views"
     )]
     TooFarOff(f64),
+    #[error(
+        "they are said to lie over each other, but one has {} x {} pixels and the other {} x {}: leave --aligned out, or \
+         bring them to one size",
+        .0[0], .0[1], .1[0], .1[1]
+    )]
+    OtherSize([u32; 2], [u32; 2]),
     #[error("they have less than a tenth of the picture in common")]
     NoOverlap,
     #[error(transparent)]
@@ -94,11 +115,19 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
     let now = shrink(&to, scale);
     // The earlier one in much the same scale: features and windows then mean the same in both.
     let scale_before = match (before.placed.metres_per_pixel(before.size), native) {
+        _ if options.aligned => scale,
         (Some(own), Some(native)) => (scale * own / native).min(1.0),
         _ => working_scale(before.size, None),
     };
     let then = shrink(&from, scale_before);
-    let registered = register(&then, &now)?;
+    let registered = if options.aligned {
+        if before.size != after.size {
+            return Err(NotComparable::OtherSize(before.size, after.size));
+        }
+        Registered::as_they_are()
+    } else {
+        register(&then, &now)?
+    };
     let mut notes = Vec::new();
     let middle = [f64::from(now.width()) / 2.0, f64::from(now.height()) / 2.0];
     let seen = registered.source(middle).map(|v| v / scale_before);

@@ -32,6 +32,12 @@ pub(super) struct Registered {
 }
 
 impl Registered {
+    /// Pixel on pixel.
+    pub fn as_they_are() -> Self {
+        let back = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        Self { back, bend: Vec::new(), columns: 0, features: 0, residual: (0.0, 0.0) }
+    }
+
     /// Pixel of the earlier picture that shows what `p` of the later one shows.
     pub fn source(&self, p: [f64; 2]) -> [f64; 2] {
         let [x, y] = apply(&self.back, p);

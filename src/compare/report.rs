@@ -87,9 +87,10 @@ fn section(
     let scale = c.metres_per_pixel.map_or_else(|| "no scale".to_owned(), |m| format!("{m:.2} m a pixel"));
     write!(
         out,
-        "<p>{} places agree, {:.1} px off after one homography, {:.1} px in the end; {scale}; {} vehicles and shadows left \
+        "<p>{}; {scale}; {} vehicles and shadows left \
          out.</p>",
-        c.features, c.residual_px.0, c.residual_px.1, c.left_out
+        c.agreement(),
+        c.left_out
     )?;
     for note in &c.notes {
         write!(out, "<p class=note>{}</p>", text(note))?;

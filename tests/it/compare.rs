@@ -57,6 +57,34 @@ fn two_mosaics_are_compared_by_their_georeference() {
     assert!(!features(&out.path().join("changes.geojson")).is_empty());
 }
 
+/// A shed of 90 x 60 pixels on a picture that is not moved: found where it is, and nothing else.
+#[test]
+fn sheets_of_one_map_are_compared_as_they_lie() {
+    let dir = TempDir::new().expect("temp dir");
+    let before = data("after/DJI_0020.jpg");
+    let mut picture = image::open(&before).expect("a still").to_rgb8();
+    for (x, y) in (0..90 * 60).map(|i| (300 + i % 90, 420 + i / 90)) {
+        picture.put_pixel(x, y, image::Rgb([230, 232, 236]));
+    }
+    let after = dir.path().join("shed.png");
+    picture.save(&after).expect("saved");
+    let output = compare(&before, &after, dir.path(), &["--aligned"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = features(&dir.path().join("changes.geojson"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let outline: Vec<[f64; 2]> =
+        serde_json::from_value(found[0]["properties"]["outline_px"].clone()).expect("an outline");
+    let on_shed = |[x, y]: &[f64; 2]| (285.0..405.0).contains(x) && (405.0..495.0).contains(y);
+    assert!(outline.len() > 3 && outline.iter().all(on_shed), "{outline:?}");
+
+    picture = image::imageops::resize(&picture, 500, 400, image::imageops::FilterType::Triangle);
+    picture.save(&after).expect("saved");
+    let output = compare(&before, &after, dir.path(), &["--aligned"]);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("leave --aligned out"), "{said}");
+}
+
 /// The later flight's stills as a table, their places moved north.
 fn table(dir: &Path, north_m: f64) -> String {
     let mut text = "name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg\n".to_owned();
