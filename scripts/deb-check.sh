@@ -13,14 +13,7 @@ arch=${1:?"deb-check: amd64 or arm64"}
 deb=$(find target/deb -name "lintel_*_$arch.deb" | sort | tail -n 1)
 [ -n "$deb" ] || { echo "deb-check: no package for $arch; run scripts/deb-build.sh $arch" >&2; exit 1; }
 
-missing=()
-for tool in debootstrap proot qemu-user-static; do
-  [ "$(dpkg-query -W -f '${db:Status-Status}' "$tool" 2>/dev/null || true)" = installed ] || missing+=("$tool")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  apt-get update -q >/dev/null
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
-fi
+scripts/apt-install.sh deb-check debootstrap proot qemu-user-static >/dev/null
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lintel
 base=$cache/debian-12-$arch

@@ -21,21 +21,7 @@ packages=(
   systemd
 )
 
-missing=()
-for package in "${packages[@]}"; do
-  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-  [ "$state" = installed ] || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "setup: installing ${#missing[@]} Debian packages: ${missing[*]}"
-  root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || { echo "setup: needs root for apt-get; run as root: apt-get install ${missing[*]}" >&2; exit 1; }
-    root=(sudo)
-  fi
-  "${root[@]}" apt-get update -q
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
-fi
+scripts/apt-install.sh setup "${packages[@]}"
 
 command -v cargo >/dev/null || { echo "setup: cargo is missing; install Rust by rustup (see rust-toolchain.toml for the version)" >&2; exit 1; }
 scripts/fetch-onnxruntime.sh

@@ -30,7 +30,7 @@ fi
   echo "sysroot: this is for Debian 12 (bookworm); elsewhere use Docker, see cross.toml" >&2
   exit 1
 }
-"$here/tools.sh"
+"$here/../apt-install.sh" cross crossbuild-essential-arm64 qemu-user-static
 
 new=$cross.new.$$
 trap 'rm -rf "$new"' EXIT

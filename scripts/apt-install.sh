@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing, and does nothing where all are there: scripts/apt-install.sh WHO PACKAGE...
+# WHO is named in front of what is said. Asks for root only if something is missing.
+set -euo pipefail
+who=$1
+shift
+missing=()
+for package in "$@"; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$state" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+echo "$who: installing ${#missing[@]} Debian packages: ${missing[*]}"
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "$who: needs root for apt-get; run as root: apt-get install ${missing[*]}" >&2; exit 1; }
+  root=(sudo)
+fi
+"${root[@]}" apt-get update -q
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
