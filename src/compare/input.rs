@@ -8,8 +8,8 @@ use image::RgbImage;
 use super::scene::Placed;
 use super::telemetry::StillTable;
 use crate::calibration::load_mosaic;
-use crate::config::{Compensation, DroneConfig, TelemetrySource};
-use crate::drone::{self, Pose, Sampled};
+use crate::config::DroneConfig;
+use crate::drone::{self, Pose, Still};
 use crate::geo::Dem;
 
 /// One picture of the ground.
@@ -117,21 +117,9 @@ fn camera(
     focal_px: Option<f64>,
     dem: Option<&Arc<Dem>>,
 ) -> Result<Placed, String> {
-    let fov_deg = focal_px.map(|f| 2.0 * (f64::from(size[0]) / 2.0 / f).atan().to_degrees());
-    let config = DroneConfig {
-        telemetry: TelemetrySource::WithVideo,
-        assume_nadir: true,
-        fov_deg,
-        takeoff_alt_m: None,
-        compensate: Compensation::Off,
-        position_error_m: 3.0,
-        altitude_error_m: 3.0,
-        heading_error_deg: 3.0,
-        gimbal_error_deg: 1.0,
-    };
-    let seen = Sampled { pose: *pose, position_sigma_m: 0.0, speed: 0.0, course: None };
-    let takeoff = pose.home.unwrap_or(pose.place);
-    let locator = drone::locator(&seen, size, &config, takeoff, dem).map_err(|e| e.to_string())?;
+    let config = DroneConfig { assume_nadir: true, ..DroneConfig::default() };
+    let still = Still { pose: *pose, focal_px };
+    let locator = drone::still_locator(&still, size, &config, dem).map_err(|e| e.to_string())?;
     Ok(Placed::Camera(Box::new(locator)))
 }
 
