@@ -44,18 +44,19 @@ fn append(c: &mut Criterion) {
     let path = dir.path().join("still.jpg");
     std::fs::write(&path, &content).expect("still");
     let sha256 = format!("{:x}", Sha256::digest(&content));
+    let still = |n: u128| OutMedia {
+        event: Uuid::from_u128(n),
+        kind: "still".to_owned(),
+        path: path.clone(),
+        media_type: "image/jpeg".to_owned(),
+        bytes: STILL_BYTES as u64,
+        sha256: sha256.clone(),
+    };
     group.bench_function("append_event_still_and_state", |b| {
         let mut n = 0u128;
         b.iter(|| {
             n += 1;
-            let media = OutMedia {
-                event: Uuid::from_u128(n),
-                kind: "still".to_owned(),
-                path: path.clone(),
-                media_type: "image/jpeg".to_owned(),
-                bytes: STILL_BYTES as u64,
-                sha256: sha256.clone(),
-            };
+            let media = still(n);
             let state = vec![("rules/gate".to_owned(), Some(vec![0; 4000]))];
             outbox.append(&Batch { messages: vec![event()], media: vec![media], state }).expect("append")
         });
@@ -84,14 +85,7 @@ fn append(c: &mut Criterion) {
         let mut n = 0u128;
         b.iter(|| {
             n += 1;
-            let media = OutMedia {
-                event: Uuid::from_u128(n),
-                kind: "still".to_owned(),
-                path: path.clone(),
-                media_type: "image/jpeg".to_owned(),
-                bytes: STILL_BYTES as u64,
-                sha256: sha256.clone(),
-            };
+            let media = still(n);
             full.append(&Batch { messages: vec![event()], media: vec![media], state: Vec::new() })
                 .expect("append")
         });

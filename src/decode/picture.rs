@@ -35,6 +35,26 @@ pub enum Pixels {
     Yuv(Yuv),
 }
 
+#[cfg(test)]
+impl Picture {
+    /// For tests: 320 x 180 pixels, grey as told for each column and row.
+    pub(crate) fn grey(grey: impl Fn(usize, usize) -> u8) -> Self {
+        use crate::base::{TimeSource, WallTime};
+        let places = (0..180).flat_map(|y| (0..320).map(move |x| (x, y)));
+        let rgb: Vec<u8> = places.flat_map(|(x, y)| [grey(x, y); 3]).collect();
+        Self {
+            camera: CameraId::from("gate"),
+            seq: FrameSeq(0),
+            stream: 1,
+            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
+            width: 320,
+            height: 180,
+            pixels: Pixels::Rgb(rgb.into()),
+            series: None,
+        }
+    }
+}
+
 impl Picture {
     pub(super) fn of(frame: &EncodedFrame, decoded: Decoded) -> Self {
         Self {

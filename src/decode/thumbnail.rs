@@ -105,26 +105,10 @@ fn add(row: &mut [u16], columns: &[usize], samples: &[u8], step: usize, first: u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{CameraId, Capture, FrameSeq, TimeSource, WallTime};
-
-    fn picture(grey: impl Fn(usize, usize) -> u8) -> Picture {
-        let rgb: Vec<u8> =
-            (0..180).flat_map(|y| (0..320).map(move |x| (x, y))).flat_map(|(x, y)| [grey(x, y); 3]).collect();
-        Picture {
-            camera: CameraId::from("gate"),
-            seq: FrameSeq(0),
-            stream: 1,
-            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
-            width: 320,
-            height: 180,
-            pixels: Pixels::Rgb(rgb.into()),
-            series: None,
-        }
-    }
 
     fn changes(before: impl Fn(usize, usize) -> u8, now: impl Fn(usize, usize) -> u8) -> bool {
         let thumbnail = |picture: Picture| Thumbnail::of(&picture).expect("large enough");
-        thumbnail(picture(now)).shows_change(&thumbnail(picture(before)))
+        thumbnail(Picture::grey(now)).shows_change(&thumbnail(Picture::grey(before)))
     }
 
     fn ground(x: usize, y: usize) -> u8 {
@@ -154,10 +138,10 @@ mod tests {
             width: 100,
             height: 60,
             pixels: Pixels::Rgb(vec![0; 18_000].into()),
-            ..picture(ground)
+            ..Picture::grey(ground)
         };
         assert!(Thumbnail::of(&small).is_none());
-        let torn = Picture { pixels: Pixels::Rgb(vec![0; 300].into()), ..picture(ground) };
+        let torn = Picture { pixels: Pixels::Rgb(vec![0; 300].into()), ..Picture::grey(ground) };
         assert!(Thumbnail::of(&torn).is_none());
     }
 }

@@ -131,26 +131,14 @@ fn bounds(corners: impl Iterator<Item = (f32, f32)>) -> Rect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{CameraId, Capture, FrameSeq, Polygon, TimeSource, WallTime, ZoneId};
-    use crate::decode::Pixels;
+    use crate::base::{Polygon, ZoneId};
 
     /// Grey, with a bright thing of 24 x 18 pixels where asked.
     fn picture(thing: Option<(usize, usize)>) -> Picture {
         let bright = |x: usize, y: usize| {
             thing.is_some_and(|(left, top)| (left..left + 24).contains(&x) && (top..top + 18).contains(&y))
         };
-        let pixels = (0..180).flat_map(|y| (0..320).map(move |x| (x, y)));
-        let rgb: Vec<u8> = pixels.flat_map(|(x, y)| [if bright(x, y) { 220 } else { 90 }; 3]).collect();
-        Picture {
-            camera: CameraId::from("mast"),
-            seq: FrameSeq(0),
-            stream: 1,
-            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
-            width: 320,
-            height: 180,
-            pixels: Pixels::Rgb(rgb.into()),
-            series: None,
-        }
+        Picture::grey(|x, y| if bright(x, y) { 220 } else { 90 })
     }
 
     fn six(per_picture: u32, zones: &[Zone]) -> Tiles {

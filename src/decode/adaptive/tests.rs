@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource};
-use crate::decode::{Picture, Pixels};
+use crate::decode::Picture;
 use crate::ingest::Codec;
 
 const FPS: u64 = 25;
@@ -41,17 +41,7 @@ fn frame(i: u64, gop: u64, moving: bool) -> EncodedFrame {
 }
 
 fn thumbnail(grey: u8) -> Thumbnail {
-    let rgb: Vec<u8> = (0..320 * 180).flat_map(|i| [if i % 320 < 60 { grey } else { 90 }; 3]).collect();
-    let picture = Picture {
-        camera: CameraId::from("gate"),
-        seq: FrameSeq(0),
-        stream: 1,
-        capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
-        width: 320,
-        height: 180,
-        pixels: Pixels::Rgb(rgb.into()),
-        series: None,
-    };
+    let picture = Picture::grey(|x, _| if x < 60 { grey } else { 90 });
     Thumbnail::of(&picture).expect("large enough")
 }
 
