@@ -128,7 +128,9 @@ impl Scene {
 
     /// Was the camera covered, blinded or moved?
     pub fn guard(&mut self, node: &NodeConfig, picture: &Picture) -> Option<Told> {
-        self.guard.look(node, &self.config, picture)
+        let told = self.guard.look(node, &self.config, picture);
+        let view = self.watch.as_ref().map(Watch::view);
+        told.or_else(|| self.guard.look_at_place(node, &self.config, picture.capture.at, view?))
     }
 
     /// Gives to `tell` how the newest picture is placed on the map.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::recorder::Recorder;
 use super::site::Site;
 use crate::base::{CameraId, WallTime};
+use crate::change::View;
 use crate::config::{CameraConfig, NodeConfig};
 use crate::decode::Picture;
 use crate::outbox::Batch;
@@ -36,6 +37,8 @@ pub(super) struct Guard {
     watch: Watch,
     site: Option<Arc<Site>>,
     incident: Option<Uuid>,
+    /// The incident is a move that the camera's memory of its place noticed.
+    astray: bool,
 }
 
 impl Guard {
@@ -46,7 +49,12 @@ impl Guard {
                 None
             })
         });
-        Self { watch: Watch::new(features.map(|features| Reference { features })), site, incident: None }
+        Self {
+            watch: Watch::new(features.map(|features| Reference { features })),
+            site,
+            incident: None,
+            astray: false,
+        }
     }
 
     /// The next picture. Gives what is to be told.
@@ -72,6 +80,50 @@ impl Guard {
             Finding::Blinded => (TamperKind::Blinded, None, "most of the picture is blinded".to_owned()),
             Finding::Well => (TamperKind::Well, None, "the camera sees as before".to_owned()),
         };
+        self.astray &= kind != TamperKind::Well;
+        let shift = movement.map(|m| (m.shift, Some(m.turn_deg)));
+        Some(self.tell(node, camera, at, kind, shift, reason))
+    }
+
+    /// What the camera's memory of its place says of the newest picture. It notices a move where no calibration keeps a
+    /// reference, and is not asked where something is known already.
+    pub fn look_at_place(
+        &mut self,
+        node: &NodeConfig,
+        camera: &CameraConfig,
+        at: WallTime,
+        view: View,
+    ) -> Option<Told> {
+        match view {
+            View::Moved { dx, dy, .. } if self.incident.is_none() => {
+                self.astray = true;
+                let shift = [f64::from(dx), f64::from(dy)];
+                let reason = format!(
+                    "the picture went {:.0} pixels against how the place has looked; lasting changes are not judged until \
+                     it is back",
+                    shift[0].hypot(shift[1])
+                );
+                Some(self.tell(node, camera, at, TamperKind::Moved, Some((shift, None)), reason))
+            }
+            View::Steady { .. } if self.astray => {
+                self.astray = false;
+                let reason = "the camera shows its place again".to_owned();
+                Some(self.tell(node, camera, at, TamperKind::Well, None, reason))
+            }
+            _ => None,
+        }
+    }
+
+    /// One message of an incident that begins, goes on or ends. `shift` in pixels, with the turn in degrees where known.
+    fn tell(
+        &mut self,
+        node: &NodeConfig,
+        camera: &CameraConfig,
+        at: WallTime,
+        kind: TamperKind,
+        shift: Option<([f64; 2], Option<f64>)>,
+        reason: String,
+    ) -> Told {
         if kind == TamperKind::Well
             && let Some(site) = &self.site
         {
@@ -99,11 +151,11 @@ impl Guard {
             kind,
             at: at.to_string(),
             calibration,
-            shift_px: movement.map(|m| m.shift.map(round)),
-            turn_deg: movement.map(|m| round(m.turn_deg)),
+            shift_px: shift.map(|(shift, _)| shift.map(round)),
+            turn_deg: shift.and_then(|(_, turn)| turn).map(round),
             reason,
         };
-        Some(Told { data, at, stored: moved.then_some(Tampering { stale: true }) })
+        Told { data, at, stored: moved.then_some(Tampering { stale: true }) }
     }
 
     /// The camera was turned a little: positions follow.

@@ -126,7 +126,6 @@ impl Watch {
     }
 
     /// Is the camera where it was?
-    #[expect(dead_code, reason = "read by the event of a moved camera")]
     pub fn view(&self) -> View {
         self.view
     }

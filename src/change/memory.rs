@@ -1,6 +1,8 @@
 //! What a watcher remembers beside its references.
 
 use super::region::Region;
+use super::small::Grid;
+use super::watcher::View;
 use crate::base::WallTime;
 
 /// The small part of what a watcher remembers.
@@ -24,4 +26,14 @@ pub(super) struct Elsewhere {
     pub(super) since: WallTime,
     /// How far off, in working pixels; `None`: nowhere known.
     pub(super) place: Option<(f32, f32)>,
+}
+
+impl Elsewhere {
+    pub(super) fn view(&self, grid: Grid) -> View {
+        let (scale, since) = (grid.factor as f32, self.since);
+        match self.place {
+            Some((dx, dy)) => View::Moved { dx: dx * scale, dy: dy * scale, since },
+            None => View::Lost { since },
+        }
+    }
 }

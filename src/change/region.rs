@@ -16,9 +16,11 @@ pub(super) const MAX_REGIONS: usize = 64;
 pub(super) const ON: u8 = 192;
 const OFF: u8 = 64;
 /// Share of a region's cells, old ones counting most, that make it seen; a light that usually shows less of it asks for
-/// this share of the usual. With at most half of that it is absent.
+/// this share of the usual. With at most half of that, or a third of the usual, it is absent.
 const SEEN_SHARE: f32 = 0.3;
 const SEEN_OF_USUAL: f32 = 0.6;
+const ABSENT_OF_ENOUGH: f32 = 0.5;
+const ABSENT_OF_USUAL: f32 = 0.34;
 /// With fewer of its cells to be judged, a look says nothing of a region.
 const TOLD_SHARE: f32 = 0.35;
 /// Clearly absent so many looks in a row before it is gone, and for a sixteenth of its age up to this.
@@ -30,6 +32,8 @@ const SETTLED: Duration = Duration::from_secs(12 * 3600);
 const OLD_H: f32 = 48.0;
 /// A region that is larger by this than when it was last noted has grown.
 const GROWN: f32 = 1.15;
+/// What joined so long ago has grown onto it, however old it is.
+const GROWN_IN: Duration = Duration::from_secs(24 * 3600);
 const MAX_STEPS: usize = 12;
 
 /// Does a look show it?
@@ -72,6 +76,9 @@ pub(super) struct Cell {
     pub(super) number: u32,
     /// One bit a bank that has shown it changed.
     lights: u16,
+    /// One bit a bank that has since shown it as it was before.
+    #[serde(default)]
+    denied: u16,
     joined: WallTime,
 }
 
@@ -114,14 +121,17 @@ impl Region {
             told += if verdict == Verdict::Unknown { 0.0 } else { weight };
             changed += if verdict == Verdict::Changed { weight } else { 0.0 };
         }
-        let share = changed / told.max(1.0);
+        // Infrared that never showed it tells only of cells that differ: these must be enough of all.
+        let blind = bank == INFRARED && !self.was_seen_in(bank);
+        let share = changed / if blind { all } else { told }.max(1.0);
         let usual = self.usual[bank];
         let enough = if usual > 0.0 { SEEN_SHARE.min(SEEN_OF_USUAL * usual) } else { SEEN_SHARE };
+        let few = (ABSENT_OF_ENOUGH * enough).max(ABSENT_OF_USUAL * usual).min(enough);
         self.seen = if told < TOLD_SHARE * all {
             Seen::Unknown
         } else if share >= enough {
             Seen::Yes
-        } else if share <= 0.5 * enough && (bank != INFRARED || self.was_seen_in(bank)) {
+        } else if share <= few && (bank != INFRARED || self.was_seen_in(bank)) {
             Seen::No
         } else {
             Seen::Unknown
@@ -134,12 +144,15 @@ impl Region {
                 for cell in &mut self.cells {
                     if verdicts[cell.number as usize] == Verdict::Changed {
                         cell.lights |= 1 << bank;
+                        cell.denied = 0;
                     }
                 }
                 (self.absent_looks, self.absent_since, self.absent_lights) = (0, None, 0);
             }
             Seen::No => {
-                self.absent_looks += 1;
+                // Each light must say so for itself: the first look at dawn shows little of most things.
+                let another = self.absent_lights & (1 << bank) == 0;
+                self.absent_looks = if another { 1 } else { self.absent_looks + 1 };
                 self.absent_lights |= 1 << bank;
                 self.absent_since.get_or_insert(at);
             }
@@ -153,8 +166,8 @@ impl Region {
         self.absent_looks < ABSENT_LOOKS || !long || !agreed
     }
 
-    /// Keeps the cells that still count and takes in new ones; notes growth. Leaves everything where it would be smaller
-    /// than `least` then.
+    /// Keeps the cells that still count and takes in new ones; notes growth. What has stood for long in several
+    /// lights is left out only when two deny it. Leaves everything where it would be smaller than `least` then.
     pub(super) fn reshape(
         &mut self,
         at: WallTime,
@@ -164,9 +177,15 @@ impl Region {
         least: usize,
         all: usize,
     ) {
-        let mut cells: Vec<Cell> =
-            self.cells.iter().copied().filter(|c| votes[c.number as usize] >= OFF).collect();
-        cells.extend(new.iter().map(|n| Cell { number: *n, lights: 1 << bank, joined: at }));
+        let core: Vec<u32> = self.core().collect();
+        let mut cells = self.cells.clone();
+        cells.retain_mut(|cell| {
+            let denied = votes[cell.number as usize] < OFF;
+            cell.denied |= u16::from(denied) << bank;
+            let held = cell.lights.count_ones() > 1 && core.binary_search(&cell.number).is_ok();
+            !denied || held && cell.denied.count_ones() < 2
+        });
+        cells.extend(new.iter().map(|n| Cell { number: *n, lights: 1 << bank, denied: 0, joined: at }));
         cells.sort_unstable_by_key(|c| c.number);
         cells.dedup_by_key(|c| c.number);
         if cells.len() < least {
@@ -183,11 +202,15 @@ impl Region {
         }
     }
 
-    /// The cells that at least half as many lights have shown as the best of them: what joined on a day of odd light, and
-    /// may leave with it, is not told.
+    /// The cells that at least half as many lights have shown as the best of them, and that have stood for a third of the
+    /// longest time: what joined on a day of odd light, or is parked beside it for some hours, is not told.
     fn core(&self) -> impl Iterator<Item = u32> {
         let most = self.cells.iter().map(|c| c.lights.count_ones()).max().unwrap_or(0);
-        self.cells.iter().filter(move |c| 2 * c.lights.count_ones() >= most).map(|c| c.number)
+        let stood = |c: &Cell| self.last_confirmed.since(c.joined);
+        let oldest = self.cells.iter().map(stood).max().unwrap_or_default();
+        let least = (oldest / 3).min(GROWN_IN);
+        let is_core = move |c: &&Cell| 2 * c.lights.count_ones() >= most && stood(c) >= least;
+        self.cells.iter().filter(is_core).map(|c| c.number)
     }
 
     /// As others see it.

@@ -202,6 +202,11 @@ impl Watcher {
             _ => None,
         };
         let Some(place) = place else {
+            // Who was pushed is back only when it is sure.
+            let pushed = self.memory.elsewhere.filter(|e| e.looks >= MOVED_LOOKS && shift.likeness < SURE);
+            if let Some(pushed) = pushed {
+                return Some(pushed.view(grid));
+            }
             self.memory.elsewhere = None;
             let Shift { dx, dy, .. } = if away { Shift::default() } else { shift };
             bench.field.moved(grid, dx, dy, &mut bench.aligned);
@@ -217,13 +222,8 @@ impl Watcher {
             Some(before) if same(before.place) => (before.looks + 1, before.since),
             _ => (1, at),
         };
-        self.memory.elsewhere = Some(Elsewhere { looks, since, place });
-        let scale = grid.factor as f32;
-        Some(match place {
-            _ if looks < MOVED_LOOKS => View::Steady { dx: 0.0, dy: 0.0 },
-            Some((dx, dy)) => View::Moved { dx: dx * scale, dy: dy * scale, since },
-            None => View::Lost { since },
-        })
+        let elsewhere = self.memory.elsewhere.insert(Elsewhere { looks, since, place });
+        Some(if looks < MOVED_LOOKS { View::Steady { dx: 0.0, dy: 0.0 } } else { elsewhere.view(grid) })
     }
 
     fn judge(&mut self, bench: &Workbench, shot: &Shot, index: usize, grid: Grid, look: &mut Look) {

@@ -52,6 +52,9 @@ pub struct ClipInfo {
     pub ends_early: bool,
 }
 
+/// Ticks a second of the files that are written: the clock that video runs on (RFC 6184, 8.2.1).
+const CLOCK: u32 = 90_000;
+
 /// Cuts clips. Holds nothing between two cuts; shared by threads.
 #[derive(Debug)]
 pub struct ClipCutter {
@@ -116,6 +119,9 @@ impl ClipCutter {
         let chain = [source.upcast_ref(), &parse, &filter, &mux, &sink];
         let built = pipeline.0.add_many(chain).and_then(|()| gst::Element::link_many(chain));
         built.map_err(|e| EvidenceError::Gstreamer(e.to_string()))?;
+        // Left to itself the muxer takes its unit of time from the rate that the parameter sets name, in whole frames a
+        // second: that of a time-lapse is none, and a file without a unit of time cannot be played.
+        mux.sink_pads().iter().for_each(|pad| pad.set_property("trak-timescale", CLOCK));
         let outcome = self.feed(&pipeline.0, &source, frames, slots);
         drop(pipeline);
         discard(Path::new(&media_part));
