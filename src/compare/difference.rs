@@ -20,6 +20,11 @@ const MOST_STRUCTURE: f32 = 1.2;
 const BRIGHTER: f32 = 1.0;
 const OTHER: f32 = 0.5;
 
+/// Move of colour, brightness left out, that light and season make, and what counts beyond it, in levels.
+const TINT: (f32, f32) = (0.10, 260.0);
+/// Darker than this colour is noise, levels.
+const DARK: f32 = 24.0;
+
 /// What is known of each pixel.
 pub(super) struct Difference {
     /// Levels of colour times structure, smoothed over about four pixels.
@@ -39,6 +44,8 @@ pub(super) fn difference(before: &Channels, after: &Channels, valid: &[bool]) ->
     let inside = Plane::of(la.width, la.height, |i| f32::from(u8::from(valid[i]))).mean(EDGE);
     let mut score = colour.with(&brighter, |any, up| OTHER * any + BRIGHTER * up.max(0.0));
     score = score.with(&structure, |s, t| s * t.clamp(0.0, MOST_STRUCTURE));
+    // Earth on a field may lie in the same furrows: another colour, which no light makes, is enough.
+    score = score.with(&tint(&a, &b), |s, t| s.max(TINT.1 * (t - TINT.0)));
     for (value, inside) in score.data.iter_mut().zip(&inside.data) {
         *value = if *inside > 0.999 { *value } else { 0.0 };
     }
@@ -62,6 +69,21 @@ fn nearest(a: &Channels, b: &Channels) -> Plane {
         }
     }
     Plane { width: w, height: h, data: best }
+}
+
+/// How far the shares of red, green and blue moved.
+fn tint(a: &Channels, b: &Channels) -> Plane {
+    let (w, h) = (a.0[0].width, a.0[0].height);
+    let (a, b) = ([0, 1, 2].map(|c| a.0[c].mean(COLOUR)), [0, 1, 2].map(|c| b.0[c].mean(COLOUR)));
+    Plane::of(w, h, |i| {
+        let of = |p: &[Plane; 3]| [0, 1, 2].map(|c| p[c].data[i].max(0.0));
+        let (then, now) = (of(&a), of(&b));
+        let (s, t) = (then.iter().sum::<f32>(), now.iter().sum::<f32>());
+        if s.min(t) < 3.0 * DARK {
+            return 0.0;
+        }
+        (0..3).map(|c| (then[c] / s - now[c] / t).abs()).sum()
+    })
 }
 
 /// Likeness of gradients, each divided by the local mean gradient; and where there are more of them now.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::around::Around;
 use super::difference::Difference;
 use super::light::Channels;
 use super::outline::STRONG;
@@ -50,6 +51,9 @@ pub(super) struct Measures {
     pub long: f32,
     /// Both sides in metres, longer first; `None`: no scale.
     pub sides_m: Option<[f64; 2]>,
+    /// Square metres that differ by more than half as much as the most of it does: without the rim that smoothing adds.
+    pub body_m2: Option<f64>,
+    pub around: Around,
 }
 
 pub(super) fn measure(
@@ -59,6 +63,7 @@ pub(super) fn measure(
     d: &Difference,
     sides: [f64; 2],
     metres_per_pixel: Option<f64>,
+    around: Around,
 ) -> Measures {
     let n = region.len().max(1) as f32;
     let mean = |data: &[f32]| region.iter().map(|i| data[*i]).sum::<f32>() / n;
@@ -78,37 +83,78 @@ pub(super) fn measure(
         full: (f64::from(n) / (sides[0] * sides[1]).max(1.0)) as f32,
         long: (sides[0] / sides[1].max(1.0)) as f32,
         sides_m: metres_per_pixel.map(|m| sides.map(|side| side * m)),
+        body_m2: metres_per_pixel.map(|m| body(region, before, after) as f64 * m * m),
+        around,
     }
 }
 
-/// Lengths and widths of cars up to lorries, metres, as outlines come out of smoothed scores.
-const VEHICLE_M: ([f64; 2], [f64; 2]) = ([2.5, 14.0], [1.2, 4.2]);
+/// Pixels whose colour moved by more than half of what nearly the most of them did.
+fn body(region: &[usize], before: &Channels, after: &Channels) -> usize {
+    let apart = |i: &usize| (0..3).map(|c| (after.0[c].data[*i] - before.0[c].data[*i]).abs()).sum::<f32>();
+    let mut far: Vec<f32> = region.iter().map(apart).collect();
+    if far.is_empty() {
+        return 0;
+    }
+    let n = (far.len() - 1) * 9 / 10;
+    let limit = *far.select_nth_unstable_by(n, f32::total_cmp).1 / 2.0;
+    far.iter().filter(|v| **v > limit).count()
+}
+
+/// Light that a shadow takes at least, natural logarithm; how far it may move colour and gradients; and the share of the
+/// ground beside it that must look as it does when the shadow is not there.
+const SHADE: f32 = 0.12;
+const SHADE_TINT: f32 = 0.07;
+const SHADE_EDGES: f32 = 1.0;
+const SHADE_LIKE: f32 = 0.25;
+/// Longest and widest lorry, metres; outlines come out of smoothed scores, and are wider than the things by about the rim.
+const VEHICLE_M: [f64; 2] = [13.0, 3.2];
+const RIM_M: f64 = 2.2;
+/// Largest car or van with its shadow, square metres, however it lies.
+const CAR_M2: f64 = 16.0;
+/// Longest of what is taken for a vehicle by its shape alone, off the road.
+const CAR_M: f64 = 6.5;
 const VEHICLE_LONG: (f32, f32) = (1.4, 4.5);
+/// Share of what lies around it that must be paved.
+const ON_ROAD: f32 = 0.25;
 const GREEN: f32 = 0.05;
 const WARM: f32 = 0.06;
 /// Heaps are rarely wider.
 const HEAP_M: f64 = 30.0;
 
 pub(super) fn kind(m: &Measures) -> Kind {
-    let darker = m.ratio < -0.22;
-    if darker && m.tint < 0.06 && m.edges < 1.0 {
+    if is_shadow(m) {
         return Kind::Shadow;
     }
-    if let Some([length, width]) = m.sides_m {
-        let within = |v: f64, [least, most]: [f64; 2]| v >= least && v <= most;
-        let shaped = m.long >= VEHICLE_LONG.0 && m.long <= VEHICLE_LONG.1 && m.full > 0.6;
-        if within(length, VEHICLE_M.0) && within(width, VEHICLE_M.1) && shaped {
-            return Kind::Vehicle;
-        }
+    if m.sides_m.is_some_and(|sides| is_vehicle(m, sides)) {
+        return Kind::Vehicle;
     }
     let lost_green = m.green[0] > GREEN && m.green[1] < m.green[0] - 0.03;
-    let earth = m.warm > WARM && m.green[1] < GREEN;
+    let earth = m.warm > WARM && m.green[1] < 0.5 * m.warm + 0.5 * GREEN;
     let small = m.sides_m.is_none_or(|[length, _]| length <= HEAP_M);
     match () {
-        () if earth && small && !lost_green && m.edges > 0.5 => Kind::Stockpile,
-        () if (earth || lost_green && m.edges < 1.0) && m.full < 0.85 => Kind::Cleared,
+        // Rougher than the ground that it lies on.
+        () if earth && small && m.edges > 0.8 => Kind::Stockpile,
+        () if earth || lost_green && m.warm > 0.0 && m.edges < SHADE_EDGES => Kind::Cleared,
         () => Kind::BuiltUp,
     }
+}
+
+/// The same colour and structure, and without the shadow it looks like the ground beside it: one that came darkened such
+/// ground, one that left uncovers it.
+fn is_shadow(m: &Measures) -> bool {
+    let lit = if m.ratio < 0.0 { 0 } else { 1 };
+    m.ratio.abs() > SHADE
+        && m.tint < SHADE_TINT
+        && m.edges.abs() < SHADE_EDGES
+        && m.around.like[lit] >= SHADE_LIKE
+}
+
+fn is_vehicle(m: &Measures, [length, width]: [f64; 2]) -> bool {
+    let (length, width) = (length - RIM_M, width - RIM_M);
+    let car = m.around.paved >= ON_ROAD && m.body_m2.is_some_and(|body| body <= CAR_M2);
+    let fits = length <= VEHICLE_M[0] && width <= VEHICLE_M[1] && m.full > 0.6;
+    let shaped = m.long >= VEHICLE_LONG.0 && m.long <= VEHICLE_LONG.1 && length <= CAR_M;
+    car || fits && (m.around.paved >= ON_ROAD || shaped)
 }
 
 /// 0 to 1: how sure it is that something changed; half at the limit, surer with strength and size.
@@ -133,6 +179,8 @@ mod tests {
         full: 0.9,
         long: 1.5,
         sides_m: Some([20.0, 12.0]),
+        body_m2: Some(200.0),
+        around: Around { like: [0.0, 0.0], paved: 0.1 },
     };
 
     #[test]
@@ -144,8 +192,28 @@ mod tests {
         assert_eq!(kind(&heap), Kind::Stockpile);
         let car = Measures { sides_m: Some([4.6, 2.0]), long: 2.3, ..ROOF };
         assert_eq!(kind(&car), Kind::Vehicle);
-        let shade = Measures { ratio: -0.6, tint: 0.02, edges: -0.4, ..ROOF };
-        assert_eq!(kind(&shade), Kind::Shadow);
+        let blue = Measures { green: [0.2, 0.04], warm: -0.12, edges: 0.1, ..ROOF };
+        assert_eq!(kind(&blue), Kind::BuiltUp, "green was lost to a roof");
+    }
+
+    #[test]
+    fn shadows_are_known_by_the_ground_beside_them_and_cars_by_the_road() {
+        let beside = |then: f32, now: f32, paved: f32| Around { like: [then, now], paved };
+        let shade = Measures { ratio: -0.6, tint: 0.02, edges: -0.4, around: beside(0.6, 0.0, 0.0), ..ROOF };
+        assert_eq!(kind(&shade), Kind::Shadow, "it fell on ground like that beside it");
+        let left = Measures { ratio: 0.3, around: beside(0.05, 0.5, 0.0), ..shade };
+        assert_eq!(kind(&left), Kind::Shadow, "it uncovers ground like that beside it");
+        let white = Measures { ratio: 0.3, around: beside(0.6, 0.0, 0.0), ..shade };
+        assert_eq!(kind(&white), Kind::BuiltUp, "a white roof is like nothing around it");
+        let van = Measures {
+            sides_m: Some([7.2, 6.0]),
+            body_m2: Some(12.0),
+            long: 1.1,
+            around: beside(0.5, 0.2, 0.5),
+            ..ROOF
+        };
+        assert_eq!(kind(&van), Kind::Vehicle);
+        assert_eq!(kind(&Measures { around: beside(0.5, 0.2, 0.1), ..van }), Kind::BuiltUp, "in a garden");
         assert!(!kind(&shade).stays() && confidence(&ROOF) > 0.8);
         assert!(confidence(&Measures { score: 12.0, pixels: 30, ..ROOF }) < 0.6);
     }

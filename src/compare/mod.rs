@@ -10,6 +10,7 @@
 //! load -> pair by footprint -> register -> light -> difference -> outlines -> kind -> GeoJSON, PNG, HTML
 //! ```
 
+mod around;
 mod difference;
 mod geojson;
 mod input;

@@ -3,6 +3,7 @@
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
+use super::around::around;
 use super::difference::difference;
 use super::input::Shot;
 use super::kind::{Kind, confidence, kind, measure};
@@ -12,7 +13,8 @@ use super::register::{Registered, register};
 use super::scene::{Placed, area, area_m2, metres};
 use super::vision::{self, Shape, VisionError};
 
-/// Longer side that is worked on, and the finest scale: windows and limits were chosen on pictures of half a metre.
+/// Longer side that is worked on and shown, and the finest scale that is worked on: windows and limits were chosen on
+/// pictures of half a metre.
 const SIDE: u32 = 1600;
 const FINEST_M: f64 = 0.4;
 /// How far the registration may be from where the telemetry puts the pictures, in metres and by width of the picture.
@@ -45,7 +47,7 @@ pub struct Found {
 
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// The earlier picture in the later one's place, and the later one, as they were compared.
+    /// The earlier picture in the later one's place, and the later one, to be looked at: finer than they were compared.
     pub before: RgbImage,
     pub after: RgbImage,
     /// Pixels of these to one of the later picture as it was read.
@@ -56,6 +58,7 @@ pub struct Comparison {
     /// Features that agree, and the middle one's distance in pixels after one homography and in the end.
     pub features: usize,
     pub residual_px: (f64, f64),
+    /// At which they were compared.
     pub metres_per_pixel: Option<f64>,
     /// What is odd about the pair, for people.
     pub notes: Vec<String>,
@@ -146,20 +149,13 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
         inside && known.as_ref().is_none_or(|k| k[v as usize * image.width() as usize + u as usize])
     };
     let (w, h) = (now.width() as usize, now.height() as usize);
-    let mut valid = vec![false; w * h];
-    let mut warped = RgbImage::new(now.width(), now.height());
-    for (i, valid) in valid.iter_mut().enumerate() {
+    let (warped, inside) = warp(&then, [now.width(), now.height()], 1.0, 1.0, &registered);
+    let is_known = |i: usize| {
         let p = [(i % w) as f64 + 0.5, (i / w) as f64 + 0.5];
         let [x, y] = registered.source(p);
-        let edge = 1.0;
-        let inside =
-            x > edge && y > edge && x < f64::from(then.width()) - edge && y < f64::from(then.height()) - edge;
-        if inside && known(&from_known, &from, x, y, scale_before) {
-            let pixel = sample(&then, x - 0.5, y - 0.5);
-            warped.put_pixel((i % w) as u32, (i / w) as u32, pixel);
-            *valid = known(&to_known, &to, p[0], p[1], scale);
-        }
-    }
+        known(&from_known, &from, x, y, scale_before) && known(&to_known, &to, p[0], p[1], scale)
+    };
+    let valid: Vec<bool> = (0..w * h).map(|i| inside[i] && is_known(i)).collect();
     let common = valid.iter().filter(|v| **v).count();
     if common * 10 < w * h {
         return Err(NotComparable::NoOverlap);
@@ -168,10 +164,17 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
     let (found, left_out) = changes(&warped, &now, &valid, scale, metres, &after.placed, options)?;
     let features = registered.features;
     let residual_px = registered.residual;
+    let fine = (f64::from(SIDE) / f64::from(to.width().max(to.height()).max(1))).min(1.0);
+    let shown = shrink(&to, fine);
+    let finer = (fine / scale).max(1.0);
+    let source = shrink(&from, scale_before * finer);
+    let size = [shown.width(), shown.height()];
+    let by = f64::from(source.width()) / f64::from(then.width());
+    let (shown_before, _) = warp(&source, size, fine / scale, by, &registered);
     Ok(Comparison {
-        before: warped,
-        after: now,
-        scale,
+        before: shown_before,
+        after: shown,
+        scale: fine,
         found,
         left_out,
         features,
@@ -205,7 +208,8 @@ fn changes(
         else {
             continue;
         };
-        let measures = measure(&region, &then, &now, &d, sides, metres);
+        let around = around(&region, &then, &now, valid);
+        let measures = measure(&region, &then, &now, &d, sides, metres, around);
         let kind = kind(&measures);
         if !kind.stays() {
             left_out += 1;
@@ -224,6 +228,30 @@ fn changes(
     }
     found.sort_by(|a, b| b.share.total_cmp(&a.share));
     Ok((found, left_out))
+}
+
+/// The earlier picture in the later one's place, `finer` times the size at which they were registered, from one that is
+/// `source_finer` times that; and which pixels it shows.
+fn warp(
+    from: &RgbImage,
+    [width, height]: [u32; 2],
+    finer: f64,
+    source_finer: f64,
+    registered: &Registered,
+) -> (RgbImage, Vec<bool>) {
+    const EDGE: f64 = 1.0;
+    let mut out = RgbImage::new(width, height);
+    let mut inside = vec![false; width as usize * height as usize];
+    for ((u, v, pixel), inside) in out.enumerate_pixels_mut().zip(&mut inside) {
+        let at = [u, v].map(|v| (f64::from(v) + 0.5) / finer);
+        let [x, y] = registered.source(at).map(|v| v * source_finer);
+        let (right, low) = (f64::from(from.width()) - EDGE, f64::from(from.height()) - EDGE);
+        *inside = x > EDGE && y > EDGE && x < right && y < low;
+        if *inside {
+            *pixel = sample(from, x - 0.5, y - 0.5);
+        }
+    }
+    (out, inside)
 }
 
 fn working_scale([width, height]: [u32; 2], metres: Option<f64>) -> f64 {
