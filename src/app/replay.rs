@@ -128,13 +128,13 @@ struct Stream {
 
 impl Stream {
     fn new(reader: FileReader, scene: Scene, choice: &DecoderChoice) -> Self {
-        let CameraConfig { ring, sampling, interval, tiling, .. } = *scene.config;
+        let CameraConfig { ring, sampling, interval, .. } = *scene.config;
         Self {
             reader: reader.peekable(),
             // What is recorded cannot be late: all that the ring may hold is kept.
             ring: Ring::new(RingConfig { quiet: ring.max_duration, ..ring }),
             decoder: FootageDecoder::new(choice, sampling, interval),
-            tiles: Tiles::new(tiling, &scene.config.zones),
+            tiles: Tiles::of(&scene.config),
             scene,
         }
     }

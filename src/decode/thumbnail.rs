@@ -11,6 +11,8 @@ const ROWS: usize = 90;
 const SAMPLES: usize = 4;
 /// A cell has changed when its mean differs by so many grey values, after the picture's own change is taken off.
 const CHANGED: i32 = 12;
+/// The same for two neighbours at once where nothing at all is to have changed: noise does not reach it.
+const STIRRED: i32 = 6;
 /// So many changed cells, each beside another, are a thing.
 const LEAST_CELLS: usize = 3;
 
@@ -62,20 +64,30 @@ impl Thumbnail {
 
     /// Has something changed its place between the two? Not: the light of the whole picture, single trembling cells.
     pub fn shows_change(&self, before: &Thumbnail) -> bool {
-        let differences: Vec<i32> = self
-            .cells
-            .iter()
-            .zip(&before.cells)
-            .map(|(now, then)| i32::from(*now) - i32::from(*then))
-            .collect();
-        let shift = median(&differences);
-        let changed: Vec<bool> = differences.iter().map(|d| (d - shift).abs() > CHANGED).collect();
+        let (pairs, _) = self.changed_pairs(before, CHANGED);
+        // Where more than half has changed it is the light, or the camera itself.
+        pairs >= LEAST_CELLS && pairs * 2 < self.cells.len()
+    }
+
+    /// Does it show the same, but for a little more or less light? Far stricter than a no of
+    /// [`shows_change`](Self::shows_change): it sees a thing of two cells (24 by 12 pixels at 1080p) that differs by 7 of 255
+    /// from what was there.
+    pub fn is_same(&self, before: &Thumbnail) -> bool {
+        let (pairs, light) = self.changed_pairs(before, STIRRED);
+        pairs == 0 && light.abs() <= CHANGED
+    }
+
+    /// How many cells have changed by more than the limit and lie beside another that has; and by how much all of it is
+    /// lighter.
+    fn changed_pairs(&self, before: &Thumbnail, limit: i32) -> (usize, i32) {
+        let cells = self.cells.iter().zip(&before.cells);
+        let differences: Vec<i32> = cells.map(|(now, then)| i32::from(*now) - i32::from(*then)).collect();
+        let light = median(&differences);
+        let changed: Vec<bool> = differences.iter().map(|d| (d - light).abs() > limit).collect();
         let beside = |i: usize| {
             (!i.is_multiple_of(COLUMNS) && changed[i - 1]) || (i >= COLUMNS && changed[i - COLUMNS])
         };
-        let pairs = (0..changed.len()).filter(|&i| changed[i] && beside(i)).count();
-        // Where more than half has changed it is the light, or the camera itself.
-        pairs >= LEAST_CELLS && pairs * 2 < changed.len()
+        ((0..changed.len()).filter(|&i| changed[i] && beside(i)).count(), light)
     }
 }
 
@@ -130,6 +142,24 @@ mod tests {
             if (40..42).contains(&x) && (100..102).contains(&y) { 250 } else { ground(x, y) }
         };
         assert!(!changes(ground, speck), "one cell");
+    }
+
+    #[test]
+    fn the_same_is_far_less_than_no_change() {
+        let thumbnail =
+            |grey: &dyn Fn(usize, usize) -> u8| Thumbnail::of(&Picture::grey(grey)).expect("large enough");
+        let same = |now: &dyn Fn(usize, usize) -> u8| thumbnail(now).is_same(&thumbnail(&ground));
+        let with = |by: u8| {
+            move |x: usize, y: usize| {
+                let thing = (40..44).contains(&x) && (100..102).contains(&y);
+                ground(x, y) + if thing { by } else { 0 }
+            }
+        };
+        assert!(same(&ground) && same(&|x, y| ground(x, y) + 8), "a thin cloud");
+        assert!(same(&|x, y| ground(x, y) + ((x * 7919 + y * 104_729) % 7) as u8), "noise");
+        assert!(!same(&with(7)), "a pale thing of two cells");
+        assert!(same(&with(4)));
+        assert!(!same(&|x, y| ground(x, y) + 40), "the light went on: look again");
     }
 
     #[test]

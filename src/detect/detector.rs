@@ -6,7 +6,7 @@ use super::heads::{self, Context};
 use super::letterbox::{Crop, Letterbox};
 use super::nms::{self, Candidate, MAX_DETECTIONS};
 use super::onnx::{Network, Runtime};
-use super::tiles::Tiles;
+use super::tiles::{Look, Tiles};
 use super::{DetectError, Detection, HeadKind, Manifest, ModelError, tiling};
 use crate::base::{Rect, monotonic};
 use crate::config::Tiling;
@@ -23,7 +23,7 @@ pub struct Detector {
     /// One a size of crop: the whole picture's and the slices'.
     letterboxes: Vec<Letterbox>,
     tensor: Vec<f32>,
-    timing: Timing,
+    timing: Option<Timing>,
 }
 
 /// What the last picture cost, over all its slices.
@@ -56,7 +56,7 @@ impl Detector {
             context,
             letterboxes: Vec::new(),
             tensor: vec![0.0; 3 * input.width as usize * input.height as usize],
-            timing: Timing::default(),
+            timing: None,
             manifest: manifest.clone(),
         };
         let grey = vec![114; input.width as usize * input.height as usize * 3];
@@ -84,7 +84,8 @@ impl Detector {
         self.look_at(picture, &tiling::crops(tiling, picture.width, picture.height))
     }
 
-    /// As [`detect`](Self::detect), in the parts of the picture whose turn it is.
+    /// As [`detect`](Self::detect), in the parts of the picture whose turn it is. A picture that shows nothing new gives what
+    /// was found before, without a run.
     ///
     /// # Errors
     /// As `detect`.
@@ -93,9 +94,17 @@ impl Detector {
         picture: &Picture,
         tiles: &mut Tiles,
     ) -> Result<Vec<Detection>, DetectError> {
-        let found = self.look_at(picture, &tiles.next(picture))?;
-        tiles.found(&found);
-        Ok(found)
+        match tiles.next(picture) {
+            Look::Same(found) => {
+                self.timing = None;
+                Ok(found)
+            }
+            Look::Parts(parts) => {
+                let found = self.look_at(picture, &parts)?;
+                tiles.found(&found);
+                Ok(found)
+            }
+        }
     }
 
     fn look_at(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Detection>, DetectError> {
@@ -105,7 +114,7 @@ impl Detector {
         {
             return Err(DetectError::Picture { width, height, bytes: rgb.len() });
         }
-        self.timing = Timing::default();
+        self.timing = None;
         let found = match crops {
             [only] => self.look(pixels, width, *only)?,
             crops => self.look_at_slices(pixels, (width, height), crops)?,
@@ -120,8 +129,8 @@ impl Detector {
         Ok(found.into_iter().map(normalised).collect())
     }
 
-    /// What the last picture cost.
-    pub fn timing(&self) -> Timing {
+    /// What the last picture cost; `None` where there was no run.
+    pub fn timing(&self) -> Option<Timing> {
         self.timing
     }
 
@@ -145,7 +154,7 @@ impl Detector {
         }
         let start = monotonic();
         let merged = tiling::merge(whole, cut, self.manifest.head.nms_iou);
-        self.timing.head += start.elapsed();
+        self.timing.get_or_insert_default().head += start.elapsed();
         Ok(merged)
     }
 
@@ -189,9 +198,10 @@ impl Detector {
             c.rect = on_picture(&letterbox.undo(&c.rect), &crop);
             c.rect.width() > 0.0 && c.rect.height() > 0.0
         });
-        self.timing.letterbox += filled - start;
-        self.timing.run += ran - filled;
-        self.timing.head += ran.elapsed();
+        let timing = self.timing.get_or_insert_default();
+        timing.letterbox += filled - start;
+        timing.run += ran - filled;
+        timing.head += ran.elapsed();
         Ok(found)
     }
 }

@@ -24,4 +24,4 @@ pub use manifest::{Channels, HeadKind, HeadSpec, InputSpec, Manifest, Placing};
 pub use onnx::Runtime;
 pub use pool::{CameraDetectStats, DetectPool, DetectSnapshot, DetectionSink, Gaps};
 pub use scheduler::{Gives, Scheduler, Slot};
-pub use tiles::Tiles;
+pub use tiles::{Look, Tiles};

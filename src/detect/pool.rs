@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::scheduler::{Gives, Scheduler, Slot};
 use super::{DetectError, Detections, Detector, Tiles};
 use crate::base::{CameraId, Shutdown, TimeSource, WallTime, monotonic, wall_now};
-use crate::config::{Tiling, Zone};
 use crate::decode::Picture;
 
 /// Pictures that wait while more are decoded: enough that no worker is ever idle, and 3 MB each at 1080p.
@@ -32,6 +31,8 @@ pub struct DetectPool {
 pub struct CameraDetectStats {
     pub camera: CameraId,
     pub analysed: u64,
+    /// Of these, without a run of the detector: they showed what an earlier one had shown.
+    pub unchanged: u64,
     /// Gave way to a newer one before a worker was free.
     pub replaced: u64,
     /// The run failed.
@@ -66,7 +67,7 @@ pub struct DetectSnapshot {
     pub cameras: Vec<CameraDetectStats>,
     /// Pictures of cameras that the pool does not know.
     pub unknown: u64,
-    /// Of one picture with all its slices, smoothed, in milliseconds. 0 before the first.
+    /// Of one picture that was run, with all its slices, smoothed, in milliseconds. 0 before the first.
     pub letterbox_ms: f64,
     pub run_ms: f64,
     pub head_ms: f64,
@@ -144,8 +145,8 @@ impl Camera {
 }
 
 impl State {
-    fn put(&mut self, id: CameraId, tiling: Tiling, zones: &[Zone], interval: Duration) {
-        let tiles = Some(Tiles::new(tiling, zones));
+    fn put(&mut self, id: CameraId, tiles: Tiles, interval: Duration) {
+        let tiles = Some(tiles);
         if let Some((slot, camera)) =
             self.slots.get(&id).and_then(|slot| Some((*slot, self.cameras.get_mut(slot)?)))
         {
@@ -156,6 +157,7 @@ impl State {
         let stats = CameraDetectStats {
             camera: id.clone(),
             analysed: 0,
+            unchanged: 0,
             replaced: 0,
             failed: 0,
             abandoned: 0,
@@ -186,7 +188,7 @@ impl DetectPool {
     /// The system gives no thread.
     pub fn start(
         detectors: Vec<Detector>,
-        cameras: Vec<(CameraId, Tiling, Duration)>,
+        cameras: Vec<(CameraId, Tiles, Duration)>,
         sink: DetectionSink,
         shutdown: Shutdown,
     ) -> std::io::Result<Self> {
@@ -214,8 +216,8 @@ impl DetectPool {
 
     /// Adds the camera, or gives it other settings; no other camera notices. A picture that is being looked at keeps
     /// the slices that it began with.
-    pub fn put(&self, camera: CameraId, tiling: Tiling, zones: &[Zone], interval: Duration) {
-        self.shared.lock().put(camera, tiling, zones, interval);
+    pub fn put(&self, camera: CameraId, tiles: Tiles, interval: Duration) {
+        self.shared.lock().put(camera, tiles, interval);
     }
 
     /// Forgets the camera with what waits of it. A picture that is being looked at still gives its detections.
@@ -267,7 +269,7 @@ impl DetectPool {
 impl Shared {
     fn new(
         workers: usize,
-        cameras: Vec<(CameraId, Tiling, Duration)>,
+        cameras: Vec<(CameraId, Tiles, Duration)>,
         sink: DetectionSink,
         shutdown: Shutdown,
     ) -> Self {
@@ -289,8 +291,8 @@ impl Shared {
             busy: Duration::ZERO,
             moved: monotonic(),
         };
-        for (id, tiling, interval) in cameras {
-            state.put(id, tiling, &[], interval);
+        for (id, tiles, interval) in cameras {
+            state.put(id, tiles, interval);
         }
         Self { state: Mutex::new(state), work: Condvar::new(), shutdown, sink, started: monotonic(), workers }
     }
@@ -378,8 +380,11 @@ impl Shared {
             return;
         }
         known.looked(now, picture);
+        let Some(timing) = detector.timing() else {
+            known.stats.unchanged += 1;
+            return;
+        };
         let first = state.totals.run_ms == 0.0;
-        let timing = detector.timing();
         for (average, last) in [
             (&mut state.totals.letterbox_ms, timing.letterbox),
             (&mut state.totals.run_ms, timing.run),

@@ -1,14 +1,17 @@
-//! Which slices of a camera's next picture are looked at where all of them would cost too much. Pure.
+//! What of a camera's next picture is looked at: nothing where it shows what the last one showed, else the whole of it and
+//! those slices whose turn it is where all of them would cost too much. Pure: time comes with the pictures.
 //!
 //! The whole picture always. Of the slices those that are most overdue: pictures since the last look, times what speaks
 //! for the slice. So a slice where something is or moves comes first, one with a zone before one without, and none is
 //! forgotten: with two of six slices a picture an empty one is looked at every fifth picture or so.
 
+use std::time::Duration;
+
 use super::Detection;
 use super::letterbox::Crop;
 use super::tiling;
-use crate::base::Rect;
-use crate::config::{Tiling, Zone, ZoneArea};
+use crate::base::{Rect, WallTime};
+use crate::config::{CameraConfig, Tiling, Zone, ZoneArea};
 use crate::decode::{Picture, Thumbnail};
 
 /// What speaks for a slice.
@@ -16,16 +19,38 @@ const THERE: u32 = 4;
 const ZONE: u32 = 2;
 const NOTHING: u32 = 1;
 
+/// What is to be done with a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// Nothing: it shows what an earlier one showed, and this was found there.
+    Same(Vec<Detection>),
+    /// To run the detector on these parts, the whole of it first.
+    Parts(Vec<Crop>),
+}
+
 /// One camera's slices and what is known of them.
 #[derive(Clone)]
 pub struct Tiles {
     tiling: Tiling,
+    /// How long what was found may be kept.
+    full_look: Duration,
     /// Bounds of the camera's zones, in shares of the picture.
     zones: Vec<Rect>,
     size: (u32, u32),
     whole: Vec<Crop>,
     tiles: Vec<Tile>,
     before: Option<Thumbnail>,
+    /// Of the picture in hand: all of it is looked at, and this is how it looks.
+    whole_look: Option<(WallTime, Thumbnail)>,
+    kept: Option<Kept>,
+}
+
+/// The last picture that was looked at in full, and what was found in it.
+#[derive(Clone)]
+struct Kept {
+    at: WallTime,
+    shown: Thumbnail,
+    found: Vec<Detection>,
 }
 
 #[derive(Clone)]
@@ -41,17 +66,31 @@ struct Tile {
 }
 
 impl Tiles {
-    pub fn new(tiling: Tiling, zones: &[Zone]) -> Self {
+    pub fn of(camera: &CameraConfig) -> Self {
+        Self::new(camera.tiling, &camera.zones, camera.sampling.full_look())
+    }
+
+    /// `full_look`: for how long pictures that show nothing new keep what was found; zero: never.
+    pub fn new(tiling: Tiling, zones: &[Zone], full_look: Duration) -> Self {
         let zones = zones.iter().flat_map(|zone| match &zone.area {
             ZoneArea::Picture(polygon) => std::slice::from_ref(polygon),
             ZoneArea::Ground { drawn, .. } => drawn,
         });
         let zones = zones.map(|polygon| bounds(polygon.corners().iter().map(|p| (p.x, p.y)))).collect();
-        Self { tiling, zones, size: (0, 0), whole: Vec::new(), tiles: Vec::new(), before: None }
+        Self {
+            tiling,
+            full_look,
+            zones,
+            size: (0, 0),
+            whole: Vec::new(),
+            tiles: Vec::new(),
+            before: None,
+            whole_look: None,
+            kept: None,
+        }
     }
 
-    /// The parts of the picture to look at, the whole of it first.
-    pub fn next(&mut self, picture: &Picture) -> Vec<Crop> {
+    pub fn next(&mut self, picture: &Picture) -> Look {
         if self.size != (picture.width, picture.height) {
             self.lay_out(picture.width, picture.height);
         }
@@ -59,13 +98,20 @@ impl Tiles {
             0 => self.tiles.len(),
             some => (some as usize).min(self.tiles.len()),
         };
+        self.whole_look = None;
         if wanted < self.tiles.len() {
+            // Quiet pictures are for the slices that have waited.
             self.choose(wanted, Thumbnail::of(picture));
         } else {
+            let shown = if self.full_look.is_zero() { None } else { Thumbnail::of(picture) };
+            if let Some(found) = shown.as_ref().and_then(|shown| self.same(shown, picture.capture.at)) {
+                return Look::Same(found);
+            }
+            self.whole_look = shown.map(|shown| (picture.capture.at, shown));
             self.tiles.iter_mut().for_each(|tile| tile.since = 0);
         }
         let chosen = self.tiles.iter().filter(|tile| tile.since == 0).map(|tile| tile.crop);
-        self.whole.iter().copied().chain(chosen).collect()
+        Look::Parts(self.whole.iter().copied().chain(chosen).collect())
     }
 
     /// What was found in the parts that `next` gave.
@@ -73,6 +119,16 @@ impl Tiles {
         for tile in self.tiles.iter_mut().filter(|tile| tile.since == 0) {
             tile.found = detections.iter().any(|d| d.rect.intersection(&tile.rect) > 0.0);
         }
+        let looked = self.whole_look.take();
+        self.kept = looked.map(|(at, shown)| Kept { at, shown, found: detections.to_vec() });
+    }
+
+    /// What was found, if that is recent and the picture shows the same. Always compared with the picture that was looked
+    /// at, not with the last one: what changes slowly adds up.
+    fn same(&self, shown: &Thumbnail, at: WallTime) -> Option<Vec<Detection>> {
+        let kept = self.kept.as_ref()?;
+        let recent = at >= kept.at && at.since(kept.at) < self.full_look;
+        (recent && shown.is_same(&kept.shown)).then(|| kept.found.clone())
     }
 
     /// `since` becomes 0 for those that are looked at now.
@@ -119,7 +175,7 @@ impl Tiles {
         };
         self.tiles = slices.iter().enumerate().map(tile).collect();
         self.size = (width, height);
-        self.before = None;
+        (self.before, self.kept) = (None, None);
     }
 }
 
@@ -131,7 +187,7 @@ fn bounds(corners: impl Iterator<Item = (f32, f32)>) -> Rect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Polygon, ZoneId};
+    use crate::base::{Capture, Polygon, ZoneId};
 
     /// Grey, with a bright thing of 24 x 18 pixels where asked.
     fn picture(thing: Option<(usize, usize)>) -> Picture {
@@ -142,13 +198,20 @@ mod tests {
     }
 
     fn six(per_picture: u32, zones: &[Zone]) -> Tiles {
-        Tiles::new(Tiling { columns: 3, rows: 2, overlap: 0.0, per_picture }, zones)
+        Tiles::new(Tiling { columns: 3, rows: 2, overlap: 0.0, per_picture }, zones, Duration::ZERO)
+    }
+
+    fn parts(look: Look) -> Vec<Crop> {
+        match look {
+            Look::Parts(parts) => parts,
+            Look::Same(found) => panic!("looked at before: {found:?}"),
+        }
     }
 
     /// Which of the six were looked at, picture by picture.
     fn looked(tiles: &mut Tiles, pictures: &[Picture]) -> Vec<Vec<usize>> {
         let look = |picture: &Picture| {
-            let crops = tiles.next(picture);
+            let crops = parts(tiles.next(picture));
             assert_eq!((crops[0].width, crops[0].height), (320, 180), "the whole picture always");
             let place = |crop: &Crop| (crop.x as usize / 106) + 3 * (crop.y as usize / 90);
             crops[1..].iter().map(place).collect()
@@ -192,12 +255,45 @@ mod tests {
         let mut tiles = six(1, &[]);
         let mut seen = Vec::new();
         for picture in &quiet {
-            let crops = tiles.next(picture);
+            let crops = parts(tiles.next(picture));
             let thing = Rect::new(0.1, 0.6, 0.12, 0.64);
             tiles.found(&[Detection { class: "car".into(), score: 0.5, rect: thing }]);
             seen.push(crops[1]);
         }
         let times = |x: u32, y: u32| seen.iter().filter(|crop| crop.x == x && crop.y == y).count();
         assert!(times(0, 90) > times(0, 0), "{seen:?}");
+    }
+
+    #[test]
+    fn a_picture_that_shows_nothing_new_keeps_what_was_found_for_a_while() {
+        const WHOLE: Tiling = Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 };
+        let mut tiles = Tiles::new(WHOLE, &[], Duration::from_secs(20));
+        let at = |seconds: i64, thing| {
+            let picture = picture(thing);
+            Picture { capture: Capture { at: WallTime(seconds * 1_000_000), ..picture.capture }, ..picture }
+        };
+        let car = [Detection { class: "car".into(), score: 0.5, rect: Rect::new(0.1, 0.6, 0.2, 0.7) }];
+        let mut look = |seconds, thing, fails: bool| match tiles.next(&at(seconds, thing)) {
+            Look::Same(found) => {
+                assert_eq!(found, car);
+                false
+            }
+            Look::Parts(parts) => {
+                assert_eq!(parts.len(), 1);
+                if !fails {
+                    tiles.found(&car);
+                }
+                true
+            }
+        };
+        assert!(look(0, None, false), "the first");
+        assert!(!look(4, None, false) && !look(16, None, false));
+        assert!(look(20, None, false), "a full look is due");
+        assert!(!look(24, None, false));
+        assert!(look(28, Some((40, 40)), true), "something came, and the run failed");
+        assert!(look(32, Some((40, 40)), false), "it is still new");
+        assert!(!look(36, Some((40, 40)), false));
+        assert!(look(40, Some((60, 40)), false), "it moved");
+        assert!(look(30, Some((60, 40)), false), "the clock was set back");
     }
 }

@@ -124,7 +124,7 @@ impl Node {
         for (name, help, value) in gauges {
             out.family(name, help, MetricType::Gauge, &self.0, |c| ConstGauge::new(value(c)))?;
         }
-        let counters: [(&str, &str, Count); 17] = [
+        let counters: [(&str, &str, Count); 18] = [
             ("lintel_camera_frames", "Access units received", |c| c.ingest.frames),
             ("lintel_camera_bytes", "Bytes received", |c| c.ingest.bytes),
             ("lintel_camera_telemetry", "Telemetry records of a drone", |c| c.ingest.telemetry),
@@ -150,6 +150,9 @@ impl Node {
                 c.decode.skipped + c.decode.replaced
             }),
             ("lintel_camera_analysed", "Pictures analysed", |c| c.detect.as_ref().map_or(0, |d| d.analysed)),
+            ("lintel_camera_unchanged", "Of these, that showed nothing new: no run of the detector", |c| {
+                c.detect.as_ref().map_or(0, |d| d.unchanged)
+            }),
             ("lintel_camera_detect_replaced", "Pictures that gave way to a newer one", |c| {
                 c.detect.as_ref().map_or(0, |d| d.replaced)
             }),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lintel::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime, monotonic};
 use lintel::config::Tiling;
 use lintel::decode::{Picture, Pixels};
-use lintel::detect::{DetectPool, Detection, Detections, Detector, Manifest, Runtime};
+use lintel::detect::{DetectPool, Detection, Detections, Detector, Manifest, Runtime, Tiles};
 use serde::Deserialize;
 
 use crate::support::{onnxruntime, program, root, shared};
@@ -300,7 +300,8 @@ fn detector_alone(picture: &Picture) -> usize {
 #[test]
 fn the_pool_serves_every_camera_survives_a_bad_picture_and_ends() {
     let good = picture("a", &root().join("testdata/frames/street_000.jpg"));
-    let cameras = ["a", "b", "c"].map(|id| (CameraId::from(id), WHOLE, Duration::from_secs(1)));
+    let cameras = ["a", "b", "c"]
+        .map(|id| (CameraId::from(id), Tiles::new(WHOLE, &[], Duration::ZERO), Duration::from_secs(1)));
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = {
         let seen = seen.clone();

@@ -43,6 +43,7 @@ pub(super) struct Decode {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Detect {
     pub analysed: u64,
+    pub unchanged: u64,
     /// Microseconds since 1970.
     pub last_at: Option<i64>,
     /// From capture to the end of the analysis.

@@ -45,6 +45,8 @@ pub(super) struct Run {
     pub worst_camera: String,
     /// Analyses of all cameras a second.
     pub analyses_per_s: f64,
+    /// Of these, without a run of the detector.
+    pub unchanged_per_s: f64,
     pub decoded_per_s: f64,
     /// From capture to the end of the analysis.
     pub analysis_latency_s: Spread,
@@ -114,6 +116,7 @@ impl Run {
             worst_camera: worst_camera.map(|(name, _)| name.clone()).unwrap_or_default(),
             interval_s: Spread::of(seen.intervals.values().flatten().copied().collect()),
             analyses_per_s: sum(|c| c.detect.as_ref().map_or(0, |d| d.analysed)),
+            unchanged_per_s: sum(|c| c.detect.as_ref().map_or(0, |d| d.unchanged)),
             decoded_per_s: sum(|c| c.decode.pictures),
             analysis_latency_s: Spread::of(seen.lags.clone()),
             event_latency_s: Spread::of(window.events.latencies),
@@ -178,6 +181,7 @@ impl Report {
         row("pictures decoded, analysed a second", &|r| {
             format!("{:.1}, {:.1}", r.decoded_per_s, r.analyses_per_s)
         });
+        row("of these showed nothing new", &|r| format!("{:.1}", r.unchanged_per_s));
         row("**node, cores**", &|r| format!("**{:.2}**", r.node_cores));
         let stages: Vec<&str> =
             self.runs.first().map(|r| r.cores_by_stage.keys().copied().collect()).unwrap_or_default();

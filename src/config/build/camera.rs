@@ -67,6 +67,7 @@ impl<'i> Builder<'_, 'i> {
                     fps: *settings.adaptive.fps,
                     burst: settings.adaptive.burst.0,
                     rest: settings.adaptive.rest.0,
+                    full_look: settings.adaptive.full_look.0,
                 }),
                 RawSampling::Keyframes => Sampling::Keyframes,
                 RawSampling::All => Sampling::All,

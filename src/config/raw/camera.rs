@@ -129,6 +129,9 @@ pub(crate) struct RawAdaptive {
     pub(crate) burst: At<Wait>,
     /// After that, not for this long.
     pub(crate) rest: At<Wait>,
+    /// A look that shows what the look before showed keeps what was found then, for at most this long; then the detector
+    /// is run again. `0s`: it is run at each look.
+    pub(crate) full_look: At<Wait>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -12,6 +12,16 @@ pub enum Sampling {
     All,
 }
 
+impl Sampling {
+    /// For how long a look that shows nothing new may do without the detector.
+    pub fn full_look(self) -> Duration {
+        match self {
+            Sampling::Adaptive(adaptive) => adaptive.full_look,
+            Sampling::Keyframes | Sampling::All => Duration::ZERO,
+        }
+    }
+}
+
 /// Who gives way first when the box has too much to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
@@ -47,4 +57,6 @@ pub struct Adaptive {
     pub burst: Duration,
     /// And then not for this long.
     pub rest: Duration,
+    /// The detector is run again at the latest so long after it was, also where a look shows nothing new. Zero: each time.
+    pub full_look: Duration,
 }

@@ -14,6 +14,7 @@ fn config() -> Config {
         active_interval: Duration::from_secs(1),
         fps: 5,
         burst: Duration::from_secs(8),
+        full_look: Duration::ZERO,
         rest: Duration::from_secs(20),
     }
 }

@@ -23,6 +23,7 @@ fn scene(dir: &Path, name: &str, encoder: &str) -> PathBuf {
 /// Capture times of the pictures in seconds.
 fn pictures(frames: &[EncodedFrame], interval_s: u64) -> Vec<f64> {
     let adaptive = Adaptive {
+        full_look: Duration::ZERO,
         active_interval: Duration::from_secs(1),
         fps: 5,
         burst: Duration::from_secs(8),
@@ -86,6 +87,7 @@ fn a_pool_follows_what_moves_and_tells_how_often() {
     );
     let all = frames(&path, "gate", Codec::H264);
     let adaptive = Adaptive {
+        full_look: Duration::ZERO,
         active_interval: Duration::from_secs(1),
         fps: 5,
         burst: Duration::from_secs(8),
