@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lintel::base::{CameraId, Capture, FrameSeq, TimeSource, WallTime};
-use lintel::config::Tiling;
+use lintel::config::{Provider, Tiling};
 use lintel::decode::{Picture, Pixels};
 use lintel::detect::{Detector, Manifest, Runtime, Timing};
 
@@ -35,7 +35,8 @@ fn parts(c: &mut Criterion) {
     let library = root.join(".cache/onnxruntime/libonnxruntime.so");
     let runtime = Runtime::load(Some(&library)).expect("scripts/fetch-onnxruntime.sh was run");
     let manifest = Manifest::load(&root.join("models/lintel-nano")).expect("the shipped model");
-    let mut detector = Detector::open(&runtime, &manifest, Some(1)).expect("the shipped model");
+    let mut detector =
+        Detector::open(&runtime, &manifest, Some(1), Provider::Cpu).expect("the shipped model");
     let picture = picture(root);
     let whole = Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 };
     let mut group = c.benchmark_group("detect_1080p");

@@ -59,7 +59,7 @@ pub fn replay(
 ) -> Result<ReplayReport, AppError> {
     let config = Arc::new(config);
     let runtime = Runtime::load(config.runtime.onnxruntime.as_deref())?;
-    let mut detector = Detector::open(&runtime, model, config.detect.threads)?;
+    let mut detector = Detector::open(&runtime, model, config.detect.threads, config.detect.provider)?;
     let choice = DecoderChoice::new(&config.decode)?;
     let lines = Arc::new(Lines { out: Mutex::new(out) });
     let recorder =

@@ -90,8 +90,10 @@ fn model(config: &Config, findings: &mut Vec<Finding>) -> Option<(Manifest, Runt
     let runtime =
         Runtime::load(config.runtime.onnxruntime.as_deref()).map_err(|e| keep("runtime.onnxruntime", e)).ok();
     let (manifest, runtime) = (manifest?, runtime?);
-    if let Err(error) = Detector::open(&runtime, &manifest, config.detect.threads) {
-        keep("detect.model", error);
+    if let Err(error) = Detector::open(&runtime, &manifest, config.detect.threads, config.detect.provider) {
+        let key =
+            if matches!(error, ModelError::NoProvider { .. }) { "detect.provider" } else { "detect.model" };
+        keep(key, error);
     }
     Some((manifest, runtime))
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::base::Shutdown;
-use crate::config::Tiling;
+use crate::config::{Provider, Tiling};
 use crate::decode::Picture;
 use crate::detect::{Detector, Manifest, Runtime, SCORE_FLOOR};
 use inputs::{Inputs, Source};
@@ -63,6 +63,9 @@ pub struct Args {
     /// Threads of one run, instead of the model's own number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     threads: Option<u8>,
+    /// What runs the model, where the ONNX Runtime was built with it
+    #[arg(long, value_enum, value_name = "NAME", default_value = "cpu")]
+    provider: Provider,
     /// Seconds of a video from one picture to the next
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     every: f64,
@@ -80,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         _ => Inputs::find(&args.inputs)?,
     };
     let runtime = Runtime::load(args.onnxruntime.as_deref())?;
-    let mut detector = Detector::open(&runtime, &manifest, args.threads.map(usize::from))?;
+    let mut detector = Detector::open(&runtime, &manifest, args.threads.map(usize::from), args.provider)?;
     if let Some(lowest) = args.min_score.filter(|&lowest| lowest < SCORE_FLOOR) {
         detector.set_floor(lowest);
     }

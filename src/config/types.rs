@@ -1,5 +1,6 @@
 //! The checked configuration: what the stages are built from. Every value here is valid and complete.
 
+mod detect;
 mod sampling;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use jiff::tz::TimeZone;
 use super::moving::{DroneConfig, UdpConfig};
 use crate::base::{CameraId, ClassName, GroundArea, Point, Polygon, WallTime, ZoneId};
 
+pub use detect::{DetectConfig, Provider};
 pub use sampling::{Adaptive, Priority, Sampling};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -58,15 +60,6 @@ pub struct DecodeConfig {
     /// `None`: the best that the box has; else a GStreamer element's name, for example `avdec_h264`, per codec.
     pub h264_decoder: Option<String>,
     pub h265_decoder: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct DetectConfig {
-    /// Folder with `model.toml`.
-    pub model: PathBuf,
-    pub workers: usize,
-    /// `None`: the manifest's own number.
-    pub threads: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

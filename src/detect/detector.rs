@@ -9,7 +9,7 @@ use super::onnx::{Network, Runtime};
 use super::tiles::{Look, Tiles};
 use super::{DetectError, Detection, HeadKind, Manifest, ModelError, tiling};
 use crate::base::{Rect, monotonic};
-use crate::config::Tiling;
+use crate::config::{Provider, Tiling};
 use crate::decode::{Picture, Pixels};
 
 /// Detections below this are not given: below it there is mostly noise.
@@ -40,9 +40,14 @@ impl Detector {
     /// `threads`: of one run; `None`: the manifest's own number.
     ///
     /// # Errors
-    /// ONNX Runtime refuses the file; inputs or outputs are not what the manifest says.
-    pub fn open(runtime: &Runtime, manifest: &Manifest, threads: Option<usize>) -> Result<Self, ModelError> {
-        let network = Network::open(runtime, manifest, threads.unwrap_or(manifest.threads))?;
+    /// The library lacks the provider; ONNX Runtime refuses the file; inputs or outputs are not what the manifest says.
+    pub fn open(
+        runtime: &Runtime,
+        manifest: &Manifest,
+        threads: Option<usize>,
+        provider: Provider,
+    ) -> Result<Self, ModelError> {
+        let network = Network::open(runtime, manifest, threads.unwrap_or(manifest.threads), provider)?;
         let input = &manifest.input;
         let context = Context {
             kind: manifest.head.kind,

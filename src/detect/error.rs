@@ -29,6 +29,11 @@ pub enum ModelError {
         "ONNX Runtime is already loaded from {}, and a process holds one: start anew to use {}", loaded.display(), asked.display()
     )]
     RuntimeTaken { loaded: PathBuf, asked: PathBuf },
+    #[error(
+        "{} has no provider \"{asked}\"; it has {}. Set detect.provider to one of these, or runtime.onnxruntime to a library \
+         that was built with it", library.display(), has.join(", ")
+    )]
+    NoProvider { asked: &'static str, library: PathBuf, has: Vec<String> },
     #[error("{}: ONNX Runtime refuses the model: {reason}", path.display())]
     Refused { path: PathBuf, reason: String },
     /// The trial run that every detector makes when it is opened.

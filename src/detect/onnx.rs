@@ -3,16 +3,19 @@
 //! The library is loaded at run time, so a box may bring its own build. One process holds one library and one
 //! environment, for good: ONNX Runtime has no way back.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
+use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::logging::LogLevel;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
 use super::{DetectError, Manifest, ModelError};
+use crate::config::Provider;
 
 const LIBRARY: &str = "libonnxruntime.so";
 
@@ -58,6 +61,11 @@ impl Runtime {
     pub fn library(&self) -> &Path {
         &self.library
     }
+
+    /// What the library was built with, of what the config can name.
+    pub fn providers(&self) -> Vec<Provider> {
+        Provider::ALL.into_iter().filter(|provider| is_available(*provider)).collect()
+    }
 }
 
 /// One session of a model. Holds the network's weights; `threads` counts the caller's own.
@@ -84,9 +92,20 @@ pub(super) enum Data<'a> {
 
 impl Network {
     /// # Errors
-    /// ONNX Runtime refuses the file, or its inputs are not what the manifest says.
-    pub fn open(runtime: &Runtime, manifest: &Manifest, threads: usize) -> Result<Self, ModelError> {
-        let session = session(runtime, manifest.file(), threads)
+    /// The library lacks the provider, ONNX Runtime refuses the file, or its inputs are not what the manifest says.
+    pub fn open(
+        runtime: &Runtime,
+        manifest: &Manifest,
+        threads: usize,
+        provider: Provider,
+    ) -> Result<Self, ModelError> {
+        let has = runtime.providers();
+        if !has.contains(&provider) {
+            let library = runtime.library.clone();
+            let has = has.into_iter().map(|p| format!("\"{}\"", p.name())).collect();
+            return Err(ModelError::NoProvider { asked: provider.name(), library, has });
+        }
+        let session = session(runtime, manifest.file(), threads, provider)
             .map_err(|reason| ModelError::Refused { path: manifest.file().to_path_buf(), reason })?;
         let (height, width) = (manifest.input.height as usize, manifest.input.width as usize);
         let shape = [1, 3, height, width];
@@ -216,7 +235,40 @@ fn log(level: LogLevel, _category: &str, _id: &str, _place: &str, message: &str)
     }
 }
 
-fn session(runtime: &Runtime, file: &Path, threads: usize) -> Result<Session, String> {
+fn is_available(provider: Provider) -> bool {
+    let available = match provider {
+        Provider::Cpu => return true,
+        Provider::Xnnpack => ep::XNNPACK::is_available(),
+        Provider::Acl => ep::ACL::is_available(),
+        Provider::Rknn => ep::RKNPU::is_available(),
+        Provider::Qnn => ep::QNN::is_available(),
+        Provider::Cuda => ep::CUDA::is_available(),
+        Provider::Tensorrt => ep::TensorRT::is_available(),
+        Provider::Openvino => ep::OpenVINO::is_available(),
+    };
+    available.unwrap_or(false)
+}
+
+/// What the provider cannot run the processor does. `None`: the processor does all of it.
+fn dispatch(provider: Provider, threads: usize) -> Option<ExecutionProviderDispatch> {
+    let dispatch = match provider {
+        Provider::Cpu => return None,
+        Provider::Xnnpack => {
+            let own = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+            ep::XNNPACK::default().with_intra_op_num_threads(own).build()
+        }
+        Provider::Acl => ep::ACL::default().build(),
+        Provider::Rknn => ep::RKNPU::default().build(),
+        // Its other backends are the processor and the GPU, which others do better.
+        Provider::Qnn => ep::QNN::default().with_backend_path("libQnnHtp.so").build(),
+        Provider::Cuda => ep::CUDA::default().build(),
+        Provider::Tensorrt => ep::TensorRT::default().build(),
+        Provider::Openvino => ep::OpenVINO::default().build(),
+    };
+    Some(dispatch.error_on_failure())
+}
+
+fn session(runtime: &Runtime, file: &Path, threads: usize, provider: Provider) -> Result<Session, String> {
     // The builder's error carries the builder itself: only its text is wanted.
     let mut builder = Session::builder(&runtime.environment)
         .map_err(|e| e.to_string())?
@@ -226,6 +278,8 @@ fn session(runtime: &Runtime, file: &Path, threads: usize) -> Result<Session, St
         .map_err(|e| e.to_string())?
         // Threads that spin between pictures would burn the cores that the decoders need.
         .with_config_entry("session.intra_op.allow_spinning", "0")
+        .map_err(|e| e.to_string())?
+        .with_execution_providers(dispatch(provider, threads).as_slice())
         .map_err(|e| e.to_string())?;
     builder.commit_from_file(file).map_err(|e| e.to_string())
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lintel::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime, monotonic};
-use lintel::config::Tiling;
+use lintel::config::{Provider, Tiling};
 use lintel::decode::{Picture, Pixels};
 use lintel::detect::{DetectPool, Detection, Detections, Detector, Manifest, Runtime, Tiles};
 use serde::Deserialize;
@@ -70,7 +70,8 @@ fn runtime() -> Runtime {
 }
 
 fn detector(folder: &Path) -> Detector {
-    Detector::open(&runtime(), &Manifest::load(folder).expect("manifest"), None).expect("model")
+    Detector::open(&runtime(), &Manifest::load(folder).expect("manifest"), None, Provider::Cpu)
+        .expect("model")
 }
 
 /// In pixels of the picture: x, y, width, height.
@@ -185,9 +186,24 @@ fn changed(change: impl Fn(&Path, String) -> String) -> tempfile::TempDir {
 }
 
 fn refusal(folder: &Path) -> String {
-    match Manifest::load(folder).and_then(|m| Detector::open(&runtime(), &m, None)) {
+    match Manifest::load(folder).and_then(|m| Detector::open(&runtime(), &m, None, Provider::Cpu)) {
         Ok(_) => panic!("a wrong model was taken"),
         Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_provider_that_the_library_lacks_is_refused_with_those_that_it_has() {
+    let manifest = Manifest::load(&tiny("yolox")).expect("manifest");
+    assert!(runtime().providers().contains(&Provider::Cpu));
+    let lacking =
+        Provider::ALL.into_iter().find(|p| !runtime().providers().contains(p)).expect("nobody has all");
+    let text = match Detector::open(&runtime(), &manifest, None, lacking) {
+        Ok(_) => panic!("it runs on what it lacks"),
+        Err(error) => error.to_string(),
+    };
+    for part in [lacking.name(), "\"cpu\"", "libonnxruntime", "detect.provider"] {
+        assert!(text.contains(part), "{part}: {text}");
     }
 }
 

@@ -311,7 +311,7 @@ fn join_pool<P, R>(pool: Arc<P>, name: &str, join: impl FnOnce(P) -> R) {
 fn open_detectors(config: &Config, model: &Manifest) -> Result<Vec<Detector>, AppError> {
     let runtime = Runtime::load(config.runtime.onnxruntime.as_deref())?;
     tracing::info!(library = %runtime.library().display(), model = model.name, "ONNX Runtime loaded");
-    let open = |_| Ok(Detector::open(&runtime, model, config.detect.threads)?);
+    let open = |_| Ok(Detector::open(&runtime, model, config.detect.threads, config.detect.provider)?);
     (0..config.detect.workers).map(open).collect()
 }
 

@@ -170,7 +170,7 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
         restart: workers, h264_decoder, h265_decoder;
     });
     keys!(found, "detect.", old.detect, new.detect, DetectConfig {
-        restart: model, workers, threads;
+        restart: model, workers, threads, provider;
     });
     keys!(found, "evidence.", old.evidence, new.evidence, EvidenceConfig {
         live: pre_roll, post_roll, jpeg_quality, min_free_bytes = "min_free_mb", quota_bytes = "quota_mb",

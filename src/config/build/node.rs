@@ -61,6 +61,7 @@ impl Builder<'_, '_> {
             model: self.path(&raw.model),
             workers: *raw.workers,
             threads: raw.threads.as_deref().copied(),
+            provider: *raw.provider,
         }
     }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{At, Positive, Wait};
+use crate::config::types::Provider;
 
 /// Configuration of a Lintel node.
 #[derive(Deserialize, JsonSchema)]
@@ -89,6 +90,8 @@ pub(crate) struct RawDetect {
     /// Threads of one worker. Default: the number in the model's manifest.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) threads: Option<At<usize>>,
+    /// What runs the model, where the ONNX Runtime of the box was built with it.
+    pub(crate) provider: At<Provider>,
 }
 
 #[derive(Deserialize, JsonSchema)]
