@@ -96,6 +96,8 @@ struct State {
     busy: Duration,
     /// When a worker last took or finished a picture.
     moved: Instant,
+    /// Since when workers have been busy with a picture.
+    running: BTreeMap<Slot, Instant>,
 }
 
 struct Camera {
@@ -234,10 +236,12 @@ impl DetectPool {
         self.shared.lock().scheduler.waiting() < WAITING_A_WORKER * self.shared.workers
     }
 
-    /// How long pictures have waited without any worker taking or finishing one; zero while none wait.
+    /// How long pictures have waited without any worker taking or finishing one, or a worker has been busy with one picture,
+    /// whichever is longer; zero while there is nothing to do.
     pub fn stalled_for(&self) -> Duration {
         let state = self.shared.lock();
-        if state.scheduler.has_work() { state.moved.elapsed() } else { Duration::ZERO }
+        let waiting = if state.scheduler.has_work() { state.moved.elapsed() } else { Duration::ZERO };
+        state.running.values().map(Instant::elapsed).fold(waiting, Duration::max)
     }
 
     pub fn snapshot(&self) -> DetectSnapshot {
@@ -290,6 +294,7 @@ impl Shared {
             totals,
             busy: Duration::ZERO,
             moved: monotonic(),
+            running: BTreeMap::new(),
         };
         for (id, tiles, interval) in cameras {
             state.put(id, tiles, interval);
@@ -330,6 +335,7 @@ impl Shared {
                 camera.tiles = Some(tiles);
             }
             state.scheduler.finish(slot);
+            state.running.remove(&slot);
             state.moved = monotonic();
             drop(state);
             self.work.notify_one();
@@ -348,10 +354,10 @@ impl Shared {
                     .cameras
                     .get_mut(&slot)
                     .and_then(|camera| Some((camera.tiles.take()?, camera.laid_out)));
-                match tiles {
-                    Some(tiles) => return Some((slot, tiles, picture)),
-                    None => continue,
-                }
+                let Some(tiles) = tiles else { continue };
+                let now = state.moved;
+                state.running.insert(slot, now);
+                return Some((slot, tiles, picture));
             }
             state = self.work.wait_timeout(state, STOP_POLL).unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -314,6 +314,38 @@ fn detector_alone(picture: &Picture) -> usize {
 }
 
 #[test]
+fn a_worker_that_hangs_is_told_though_the_others_go_on() {
+    let good = picture("a", &root().join("testdata/frames/street_000.jpg"));
+    let cameras = ["a", "b"]
+        .map(|id| (CameraId::from(id), Tiles::new(WHOLE, &[], Duration::ZERO), Duration::from_secs(1)));
+    let (hang, hold) = std::sync::mpsc::channel::<()>();
+    let hold = Mutex::new(hold);
+    let sink = Arc::new(move |seen: Detections| {
+        if seen.picture.camera == CameraId::from("a") {
+            // Until the sender is gone.
+            drop(hold.lock().expect("one worker").recv());
+        }
+    });
+    let shutdown = Shutdown::new();
+    let detectors = vec![detector(&tiny("yolox")), detector(&tiny("yolox"))];
+    let pool = DetectPool::start(detectors, cameras.to_vec(), sink, shutdown.clone()).expect("threads");
+    assert_eq!(pool.stalled_for(), Duration::ZERO);
+    pool.offer(Arc::new(good.clone()));
+    let analysed = |camera: usize| pool.snapshot().cameras[camera].analysed;
+    crate::support::mqtt::wait_for("the one that hangs", || analysed(0) == 1);
+    for n in 1..=3 {
+        pool.offer(Arc::new(Picture { camera: "b".into(), ..good.clone() }));
+        crate::support::mqtt::wait_for("the other camera", || analysed(1) == n);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(pool.stalled_for() >= Duration::from_millis(150));
+    drop(hang);
+    crate::support::mqtt::wait_for("it goes on", || pool.stalled_for() == Duration::ZERO);
+    shutdown.stop();
+    pool.join();
+}
+
+#[test]
 fn the_pool_serves_every_camera_survives_a_bad_picture_and_ends() {
     let good = picture("a", &root().join("testdata/frames/street_000.jpg"));
     let cameras = ["a", "b", "c"]

@@ -50,6 +50,13 @@ pub(super) struct Detect {
     pub lag_s: Option<f64>,
 }
 
+impl Detect {
+    /// When the last picture was taken, in microseconds.
+    fn taken_at(&self) -> Option<f64> {
+        Some(self.last_at? as f64 - self.lag_s? * 1e6)
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Ring {
     pub bytes: u64,
@@ -61,6 +68,8 @@ pub(super) struct Seen {
     pub after: Health,
     /// Seconds between two analyses, by camera.
     pub intervals: BTreeMap<String, Vec<f64>>,
+    /// Seconds from one analysed picture to the next by their capture times, of all cameras.
+    pub taken: Vec<f64>,
     /// Seconds from capture to the end of the analysis, of those pictures that were the last when the node was asked.
     pub lags: Vec<f64>,
 }
@@ -69,19 +78,27 @@ pub(super) struct Watch {
     address: SocketAddr,
     last: BTreeMap<String, Detect>,
     intervals: BTreeMap<String, Vec<f64>>,
+    taken: Vec<f64>,
     lags: Vec<f64>,
 }
 
 impl Watch {
     pub fn new(port: u16) -> Self {
         let address = (Ipv4Addr::LOCALHOST, port).into();
-        Self { address, last: BTreeMap::new(), intervals: BTreeMap::new(), lags: Vec::new() }
+        Self {
+            address,
+            last: BTreeMap::new(),
+            intervals: BTreeMap::new(),
+            taken: Vec::new(),
+            lags: Vec::new(),
+        }
     }
 
     /// Forgets what was before.
     pub fn begin(&mut self) -> anyhow::Result<Health> {
         self.poll()?;
         self.intervals.clear();
+        self.taken.clear();
         self.lags.clear();
         self.ask()
     }
@@ -99,6 +116,9 @@ impl Watch {
                 let count = now.analysed - before.analysed;
                 let each = (at - before_at) as f64 / 1e6 / count as f64;
                 self.intervals.entry(name.clone()).or_default().extend((0..count).map(|_| each));
+                if let Some((taken, taken_before)) = now.taken_at().zip(before.taken_at()) {
+                    self.taken.extend((0..count).map(|_| (taken - taken_before) / 1e6 / count as f64));
+                }
                 self.lags.extend(now.lag_s);
             }
             self.last.insert(name, now);
@@ -121,7 +141,8 @@ impl Watch {
                 seen.push(open);
             }
         }
-        Ok(Seen { before: before.clone(), after, intervals, lags: std::mem::take(&mut self.lags) })
+        let (taken, lags) = (std::mem::take(&mut self.taken), std::mem::take(&mut self.lags));
+        Ok(Seen { before: before.clone(), after, intervals, taken, lags })
     }
 
     pub fn ask(&self) -> anyhow::Result<Health> {

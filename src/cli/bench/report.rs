@@ -42,6 +42,8 @@ pub(super) struct Run {
     pub units_lost: u64,
     /// Between two analyses of a camera, over all cameras.
     pub interval_s: Spread,
+    /// The same between the capture times of the pictures.
+    pub taken_s: Spread,
     pub worst_camera: String,
     /// Analyses of all cameras a second.
     pub analyses_per_s: f64,
@@ -114,6 +116,7 @@ impl Run {
             units_sent: window.served.0.values().map(|path| path.sent + path.dropped).sum(),
             units_lost: lost.iter().sum(),
             worst_camera: worst_camera.map(|(name, _)| name.clone()).unwrap_or_default(),
+            taken_s: Spread::of(seen.taken.clone()),
             interval_s: Spread::of(seen.intervals.values().flatten().copied().collect()),
             analyses_per_s: sum(|c| c.detect.as_ref().map_or(0, |d| d.analysed)),
             unchanged_per_s: sum(|c| c.detect.as_ref().map_or(0, |d| d.unchanged)),
@@ -175,6 +178,7 @@ impl Report {
             }
         };
         row("analysed every, s (median / p95 / worst)", &|r| spread(r.interval_s, 2));
+        row("by capture times, s (median / p95 / worst)", &|r| spread(r.taken_s, 2));
         row("capture to analysed, s (median / p95 / worst)", &|r| spread(r.analysis_latency_s, 2));
         row("capture to event, s (median / p95 / worst)", &|r| spread(r.event_latency_s, 2));
         row("events opened", &|r| r.event_latency_s.count.to_string());

@@ -192,9 +192,13 @@ hysteresis = [2, 3]
         self.health()["cameras"]["gate"]["detect"]["analysed"].as_u64().unwrap_or(0)
     }
 
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("running").id()
+    }
+
     pub fn signal(&self, name: &str) {
-        let pid = self.child.as_ref().expect("running").id().to_string();
-        command("kill", &[&format!("-{name}"), &pid]);
+        command("kill", &[&format!("-{name}"), &self.id().to_string()]);
     }
 
     pub fn wait(&mut self) -> ExitStatus {
