@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::decode::StreamDecoder;
 use crate::decode::adaptive::{AdaptiveSampler, Step, Wanted};
@@ -15,6 +16,8 @@ use super::{DecodeStats, Pace, TURN, Work};
 const MANY: usize = 2_500;
 /// Of one with usual GOPs: 16 s at 25 fps. A series that comes later than that is worth less than the memory that it holds.
 const SOME: usize = 400;
+/// A series that comes so late gives way to the next look: the camera must not be blind to what happens now.
+const LATE: Duration = Duration::from_secs(5);
 
 /// One camera's.
 pub(super) struct Adaptively {
@@ -39,6 +42,11 @@ impl Adaptively {
         match self.sampler.frame(&frame, pace) {
             Step::Pass => stats.passed_over += u64::from(frame.key),
             Step::Look => {
+                let late =
+                    |next: &Wanted| next.series && frame.capture.at.since(next.frame.capture.at) > LATE;
+                if self.frames.front().is_some_and(late) {
+                    self.give_up(stats);
+                }
                 stats.replaced += u64::from(self.newest.replace(frame).is_some());
                 if self.sampler.long_gop().is_none() && self.frames.is_empty() {
                     self.decoder = None;
@@ -54,11 +62,8 @@ impl Adaptively {
                 }
                 let most = if self.sampler.long_gop().is_some() { MANY } else { SOME.max(frames.len()) };
                 if self.frames.len() + frames.len() > most {
-                    stats.skipped += (self.frames.len() + frames.len()) as u64;
-                    self.frames.clear();
-                    self.sampler.lost();
-                    self.broken = self.decoder.take().is_none();
-                    self.last = false;
+                    stats.skipped += frames.len() as u64;
+                    self.give_up(stats);
                 } else {
                     self.frames.extend(frames);
                     self.last = last;
@@ -69,6 +74,15 @@ impl Adaptively {
         (stats.series, stats.false_alarms) = (counts.series, counts.false_alarms);
         stats.in_series = self.sampler.in_series();
         stats.long_gop_s = self.sampler.long_gop().map(|distance| distance.as_secs_f64());
+    }
+
+    /// Drops the frames that wait, counted.
+    fn give_up(&mut self, stats: &mut DecodeStats) {
+        stats.skipped += self.frames.len() as u64;
+        self.frames.clear();
+        self.sampler.lost();
+        self.broken = self.decoder.take().is_none();
+        self.last = false;
     }
 
     pub fn take(&mut self) -> Work {

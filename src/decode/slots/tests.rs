@@ -129,3 +129,37 @@ fn cameras_come_and_go_and_change_while_a_worker_has_one_in_hand() {
     slots.offer(frame("a", 6, false));
     assert_eq!(take(&mut slots).map(|taken| taken.1), Some(vec![5, 6]));
 }
+
+#[test]
+fn a_series_that_nobody_has_decoded_in_time_gives_way_to_the_next_look() {
+    let adaptive = crate::config::Adaptive {
+        active_interval: Duration::from_secs(1),
+        fps: 5,
+        burst: Duration::from_secs(3),
+        rest: Duration::from_secs(20),
+        full_look: Duration::ZERO,
+    };
+    let mut slots = slots(Sampling::Adaptive(adaptive), 4_000, &["gate"]);
+    let camera = CameraId::from("gate");
+    let offer = |slots: &mut Slots, seq: u64, moving: bool| {
+        let size = if seq.is_multiple_of(10) { 20_000 } else { 1_000 * if moving { 8 } else { 1 } };
+        slots
+            .offer(EncodedFrame { data: vec![0; size].into(), ..frame("gate", seq, seq.is_multiple_of(10)) });
+    };
+    for seq in 0..100 {
+        offer(&mut slots, seq, false);
+        while let Some(job) = slots.take() {
+            assert!(slots.done(job.place, Outcome::default()).0.is_none());
+        }
+    }
+    for seq in 100..200 {
+        offer(&mut slots, seq, seq < 130);
+        if seq == 140 {
+            assert_eq!(slots.stats(&camera).expect("known").series, 1, "it waits for its decoder");
+        }
+    }
+    let (_, frames) = take(&mut slots).expect("a look");
+    assert!(frames.len() == 1 && frames[0] >= 150, "{frames:?}");
+    let stats = slots.stats(&camera).expect("known");
+    assert!(stats.skipped >= 30, "{stats:?}");
+}
