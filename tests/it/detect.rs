@@ -318,12 +318,11 @@ fn a_worker_that_hangs_is_told_though_the_others_go_on() {
     let good = picture("a", &root().join("testdata/frames/street_000.jpg"));
     let cameras = ["a", "b"]
         .map(|id| (CameraId::from(id), Tiles::new(WHOLE, &[], Duration::ZERO), Duration::from_secs(1)));
-    let (hang, hold) = std::sync::mpsc::channel::<()>();
+    let (hang, hold) = std::sync::mpsc::sync_channel::<()>(1);
     let hold = Mutex::new(hold);
     let sink = Arc::new(move |seen: Detections| {
         if seen.picture.camera == CameraId::from("a") {
-            // Until the sender is gone.
-            drop(hold.lock().expect("one worker").recv());
+            assert!(hold.lock().expect("one worker").recv().is_err(), "until the sender is gone");
         }
     });
     let shutdown = Shutdown::new();
