@@ -37,5 +37,5 @@ export AR_aarch64_unknown_linux_gnu=aarch64-linux-gnu-ar
 export OPENCV_DISABLE_PROBES=pkg_config,cmake,vcpkg_cmake,vcpkg
 export OPENCV_INCLUDE_PATHS=$_root/usr/include/opencv4,$_root/usr/include/aarch64-linux-gnu/opencv4
 export OPENCV_LINK_PATHS=$_libraries
-export OPENCV_LINK_LIBS=opencv_core,opencv_imgproc,opencv_video,opencv_calib3d,opencv_features2d
+export OPENCV_LINK_LIBS=opencv_core,opencv_imgproc,opencv_video,opencv_calib3d,opencv_features2d,opencv_flann
 unset _root _libraries _link _folder
