@@ -14,6 +14,8 @@ pub(super) struct Shift {
 
 /// Working pixels that shake is looked for in each way.
 pub(super) const SHAKE: isize = 3;
+/// Likeness of a picture that has not moved.
+const STILL: f32 = 0.5;
 /// Every so many pixels each way are compared.
 const STRIDE: usize = 3;
 /// Side of a block of the coarse map, and how many blocks a move is looked for.
@@ -23,14 +25,26 @@ const FAR: (isize, isize) = (24, 14);
 /// The best shift within `SHAKE` around `near`.
 pub(super) fn shake(now: &Field, reference: &Field, grid: Grid, near: (isize, isize)) -> Shift {
     let side = (2 * SHAKE + 1) as usize;
-    let mut found = vec![-1.0f32; side * side];
+    let mut found = vec![None; side * side];
     let mut best = (0usize, f32::MIN);
-    for (i, found) in found.iter_mut().enumerate() {
-        let (dx, dy) = ((i % side) as isize - SHAKE, (i / side) as isize - SHAKE);
-        *found = likeness(now, reference, grid, near.0 + dx, near.1 + dy);
-        if *found > best.1 {
-            best = (i, *found);
+    let mut look = |reach: isize| {
+        for (i, found) in found.iter_mut().enumerate() {
+            let (dx, dy) = ((i % side) as isize - SHAKE, (i / side) as isize - SHAKE);
+            if found.is_some() || dx.abs().max(dy.abs()) > reach {
+                continue;
+            }
+            let like = likeness(now, reference, grid, near.0 + dx, near.1 + dy);
+            *found = Some(like);
+            if like > best.1 {
+                best = (i, like);
+            }
         }
+        best
+    };
+    // Most cameras stand still most of the time: where that fits well, and better than a pixel beside it, it is so.
+    let (middle, like) = look(1);
+    if middle != side * side / 2 || like < STILL {
+        look(SHAKE);
     }
     let (bx, by) = (best.0 % side, best.0 / side);
     let part = |low: Option<f32>, high: Option<f32>| match (low, high) {
@@ -40,7 +54,7 @@ pub(super) fn shake(now: &Field, reference: &Field, grid: Grid, near: (isize, is
         _ => 0.0,
     };
     let at = |x: Option<usize>, y: Option<usize>| {
-        Some(found[y.filter(|v| *v < side)? * side + x.filter(|v| *v < side)?])
+        found[y.filter(|v| *v < side)? * side + x.filter(|v| *v < side)?]
     };
     let fx = part(at(bx.checked_sub(1), Some(by)), at(Some(bx + 1), Some(by)));
     let fy = part(at(Some(bx), by.checked_sub(1)), at(Some(bx), Some(by + 1)));
