@@ -84,7 +84,7 @@ file = "/srv/street.mp4"
 class = "motor_vehicle_parking"
 CONFIG
 # What needs files of the operator's own is not what is checked here.
-sed -i -e '/_file = /d' -e '/password_/d' -e '/^dem = /d' -e '/^zones = "/d' -e '/^permits = /d' -e '/^font = /d' "$root/etc/lintel/lintel.toml"
+sed -i -e '/_file = /d' -e '/password_/d' -e '/^dem = /d' -e '/^zones = /d' -e '/^permits = /d' -e '/^font = /d' "$root/etc/lintel/lintel.toml"
 sed -i -e 's|^url = .*|url = "mqtt://localhost"|' "$root/etc/lintel/lintel.toml"
 as_service() { within "$root" setpriv --reuid=lintel --regid=lintel --clear-groups env ORT_DYLIB_PATH=/usr/lib/lintel/libonnxruntime.so "$@"; }
 [ "$arch" = "$(dpkg --print-architecture)" ] || as_service() { within "$root" env ORT_DYLIB_PATH=/usr/lib/lintel/libonnxruntime.so "$@"; }
