@@ -76,11 +76,12 @@ def eight_bits(folder: Path) -> str:
     path = folder / "quantised.json"
     if not path.exists():
         return "Not made for this version."
-    q = read(path)
+    q, fp32, int8 = read(path), read(folder / "evaluation.json"), read(folder / "quantised-evaluation.json")
     return (
         f"Static QDQ, calibrated on {q['calibration_pictures']} training pictures: {q['int8_processor_ms']} ms of processor time against "
-        f"{q['fp32_processor_ms']} ms in FP32 on the same machine, mean AP50 {number(q.get('int8_mean_ap50'))} against "
-        f"{number(q.get('fp32_mean_ap50'))}, {q['int8_bytes'] / 1e6:.1f} MB against {q['fp32_bytes'] / 1e6:.1f} MB. "
+        f"{q['fp32_processor_ms']} ms in FP32 on the same machine, mean AP50 {number(int8['mean_ap50'])} against "
+        f"{number(fp32['mean_ap50'])}, {q['int8_bytes'] / 1e6:.1f} MB against {q['fp32_bytes'] / 1e6:.1f} MB; no score "
+        f"moves by more than {q['largest_score_difference']}. "
         + ("It is not shipped." if q["int8_processor_ms"] >= q["fp32_processor_ms"] else "")
     ).strip()
 
