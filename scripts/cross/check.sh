@@ -14,7 +14,7 @@ arm=$(realpath "${LINTEL_ARM:-target-cross/aarch64-unknown-linux-gnu/release/lin
 work=$(mktemp -d)
 pids=()
 # shellcheck disable=SC2154 -- set by the loop
-trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+trap 'for pid in "${pids[@]}"; do pkill -P "$pid" || true; kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 
 export GST_REGISTRY_FORK=no
 on_native() { ORT_DYLIB_PATH=$PWD/.cache/onnxruntime/libonnxruntime.so "$native" "$@"; }
