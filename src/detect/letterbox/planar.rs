@@ -146,7 +146,6 @@ fn pixels(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{CameraId, Capture, FrameSeq, TimeSource, WallTime};
     use crate::decode::{Layout, Picture, Pixels};
     use crate::detect::manifest::{Channels, Placing};
 
@@ -202,14 +201,10 @@ mod tests {
         ] {
             let yuv = yuv(321, 179, step);
             let picture = Picture {
-                camera: CameraId::from("gate"),
-                seq: FrameSeq(0),
-                stream: 0,
-                capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
                 width: 321,
                 height: 179,
                 pixels: Pixels::Yuv(yuv.clone()),
-                series: None,
+                ..Picture::grey(|_, _| 0)
             };
             let spec = spec();
             let mut letterbox = Letterbox::new(&spec, crop.width, crop.height);
