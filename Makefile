@@ -5,7 +5,7 @@ export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .PHONY: help setup build demo test lint doc configs train-smoke systemd-check ci accuracy bench fuzz scenes change-report cross \
-  cross-check deb deb-check clean
+  cross-check cross-ci deb deb-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,7 +41,7 @@ train-smoke: setup ## a tiny training run, from data to `lintel detect`; PyTorch
 systemd-check: ## the unit is clean and its exposure below 2.0
 	@scripts/systemd-check.sh
 
-ci: lint test doc configs systemd-check train-smoke ## what .ci/run runs
+ci: lint test doc configs systemd-check train-smoke cross-ci ## what .ci/run runs
 
 accuracy: setup ## how far places are off on synthetic scenes: writes docs/accuracy.md and its plots
 	cargo run --release -p lintel-accuracy
@@ -74,6 +74,9 @@ cross: ## release build for aarch64, without Docker; the sysroot is kept in ~/.c
 
 cross-check: build cross ## the arm64 program under qemu: the same boxes and events as here, MQTT over TLS
 	@scripts/cross/check.sh
+
+cross-ci: setup ## the same with the debug build that the tests made; says so and passes where arm64 cannot be had
+	@scripts/cross/ci.sh
 
 deb: setup ## Debian packages for amd64 and arm64, into target/deb
 	@scripts/deb-build.sh amd64

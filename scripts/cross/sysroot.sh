@@ -22,15 +22,15 @@ packages=(
   gstreamer1.0-libav fonts-wqy-microhei ca-certificates
 )
 wanted="recipe $recipe: ${packages[*]}"
-if [ "${1:-}" != --refresh ] && [ "$(cat "$cross/made" 2>/dev/null)" = "$wanted" ]; then
-  echo "sysroot: $cross is there"
-  exit 0
-fi
 [ "$(. /etc/os-release && echo "$VERSION_CODENAME")" = bookworm ] || {
   echo "sysroot: this is for Debian 12 (bookworm); elsewhere use Docker, see cross.toml" >&2
   exit 1
 }
 "$here/../apt-install.sh" cross crossbuild-essential-arm64 qemu-user-static
+if [ "${1:-}" != --refresh ] && [ "$(cat "$cross/made" 2>/dev/null)" = "$wanted" ]; then
+  echo "sysroot: $cross is there"
+  exit 0
+fi
 
 new=$cross.new.$$
 trap 'rm -rf "$new"' EXIT

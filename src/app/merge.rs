@@ -228,34 +228,12 @@ impl Thing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Rect, WallTime};
-    use crate::config::Severity;
     use crate::geo::Method;
     use crate::publish::wire::{AccuracyData, CalibrationState, PositionData};
 
     fn step(camera: &str, number: u8, transition: Transition, revision: u32) -> Violation {
         let id = uuid::Builder::from_unix_timestamp_millis(1_795_321_800_000, &[number; 10]).into_uuid();
-        let at = WallTime(1_795_321_800_000_000);
-        Violation {
-            id,
-            transition,
-            revision,
-            camera: CameraId::new(camera),
-            rule: "clutter".into(),
-            class: "clutter".into(),
-            zone: None,
-            severity: Severity::Low,
-            started: at,
-            at,
-            last_seen: at,
-            confidence: 0.5,
-            rect: Rect::new(0.1, 0.1, 0.2, 0.2),
-            objects: Vec::new(),
-            change: None,
-            permit: None,
-            rejected: false,
-            reason: "why".into(),
-        }
+        Violation::step_of(id, camera, transition, revision)
     }
 
     /// So many metres east of a place.

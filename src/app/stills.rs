@@ -226,3 +226,65 @@ fn run(queue: &StillQueue, recorder: &Recorder) {
         recorder.record_stills(done);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn tasks(picture: &Arc<Picture>, count: usize) -> Vec<StillTask> {
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo/lintel.toml");
+        let config = Arc::new(crate::config::load(&demo).unwrap_or_else(|errors| panic!("{errors}")).config);
+        let settings = Arc::new(RecorderSettings::new(Arc::clone(&config)).unwrap());
+        let task = || StillTask {
+            settings: Arc::clone(&settings),
+            dir: "unused".into(),
+            class: config.catalogue[0].clone(),
+            camera: Arc::new(config.cameras[0].clone()),
+            violation: Violation::step_of(Uuid::now_v7(), "gate", Transition::Opened, 0),
+            picture: Arc::clone(picture),
+            kept: None,
+        };
+        (0..count).map(|_| task()).collect()
+    }
+
+    #[test]
+    fn a_full_queue_lets_the_rules_go_on_without_and_takes_more_once_it_was_worked_off() {
+        let (queue, picture) = (StillQueue::default(), Arc::new(Picture::grey(|_, _| 90)));
+        assert!(queue.wait_for_room(MOST_TASKS, &picture));
+        tasks(&picture, MOST_TASKS).into_iter().for_each(|task| queue.put(task));
+        assert_eq!(
+            queue.lock().bytes,
+            bytes(&picture),
+            "a picture counts once, however many events it shows"
+        );
+        assert!(!queue.wait_for_room(1, &picture));
+        assert!(queue.next().is_some());
+        assert!(queue.wait_for_room(1, &picture));
+        assert!(!queue.wait_for_room(2, &picture));
+    }
+
+    #[test]
+    fn pictures_are_bounded_by_their_bytes_but_a_single_one_always_has_room() {
+        let large = |side: u32| Picture { width: side, height: side, ..Picture::grey(|_, _| 90) };
+        let (queue, fits) = (StillQueue::default(), Arc::new(large(4096)));
+        assert!(queue.wait_for_room(1, &large(16_384)));
+        for _ in 0..2 {
+            let next = Arc::new(Picture::clone(&fits));
+            assert!(queue.wait_for_room(1, &next));
+            tasks(&next, 1).into_iter().for_each(|task| queue.put(task));
+        }
+        assert!(!queue.wait_for_room(1, &fits), "three of 24 MB are more than 64");
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_gives_what_waits() {
+        let (queue, picture) = (StillQueue::default(), Arc::new(Picture::grey(|_, _| 90)));
+        tasks(&picture, 2).into_iter().for_each(|task| queue.put(task));
+        queue.close();
+        assert!(!queue.wait_for_room(1, &picture));
+        assert!(queue.next().is_some() && queue.next().is_some() && queue.next().is_none());
+        assert_eq!(queue.lock().bytes, 0);
+    }
+}

@@ -9,6 +9,7 @@ mod report;
 mod site;
 mod soak;
 mod spread;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

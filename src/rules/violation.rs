@@ -57,6 +57,34 @@ pub struct Violation {
     pub change: Option<Box<ChangeFacts>>,
 }
 
+#[cfg(test)]
+impl Violation {
+    /// For tests: a step of a thing of class and rule `clutter`.
+    pub(crate) fn step_of(id: Uuid, camera: &str, transition: Transition, revision: u32) -> Self {
+        let at = WallTime(1_795_321_800_000_000);
+        Self {
+            id,
+            transition,
+            revision,
+            camera: CameraId::new(camera),
+            rule: "clutter".into(),
+            class: "clutter".into(),
+            zone: None,
+            severity: Severity::Low,
+            started: at,
+            at,
+            last_seen: at,
+            confidence: 0.5,
+            rect: Rect::new(0.1, 0.1, 0.2, 0.2),
+            objects: Vec::new(),
+            change: None,
+            permit: None,
+            rejected: false,
+            reason: "why".into(),
+        }
+    }
+}
+
 /// A lasting change: its region, what stands beside it, and what left it behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeFacts {

@@ -1,7 +1,6 @@
 //! A long run with cameras that start anew: does the node come back every time, and does it stay the same size?
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -14,6 +13,7 @@ use serde::Serialize;
 use super::health::{Health, Watch};
 use super::proc::Usage;
 use super::site::Site;
+use super::verdict::Verdict;
 use crate::base::{Shutdown, monotonic};
 
 /// Between two lines of the CSV.
@@ -22,8 +22,6 @@ const ROW: Duration = Duration::from_secs(10);
 const AWAY: std::ops::Range<f64> = 2.0..30.0;
 /// The node's longest wait between two attempts is a minute; later than this after a camera is back, it was missed.
 const COMES_BACK: Duration = Duration::from_secs(90);
-/// The slope that still counts as flat.
-const FLAT_MB_PER_HOUR: f64 = 1.0;
 
 pub(super) struct Plan<'a> {
     pub time: Duration,
@@ -48,21 +46,6 @@ pub(super) struct Row {
     pub found: u64,
     pub missed: u64,
     pub analysed: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Verdict {
-    pub cameras: u32,
-    pub minutes: f64,
-    pub restarts: u64,
-    pub missed: u64,
-    /// Least squares over the rows after the warm-up, with its standard error (as if rows were independent).
-    pub slope_mb_per_hour: f64,
-    pub slope_error: f64,
-    pub rss_mb: [f64; 2],
-    pub threads: [u64; 2],
-    pub open_files: [u64; 2],
-    pub good: bool,
 }
 
 /// A camera that is away or just back.
@@ -172,112 +155,5 @@ impl Row {
             self.analysed
         )?;
         out.flush()
-    }
-}
-
-impl Verdict {
-    pub fn of(rows: &[Row], warm_up: Duration) -> Self {
-        let settled: Vec<Row> = rows.iter().copied().filter(|r| r.seconds >= warm_up.as_secs_f64()).collect();
-        let (first, last) =
-            (settled.first().copied().unwrap_or_default(), rows.last().copied().unwrap_or_default());
-        let points: Vec<(f64, f64)> = settled.iter().map(|r| (r.seconds / 3600.0, r.rss_mb)).collect();
-        let (slope, error) = slope(&points);
-        // Clips are muxed by threads that live for a moment, so single rows may show more.
-        let threads = [median(settled.iter().take(30)), median(settled.iter().rev().take(30))];
-        Self {
-            cameras: u32::try_from(last.streaming).unwrap_or(0),
-            minutes: last.seconds / 60.0,
-            restarts: last.restarts,
-            missed: last.missed,
-            slope_mb_per_hour: slope,
-            slope_error: error,
-            rss_mb: [first.rss_mb, last.rss_mb],
-            threads,
-            open_files: [first.open_files, last.open_files],
-            good: slope < FLAT_MB_PER_HOUR && threads[1] <= threads[0] && last.missed == 0,
-        }
-    }
-
-    pub fn text(&self) -> String {
-        let mut out = String::new();
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            out,
-            "{} cameras for {:.0} minutes: {} restarts, {} missed\nRSS {:.1} -> {:.1} MB, slope {:+.2} +- {:.2} MB/h \
-             after the warm-up (flat is under {FLAT_MB_PER_HOUR})\nthreads {} -> {}, open files {} -> {}\n{}",
-            self.cameras,
-            self.minutes,
-            self.restarts,
-            self.missed,
-            self.rss_mb[0],
-            self.rss_mb[1],
-            self.slope_mb_per_hour,
-            self.slope_error,
-            self.threads[0],
-            self.threads[1],
-            self.open_files[0],
-            self.open_files[1],
-            if self.good { "good" } else { "NOT GOOD" }
-        );
-        out
-    }
-}
-
-fn median<'a>(rows: impl Iterator<Item = &'a Row>) -> u64 {
-    let mut threads: Vec<u64> = rows.map(|r| r.threads).collect();
-    threads.sort_unstable();
-    threads.get(threads.len() / 2).copied().unwrap_or(0)
-}
-
-/// Of the least-squares line, and its standard error; zeros where there is no line.
-fn slope(points: &[(f64, f64)]) -> (f64, f64) {
-    let n = points.len() as f64;
-    if points.len() < 3 {
-        return (0.0, 0.0);
-    }
-    let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let xx: f64 = points.iter().map(|p| (p.0 - mx).powi(2)).sum();
-    let xy: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
-    let slope = xy / xx;
-    let rest: f64 = points.iter().map(|p| (p.1 - my - slope * (p.0 - mx)).powi(2)).sum();
-    (slope, (rest / (n - 2.0) / xx).sqrt())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rows(minutes: u64, rss_mb: impl Fn(f64) -> f64) -> Vec<Row> {
-        let row = |i: u64| {
-            let hours = i as f64 / 360.0;
-            Row {
-                seconds: hours * 3600.0,
-                rss_mb: rss_mb(hours),
-                threads: 10,
-                streaming: 32,
-                ..Row::default()
-            }
-        };
-        (0..minutes * 6).map(row).collect()
-    }
-
-    #[test]
-    fn growth_after_the_warm_up_is_found_and_growth_before_is_not() {
-        let filling = |hours: f64| 100.0 + 50.0 * (hours * 6.0).min(1.0);
-        let verdict = Verdict::of(&rows(60, filling), Duration::from_secs(600));
-        assert!(verdict.slope_mb_per_hour.abs() < 1e-9 && verdict.good, "{verdict:?}");
-        let leaking = |hours: f64| filling(hours) + 1.5 * hours;
-        let verdict = Verdict::of(&rows(60, leaking), Duration::from_secs(600));
-        assert!((verdict.slope_mb_per_hour - 1.5).abs() < 1e-6 && !verdict.good, "{verdict:?}");
-    }
-
-    #[test]
-    fn a_missed_camera_or_a_thread_too_many_is_not_good() {
-        let mut more = rows(60, |_| 100.0);
-        more.iter_mut().rev().take(60).for_each(|r| r.threads = 11);
-        assert!(!Verdict::of(&more, Duration::ZERO).good);
-        let mut missed = rows(60, |_| 100.0);
-        missed.last_mut().unwrap().missed = 1;
-        assert!(!Verdict::of(&missed, Duration::ZERO).good);
     }
 }
