@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::config::Provider;
+
 /// A model that cannot be used. Each text says the place, what is wrong there and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -33,7 +35,7 @@ pub enum ModelError {
         "{} has no provider \"{asked}\"; it has {}. Set detect.provider to one of these, or runtime.onnxruntime to a library \
          that was built with it", library.display(), has.join(", ")
     )]
-    NoProvider { asked: &'static str, library: PathBuf, has: Vec<String> },
+    NoProvider { asked: Provider, library: PathBuf, has: Vec<String> },
     #[error("{}: ONNX Runtime refuses the model: {reason}", path.display())]
     Refused { path: PathBuf, reason: String },
     /// The trial run that every detector makes when it is opened.

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clap::ValueEnum;
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::logging::LogLevel;
@@ -64,7 +65,7 @@ impl Runtime {
 
     /// What the library was built with, of what the config can name.
     pub fn providers(&self) -> Vec<Provider> {
-        Provider::ALL.into_iter().filter(|provider| is_available(*provider)).collect()
+        Provider::value_variants().iter().copied().filter(|provider| is_available(*provider)).collect()
     }
 }
 
@@ -102,8 +103,8 @@ impl Network {
         let has = runtime.providers();
         if !has.contains(&provider) {
             let library = runtime.library.clone();
-            let has = has.into_iter().map(|p| format!("\"{}\"", p.name())).collect();
-            return Err(ModelError::NoProvider { asked: provider.name(), library, has });
+            let has = has.into_iter().map(|p| format!("\"{p}\"")).collect();
+            return Err(ModelError::NoProvider { asked: provider, library, has });
         }
         let session = session(runtime, manifest.file(), threads, provider)
             .map_err(|reason| ModelError::Refused { path: manifest.file().to_path_buf(), reason })?;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct DetectConfig {
     /// Folder with `model.toml`.
@@ -13,9 +15,7 @@ pub struct DetectConfig {
 }
 
 /// An execution provider of ONNX Runtime. Which of them there are depends on how the library was built.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema, clap::ValueEnum,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum Provider {
@@ -38,29 +38,9 @@ pub enum Provider {
     Openvino,
 }
 
-impl Provider {
-    pub const ALL: [Provider; 8] = [
-        Provider::Cpu,
-        Provider::Xnnpack,
-        Provider::Acl,
-        Provider::Rknn,
-        Provider::Qnn,
-        Provider::Cuda,
-        Provider::Tensorrt,
-        Provider::Openvino,
-    ];
-
-    /// As it stands in the config.
-    pub fn name(self) -> &'static str {
-        match self {
-            Provider::Cpu => "cpu",
-            Provider::Xnnpack => "xnnpack",
-            Provider::Acl => "acl",
-            Provider::Rknn => "rknn",
-            Provider::Qnn => "qnn",
-            Provider::Cuda => "cuda",
-            Provider::Tensorrt => "tensorrt",
-            Provider::Openvino => "openvino",
-        }
+/// As it stands in the config.
+impl std::fmt::Display for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.to_possible_value().expect("no variant is skipped").get_name())
     }
 }
