@@ -81,6 +81,7 @@ fn rule(id: &str, kind: RuleKind, objects: &[&str]) -> Rule {
         },
         zones: vec![Zone::new(ZoneId::new("z"), "z".into(), Polygon::full())],
         kind,
+        shows: Vec::new(),
         objects: objects.iter().map(|o| ClassName::from(*o)).collect(),
         min_score: None,
         companions: vec!["person".into()],

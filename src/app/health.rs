@@ -1,16 +1,18 @@
 //! Does the node do what its config promises? Told to the broker where it does not: a camera that is looked at too rarely,
-//! events that the cap an hour holds back. Takes snapshots, gives messages. Not here: sending them.
+//! events that the cap an hour holds back, a flight that could not be compared. Takes snapshots, gives messages. Not here: sending them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::base::{CameraId, WallTime};
-use crate::publish::wire::{CameraBehind, CameraSuppressed, HealthStatus, NodeHealth, NodeLoad};
+use crate::publish::wire::{
+    CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad,
+};
 use crate::telemetry::NodeSnapshot;
 
 /// While something is wrong it is told again after this, with its newest figures.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
-/// Events held back are told for this long.
+/// Events held back and flights that failed are told for this long.
 const SUPPRESSED_FOR: Duration = Duration::from_secs(3600);
 
 /// What was told last, and what was held back when.
@@ -25,6 +27,7 @@ pub(super) struct HealthWatch {
 struct Told {
     behind: Vec<String>,
     suppressed: Vec<String>,
+    flights: Vec<FlightNotTaken>,
 }
 
 impl HealthWatch {
@@ -38,11 +41,13 @@ impl HealthWatch {
         });
         let behind: Vec<_> = behind.collect();
         let suppressed = self.suppressed(node, now);
+        let flights = flights(node, at);
         let told = Told {
             behind: behind.iter().map(|b| b.camera.clone()).collect(),
             suppressed: suppressed.iter().map(|s| s.camera.clone()).collect(),
+            flights: flights.clone(),
         };
-        let well = told.behind.is_empty() && told.suppressed.is_empty();
+        let well = told.behind.is_empty() && told.suppressed.is_empty() && told.flights.is_empty();
         let known = self.told.as_ref().is_some_and(|(before, when)| {
             *before == told && (well || now.saturating_duration_since(*when) < TELL_AGAIN)
         });
@@ -60,6 +65,7 @@ impl HealthWatch {
             },
             behind,
             suppressed,
+            flights,
         };
         self.log(&told, &health);
         self.told = Some((told, now));
@@ -95,6 +101,19 @@ impl HealthWatch {
             ),
         }
     }
+}
+
+fn flights(node: &NodeSnapshot, at: WallTime) -> Vec<FlightNotTaken> {
+    let failed =
+        node.flights.iter().filter_map(|(area, flights)| Some((area, flights.last_failure.as_ref()?)));
+    let recent = failed.filter(|(_, failure)| at.since(failure.at) < SUPPRESSED_FOR);
+    let told = recent.map(|(area, failure)| FlightNotTaken {
+        area: area.to_string(),
+        flight: failure.flight.clone(),
+        reason: failure.reason.clone(),
+        at: failure.at.to_string(),
+    });
+    told.collect()
 }
 
 fn round(value: f64) -> f64 {

@@ -102,7 +102,8 @@ impl Things {
             }
             let at = |p: &EventPlace| Geodetic::new(p.position.lon, p.position.lat, 0.0);
             let away = at(&thing.place).distance_m(&at(place));
-            let error = thing.place.accuracy.semi_major_m.hypot(place.accuracy.semi_major_m);
+            let radius = |p: &EventPlace| p.accuracy.map_or(0.0, |accuracy| accuracy.semi_major_m);
+            let error = radius(&thing.place).hypot(radius(place));
             let other = thing.last.class == step.class
                 && thing.views.iter().all(|v| v.camera != step.camera || !v.open);
             (other && away <= self.same_place_m + error.min(LARGEST_ERROR_M)).then_some(away)
@@ -238,15 +239,15 @@ mod tests {
 
     /// So many metres east of a place.
     fn at(east_m: f64) -> Option<EventPlace> {
-        let position = PositionData { lon: 120.1 + east_m / 96_300.0, lat: 30.2, alt: 0.0 };
+        let position = PositionData { lon: 120.1 + east_m / 96_300.0, lat: 30.2, alt: Some(0.0) };
         Some(EventPlace {
             position,
-            accuracy: AccuracyData {
+            accuracy: Some(AccuracyData {
                 semi_major_m: 1.0,
                 semi_minor_m: 0.5,
                 azimuth_deg: 0.0,
                 confidence: 0.95,
-            },
+            }),
             method: Method::PoseDem,
             calibration: CalibrationState::Valid,
             footprint: None,

@@ -21,6 +21,7 @@ mod shots;
 mod site;
 mod status;
 mod stills;
+mod survey;
 mod tamper;
 mod watch;
 

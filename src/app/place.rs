@@ -27,7 +27,7 @@ impl Placing<'_> {
         let data = |at: Geodetic| PositionData {
             lon: round(at.lon, 1e8),
             lat: round(at.lat, 1e8),
-            alt: round(at.alt, 1e2),
+            alt: Some(round(at.alt, 1e2)),
         };
         let corners: Vec<[f64; 2]> = violation
             .objects
@@ -37,12 +37,12 @@ impl Placing<'_> {
             .collect();
         Some(EventPlace {
             position: data(at),
-            accuracy: AccuracyData {
+            accuracy: Some(AccuracyData {
                 semi_major_m: round(main.semi_major_m.into(), 1e2),
                 semi_minor_m: round(main.semi_minor_m.into(), 1e2),
                 azimuth_deg: round(main.azimuth_deg.into(), 1e1),
                 confidence: 0.95,
-            },
+            }),
             method: self.method(),
             calibration: self.state,
             footprint: self.polygon(&corners),
@@ -130,7 +130,7 @@ pub(super) fn on_ground(
 }
 
 /// No noise of the last digits on the wire: 1e8 is a millimetre of a degree.
-fn round(v: f64, parts: f64) -> f64 {
+pub(super) fn round(v: f64, parts: f64) -> f64 {
     (v * parts).round() / parts
 }
 

@@ -84,7 +84,7 @@ impl RecorderSettings {
         self
     }
 
-    fn class(&self, id: &str) -> Option<&ViolationClass> {
+    pub(super) fn class(&self, id: &str) -> Option<&ViolationClass> {
         self.config.catalogue.iter().chain(&self.retired).find(|class| class.id == id)
     }
 }
@@ -214,7 +214,7 @@ impl Recorder {
             let here = picture.filter(|_| own.id == camera.id);
             let facts = EventFacts {
                 node: &config.node,
-                camera: own,
+                camera: own.into(),
                 class,
                 violation: &told.violation,
                 capture: here.map(|picture| picture.capture),
@@ -380,7 +380,7 @@ impl Recorder {
         }
     }
 
-    fn count(&self, transition: Transition) {
+    pub(super) fn count(&self, transition: Transition) {
         let count = match transition {
             Transition::Opened => &self.counts.opened,
             Transition::Updated => &self.counts.updated,

@@ -9,6 +9,7 @@ use super::analysis::AnalysisStatus;
 use super::health::HealthWatch;
 use super::node::{Member, Roster};
 use super::recorder::Recorder;
+use super::survey::Survey;
 use crate::base::{CameraId, monotonic, wall_now};
 use crate::config::Config;
 use crate::decode::DecodePool;
@@ -35,6 +36,7 @@ pub(super) struct Stages {
     pub detect: Weak<DetectPool>,
     pub decode: Weak<DecodePool>,
     pub roster: Arc<Roster>,
+    pub survey: Arc<Survey>,
 }
 
 pub(super) struct NodeStatus {
@@ -122,6 +124,7 @@ impl NodeStatus {
             events: self.stages.recorder.counts(),
             config: self.config(),
             cameras: self.stages.roster.members().into_iter().map(camera).collect(),
+            flights: self.stages.survey.snapshot(),
         }
     }
 

@@ -53,11 +53,32 @@ impl GroundArea {
 
     /// Middle of the bounding box, `[lon, lat]`.
     pub fn center(&self) -> [f64; 2] {
+        self.bounds().map(|[low, high]| (low + high) / 2.0)
+    }
+
+    /// Share of it that lies in the other, 0 to 1, by a grid of points.
+    pub fn share_in(&self, other: &GroundArea) -> f64 {
+        const POINTS: usize = 32;
+        let bounds = self.bounds();
+        let at = |n: usize, [low, high]: [f64; 2]| low + (n as f64 + 0.5) / POINTS as f64 * (high - low);
+        let (mut own, mut both) = (0usize, 0usize);
+        for i in 0..POINTS * POINTS {
+            let (lon, lat) = (at(i % POINTS, bounds[0]), at(i / POINTS, bounds[1]));
+            if self.contains(lon, lat) {
+                own += 1;
+                both += usize::from(other.contains(lon, lat));
+            }
+        }
+        both as f64 / own.max(1) as f64
+    }
+
+    /// West and east, south and north.
+    fn bounds(&self) -> [[f64; 2]; 2] {
         let corners = || self.outlines().flatten();
         [0, 1].map(|axis| {
             let low = corners().map(|c| c[axis]).fold(f64::INFINITY, f64::min);
             let high = corners().map(|c| c[axis]).fold(f64::NEG_INFINITY, f64::max);
-            (low + high) / 2.0
+            [low, high]
         })
     }
 }

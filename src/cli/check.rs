@@ -186,6 +186,12 @@ fn summary(loaded: &Loaded, manifest: &Manifest, runtime: &Runtime) -> String {
             if rules.is_empty() { "none: nothing is reported".into() } else { rules.join(", ") },
         ]);
     }
+    for area in &config.flight_areas {
+        let rules: Vec<&str> = area.rules.iter().map(|r| r.id.as_str()).collect();
+        let (from, settle) =
+            (format!("flights in {}", area.folder.display()), format!("after {:?}", area.settle));
+        rows.push([area.id.to_string(), from, settle, area.zones.len().to_string(), rules.join(", ")]);
+    }
     let mut text = columns(&rows);
     let mqtt = &config.mqtt;
     let tls = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::patch::{Laid, Patch};
 use super::scene::Placed;
 use super::telemetry::StillTable;
 use crate::calibration::load_mosaic;
@@ -22,6 +23,17 @@ pub struct Shot {
     pub placed: Placed,
     /// Why it has no place, where it has none.
     pub unplaced: Option<String>,
+    /// Parts of it that are to look as they did in an earlier flight.
+    pub patches: Vec<Patch>,
+}
+
+/// A picture in memory.
+pub(super) struct Pixels {
+    pub image: RgbImage,
+    /// False where it shows nothing; all of it does, if `None`.
+    pub known: Option<Vec<bool>>,
+    /// What was laid over it.
+    pub laid: Vec<Laid>,
 }
 
 /// A file that is no use, and why.
@@ -53,17 +65,20 @@ pub fn load(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> (Vec<Sho
 }
 
 impl Shot {
-    /// Its pixels, and which of them show something; all, if `None`.
+    /// Its pixels, with its patches in their places.
     ///
     /// # Errors
     /// The file is damaged, in words for people.
-    pub(super) fn read(&self) -> Result<(RgbImage, Option<Vec<bool>>), String> {
-        if is_tiff(&self.path) {
+    pub(super) fn read(&self) -> Result<Pixels, String> {
+        let (mut image, known) = if is_tiff(&self.path) {
             let mosaic = load_mosaic(&self.path).map_err(|e| e.to_string())?;
-            return Ok((mosaic.image, Some(mosaic.known)));
-        }
-        let image = image::open(&self.path).map_err(|e| format!("it cannot be read: {e}"))?;
-        Ok((image.into_rgb8(), None))
+            (mosaic.image, Some(mosaic.known))
+        } else {
+            let image = image::open(&self.path).map_err(|e| format!("it cannot be read: {e}"))?;
+            (image.into_rgb8(), None)
+        };
+        let laid = self.patches.iter().filter_map(|patch| patch.lay(&mut image)).collect();
+        Ok(Pixels { image, known, laid })
     }
 }
 
@@ -92,7 +107,14 @@ fn shot(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> Result<Shot,
         let mosaic = load_mosaic(path).map_err(|e| e.to_string())?;
         let size = [mosaic.image.width(), mosaic.image.height()];
         let placed = Placed::of(&mosaic);
-        return Ok(Shot { name, path: path.to_path_buf(), size, placed, unplaced: None });
+        return Ok(Shot {
+            name,
+            path: path.to_path_buf(),
+            size,
+            placed,
+            unplaced: None,
+            patches: Vec::new(),
+        });
     }
     let (width, height) =
         image::image_dimensions(path).map_err(|e| format!("it is no picture that can be read: {e}"))?;
@@ -108,7 +130,7 @@ fn shot(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> Result<Shot,
         Ok(placed) => (placed, None),
         Err(why) => (Placed::Nowhere, Some(why)),
     };
-    Ok(Shot { name, path: path.to_path_buf(), size, placed, unplaced })
+    Ok(Shot { name, path: path.to_path_buf(), size, placed, unplaced, patches: Vec::new() })
 }
 
 fn camera(

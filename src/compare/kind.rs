@@ -6,6 +6,7 @@ use super::around::Around;
 use super::difference::Difference;
 use super::light::Channels;
 use super::outline::STRONG;
+use crate::config::GroundChange;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +24,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What of the ground it is; `None`: what passes over it.
+    pub fn of_ground(self) -> Option<GroundChange> {
+        match self {
+            Self::BuiltUp => Some(GroundChange::BuiltUp),
+            Self::Cleared => Some(GroundChange::Cleared),
+            Self::Stockpile => Some(GroundChange::Stockpile),
+            Self::Vehicle | Self::Shadow => None,
+        }
+    }
+
     /// Is it a change of the ground, and not of what passes over it?
     pub fn stays(self) -> bool {
         !matches!(self, Self::Vehicle | Self::Shadow)
@@ -54,6 +65,13 @@ pub(super) struct Measures {
     /// Square metres that differ by more than half as much as the most of it does: without the rim that smoothing adds.
     pub body_m2: Option<f64>,
     pub around: Around,
+}
+
+impl Measures {
+    /// Share of its green that the ground lost, 0 to 1; 0 where there were no leaves.
+    pub fn lost_green(&self) -> f32 {
+        if self.green[0] <= GREEN { 0.0 } else { (1.0 - self.green[1] / self.green[0]).clamp(0.0, 1.0) }
+    }
 }
 
 pub(super) fn measure(

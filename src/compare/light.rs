@@ -20,6 +20,16 @@ impl Channels {
         Self([0, 1, 2].map(|c| Plane::of(w, h, |i| f32::from(raw[3 * i + c]))))
     }
 
+    /// To be looked at or kept.
+    pub fn image(&self) -> RgbImage {
+        let (w, h) = (self.0[0].width as u32, self.0[0].height as u32);
+        let level = |c: usize, i: usize| self.0[c].data[i].round().clamp(0.0, 255.0) as u8;
+        RgbImage::from_fn(w, h, |x, y| {
+            let i = (y * w + x) as usize;
+            image::Rgb([0, 1, 2].map(|c| level(c, i)))
+        })
+    }
+
     pub fn luma(&self) -> Plane {
         let [r, g, b] = &self.0;
         Plane::of(r.width, r.height, |i| 0.299 * r.data[i] + 0.587 * g.data[i] + 0.114 * b.data[i])

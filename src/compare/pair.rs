@@ -2,13 +2,15 @@
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
+use uuid::Uuid;
 
 use super::around::around;
-use super::difference::difference;
-use super::input::Shot;
+use super::difference::{Difference, difference};
+use super::input::{Pixels, Shot};
 use super::kind::{Kind, confidence, kind, measure};
 use super::light::Channels;
-use super::outline::regions;
+use super::outline::{WEAK, regions};
+use super::patch::{Held, Laid};
 use super::register::{Registered, register};
 use super::scene::{Placed, area, area_m2, metres};
 use super::vision::{self, Shape, VisionError};
@@ -21,6 +23,8 @@ const FINEST_M: f64 = 0.4;
 const BELIEVED: (f64, f64) = (15.0, 0.25);
 /// The smallest region without a scale, pixels.
 const LEAST_PIXELS: usize = 60;
+/// Share of a patch that a finding must cover to be of the same ground; or of the finding, twice that.
+const ON: f64 = 0.2;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
@@ -43,6 +47,12 @@ pub struct Found {
     pub share: f64,
     /// 0 to 1.
     pub confidence: f64,
+    /// Share of its green that the ground lost; 0 where there was none.
+    pub lost_green: f32,
+    /// Brightness now by brightness then.
+    pub brighter: f32,
+    /// Pixels of the later picture, as it was compared.
+    pub(super) region: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +72,14 @@ pub struct Comparison {
     pub metres_per_pixel: Option<f64>,
     /// What is odd about the pair, for people.
     pub notes: Vec<String>,
+    /// What became of the ground under the earlier picture's patches.
+    pub held: Vec<Held>,
+    /// The earlier picture in the later one's place and light, at the size at which they were compared.
+    pub(super) lit: RgbImage,
+    /// Which pixels of this both pictures show.
+    pub(super) valid: Vec<bool>,
+    /// Pixels of this to one of the later picture as it was read.
+    pub(super) working_scale: f64,
 }
 
 impl Comparison {
@@ -111,18 +129,21 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
         let name = shot.name.clone();
         |why| NotComparable::Unreadable { name, why }
     };
-    let (from, from_known) = before.read().map_err(unreadable(before))?;
-    let (to, to_known) = after.read().map_err(unreadable(after))?;
     let native = after.placed.metres_per_pixel(after.size);
     let scale = working_scale(after.size, native);
-    let now = shrink(&to, scale);
     // The earlier one in much the same scale: features and windows then mean the same in both.
     let scale_before = match (before.placed.metres_per_pixel(before.size), native) {
         _ if options.aligned => scale,
         (Some(own), Some(native)) => (scale * own / native).min(1.0),
         _ => working_scale(before.size, None),
     };
-    let then = shrink(&from, scale_before);
+    let fine = (f64::from(SIDE) / f64::from(after.size[0].max(after.size[1]).max(1))).min(1.0);
+    let finer = (fine / scale).max(1.0);
+    // One after the other: of two mosaics only one is whole in memory.
+    let Sized { work: then, show: source, known: from_known, laid } =
+        Sized::read(before, scale_before, scale_before * finer).map_err(unreadable(before))?;
+    let Sized { work: now, show: shown, known: to_known, .. } =
+        Sized::read(after, scale, fine).map_err(unreadable(after))?;
     let registered = if options.aligned {
         if before.size != after.size {
             return Err(NotComparable::OtherSize(before.size, after.size));
@@ -143,17 +164,13 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
             ));
         }
     }
-    let known = |known: &Option<Vec<bool>>, image: &RgbImage, x: f64, y: f64, scale: f64| {
-        let (u, v) = (x / scale, y / scale);
-        let inside = u >= 0.0 && v >= 0.0 && u < f64::from(image.width()) && v < f64::from(image.height());
-        inside && known.as_ref().is_none_or(|k| k[v as usize * image.width() as usize + u as usize])
-    };
     let (w, h) = (now.width() as usize, now.height() as usize);
     let (warped, inside) = warp(&then, [now.width(), now.height()], 1.0, 1.0, &registered);
+    let middle_of = |i: usize| [(i % w) as f64 + 0.5, (i / w) as f64 + 0.5];
     let is_known = |i: usize| {
-        let p = [(i % w) as f64 + 0.5, (i / w) as f64 + 0.5];
-        let [x, y] = registered.source(p);
-        known(&from_known, &from, x, y, scale_before) && known(&to_known, &to, p[0], p[1], scale)
+        let [x, y] = registered.source(middle_of(i));
+        let before = || from_known[y as usize * then.width() as usize + x as usize];
+        (from_known.is_empty() || before()) && (to_known.is_empty() || to_known[i])
     };
     let valid: Vec<bool> = (0..w * h).map(|i| inside[i] && is_known(i)).collect();
     let common = valid.iter().filter(|v| **v).count();
@@ -161,16 +178,27 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
         return Err(NotComparable::NoOverlap);
     }
     let metres = native.map(|m| m / scale);
-    let (found, left_out) = changes(&warped, &now, &valid, scale, metres, &after.placed, options)?;
+    let channels = Channels::of(&now);
+    let lit = Channels::of(&warped).in_light_of(&channels, &valid);
+    let difference = difference(&lit, &channels, &valid);
+    let ground = Ground { then: &lit, now: &channels, difference: &difference, valid: &valid };
+    let (found, left_out) = changes(&ground, scale, metres, &after.placed, options)?;
+    let sources: Vec<[f64; 2]> = match laid.is_empty() {
+        true => Vec::new(),
+        false => (0..w * h).map(|i| registered.source(middle_of(i)).map(|v| v / scale_before)).collect(),
+    };
+    let held = laid.iter().map(|laid| {
+        let expected = laid.area() * scale_before * scale_before;
+        let covers = |i: &usize| laid.contains(sources[*i]);
+        ground.held(laid.event, (0..w * h).filter(|i| valid[*i]).filter(covers).collect(), expected, &found)
+    });
+    let held = held.collect();
     let features = registered.features;
     let residual_px = registered.residual;
-    let fine = (f64::from(SIDE) / f64::from(to.width().max(to.height()).max(1))).min(1.0);
-    let shown = shrink(&to, fine);
-    let finer = (fine / scale).max(1.0);
-    let source = shrink(&from, scale_before * finer);
     let size = [shown.width(), shown.height()];
     let by = f64::from(source.width()) / f64::from(then.width());
     let (shown_before, _) = warp(&source, size, fine / scale, by, &registered);
+    let lit = lit.image();
     Ok(Comparison {
         before: shown_before,
         after: shown,
@@ -181,35 +209,87 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
         residual_px,
         metres_per_pixel: metres,
         notes,
+        held,
+        lit,
+        valid,
+        working_scale: scale,
     })
 }
 
+/// A picture at the two sizes that are needed of it.
+struct Sized {
+    work: RgbImage,
+    show: RgbImage,
+    /// Of `work`; empty: all of it.
+    known: Vec<bool>,
+    laid: Vec<Laid>,
+}
+
+impl Sized {
+    fn read(shot: &Shot, work: f64, show: f64) -> Result<Self, String> {
+        let Pixels { image, known, laid } = shot.read()?;
+        let (work, show) = (shrink(&image, work), shrink(&image, show));
+        let nearest = |known: Vec<bool>| {
+            let part = |v: u32, of: u32, all: u32| (u64::from(v) * u64::from(all) / u64::from(of)) as usize;
+            let pixels = (0..work.height()).flat_map(|y| (0..work.width()).map(move |x| (x, y)));
+            let at = |(x, y)| {
+                let row = part(y, work.height(), image.height()) * image.width() as usize;
+                known[row + part(x, work.width(), image.width())]
+            };
+            pixels.map(at).collect()
+        };
+        let known = known.map(nearest).unwrap_or_default();
+        Ok(Self { work, show, known, laid })
+    }
+}
+
+/// Two pictures of the same ground in the same place and light.
+struct Ground<'a> {
+    then: &'a Channels,
+    now: &'a Channels,
+    difference: &'a Difference,
+    valid: &'a [bool],
+}
+
+impl Ground<'_> {
+    /// What became of the ground in these pixels, of as many as were to be expected.
+    fn held(&self, event: Uuid, pixels: Vec<usize>, expected: f64, found: &[Found]) -> Held {
+        let n = pixels.len().max(1) as f64;
+        let differs = pixels.iter().filter(|i| self.difference.score.data[**i] >= WEAK).count() as f64 / n;
+        let mut own = vec![false; self.valid.len()];
+        pixels.iter().for_each(|i| own[*i] = true);
+        let on = |f: &Found| {
+            let both = f.region.iter().filter(|i| own[**i]).count() as f64;
+            both >= ON * n || both >= 2.0 * ON * f.region.len() as f64
+        };
+        let found = (0..found.len()).filter(|i| on(&found[*i])).collect();
+        Held { event, seen: (pixels.len() as f64 / expected.max(1.0)).min(1.0), differs, found, pixels }
+    }
+}
+
 fn changes(
-    before: &RgbImage,
-    after: &RgbImage,
-    valid: &[bool],
+    ground: &Ground<'_>,
     scale: f64,
     metres: Option<f64>,
     placed: &Placed,
     options: &Options,
 ) -> Result<(Vec<Found>, usize), VisionError> {
-    let now = Channels::of(after);
-    let then = Channels::of(before).in_light_of(&now, valid);
-    let d = difference(&then, &now, valid);
+    let Ground { then, now, difference: d, valid } = *ground;
+    let width = now.0[0].width;
     let least = metres.map_or(LEAST_PIXELS, |m| (options.min_area_m2 / (m * m)).ceil() as usize).max(20);
     let common = valid.iter().filter(|v| **v).count().max(1) as f64;
     let (mut found, mut left_out) = (Vec::new(), 0);
     for region in regions(&d.score, least) {
         let mut mask = vec![0u8; valid.len()];
         region.iter().for_each(|i| mask[*i] = 255);
-        let Some(Shape { corners, sides }) = vision::outlines(&mask, after.width() as usize, 1.2)?
+        let Some(Shape { corners, sides }) = vision::outlines(&mask, width, 1.2)?
             .into_iter()
             .max_by(|a, b| area(&a.corners).total_cmp(&area(&b.corners)))
         else {
             continue;
         };
-        let around = around(&region, &then, &now, valid);
-        let measures = measure(&region, &then, &now, &d, sides, metres, around);
+        let around = around(&region, then, now, valid);
+        let measures = measure(&region, then, now, d, sides, metres, around);
         let kind = kind(&measures);
         if !kind.stays() {
             left_out += 1;
@@ -224,6 +304,9 @@ fn changes(
             outline,
             share: region.len() as f64 / common,
             confidence: confidence(&measures),
+            lost_green: measures.lost_green(),
+            brighter: measures.ratio.exp(),
+            region,
         });
     }
     found.sort_by(|a, b| b.share.total_cmp(&a.share));

@@ -76,6 +76,7 @@ mod tests {
             size: [1000, 1000],
             placed: lon.map_or(Placed::Nowhere, place),
             unplaced: lon.is_none().then(|| "no XMP".to_owned()),
+            patches: Vec::new(),
         }
     }
 

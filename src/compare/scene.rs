@@ -1,7 +1,7 @@
 //! Where the pixels of a picture are.
 
 use crate::calibration::Mosaic;
-use crate::geo::{GridCrs, Locator};
+use crate::geo::{Accuracy, GridCrs, Locator, Method};
 
 /// How a picture's pixels get places.
 #[derive(Clone, Debug)]
@@ -15,6 +15,18 @@ pub enum Placed {
     /// By where the drone was and looked.
     Camera(Box<Locator>),
     Nowhere,
+}
+
+/// A place, and how well it is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnMap {
+    pub lon: f64,
+    pub lat: f64,
+    /// Metres in the datum of the ground that was used; a mosaic is flat.
+    pub alt: Option<f64>,
+    /// Nobody says how exact a mosaic is.
+    pub accuracy: Option<Accuracy>,
+    pub method: Method,
 }
 
 /// Metres of a degree of latitude.
@@ -45,8 +57,20 @@ impl Placed {
         }
     }
 
+    /// As [`Self::place`], with its error.
+    pub fn on_map(&self, at: [f64; 2]) -> Option<OnMap> {
+        if let Self::Camera(locator) = self {
+            let fix = locator.locate(at, PIXEL_NOISE).ok()?;
+            let (lon, lat) = (fix.position.lon, fix.position.lat);
+            let (alt, accuracy) = (Some(fix.position.alt), Some(fix.accuracy));
+            return Some(OnMap { lon, lat, alt, accuracy, method: fix.method });
+        }
+        let [lon, lat] = self.place(at)?;
+        Some(OnMap { lon, lat, alt: None, accuracy: None, method: Method::Mosaic })
+    }
+
     /// The places of a picture's corners.
-    pub(super) fn footprint(&self, [width, height]: [u32; 2]) -> Option<Vec<[f64; 2]>> {
+    pub fn footprint(&self, [width, height]: [u32; 2]) -> Option<Vec<[f64; 2]>> {
         let (w, h) = (f64::from(width), f64::from(height));
         [[0.0, 0.0], [w, 0.0], [w, h], [0.0, h]].into_iter().map(|corner| self.place(corner)).collect()
     }
@@ -85,8 +109,8 @@ pub(super) fn area(points: &[[f64; 2]]) -> f64 {
     twice.abs() / 2.0
 }
 
-/// Share of `a` that lies in `b`, both outlines of places, by a grid of points.
-pub(super) fn overlap(a: &[[f64; 2]], b: &[[f64; 2]]) -> f64 {
+/// Share of `a` that lies in `b`, both outlines of longitudes and latitudes, by a grid of points.
+pub fn overlap(a: &[[f64; 2]], b: &[[f64; 2]]) -> f64 {
     const POINTS: usize = 24;
     let Some(origin) = a.first().copied() else { return 0.0 };
     let flat =

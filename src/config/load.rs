@@ -13,7 +13,7 @@ use super::catalogue::Catalogue;
 use super::files::{self, FileText};
 use super::loaded::Loaded;
 use super::problem::{ConfigErrors, Problem, suggest};
-use super::raw::{RawCamera, RawSections, RawSettings};
+use super::raw::{RawCamera, RawFlightArea, RawSections, RawSettings};
 use super::schema;
 use super::source::{Sources, Span};
 use super::structure::Structure;
@@ -79,6 +79,7 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
     let mut own = take_tables(&mut main, "camera");
     own.append(&mut cameras);
     let shared = take_tables(&mut main, "rule");
+    let areas = take_tables(&mut main, "flight_area");
     let layers = Layers::new(defaults, &mut main);
     let main_span = files.main.base..files.main.base;
 
@@ -98,7 +99,7 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
         builder.map(&sections.map, files.zones.as_ref(), files.permits.as_ref());
     }
     builder.shared_rules(shared, &layers.profile_names(), &own);
-    if own.is_empty() {
+    if own.is_empty() && areas.is_empty() {
         builder.no_camera(&main_span);
     }
     for (span, mut table) in own {
@@ -111,6 +112,16 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
         let camera: Option<RawCamera> = read(table, &span, &mut builder.problems);
         if let (Some(camera), Some(settings)) = (camera, settings) {
             builder.camera(&span, camera, &settings, rules);
+        }
+    }
+    for (span, mut table) in areas {
+        let rules = take_tables(&mut table, "rule");
+        if let Some((id, _)) = text_at(&table, "id") {
+            note_places(&table, &format!("flight_area.{id}"), &sources, &mut places);
+        }
+        let area: Option<RawFlightArea> = read(table, &span, &mut builder.problems);
+        if let Some(area) = area {
+            builder.flight_area(&span, &area, rules);
         }
     }
     let config = sections.and_then(|sections| builder.config(&sections));

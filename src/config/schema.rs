@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::raw::{RawCamera, RawClass, RawRule, RawRuleSettings, RawSections, RawSettings, RawSharedRule};
+use super::raw::{
+    RawCamera, RawClass, RawFlightArea, RawRule, RawRuleSettings, RawSections, RawSettings, RawSharedRule,
+};
 
 /// JSON Schema (draft 2020-12) of the main config file, with descriptions and defaults.
 pub fn schema() -> Value {
@@ -38,6 +40,13 @@ pub(crate) fn main_file() -> Value {
         "additionalProperties": settings_of("Settings of the profile, over `[camera_defaults]`."),
     });
     properties["camera"] = cameras();
+    let mut area = of::<RawFlightArea>();
+    area["properties"]["rule"]["items"] = rule();
+    properties["flight_area"] = json!({
+        "type": "array",
+        "description": "Areas whose finished flights are compared with the last accepted ones.",
+        "items": area,
+    });
     properties["rule"] = json!({
         "type": "array",
         "description": "Rules for all cameras, or for those of some profiles.",

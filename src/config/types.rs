@@ -1,6 +1,7 @@
 //! The checked configuration: what the stages are built from. Every value here is valid and complete.
 
 mod detect;
+mod flights;
 mod sampling;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use super::moving::{DroneConfig, UdpConfig};
 use crate::base::{CameraId, ClassName, GroundArea, Point, Polygon, WallTime, ZoneId};
 
 pub use detect::{DetectConfig, Provider};
+pub use flights::{FlightArea, GroundChange};
 pub use sampling::{Adaptive, Priority, Sampling};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,7 @@ pub struct Config {
     /// Every violation class of the catalogue, with city codes filled in. Order of the catalogue file.
     pub catalogue: Vec<ViolationClass>,
     pub cameras: Vec<CameraConfig>,
+    pub flight_areas: Vec<FlightArea>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -395,6 +398,8 @@ pub struct Rule {
     /// Empty: the whole picture.
     pub zones: Vec<Zone>,
     pub kind: RuleKind,
+    /// For a flight area: what of the ground it is about; empty: all.
+    pub shows: Vec<GroundChange>,
     /// The objects that the rule is about.
     pub objects: Vec<ClassName>,
     /// The lowest score of an object that counts; `None`: the model's threshold for its class.

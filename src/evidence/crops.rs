@@ -61,7 +61,12 @@ impl StillWriter {
         stills
     }
 
-    fn store(&self, dir: &Path, kind: EvidenceKind, image: &RgbImage) -> Result<EvidenceFile, EvidenceError> {
+    pub(super) fn store(
+        &self,
+        dir: &Path,
+        kind: EvidenceKind,
+        image: &RgbImage,
+    ) -> Result<EvidenceFile, EvidenceError> {
         ensure_free(dir, self.min_free_bytes())?;
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, self.quality())
@@ -72,7 +77,7 @@ impl StillWriter {
 }
 
 /// The part of a picture around a box.
-fn cut(image: RgbImage, rect: Rect) -> RgbImage {
+pub(super) fn cut(image: RgbImage, rect: Rect) -> RgbImage {
     let (w, h) = image.dimensions();
     let wide = (rect.width() * AROUND).max(AROUND_LEAST);
     let high = (rect.height() * AROUND).max(AROUND_LEAST);

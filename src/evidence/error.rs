@@ -40,6 +40,8 @@ pub enum EvidenceKind {
     /// A part of the picture from before a lasting change, and the same part with it.
     Before,
     After,
+    /// Both beside each other, for two flights.
+    Comparison,
     Manifest,
 }
 
@@ -52,6 +54,7 @@ impl EvidenceKind {
             EvidenceKind::Closed => "closed.jpg",
             EvidenceKind::Before => "before.jpg",
             EvidenceKind::After => "after.jpg",
+            EvidenceKind::Comparison => "comparison.jpg",
             EvidenceKind::Manifest => "manifest.json",
         }
     }
@@ -62,7 +65,8 @@ impl EvidenceKind {
             | EvidenceKind::Annotated
             | EvidenceKind::Closed
             | EvidenceKind::Before
-            | EvidenceKind::After => "image/jpeg",
+            | EvidenceKind::After
+            | EvidenceKind::Comparison => "image/jpeg",
             EvidenceKind::Clip => "video/mp4",
             EvidenceKind::Manifest => "application/json",
         }

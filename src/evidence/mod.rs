@@ -6,6 +6,7 @@
 mod overlay;
 mod stills;
 mod crops;
+mod flights;
 mod clip;
 mod service;
 mod manifest;
@@ -23,6 +24,7 @@ pub use crops::CropJob;
 pub use disk::{QuotaReport, enforce_quota, free_bytes, remove_unfinished};
 pub use error::{EvidenceError, EvidenceFile, EvidenceKind, Missing};
 pub use files::{event_dir, evidence_root};
+pub use flights::FlightJob;
 pub use lettering::Lettering;
 pub use manifest::{ClipRecord, FileRecord, Manifest, PictureTime, Span, Utc, Video, write_manifest};
 pub use overlay::{BoxMark, Colour, Overlay, ZoneMark, draw, rgb_image};

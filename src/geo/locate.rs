@@ -40,6 +40,8 @@ pub enum Method {
     TelemetryPlane,
     /// Pose from a drone's telemetry, terrain model.
     TelemetryDem,
+    /// Georeference of a mosaic.
+    Mosaic,
 }
 
 /// A place and how well it is known.

@@ -284,7 +284,7 @@ fn change<'a>(members: impl Iterator<Item = &'a Spot> + Clone) -> Option<Box<Cha
     near.sort_unstable();
     near.dedup();
     let left_by = largest.left_by.as_ref().map(|s| (s.class.clone(), s.from, s.to));
-    Some(Box::new(ChangeFacts { region: largest.change.clone()?, near, left_by }))
+    Some(Box::new(ChangeFacts { region: largest.change.clone()?, near, left_by, flights: None }))
 }
 
 fn remember(places: &mut Vec<Rect>, place: Rect) {

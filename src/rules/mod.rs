@@ -19,7 +19,7 @@ pub use change::{CHANGE, Changed, Changes};
 pub use feedback::Ignored;
 pub use schedule::is_awake;
 pub use state::RulesState;
-pub use violation::{ChangeFacts, Transition, Violation, ViolationObject};
+pub use violation::{ChangeFacts, FlightFacts, Transition, Violation, ViolationObject};
 
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,7 @@ fn rule(kind: RuleKind) -> Rule {
         },
         zones: vec![left_half()],
         kind,
+        shows: Vec::new(),
         objects: vec!["car".into(), "van".into(), "dog".into()],
         min_score: None,
         companions: vec!["person".into()],

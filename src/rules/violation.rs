@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::base::{CameraId, ClassName, Rect, TrackId, WallTime, ZoneId};
 use crate::change::ChangeRegion;
-use crate::config::Severity;
+use crate::config::{GroundChange, Severity};
 use crate::track::OnGround;
 
 /// `opened -> updated* -> closed | expired`, all under one id.
@@ -93,6 +93,19 @@ pub struct ChangeFacts {
     pub near: Vec<ClassName>,
     /// What stood there before it came, from when to when.
     pub left_by: Option<(ClassName, WallTime, WallTime)>,
+    /// Where two flights show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flights: Option<FlightFacts>,
+}
+
+/// A difference between two flights over the same ground.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlightFacts {
+    /// Names of the flights.
+    pub before: String,
+    pub after: String,
+    pub kind: GroundChange,
+    pub area_m2: Option<f32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::snapshot::{CameraSnapshot, NodeSnapshot};
+use super::snapshot::{CameraSnapshot, FlightsSnapshot, NodeSnapshot};
 use crate::detect::Gaps;
 use crate::ingest::SourceState;
 
@@ -80,6 +80,10 @@ impl Collector for Node {
         out.counter("lintel_evidence_missing", "Parts of evidence not had", node.events.evidence_missing)?;
         out.counter("lintel_config_applied", "Reloads that were taken", node.config.applied)?;
         out.counter("lintel_config_refused", "Reloads that were not taken", node.config.refused)?;
+        let flights = |value: fn(&FlightsSnapshot) -> u64| node.flights.values().map(value).sum::<u64>();
+        out.gauge("lintel_flights_waiting", "Dropped and not compared yet", flights(|f| f.waiting) as f64)?;
+        out.counter("lintel_flights_done", "Compared, or the first of their area", flights(|f| f.done))?;
+        out.counter("lintel_flights_failed", "Could not be used", flights(|f| f.failed))?;
         self.cameras(&mut out)
     }
 }

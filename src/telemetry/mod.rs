@@ -12,5 +12,6 @@ pub use http::{HttpServer, TelemetryError};
 pub use logging::{LogControl, init_logging};
 pub use service::Service;
 pub use snapshot::{
-    CameraSnapshot, ConfigStatus, EventCounts, LoadSnapshot, NodeSnapshot, ReloadOutcome, ReloadReport,
+    CameraSnapshot, ConfigStatus, EventCounts, FlightFailure, FlightsSnapshot, LoadSnapshot, NodeSnapshot,
+    ReloadOutcome, ReloadReport,
 };

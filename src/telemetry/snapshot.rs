@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::base::CameraId;
+use crate::base::{CameraId, WallTime};
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
 use crate::ingest::{IngestSnapshot, SourceState};
@@ -32,6 +32,32 @@ pub struct NodeSnapshot {
     pub events: EventCounts,
     pub config: ConfigStatus,
     pub cameras: BTreeMap<CameraId, CameraSnapshot>,
+    /// By area.
+    pub flights: BTreeMap<CameraId, FlightsSnapshot>,
+}
+
+/// Flights of an area since the start.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct FlightsSnapshot {
+    /// In the folder; also those that are still being copied.
+    pub waiting: u64,
+    pub done: u64,
+    pub failed: u64,
+    /// The one that is being compared.
+    pub comparing: Option<String>,
+    pub last_failure: Option<FlightFailure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FlightFailure {
+    pub flight: String,
+    pub reason: String,
+    #[serde(serialize_with = "as_text")]
+    pub at: WallTime,
+}
+
+fn as_text<S: serde::Serializer>(at: &WallTime, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(at)
 }
 
 /// What the load guard knows and wants at the moment.

@@ -3,6 +3,7 @@
 
 mod commands;
 mod failures;
+mod flights;
 mod live_drone;
 mod node;
 mod outages;

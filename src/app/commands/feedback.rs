@@ -68,7 +68,8 @@ impl Commander {
                 why: command.reason.clone().unwrap_or_default(),
             },
         };
-        match self.change_rules(&known, command.event, change) {
+        let of_flights = self.parts.survey.decide(&known, command.event, &change);
+        match if of_flights { Ok(()) } else { self.change_rules(&known, command.event, change) } {
             Ok(()) => {}
             // The decision is kept; there is nothing that could learn from it.
             Err(NotDone::NoSuchCamera) => {

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::analysis::ToRules;
 use super::recorder::{Recorder, error_chain};
 use super::site::Sites;
+use super::survey::Survey;
 use crate::base::{Shutdown, wall_now};
 use crate::config::Config;
 use crate::evidence::ClipService;
@@ -53,6 +54,7 @@ pub(super) struct Parts {
     pub clips: Arc<ClipService>,
     pub to_rules: ToRules,
     pub sites: Arc<Sites>,
+    pub survey: Arc<Survey>,
 }
 
 impl CommandService {

@@ -27,6 +27,7 @@ use super::scene;
 use super::site::Sites;
 use super::status::{NodeStatus, Stages};
 use super::stills::StillThread;
+use super::survey::{Survey, SurveyThread};
 use super::watch::Memory;
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
@@ -60,6 +61,8 @@ struct Node {
     recorder: Arc<Recorder>,
     recorder_stop: Shutdown,
     stills: StillThread,
+    survey: Arc<Survey>,
+    survey_thread: SurveyThread,
     clips: Arc<ClipService>,
     clips_stop: Shutdown,
     to_rules: ToRules,
@@ -117,6 +120,9 @@ impl Node {
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
 
         let stills = StillThread::start(&recorder).map_err(AppError::Thread)?;
+        let (survey, survey_thread) =
+            Survey::start(Arc::clone(&recorder), Arc::clone(&outbox), Arc::clone(&sites), data_dir.clone())
+                .map_err(AppError::Thread)?;
 
         let roster = Arc::new(Roster::default());
         for camera in &config.cameras {
@@ -155,6 +161,7 @@ impl Node {
             clips: Arc::clone(&clips),
             to_rules: to_rules.clone(),
             sites: Arc::clone(&sites),
+            survey: Arc::clone(&survey),
         };
         let commands = Some(CommandService::start(tokio.handle(), parts).map_err(AppError::Thread)?);
 
@@ -182,6 +189,7 @@ impl Node {
             detect: Arc::downgrade(&detect),
             decode: Arc::downgrade(&decode),
             roster: Arc::clone(&roster),
+            survey: Arc::clone(&survey),
         }));
         let http_stop = Shutdown::new();
         let http = match config.http.listen {
@@ -227,6 +235,8 @@ impl Node {
             recorder,
             recorder_stop,
             stills,
+            survey,
+            survey_thread,
             clips,
             clips_stop,
             to_rules,
@@ -255,6 +265,8 @@ impl Node {
         self.status.not_ready();
         // It looks into the pools, which are to be taken apart now.
         self.watchdog.join();
+        // It ends after the pair of pictures that it is at, while the other stages are stopped.
+        self.survey_thread.stop();
         if let Some(commands) = self.commands.take() {
             commands.stop(&self.tokio);
         }
@@ -269,6 +281,7 @@ impl Node {
         if self.rules.join().is_err() {
             tracing::error!("the rules thread panicked; its last pictures were not judged");
         }
+        self.survey_thread.join();
         self.stills.join();
         self.clips_stop.stop();
         match Arc::try_unwrap(self.clips) {

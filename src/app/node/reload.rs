@@ -143,6 +143,7 @@ impl Node {
             clips: Arc::clone(&self.clips),
             to_rules: self.to_rules.clone(),
             sites: Arc::clone(&self.sites),
+            survey: Arc::clone(&self.survey),
         };
         match CommandService::start(self.tokio.handle(), parts) {
             Ok(commands) => self.commands = Some(commands),

@@ -152,7 +152,7 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
     #[rustfmt::skip]
     let Config {
         node: _, runtime: _, budget: _, decode: _, detect: _, evidence: _, outbox: _, mqtt: _, map: _, http: _, log: _,
-        catalogue: _, cameras: _,
+        catalogue: _, cameras: _, flight_areas: _,
     } = new;
     keys!(found, "node.", old.node, new.node, NodeConfig {
         live: name, area_code;
@@ -196,6 +196,9 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
     });
     if old.catalogue != new.catalogue {
         found(Class::live, "catalogue".to_owned());
+    }
+    if old.flight_areas != new.flight_areas {
+        found(Class::live, "flight_area".to_owned());
     }
 }
 

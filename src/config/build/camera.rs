@@ -8,7 +8,9 @@ use super::server::camera_url;
 use super::{Builder, Placed};
 use crate::base::{CameraId, Point, Polygon, PolygonError, WallTime, ZoneId};
 use crate::config::problem::Problem;
-use crate::config::raw::{RawCamera, RawPriority, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
+use crate::config::raw::{
+    At, RawCamera, RawPriority, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone,
+};
 use crate::config::source::Span;
 use crate::config::types::{
     Adaptive, CameraConfig, ChangeConfig, FileConfig, Pace, Position, Priority, RingConfig, RtspConfig,
@@ -104,19 +106,23 @@ impl<'i> Builder<'_, 'i> {
     fn camera_id(&mut self, raw: &RawCamera) -> Option<String> {
         let at = raw.id.as_ref()?;
         let id = self.keep(check_id(at, "camera"))?;
+        self.take_id(&id, at)
+    }
+
+    /// The id, unless a camera or an area has it.
+    pub(super) fn take_id(&mut self, id: &str, at: &At<String>) -> Option<String> {
         // Ids become folder names, and some file systems do not tell case apart.
-        let taken =
-            self.ids.iter().find(|(other, _)| other.eq_ignore_ascii_case(&id)).map(|(_, s)| s.clone());
+        let taken = self.ids.iter().find(|(other, _)| other.eq_ignore_ascii_case(id)).map(|(_, s)| s.clone());
         if let Some(first) = taken {
             self.report(
-                Problem::new(&at.span, format!("the camera id `{id}` is taken"))
+                Problem::new(&at.span, format!("the id `{id}` is taken"))
                     .also(&first, "first here")
                     .help("ids are unique on a node, whatever their case; give one of the two another"),
             );
             return None;
         }
-        self.ids.push((id.clone(), at.span.clone()));
-        Some(id)
+        self.ids.push((id.to_owned(), at.span.clone()));
+        Some(id.to_owned())
     }
 
     fn source(&mut self, span: &Span, raw: &RawCamera, rtsp: &RawRtsp) -> Option<SourceConfig> {

@@ -35,6 +35,7 @@ impl Builder<'_, '_> {
             "bare",
             "stop",
             "within",
+            "shows",
         ] {
             if let Some(value) = written.get(key)
                 && !keys.contains(&key)
@@ -96,7 +97,7 @@ impl Builder<'_, '_> {
             let needs: Vec<&str> = keys
                 .iter()
                 .copied()
-                .filter(|k| !matches!(*k, "still" | "direction" | "distance_m" | "bare"))
+                .filter(|k| !matches!(*k, "still" | "direction" | "distance_m" | "bare" | "shows"))
                 .collect();
             let message = format!("a rule of kind `{name}` needs {}", needs.join(" and "));
             let help = if kind == RawKind::LineCrossing {
@@ -200,8 +201,8 @@ fn keys_of(kind: RawKind) -> (&'static str, &'static [&'static str]) {
         RawKind::Count => ("count", &["limit", "dwell"]),
         RawKind::CompanionAbsent => ("companion_absent", &["distance", "distance_m", "dwell"]),
         RawKind::LongDwell => ("long_dwell", &["dwell"]),
-        RawKind::Change => ("change", &["dwell", "bare"]),
-        RawKind::Sequence => ("sequence", &["dwell", "stop", "within"]),
+        RawKind::Change => ("change", &["dwell", "bare", "shows"]),
+        RawKind::Sequence => ("sequence", &["dwell", "stop", "within", "shows"]),
     }
 }
 

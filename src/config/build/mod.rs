@@ -3,6 +3,7 @@
 mod camera;
 mod decision;
 mod drone;
+mod flights;
 mod map;
 mod name;
 mod node;
@@ -21,7 +22,7 @@ use super::load::Secrets;
 use super::problem::Problem;
 use super::raw::RawSections;
 use super::source::{Sources, Span};
-use super::types::{CameraConfig, Config, MapConfig};
+use super::types::{CameraConfig, Config, FlightArea, MapConfig};
 use crate::base::ClassName;
 use rule::SharedRule;
 
@@ -38,7 +39,8 @@ pub(crate) struct Builder<'s, 'i> {
     shared: Vec<SharedRule<'i>>,
     map: MapConfig,
     cameras: Vec<CameraConfig>,
-    /// Camera ids so far with their places.
+    areas: Vec<FlightArea>,
+    /// Camera and area ids so far with their places.
     ids: Vec<(String, Span)>,
     /// Where each camera's ring length is set, for the check against the clip's length.
     rings: Vec<Span>,
@@ -81,6 +83,7 @@ impl<'s, 'i> Builder<'s, 'i> {
                 permits: Vec::new(),
             },
             cameras: Vec::new(),
+            areas: Vec::new(),
             ids: Vec::new(),
             rings: Vec::new(),
         }
@@ -115,6 +118,7 @@ impl<'s, 'i> Builder<'s, 'i> {
             log,
             catalogue: self.catalogue.classes(),
             cameras: std::mem::take(&mut self.cameras),
+            flight_areas: std::mem::take(&mut self.areas),
         })
     }
 

@@ -180,6 +180,7 @@ impl<'i> Builder<'_, 'i> {
             id,
             zones: rule_zones,
             kind: kind?,
+            shows: settings.shows.as_deref().cloned().unwrap_or_default(),
             objects: objects?,
             min_score: settings.min_score.as_deref().copied(),
             companions: class_names(settings.companions.as_ref()),
@@ -235,7 +236,8 @@ impl<'i> Builder<'_, 'i> {
                 None if all_must_exist => {
                     let help = suggest(name, "zones", zones.iter().map(|z| z.id.as_str()));
                     self.report(
-                        Problem::new(&name.span, format!("the camera has no zone `{}`", **name)).help(help),
+                        Problem::new(&name.span, format!("there is no zone `{}` for this rule", **name))
+                            .help(help),
                     );
                 }
                 None => {}
@@ -246,7 +248,7 @@ impl<'i> Builder<'_, 'i> {
 }
 
 /// The id of a rule, by default its class, and where it stands.
-fn rule_id(table: &DeTable<'_>) -> Option<(String, Span)> {
+pub(super) fn rule_id(table: &DeTable<'_>) -> Option<(String, Span)> {
     let (id, span) = text_at(table, "id").or_else(|| text_at(table, "class"))?;
     Some((id.to_owned(), span))
 }

@@ -5,12 +5,14 @@
 
 mod camera;
 mod drone;
+mod flights;
 mod node;
 mod rule;
 mod value;
 
 pub(crate) use camera::{RawCamera, RawPriority, RawRtsp, RawSampling, RawSettings, RawTransport, RawZone};
 pub(crate) use drone::{RawCompensation, RawDrone};
+pub(crate) use flights::RawFlightArea;
 pub(crate) use node::{
     RawBudget, RawDecode, RawDetect, RawEvidence, RawHttp, RawLog, RawLogFormat, RawMap, RawMqtt, RawNode,
     RawOutbox, RawRuntime, RawSections,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{At, Positive, Wait};
-use crate::config::types::{Group, Severity};
+use crate::config::types::{GroundChange, Group, Severity};
 
 /// A rule of one camera: a class of the catalogue, and what is to be different from it.
 #[derive(Deserialize, JsonSchema)]
@@ -47,6 +47,8 @@ pub(crate) struct RawRuleSettings {
     pub(crate) still: Option<At<bool>>,
     /// For `change`: it must have lost its green, as leaves that became earth or stone.
     pub(crate) bare: Option<At<bool>>,
+    /// For `change` and `sequence` in a flight area: which changes of the ground it is about. Default: all.
+    pub(crate) shows: Option<At<Vec<GroundChange>>>,
     /// For `sequence`: for how long one of `companions` must have stood there.
     pub(crate) stop: Option<At<Wait>>,
     /// For `sequence`: how long before the change was first seen that may have been.

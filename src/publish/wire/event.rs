@@ -7,8 +7,10 @@ use uuid::Uuid;
 use super::super::Topics;
 use super::CloudEvent;
 use super::place::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
-use crate::base::{Capture, TimeSource};
-use crate::config::{CameraConfig, Group, NodeConfig, Severity, ViolationClass};
+use crate::base::{CameraId, Capture, TimeSource};
+use crate::config::{
+    CameraConfig, FlightArea, GroundChange, Group, NodeConfig, Position, Severity, ViolationClass, Zone,
+};
 use crate::geo::Method;
 use crate::outbox::OutMessage;
 use crate::rules::{ChangeFacts, Transition, Violation};
@@ -17,7 +19,7 @@ use crate::rules::{ChangeFacts, Transition, Violation};
 #[derive(Clone, Copy, Debug)]
 pub struct EventFacts<'a> {
     pub node: &'a NodeConfig,
-    pub camera: &'a CameraConfig,
+    pub camera: EventCamera<'a>,
     pub class: &'a ViolationClass,
     pub violation: &'a Violation,
     /// Of the picture that made the transition; `None` where none did (expiry).
@@ -29,6 +31,29 @@ pub struct EventFacts<'a> {
     /// The cameras that see it, if they are several.
     pub seen_by: &'a [SeenBy],
     pub evidence: &'a EvidenceState,
+}
+
+/// Who saw it: a camera, or an area that drones fly over.
+#[derive(Clone, Copy, Debug)]
+pub struct EventCamera<'a> {
+    pub id: &'a CameraId,
+    pub name: &'a str,
+    pub gb_id: Option<&'a str>,
+    pub position: Option<Position>,
+    pub zones: &'a [Zone],
+}
+
+impl<'a> From<&'a CameraConfig> for EventCamera<'a> {
+    fn from(camera: &'a CameraConfig) -> Self {
+        let CameraConfig { id, name, gb_id, position, zones, .. } = camera;
+        Self { id, name, gb_id: gb_id.as_deref(), position: *position, zones }
+    }
+}
+
+impl<'a> From<&'a FlightArea> for EventCamera<'a> {
+    fn from(area: &'a FlightArea) -> Self {
+        Self { id: &area.id, name: &area.name, gb_id: None, position: None, zones: &area.zones }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -173,6 +198,20 @@ pub struct ChangeData {
     pub near: Vec<String>,
     /// What stood there before it came.
     pub left_by: Option<LeftByData>,
+    /// Where two flights were compared; else `null`.
+    pub flights: Option<FlightsData>,
+}
+
+/// A difference between two flights over the same ground; its outline on the map is the event's `footprint`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FlightsData {
+    /// Name of the earlier flight and of the later one.
+    pub before: String,
+    pub after: String,
+    #[schemars(with = "GroundChange")]
+    pub kind: GroundChange,
+    /// Square metres within the outline; `null`: the pictures have no scale.
+    pub area_m2: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -219,7 +258,7 @@ pub struct PointGeometry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceState {
     /// Kinds that are on their way: `still`, `annotated`, `clip`, `closed`, `manifest`, and
-    /// for a lasting change `before` and `after`.
+    /// for a lasting change `before` and `after`, of two flights `comparison` too.
     pub expected: Vec<String>,
     /// What could not be made; the event stands without it.
     pub missing: Vec<MissingEvidence>,
@@ -258,7 +297,7 @@ pub fn event_message(topics: &Topics, facts: &EventFacts<'_>) -> OutMessage {
         data(facts),
     )
     .schema("urn:lintel:schema:violation:1")
-    .into_message(topics.event(&camera.id))
+    .into_message(topics.event(camera.id))
 }
 
 fn data(facts: &EventFacts<'_>) -> EventData {
@@ -279,8 +318,8 @@ fn data(facts: &EventFacts<'_>) -> EventData {
         },
         camera: CameraRef {
             id: camera.id.to_string(),
-            name: camera.name.clone(),
-            gb_id: camera.gb_id.clone(),
+            name: camera.name.to_owned(),
+            gb_id: camera.gb_id.map(str::to_owned),
         },
         zone: v.zone.as_ref().map(|id| ZoneRef {
             id: id.to_string(),
@@ -326,13 +365,13 @@ fn data(facts: &EventFacts<'_>) -> EventData {
         }),
         picture: picture.map(|(width, height)| PictureSize { width, height }),
         geometry: match (place, camera.position) {
-            (Some(p), _) => Some(point([Some(p.position.lon), Some(p.position.lat), Some(p.position.alt)])),
+            (Some(p), _) => Some(point([Some(p.position.lon), Some(p.position.lat), p.position.alt])),
             (None, Some(p)) => Some(point([Some(p.lon), Some(p.lat), p.alt])),
             (None, None) => None,
         },
         position_of: if place.is_some() { "object" } else { "camera" }.to_owned(),
         position: place.map(|p| p.position),
-        accuracy: place.map(|p| p.accuracy),
+        accuracy: place.and_then(|p| p.accuracy),
         method: place.map(|p| p.method),
         calibration: place.map(|p| p.calibration),
         footprint: place.and_then(|p| p.footprint.clone()),
@@ -367,6 +406,12 @@ fn change(facts: &ChangeFacts) -> ChangeData {
             class: class.to_string(),
             from: from.to_string(),
             to: to.to_string(),
+        }),
+        flights: facts.flights.as_ref().map(|flights| FlightsData {
+            before: flights.before.clone(),
+            after: flights.after.clone(),
+            kind: flights.kind,
+            area_m2: flights.area_m2.map(|a| (f64::from(a) * 10.0).round() / 10.0),
         }),
     }
 }

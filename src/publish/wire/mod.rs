@@ -25,14 +25,14 @@ pub use command::{
     MAX_COMMAND_BYTES, ReplyData, ReplyError, ReplyStatus, Verdict, reply_message, reply_topic,
 };
 pub use event::{
-    CameraRef, CaptureData, EventData, EventFacts, EventStatus, EvidenceState, MissingEvidence, ObjectData,
-    PictureSize, PointGeometry, SeenBy, ZoneRef, event_message,
+    CameraRef, CaptureData, EventCamera, EventData, EventFacts, EventStatus, EvidenceState, FlightsData,
+    MissingEvidence, ObjectData, PictureSize, PointGeometry, SeenBy, ZoneRef, event_message,
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
 pub use place::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 pub use state::{
-    CameraBehind, CameraState, CameraSuppressed, ConfigState, HealthStatus, NodeHealth, NodeLoad, NodeState,
-    NodeStatus, ReloadState,
+    CameraBehind, CameraState, CameraSuppressed, ConfigState, FlightNotTaken, HealthStatus, NodeHealth,
+    NodeLoad, NodeState, NodeStatus, ReloadState,
 };
 pub use tamper::{TamperData, TamperKind, tamper_message};
 

@@ -9,7 +9,8 @@ use crate::geo::Method;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventPlace {
     pub position: PositionData,
-    pub accuracy: AccuracyData,
+    /// `None`: nobody says.
+    pub accuracy: Option<AccuracyData>,
     pub method: Method,
     pub calibration: CalibrationState,
     pub footprint: Option<PolygonGeometry>,
@@ -25,8 +26,8 @@ pub struct PositionData {
     pub lon: f64,
     #[schemars(range(min = -90.0, max = 90.0))]
     pub lat: f64,
-    /// Metres, in the vertical datum of the survey.
-    pub alt: f64,
+    /// Metres, in the vertical datum of the survey; `null`: not known.
+    pub alt: Option<f64>,
 }
 
 /// The ellipse that holds the true place with the given confidence.

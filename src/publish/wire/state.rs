@@ -84,7 +84,7 @@ pub struct CameraState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
-    /// Every camera that streams is analysed as often as configured, and no event is held back.
+    /// Every camera that streams is analysed as often as configured, no event is held back, and no flight failed.
     Ok,
     Degraded,
 }
@@ -101,6 +101,19 @@ pub struct NodeHealth {
     pub behind: Vec<CameraBehind>,
     /// Cameras of which events were held back by `max_events_per_hour` within the last hour.
     pub suppressed: Vec<CameraSuppressed>,
+    /// Areas whose last flight to fail did so within the last hour.
+    #[serde(default)]
+    pub flights: Vec<FlightNotTaken>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FlightNotTaken {
+    pub area: String,
+    /// Its name as it was dropped.
+    pub flight: String,
+    pub reason: String,
+    /// RFC 3339.
+    pub at: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -121,7 +121,7 @@ pub fn message(event: Uuid, transition: Transition, revision: u32) -> OutMessage
     let place = place();
     let facts = EventFacts {
         node: &node,
-        camera: &camera,
+        camera: (&camera).into(),
         class: &class,
         violation: &violation,
         capture: seen.then_some(Capture { at: violation.at, source: TimeSource::Rtcp, offset_ms: Some(-40) }),
@@ -134,7 +134,7 @@ pub fn message(event: Uuid, transition: Transition, revision: u32) -> OutMessage
 }
 
 fn place() -> EventPlace {
-    let position = PositionData { lon: 120.15583412, lat: 30.27471877, alt: 6.31 };
+    let position = PositionData { lon: 120.15583412, lat: 30.27471877, alt: Some(6.31) };
     let ring = vec![
         [120.15581922, 30.27471301],
         [120.15584903, 30.27471301],
@@ -144,12 +144,12 @@ fn place() -> EventPlace {
     ];
     EventPlace {
         position,
-        accuracy: AccuracyData {
+        accuracy: Some(AccuracyData {
             semi_major_m: 1.83,
             semi_minor_m: 0.41,
             azimuth_deg: 38.4,
             confidence: 0.95,
-        },
+        }),
         method: Method::PoseDem,
         calibration: CalibrationState::Valid,
         footprint: Some(PolygonGeometry::new(ring)),

@@ -6,9 +6,9 @@ use lintel::base::WallTime;
 use lintel::outbox::{MediaChunk, OutMedia};
 use lintel::publish::wire::{
     CalibrationCommand, CalibrationState, CameraAnswer, CameraBehind, CameraRef, CameraState,
-    CameraSuppressed, ChunkHeader, CloudEvent, EventData, EvidenceData, FeedbackCommand, FoundObject,
-    HealthStatus, LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData, ReplyError,
-    TamperData, TamperKind, Verdict, decode_chunk, encode_chunk, evidence_message, reply_message,
+    CameraSuppressed, ChunkHeader, CloudEvent, EventData, EvidenceData, FeedbackCommand, FlightNotTaken,
+    FoundObject, HealthStatus, LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData,
+    ReplyError, TamperData, TamperKind, Verdict, decode_chunk, encode_chunk, evidence_message, reply_message,
     tamper_message,
 };
 use lintel::publish::{Topics, subscriptions};
@@ -208,6 +208,13 @@ fn examples() -> Vec<(&'static str, String, String)> {
         load: NodeLoad { cores: 1.96, budget: 2.0, stretch: 1.8 },
         behind: vec![CameraBehind { camera: "gate".to_owned(), interval_s: 7.4, promised_s: 4.0 }],
         suppressed: vec![CameraSuppressed { camera: "yard".to_owned(), events: 12 }],
+        flights: vec![FlightNotTaken {
+            area: "east-village".into(),
+            flight: "june".into(),
+            reason: "none of its pictures can be used: DJI_0042.JPG: it is no picture that can be read"
+                .into(),
+            at: "2026-10-05T08:15:00.000Z".into(),
+        }],
     };
     all.push(("health", topics().health(), serde_json::to_string_pretty(&health).expect("JSON")));
     all

@@ -16,10 +16,16 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits until `done`, or fails saying what it waited for.
 #[track_caller]
-pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+pub fn wait_for(what: &str, done: impl FnMut() -> bool) {
+    wait_within(DEADLINE, what, done);
+}
+
+/// As `wait_for`, for what takes longer.
+#[track_caller]
+pub fn wait_within(deadline: Duration, what: &str, mut done: impl FnMut() -> bool) {
     let start = now();
     while !done() {
-        assert!(start.elapsed() < DEADLINE, "waited in vain for {what}");
+        assert!(start.elapsed() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,0 +1,227 @@
+//! Takes: finished flights that people drop in an area's folder. Gives: events about what was built, cleared or piled up
+//! since the last accepted flight of the area, through the outbox like any other.
+//! When full: one flight at a time, one pair of pictures at a time, on a thread that gives way to all others; what waits
+//! stays in its folder. Of an area only the last accepted flight is kept.
+//! On failure: a flight that cannot be read or laid over the last one is named in the log and in the node's health, and
+//! moved to `failed` with the reason; the next one goes on. A kill at any moment leaves the flight in its folder, and it
+//! is compared again with the same result, or recorded whole.
+//! Not here: how two pictures are compared (`compare`). The watchdog does not ask after this thread: a pair takes seconds
+//! to minutes by its size, no camera waits for it, and a restart would only begin it anew.
+
+mod flight;
+mod inbox;
+mod judge;
+mod record;
+mod state;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::feedback::Known;
+use super::order::RulesChange;
+use super::recorder::{Recorder, error_chain};
+use super::site::Sites;
+use crate::base::{CameraId, Shutdown, wall_now};
+use crate::config::FlightArea;
+use crate::outbox::{Outbox, OutboxError};
+use crate::rules::Transition;
+use crate::telemetry::{FlightFailure, FlightsSnapshot};
+use flight::NotTaken;
+use inbox::{Dropped, Inbox};
+use judge::Step;
+use state::AreaState;
+
+/// How often the folders are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// A tenth of the weight of the other threads where all want to run (sched(7)): cameras do not notice it, and a full box
+/// still gets through its flights.
+const NICE: i32 = 10;
+
+/// What the thread and those who ask it share.
+pub(super) struct Survey {
+    recorder: Arc<Recorder>,
+    outbox: Arc<Outbox>,
+    sites: Arc<Sites>,
+    data_dir: PathBuf,
+    /// Held while an area's state is read, changed and stored; not while pictures are compared.
+    states: Mutex<()>,
+    counts: Mutex<BTreeMap<CameraId, FlightsSnapshot>>,
+    stop: Shutdown,
+}
+
+/// The thread `flights`.
+pub(super) struct SurveyThread {
+    thread: JoinHandle<()>,
+    stop: Shutdown,
+}
+
+impl SurveyThread {
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// Finishes the pair of pictures that is under way and ends; its flight is compared anew at the next start.
+    pub fn join(self) {
+        self.stop.stop();
+        if self.thread.join().is_err() {
+            tracing::error!("the flights thread panicked; the flight is compared again at the next start");
+        }
+    }
+}
+
+impl Survey {
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(
+        recorder: Arc<Recorder>,
+        outbox: Arc<Outbox>,
+        sites: Arc<Sites>,
+        data_dir: PathBuf,
+    ) -> std::io::Result<(Arc<Self>, SurveyThread)> {
+        let stop = Shutdown::new();
+        let (states, counts) = (Mutex::default(), Mutex::default());
+        let survey = Arc::new(Self { recorder, outbox, sites, data_dir, states, counts, stop: stop.clone() });
+        let run = Arc::clone(&survey);
+        let thread = std::thread::Builder::new().name("flights".into()).spawn(move || run.run())?;
+        Ok((survey, SurveyThread { thread, stop }))
+    }
+
+    /// By area.
+    pub fn snapshot(&self) -> BTreeMap<CameraId, FlightsSnapshot> {
+        self.counts().clone()
+    }
+
+    fn run(&self) {
+        if let Err(error) = rustix::process::nice(NICE) {
+            tracing::warn!("flights are compared at the same priority as all else: {error}");
+        }
+        let mut inbox = Inbox::default();
+        let mut told: BTreeMap<PathBuf, String> = BTreeMap::new();
+        while !self.stop.is_stopped() {
+            let config = Arc::clone(&self.recorder.settings().config);
+            self.counts().retain(|id, _| config.flight_areas.iter().any(|area| area.id == *id));
+            let mut worked = false;
+            for area in &config.flight_areas {
+                let looked = std::fs::create_dir_all(&area.folder)
+                    .and_then(|()| inbox.look(&area.folder, area.settle));
+                match looked {
+                    Ok((ready, all)) => {
+                        told.remove(&area.folder);
+                        self.count(area, |count| count.waiting = all as u64);
+                        if let Some(flight) = ready.first() {
+                            self.take(area, flight, &mut inbox);
+                            worked = true;
+                        }
+                    }
+                    Err(error) => {
+                        let words = error.to_string();
+                        if told.insert(area.folder.clone(), words.clone()).as_ref() != Some(&words) {
+                            tracing::error!(area = %area.id, folder = %area.folder.display(), "flights cannot be looked for: {words}");
+                        }
+                    }
+                }
+            }
+            if !worked {
+                self.stop.wait(LOOK);
+            }
+        }
+    }
+
+    fn take(&self, area: &FlightArea, flight: &Dropped, inbox: &mut Inbox) {
+        tracing::info!(area = %area.id, flight = flight.name, "comparing a flight");
+        self.count(area, |count| count.comparing = Some(flight.name.clone()));
+        let taken = self.compare(area, flight);
+        self.count(area, |count| count.comparing = None);
+        match taken {
+            Ok(words) => {
+                tracing::info!(area = %area.id, flight = flight.name, "{}", words.replace('\n', "; "));
+                inbox::finish(flight, &words);
+                self.count(area, |count| count.done += 1);
+            }
+            Err(NotTaken::Stopped) => {}
+            Err(error) => {
+                let reason = error_chain(&error);
+                tracing::error!(area = %area.id, flight = flight.name, "the flight is not taken: {reason}");
+                if let Err(error) = inbox::put_aside(flight, &reason) {
+                    tracing::warn!(flight = %flight.path.display(), "it stays where it is: {error}");
+                    inbox.leave(flight);
+                }
+                let failure = FlightFailure { flight: flight.name.clone(), reason, at: wall_now() };
+                self.count(area, |count| {
+                    count.failed += 1;
+                    count.last_failure = Some(failure);
+                });
+            }
+        }
+    }
+
+    /// What people decided about an event of an area. False: it is of none.
+    pub fn decide(&self, known: &Known, event: Uuid, change: &RulesChange) -> bool {
+        let config = Arc::clone(&self.recorder.settings().config);
+        let Some(area) = config.flight_areas.iter().find(|area| area.id == known.camera) else {
+            return false;
+        };
+        let _held = self.lock();
+        let mut state = match self.state(&area.id) {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::error!(area = %area.id, %event, "the decision is kept but not acted on: {}", error_chain(&error));
+                return true;
+            }
+        };
+        let Some(n) = state.events.iter().position(|open| open.violation.id == event) else { return true };
+        let open = &mut state.events[n];
+        let v = &mut open.violation;
+        match change {
+            RulesChange::Lift => return true,
+            RulesChange::Permit { permit } => {
+                (v.transition, v.permit) = (Transition::Updated, Some(permit.clone()));
+            }
+            RulesChange::Reject { why, .. } => {
+                (v.transition, v.rejected) = (Transition::Closed, true);
+                v.reason = if why.is_empty() {
+                    "People said that it is none".to_owned()
+                } else {
+                    format!("People said that it is none: {why}")
+                };
+            }
+        }
+        v.revision += 1;
+        v.at = wall_now();
+        let step =
+            Step { violation: v.clone(), place: open.place.clone(), stills: Default::default(), size: None };
+        if v.rejected {
+            state.events.remove(n);
+            // From now on its ground is to look as it does.
+            state.pictures.iter_mut().for_each(|kept| kept.looks.retain(|look| look.event != event));
+        }
+        self.recorder.record_flight(area, vec![step], state.stored(&area.id));
+        true
+    }
+
+    fn state(&self, area: &CameraId) -> Result<AreaState, OutboxError> {
+        let stored = self.outbox.state(&AreaState::key(area))?;
+        let read = stored.map(|bytes| serde_json::from_slice(&bytes));
+        Ok(read.transpose().unwrap_or_else(|error| {
+            tracing::error!(%area, %error, "what is known of earlier flights cannot be read: the next one is the first");
+            None
+        }).unwrap_or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<CameraId, FlightsSnapshot>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, area: &FlightArea, change: impl FnOnce(&mut FlightsSnapshot)) {
+        change(self.counts().entry(area.id.clone()).or_default());
+    }
+}

@@ -1,0 +1,34 @@
+//! Ground that drones fly over again and again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Rule, Zone};
+use crate::base::CameraId;
+
+/// An area whose finished flights are dropped in a folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlightArea {
+    /// Stands where a camera's id does: in topics, in events, in names of folders.
+    pub id: CameraId,
+    pub name: String,
+    pub folder: PathBuf,
+    /// A flight is whole when nothing of it has changed for so long.
+    pub settle: Duration,
+    /// Zones on the ground that its rules name.
+    pub zones: Vec<Zone>,
+    /// All of kind change or sequence.
+    pub rules: Vec<Rule>,
+}
+
+/// What two flights can show to have happened to the ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GroundChange {
+    /// Roofs, walls, hard standing.
+    BuiltUp,
+    /// Plants gone, bare earth, a pit.
+    Cleared,
+    /// A heap of something on open ground.
+    Stockpile,
+}
