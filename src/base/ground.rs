@@ -137,6 +137,16 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_of_the_first_and_holes_do_not_count() {
+        let area = |rings| GroundArea::new(vec![rings]).expect("an area");
+        let (large, small) = (area(vec![square(120.0, 30.0, 0.01)]), area(vec![square(120.005, 30.0, 0.01)]));
+        assert!((large.share_in(&small) - 0.5).abs() < 0.02);
+        let holed = area(vec![square(120.0, 30.0, 0.01), square(120.005, 30.0, 0.005)]);
+        assert!((large.share_in(&holed) - 0.75).abs() < 0.02, "{}", large.share_in(&holed));
+        assert_eq!(large.share_in(&area(vec![square(121.0, 30.0, 0.01)])), 0.0);
+    }
+
+    #[test]
     fn a_hole_is_not_inside_and_the_last_corner_may_be_repeated() {
         let area = GroundArea::new(vec![vec![square(120.0, 30.0, 0.01), square(120.002, 30.002, 0.002)]])
             .expect("an area");

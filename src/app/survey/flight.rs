@@ -12,7 +12,6 @@ use super::judge::Judge;
 use super::state::{AreaState, Flown, Kept, area_folder, flight_shots};
 use crate::compare::{Options, Shot, TableError, Unusable, compare, overlap, pair};
 use crate::config::FlightArea;
-use crate::geo::Dem;
 use crate::outbox::OutboxError;
 
 /// The smallest change where no rule says it, square metres.
@@ -106,7 +105,8 @@ impl Job<'_> {
         if state.pictures.is_empty() {
             return self.first(AreaState { pictures, ..state }, &alone);
         }
-        let (numbers, before) = self.reference(&state, dem.as_ref())?;
+        let (numbers, before): (Vec<usize>, Vec<Shot>) =
+            state.shots(self.folder, dem.as_ref())?.into_iter().unzip();
         let settings = self.survey.recorder.settings();
         let config = Arc::clone(&settings.config);
         let mut judge =
@@ -141,19 +141,6 @@ impl Job<'_> {
         }
         state.tidy(self.folder);
         Ok(words("the first flight of the area: later ones are compared with it", pictures, alone))
-    }
-
-    /// The pictures of the last accepted flight, with their numbers in the state.
-    fn reference(
-        &self,
-        state: &AreaState,
-        dem: Option<&Arc<Dem>>,
-    ) -> Result<(Vec<usize>, Vec<Shot>), NotTaken> {
-        let (found, lost) = state.shots(self.folder, dem)?;
-        for item in lost {
-            tracing::warn!(area = %self.area.id, picture = item.name, "a picture of the last accepted flight is lost: {}", item.why);
-        }
-        Ok(found.into_iter().unzip())
     }
 
     fn pairs(

@@ -79,20 +79,18 @@ impl AreaState {
         self.taken.drain(..over);
     }
 
-    /// The pictures to compare with, each with its number here; what cannot be read any more.
+    /// The pictures to compare with, each with its number here.
     ///
     /// # Errors
     /// A table of places that was readable once.
-    pub fn shots(
-        &self,
-        folder: &Path,
-        dem: Option<&Arc<Dem>>,
-    ) -> Result<(Vec<(usize, Shot)>, Vec<Unusable>), TableError> {
+    pub fn shots(&self, folder: &Path, dem: Option<&Arc<Dem>>) -> Result<Vec<(usize, Shot)>, TableError> {
         let digests: BTreeSet<&str> = self.pictures.iter().map(|kept| kept.digest.as_str()).collect();
-        let (mut shots, mut bad) = (Vec::new(), Vec::new());
+        let mut shots = Vec::new();
         for digest in digests {
-            let (mut found, unusable) = flight_shots(&folder.join(digest), dem)?;
-            bad.extend(unusable);
+            let (mut found, lost) = flight_shots(&folder.join(digest), dem)?;
+            for Unusable { name, why } in lost {
+                tracing::warn!(picture = name, "a picture of the last accepted flight is lost: {why}");
+            }
             for (n, kept) in self.pictures.iter().enumerate().filter(|(_, kept)| kept.digest == digest) {
                 let Some(i) = found.iter().position(|shot| shot.name == kept.file) else { continue };
                 let mut shot = found.swap_remove(i);
@@ -103,7 +101,7 @@ impl AreaState {
             }
         }
         shots.sort_by_key(|(n, _)| *n);
-        Ok((shots, bad))
+        Ok(shots)
     }
 
     /// Deletes what is kept of flights and looks that nothing needs any more.
