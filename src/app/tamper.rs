@@ -1,6 +1,7 @@
-//! A camera that was covered, blinded or moved: told, and its positions corrected or marked.
+//! A camera that was covered, blinded or moved, or whose place is not made out: told, and its positions corrected or marked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +19,9 @@ use crate::tamper::{Finding, Movement, Reference, Watch};
 
 /// In front of every camera's key in the outbox's state.
 pub(super) const TAMPER_PREFIX: &str = "tamper/";
+
+/// A place that is not made out for less than this is not told: fog and headlights go by.
+const LOST_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// What outlives a restart.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -37,8 +41,8 @@ pub(super) struct Guard {
     watch: Watch,
     site: Option<Arc<Site>>,
     incident: Option<Uuid>,
-    /// The incident is a move that the camera's memory of its place noticed.
-    astray: bool,
+    /// What the camera's memory of its place noticed, where the incident is that.
+    astray: Option<TamperKind>,
 }
 
 impl Guard {
@@ -53,7 +57,7 @@ impl Guard {
             watch: Watch::new(features.map(|features| Reference { features })),
             site,
             incident: None,
-            astray: false,
+            astray: None,
         }
     }
 
@@ -80,13 +84,15 @@ impl Guard {
             Finding::Blinded => (TamperKind::Blinded, None, "most of the picture is blinded".to_owned()),
             Finding::Well => (TamperKind::Well, None, "the camera sees as before".to_owned()),
         };
-        self.astray &= kind != TamperKind::Well;
+        if kind == TamperKind::Well {
+            self.astray = None;
+        }
         let shift = movement.map(|m| (m.shift, Some(m.turn_deg)));
         Some(self.tell(node, camera, at, kind, shift, reason))
     }
 
     /// What the camera's memory of its place says of the newest picture. It notices a move where no calibration keeps a
-    /// reference, and is not asked where something is known already.
+    /// reference, and a place that cannot be made out for long; it is not asked where something is known already.
     pub fn look_at_place(
         &mut self,
         node: &NodeConfig,
@@ -95,8 +101,10 @@ impl Guard {
         view: View,
     ) -> Option<Told> {
         match view {
-            View::Moved { dx, dy, .. } if self.incident.is_none() => {
-                self.astray = true;
+            View::Moved { dx, dy, .. }
+                if self.incident.is_none() || self.astray == Some(TamperKind::Lost) =>
+            {
+                self.astray = Some(TamperKind::Moved);
                 let shift = [f64::from(dx), f64::from(dy)];
                 let reason = format!(
                     "the picture went {:.0} pixels against how the place has looked; lasting changes are not judged until \
@@ -105,8 +113,17 @@ impl Guard {
                 );
                 Some(self.tell(node, camera, at, TamperKind::Moved, Some((shift, None)), reason))
             }
-            View::Steady { .. } if self.astray => {
-                self.astray = false;
+            View::Lost { since } if self.incident.is_none() && at.since(since) >= LOST_FOR => {
+                self.astray = Some(TamperKind::Lost);
+                let reason = format!(
+                    "nothing of the place has been made out for {} min: the camera is covered, looks elsewhere, or weather hides \
+                     it; lasting changes are not judged until it is back",
+                    at.since(since).as_secs() / 60
+                );
+                Some(self.tell(node, camera, at, TamperKind::Lost, None, reason))
+            }
+            View::Steady { .. } if self.astray.is_some() => {
+                self.astray = None;
                 let reason = "the camera shows its place again".to_owned();
                 Some(self.tell(node, camera, at, TamperKind::Well, None, reason))
             }

@@ -1,7 +1,7 @@
 //! `lintel compare`.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use crate::calibration::load_dem;
 use crate::compare::{
     Options, PairFile, StillTable, Unusable, compare, load, pair, write_geojson, write_report,
 };
+use crate::config::Provider;
+use crate::detect::{Detector, Manifest, Runtime};
 
 /// Some pictures could not be compared.
 const SOME: u8 = 1;
@@ -46,6 +48,12 @@ pub struct Args {
     /// The pictures lie over each other already, as sheets of one map do: nothing is registered
     #[arg(long)]
     aligned: bool,
+    /// Folder of a model (model.toml): cars and people that it sees are no changes, machines and heaps beside one are named
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// The ONNX Runtime library; if left out, ORT_DYLIB_PATH and then the usual folders
+    #[arg(long, value_name = "FILE", requires = "model")]
+    onnxruntime: Option<PathBuf>,
     /// Folder for changes.geojson, report.html and the pictures; made if need be
     #[arg(long, value_name = "DIR", default_value = "compare")]
     out: PathBuf,
@@ -65,10 +73,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let paired = pair(&before, &after);
     alone.extend(paired.alone);
     let options = Options { min_area_m2: args.min_area, aligned: args.aligned };
+    let mut detector =
+        args.model.as_deref().map(|model| open(model, args.onnxruntime.as_deref())).transpose()?;
     let mut pairs = Vec::new();
     for (b, a) in paired.pairs {
         let (b, a) = (&before[b], &after[a]);
-        match compare(b, a, &options) {
+        match compare(b, a, &options, detector.as_mut()) {
             Ok(comparison) => {
                 pairs.push(PairFile { before: b.name.clone(), after: a.name.clone(), comparison });
             }
@@ -91,6 +101,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+fn open(model: &Path, library: Option<&Path>) -> anyhow::Result<Detector> {
+    let manifest = Manifest::load(model)?;
+    let runtime = Runtime::load(library)?;
+    Ok(Detector::open(&runtime, &manifest, None, Provider::Cpu)?)
+}
+
 fn tell(pairs: &[PairFile], alone: &[Unusable]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for pair in pairs {
@@ -101,9 +117,12 @@ fn tell(pairs: &[PairFile], alone: &[Unusable]) -> std::io::Result<()> {
             let area = found.area_m2.map_or_else(|| "no scale".to_owned(), |a| format!("{a:.0} m2"));
             let place = found.outline.as_ref().and_then(|o| o.first());
             let place = place.map_or_else(String::new, |p| format!("  near {:.6}, {:.6}", p[0], p[1]));
+            let names: Vec<&str> = found.near.iter().map(|class| class.as_str()).collect();
+            let near =
+                if names.is_empty() { String::new() } else { format!("  beside {}", names.join(", ")) };
             writeln!(
                 out,
-                "  {}  {area}  confidence {:.2}{place}",
+                "  {}  {area}  confidence {:.2}{place}{near}",
                 kind.as_str().unwrap_or_default(),
                 found.confidence
             )?;

@@ -56,6 +56,7 @@ fn feature(pair: usize, number: usize, of: &PairFile, found: &Found) -> Value {
             "kind": found.kind,
             "area_m2": found.area_m2.map(|a| round(a, 10.0)),
             "share": round(found.share, 1e6),
+            "near": found.near,
             "confidence": round(found.confidence, 100.0),
             "outline_px": pixels,
         },

@@ -24,6 +24,7 @@ mod plane;
 mod register;
 mod report;
 mod scene;
+mod seen;
 mod telemetry;
 mod vision;
 

@@ -13,7 +13,10 @@ use super::outline::{WEAK, regions};
 use super::patch::{Held, Laid};
 use super::register::{Registered, register};
 use super::scene::{Placed, area, area_m2, metres};
+use super::seen::Seen;
 use super::vision::{self, Shape, VisionError};
+use crate::base::{ClassName, Rect};
+use crate::detect::{DetectError, Detector};
 
 /// Longer side that is worked on and shown, and the finest scale that is worked on: windows and limits were chosen on
 /// pictures of half a metre.
@@ -51,6 +54,8 @@ pub struct Found {
     pub lost_green: f32,
     /// Brightness now by brightness then.
     pub brighter: f32,
+    /// What the detector sees beside it in the later picture.
+    pub near: Vec<ClassName>,
     /// Pixels of the later picture, as it was compared.
     pub(super) region: Vec<usize>,
 }
@@ -116,15 +121,23 @@ pub enum NotComparable {
     OtherSize([u32; 2], [u32; 2]),
     #[error("they have less than a tenth of the picture in common")]
     NoOverlap,
+    #[error("the detector fails: {0}")]
+    Detector(#[from] DetectError),
     #[error(transparent)]
     Vision(#[from] VisionError),
 }
 
-/// Lays the earlier picture over the later and finds what changed.
+/// Lays the earlier picture over the later and finds what changed. With a `detector` vehicles and people that it sees in
+/// either picture are left out, and what it sees beside a change is named.
 ///
 /// # Errors
-/// A picture cannot be read, or the two cannot be registered.
-pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Comparison, NotComparable> {
+/// A picture cannot be read, or the two cannot be registered, or the network fails.
+pub fn compare(
+    before: &Shot,
+    after: &Shot,
+    options: &Options,
+    detector: Option<&mut Detector>,
+) -> Result<Comparison, NotComparable> {
     let unreadable = |shot: &Shot| {
         let name = shot.name.clone();
         |why| NotComparable::Unreadable { name, why }
@@ -181,7 +194,13 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
     let channels = Channels::of(&now);
     let lit = Channels::of(&warped).in_light_of(&channels, &valid);
     let difference = difference(&lit, &channels, &valid);
-    let ground = Ground { then: &lit, now: &channels, difference: &difference, valid: &valid };
+    let size = [shown.width(), shown.height()];
+    let by = f64::from(source.width()) / f64::from(then.width());
+    let (shown_before, _) = warp(&source, size, fine / scale, by, &registered);
+    let seen =
+        detector.map(|d| Seen::look(d, &shown_before, &shown, native.map(|m| m / fine))).transpose()?;
+    let ground =
+        Ground { then: &lit, now: &channels, difference: &difference, valid: &valid, seen: seen.as_ref() };
     let (found, left_out) = changes(&ground, scale, metres, &after.placed, options)?;
     let sources: Vec<[f64; 2]> = match laid.is_empty() {
         true => Vec::new(),
@@ -195,9 +214,6 @@ pub fn compare(before: &Shot, after: &Shot, options: &Options) -> Result<Compari
     let held = held.collect();
     let features = registered.features;
     let residual_px = registered.residual;
-    let size = [shown.width(), shown.height()];
-    let by = f64::from(source.width()) / f64::from(then.width());
-    let (shown_before, _) = warp(&source, size, fine / scale, by, &registered);
     let lit = lit.image();
     Ok(Comparison {
         before: shown_before,
@@ -249,6 +265,8 @@ struct Ground<'a> {
     now: &'a Channels,
     difference: &'a Difference,
     valid: &'a [bool],
+    /// Where a detector looked.
+    seen: Option<&'a Seen>,
 }
 
 impl Ground<'_> {
@@ -274,8 +292,8 @@ fn changes(
     placed: &Placed,
     options: &Options,
 ) -> Result<(Vec<Found>, usize), VisionError> {
-    let Ground { then, now, difference: d, valid } = *ground;
-    let width = now.0[0].width;
+    let Ground { then, now, difference: d, valid, seen } = *ground;
+    let (width, height) = (now.0[0].width, now.0[0].height);
     let least = metres.map_or(LEAST_PIXELS, |m| (options.min_area_m2 / (m * m)).ceil() as usize).max(20);
     let common = valid.iter().filter(|v| **v).count().max(1) as f64;
     let (mut found, mut left_out) = (Vec::new(), 0);
@@ -291,7 +309,7 @@ fn changes(
         let around = around(&region, then, now, valid);
         let measures = measure(&region, then, now, d, sides, metres, around);
         let kind = kind(&measures);
-        if !kind.stays() {
+        if !kind.stays() || seen.is_some_and(|seen| seen.passes(&region, width, height)) {
             left_out += 1;
             continue;
         }
@@ -306,11 +324,26 @@ fn changes(
             confidence: confidence(&measures),
             lost_green: measures.lost_green(),
             brighter: measures.ratio.exp(),
+            near: seen.map_or_else(Vec::new, |seen| seen.beside(&share_of(&corners, width, height))),
             region,
         });
     }
     found.sort_by(|a, b| b.share.total_cmp(&a.share));
     Ok((found, left_out))
+}
+
+/// The box around an outline, in shares of a picture of this size.
+fn share_of(corners: &[[f64; 2]], width: usize, height: usize) -> Rect {
+    let edge = |axis: usize, start: f64, join: fn(f64, f64) -> f64, all: usize| {
+        (corners.iter().map(|c| c[axis]).fold(start, join) / all as f64) as f32
+    };
+    let (min, max) = (f64::min as fn(f64, f64) -> f64, f64::max as fn(f64, f64) -> f64);
+    Rect::new(
+        edge(0, f64::MAX, min, width),
+        edge(1, f64::MAX, min, height),
+        edge(0, 0.0, max, width),
+        edge(1, 0.0, max, height),
+    )
 }
 
 /// The earlier picture in the later one's place, `finer` times the size at which they were registered, from one that is

@@ -301,6 +301,27 @@ fn a_pushed_camera_has_moved_and_is_well_again_and_nothing_changed() {
     assert_eq!(names(&of_kind(&events, "opened")), [], "a move is no change");
 }
 
+/// Turned to another place for twelve hours: that its place cannot be judged is told, and nothing of it is a change.
+#[test]
+fn a_camera_that_shows_another_place_is_lost_and_well_again() {
+    let dir = TempDir::new().expect("temp dir");
+    let away = "split[a][b];[b]vflip,hflip,negate[c];[a][c]overlay=enable='between(t,129600,172799)'";
+    let turned = spoilt(dir.path(), 52, away);
+    let config = config(dir.path());
+    let early = std::fs::read_to_string(&config).expect("config");
+    let early = early.replace("sampling = \"all\"", "sampling = \"all\"\nchange = { learn = \"24h\" }");
+    std::fs::write(&config, early.replace("dwell = \"24h\"", "dwell = \"2h\"")).expect("config");
+    let events = lines(&replay(&config, &turned, &dir.path().join("lost")));
+    let told: Vec<&Value> = events.iter().map(|e| &e["data"]).filter(|d| d["kind"].is_string()).collect();
+    let kinds: Vec<&str> = told.iter().filter_map(|d| d["kind"].as_str()).collect();
+    assert_eq!(kinds, ["lost", "well"], "{events:#?}");
+    assert_eq!(told[0]["incident"], told[1]["incident"]);
+    let began = micros(&text(&truth()["start"])) + 36 * HOUR;
+    let at = |d: &Value| (micros(&text(&d["at"])) - began) / HOUR;
+    assert_eq!((at(told[0]), at(told[1])), (1, 12), "{told:#?}");
+    assert_eq!(names(&of_kind(&events, "opened")), [], "another place is no change of this one");
+}
+
 #[test]
 fn a_reference_from_the_night_and_smeared_pictures_make_no_change_of_a_day() {
     let dir = TempDir::new().expect("temp dir");

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{program, root};
+use crate::support::{onnxruntime, program, root};
 
 fn data(name: &str) -> PathBuf {
     root().join("testdata/compare").join(name)
@@ -121,6 +121,27 @@ fn sheets_of_one_map_are_compared_as_they_lie() {
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(2) && said.contains("leave --aligned out"), "{said}");
+}
+
+/// Six minutes on a street: people walk, two vehicles stay where they are, nothing is built.
+#[test]
+fn people_and_vehicles_that_the_detector_sees_are_no_changes() {
+    let dir = TempDir::new().expect("temp dir");
+    let frame = |name: &str| root().join("testdata/frames").join(name);
+    let model = root().join("models/lintel-nano").display().to_string();
+    let found = |more: &[&str]| {
+        let out = dir.path().join(format!("{}", more.len()));
+        let mut command = Command::new(program("lintel"));
+        command.arg("compare").args([frame("street_000.jpg"), frame("street_300.jpg")]).arg("--aligned");
+        let output = command.arg("--out").arg(&out).args(more).env("ORT_DYLIB_PATH", onnxruntime()).output();
+        let output = output.expect("lintel compare");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        features(&out.join("changes.geojson"))
+    };
+    let (without, with) = (found(&[]), found(&["--model", &model]));
+    assert!(without.len() >= 5, "{}", without.len());
+    assert!(with.len() * 3 <= without.len(), "{with:#?}");
+    assert!(with.iter().all(|f| f["properties"]["near"].is_array()), "{with:#?}");
 }
 
 /// The later flight's stills as a table, their places moved north.

@@ -120,9 +120,14 @@ impl Node {
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
 
         let stills = StillThread::start(&recorder).map_err(AppError::Thread)?;
-        let (survey, survey_thread) =
-            Survey::start(Arc::clone(&recorder), Arc::clone(&outbox), Arc::clone(&sites), data_dir.clone())
-                .map_err(AppError::Thread)?;
+        let (survey, survey_thread) = Survey::start(
+            Arc::clone(&recorder),
+            Arc::clone(&outbox),
+            Arc::clone(&sites),
+            model.clone(),
+            data_dir.clone(),
+        )
+        .map_err(AppError::Thread)?;
 
         let roster = Arc::new(Roster::default());
         for camera in &config.cameras {

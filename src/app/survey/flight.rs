@@ -155,13 +155,14 @@ impl Job<'_> {
         alone.extend(paired.alone);
         let least = self.area.rules.iter().map(|rule| rule.area_m2.0.unwrap_or(LEAST_M2)).fold(1e6, f64::min);
         let options = Options { min_area_m2: least.max(1.0), aligned: false };
+        let mut detector = self.survey.detector();
         let mut done = Compared { pairs: paired.pairs.len(), alone, ..Compared::default() };
         for (b, a) in paired.pairs {
             if self.survey.stop.is_stopped() {
                 return Err(NotTaken::Stopped);
             }
             let (earlier, later) = (&before[b], &after[a]);
-            match compare(earlier, later, &options) {
+            match compare(earlier, later, &options, detector.as_mut()) {
                 Ok(found) => {
                     done.compared += 1;
                     done.differences += found.found.len();

@@ -33,6 +33,8 @@ const BARE: f32 = 0.35;
 const SEEN: f64 = 0.6;
 /// With less of it different from before, the ground is as it was.
 const AS_BEFORE: f64 = 0.15;
+/// What each kind of fitting object beside it takes off the doubt.
+const NEAR_RAISE: f32 = 0.15;
 /// An event that grew by this is told again.
 const GROWN: f32 = 1.2;
 
@@ -235,12 +237,16 @@ impl<'a> Judge<'a> {
     }
 
     fn open(&self, rule: &Rule, zone: Option<ZoneId>, sight: &Sight, pair: &Comparison) -> (OpenEvent, Step) {
+        let mut facts = sight.facts.clone();
+        facts.near.retain(|class| rule.objects.contains(class) || rule.companions.contains(class));
+        let raise = NEAR_RAISE * facts.near.len().min(2) as f32;
+        let confidence = sight.confidence + (1.0 - sight.confidence) * raise;
         let id = self.id(rule);
         let at = self.flight.at;
         let object = ViolationObject {
             class: ClassName::from(CHANGE),
             track: TrackId(self.opened.len() as u64 + 1),
-            score: sight.confidence,
+            score: confidence,
             rect: sight.rect,
             ground: None,
         };
@@ -255,13 +261,13 @@ impl<'a> Judge<'a> {
             started: at,
             at,
             last_seen: at,
-            confidence: sight.confidence,
+            confidence,
             rect: sight.rect,
             objects: vec![object],
             permit: self.permit(rule, sight),
             rejected: false,
             reason: self.reason(zone.as_ref(), sight),
-            change: Some(Box::new(sight.facts.clone())),
+            change: Some(Box::new(facts)),
             zone,
         };
         let outline = &sight.facts.region.outline;
@@ -300,7 +306,7 @@ impl<'a> Judge<'a> {
             kind,
             area_m2: found.area_m2.map(|a| a as f32),
         };
-        let facts = ChangeFacts { region, near: Vec::new(), left_by: None, flights: Some(flights) };
+        let facts = ChangeFacts { region, near: found.near.clone(), left_by: None, flights: Some(flights) };
         let ground = found.outline.as_ref().and_then(|ring| GroundArea::new(vec![vec![ring.clone()]]).ok());
         let size = (after.size[0], after.size[1]);
         Sight {

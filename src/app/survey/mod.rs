@@ -28,6 +28,7 @@ use super::recorder::{Recorder, error_chain};
 use super::site::Sites;
 use crate::base::{CameraId, Shutdown, wall_now};
 use crate::config::FlightArea;
+use crate::detect::{Detector, Manifest, Runtime};
 use crate::outbox::{Outbox, OutboxError};
 use crate::rules::Transition;
 use crate::telemetry::{FlightFailure, FlightsSnapshot};
@@ -47,6 +48,7 @@ pub(super) struct Survey {
     recorder: Arc<Recorder>,
     outbox: Arc<Outbox>,
     sites: Arc<Sites>,
+    model: Manifest,
     data_dir: PathBuf,
     /// Held while an area's state is read, changed and stored; not while pictures are compared.
     states: Mutex<()>,
@@ -81,11 +83,13 @@ impl Survey {
         recorder: Arc<Recorder>,
         outbox: Arc<Outbox>,
         sites: Arc<Sites>,
+        model: Manifest,
         data_dir: PathBuf,
     ) -> std::io::Result<(Arc<Self>, SurveyThread)> {
         let stop = Shutdown::new();
         let (states, counts) = (Mutex::default(), Mutex::default());
-        let survey = Arc::new(Self { recorder, outbox, sites, data_dir, states, counts, stop: stop.clone() });
+        let survey =
+            Arc::new(Self { recorder, outbox, sites, model, data_dir, states, counts, stop: stop.clone() });
         let run = Arc::clone(&survey);
         let thread = std::thread::Builder::new().name("flights".into()).spawn(move || run.run())?;
         Ok((survey, SurveyThread { thread, stop }))
@@ -202,6 +206,20 @@ impl Survey {
         }
         self.recorder.record_flight(area, vec![step], state.stored(&area.id));
         true
+    }
+
+    /// One of its own, for a flight's time. Without it flights are compared by colours and shapes alone.
+    fn detector(&self) -> Option<Detector> {
+        let config = Arc::clone(&self.recorder.settings().config);
+        let open = || {
+            let runtime = Runtime::load(config.runtime.onnxruntime.as_deref())?;
+            Detector::open(&runtime, &self.model, Some(1), config.detect.provider)
+        };
+        open()
+            .inspect_err(|error| {
+                tracing::warn!("a flight is compared without the detector: {}", error_chain(error))
+            })
+            .ok()
     }
 
     fn state(&self, area: &CameraId) -> Result<AreaState, OutboxError> {

@@ -194,7 +194,7 @@ pub struct ChangeData {
     pub lost_green: f64,
     /// Brightness now by brightness before, against the rest of the picture.
     pub brighter: f64,
-    /// The rule's objects that the detector saw beside it.
+    /// The rule's objects that the detector saw beside it; where flights were compared its companions too.
     pub near: Vec<String>,
     /// What stood there before it came.
     pub left_by: Option<LeftByData>,

@@ -37,6 +37,9 @@ pub enum TamperKind {
     Blinded,
     /// It looks elsewhere than when it was calibrated.
     Moved,
+    /// Nothing of its place has been made out for half an hour: it is covered, looks elsewhere, or weather hides the place. Only
+    /// of cameras with a rule about lasting change.
+    Lost,
     /// It sees again, or stands as it did.
     Well,
 }
@@ -47,6 +50,7 @@ pub fn tamper_message(topics: &Topics, node: &str, at: WallTime, data: TamperDat
         TamperKind::Covered => "covered",
         TamperKind::Blinded => "blinded",
         TamperKind::Moved => "moved",
+        TamperKind::Lost => "lost",
         TamperKind::Well => "well",
     };
     let camera = CameraId::new(data.camera.id.clone());

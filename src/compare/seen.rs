@@ -1,0 +1,151 @@
+//! What the detector sees in the two pictures of a pair: things that pass over the ground, which are no change of it, and
+//! machines, heaps and scaffolding beside a change, which say what it is.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+
+use crate::base::{CameraId, Capture, ClassName, FrameSeq, Rect, TimeSource, WallTime};
+use crate::config::Tiling;
+use crate::decode::{Picture, Pixels};
+use crate::detect::{DetectError, Detector};
+
+/// Metres of a pixel at which a car has some forty pixels; coarser pictures are enlarged towards it, at most so often.
+const FINE_M: f64 = 0.12;
+const ENLARGED: f64 = 3.0;
+/// Slices of this many pixels, as far as the network's input goes, each with its neighbours' edge.
+const SLICE: u32 = 640;
+const OVERLAP: f32 = 0.2;
+const MOST_SLICES: u32 = 6;
+/// What is named beside a change must be this sure; what passes needs only its model's own threshold.
+const NAMED: f32 = 0.4;
+/// What comes and goes.
+const PASSING: [&str; 11] = [
+    "person",
+    "dog",
+    "bicycle",
+    "motorcycle",
+    "tricycle",
+    "car",
+    "van",
+    "bus",
+    "truck",
+    "dump_truck",
+    "concrete_mixer",
+];
+/// A box is grown by this share of its size: outlines come out of smoothed scores, and things have shadows.
+const GROWN: f32 = 0.25;
+/// Share of a region that must lie in such boxes.
+const COVERED: f64 = 0.6;
+/// Things count as beside a region when its box, grown by this share on each side, touches theirs.
+const BESIDE: f32 = 0.3;
+
+/// What was seen in both pictures; boxes in shares of the later one, which both are laid on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    passing: Vec<Rect>,
+    named: Vec<(ClassName, Rect)>,
+}
+
+impl Seen {
+    /// Looks at the earlier picture, as it was laid on the later, and at this.
+    ///
+    /// # Errors
+    /// A run of the network fails.
+    pub fn look(
+        detector: &mut Detector,
+        before: &RgbImage,
+        after: &RgbImage,
+        metres_per_pixel: Option<f64>,
+    ) -> Result<Self, DetectError> {
+        let mut seen = Self::default();
+        for (picture, is_now) in [(before, false), (after, true)] {
+            let zoom = metres_per_pixel.map_or(1.0, |m| (m / FINE_M).clamp(1.0, ENLARGED));
+            let side = |v: u32| (f64::from(v) * zoom).round() as u32;
+            let picture =
+                resize(picture, side(picture.width()), side(picture.height()), FilterType::Triangle);
+            let slices = |v: u32| v.div_ceil(SLICE).clamp(1, MOST_SLICES);
+            let (columns, rows) = (slices(picture.width()), slices(picture.height()));
+            let tiling = Tiling { columns, rows, overlap: OVERLAP, per_picture: 0 };
+            for found in detector.detect(&as_picture(picture), &tiling)? {
+                let least = detector.manifest().threshold(&found.class).unwrap_or(NAMED);
+                if found.score < least {
+                    continue;
+                }
+                if PASSING.contains(&found.class.as_str()) {
+                    seen.passing.push(grown(&found.rect, GROWN));
+                }
+                if is_now && found.score >= NAMED {
+                    seen.named.push((found.class, found.rect));
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Is the region, pixels of a picture of this size, a thing that passes, or some beside each other?
+    pub fn passes(&self, region: &[usize], width: usize, height: usize) -> bool {
+        let inside = |i: &&usize| {
+            let x = (**i % width) as f32 / width as f32;
+            let y = (**i / width) as f32 / height as f32;
+            self.passing.iter().any(|r| r.x0 <= x && x <= r.x1 && r.y0 <= y && y <= r.y1)
+        };
+        let covered = region.iter().filter(inside).count();
+        covered as f64 >= COVERED * region.len().max(1) as f64
+    }
+
+    /// What stands beside a change now, each kind once.
+    pub fn beside(&self, change: &Rect) -> Vec<ClassName> {
+        let around = grown(change, BESIDE);
+        let near = self.named.iter().filter(|(_, rect)| around.intersection(rect) > 0.0);
+        let mut names: Vec<ClassName> = near.map(|(class, _)| class.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+fn grown(rect: &Rect, share: f32) -> Rect {
+    let (x, y) = (rect.width() * share, rect.height() * share);
+    Rect::new(rect.x0 - x, rect.y0 - y, rect.x1 + x, rect.y1 + y)
+}
+
+/// As the detector takes it; whose it is and when it was taken does not matter to it.
+fn as_picture(image: RgbImage) -> Picture {
+    let (width, height) = image.dimensions();
+    Picture {
+        camera: CameraId::from("flight"),
+        seq: FrameSeq(0),
+        stream: 1,
+        capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
+        width,
+        height,
+        pixels: Pixels::Rgb(Bytes::from(image.into_raw())),
+        series: None::<Arc<_>>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_cars_cover_a_region_and_one_beside_it_does_not() {
+        let car = |x: f32| Rect::new(x, 0.4, x + 0.1, 0.6);
+        let seen = Seen {
+            passing: vec![grown(&car(0.2), GROWN), grown(&car(0.35), GROWN)],
+            named: vec![(ClassName::from("excavator"), Rect::new(0.7, 0.4, 0.8, 0.5))],
+        };
+        // From 0.18 to 0.47 across and 0.38 to 0.62 down, of 100 x 100 pixels.
+        let block = |from: usize, to: usize| -> Vec<usize> {
+            (38..62).flat_map(|y| (from..to).map(move |x| y * 100 + x)).collect()
+        };
+        assert!(seen.passes(&block(18, 47), 100, 100));
+        assert!(!seen.passes(&block(30, 90), 100, 100), "a house beside a car");
+        assert!(!seen.passes(&[], 100, 100));
+        assert_eq!(seen.beside(&Rect::new(0.5, 0.4, 0.68, 0.6)), [ClassName::from("excavator")]);
+        assert!(seen.beside(&Rect::new(0.1, 0.8, 0.2, 0.9)).is_empty());
+    }
+}
