@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A soak: CAMERAS (32) cameras for MINUTES (60), one of them starting anew every 15 s on average. Writes memory, threads,
-# open files and cameras every 10 s to .cache/soak/soak.csv, draws soak.svg, and fails where memory grows by 1 MB an hour
-# or more after the first quarter, where threads grow, or where a camera was not found again.
+# open files and cameras every 10 s to .cache/soak/soak.csv, draws soak.svg, and fails where the least memory of each
+# five minutes grows by 1 MB an hour or more after the first quarter, where threads grow, or where a camera was not found again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 minutes=${MINUTES:-60}
