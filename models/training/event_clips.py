@@ -27,6 +27,7 @@ DWELL = 60.0  # of the presence rules
 METRES_PER_PIXEL = 0.11
 ACTORS = ("car", "truck", "bus", "dump_truck", "motorcycle", "person", "excavator", "vendor_stall")
 
+WHOLE, SLICES = "{ columns = 1, rows = 1 }", "{ columns = 2, rows = 2, per_picture = 2 }"
 CONFIG = """# Written by event_clips.py.
 [node]
 id = "clips"
@@ -42,6 +43,7 @@ enabled = false
 id = "mast"
 url = "rtsp://127.0.0.1:1/none"
 interval = "2s"
+tiling = {tiling}
 [[camera.zone]]
 id = "kerb"
 polygon = [[0.0, 0.50], [1.0, 0.50], [1.0, 0.66], [0.0, 0.66]]
@@ -149,7 +151,8 @@ def main() -> None:
     parser.add_argument("--cutouts", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=Path("../lintel-nano"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=4)
+    parser.add_argument("--clips", type=int, default=6)
+    parser.add_argument("--slices", action="store_true", help="also look at two of 2 x 2 slices of each picture")
     args = parser.parse_args()
     classes = load_classes()
     groups: dict[str, list[Cutout]] = {}
@@ -173,7 +176,7 @@ def main() -> None:
                 encoder.stdin.write(draw(background, actors, k * STEP, rng).tobytes())
             encoder.stdin.close()
         (folder / "truth.json").write_text(json.dumps({"seconds": LENGTH, "events": truth}, indent=1) + "\n", encoding="utf-8")
-        (folder / "lintel.toml").write_text(CONFIG.format(model=args.model.resolve()), encoding="utf-8")
+        (folder / "lintel.toml").write_text(CONFIG.format(model=args.model.resolve(), tiling=SLICES if args.slices else WHOLE), encoding="utf-8")
         print(folder)
 
 
