@@ -19,8 +19,12 @@ const ENLARGED: f64 = 3.0;
 const SLICE: u32 = 640;
 const OVERLAP: f32 = 0.2;
 const MOST_SLICES: u32 = 6;
-/// What is named beside a change must be this sure; what passes needs only its model's own threshold.
+/// What is named beside a change must be this sure, and as sure as its model asks.
 const NAMED: f32 = 0.4;
+/// Where the scale is known, and the box is no longer than a lorry, what passes may be less sure than its model asks: where
+/// something changed, a vehicle is likelier than anywhere.
+const LENIENT: f32 = 0.6;
+const LORRY_M: f64 = 14.0;
 /// What comes and goes.
 const PASSING: [&str; 11] = [
     "person",
@@ -61,6 +65,13 @@ impl Seen {
         metres_per_pixel: Option<f64>,
     ) -> Result<Self, DetectError> {
         let mut seen = Self::default();
+        let (width, height) = after.dimensions();
+        let longest = |rect: &Rect| (rect.width() * width as f32).max(rect.height() * height as f32);
+        // The least score of its model's own that counts; `None`: it is too large to pass.
+        let asked = |rect: &Rect| match metres_per_pixel {
+            Some(m) => (f64::from(longest(rect)) * m <= LORRY_M).then_some(LENIENT),
+            None => Some(1.0),
+        };
         for (picture, is_now) in [(before, false), (after, true)] {
             let zoom = metres_per_pixel.map_or(1.0, |m| (m / FINE_M).clamp(1.0, ENLARGED));
             let side = |v: u32| (f64::from(v) * zoom).round() as u32;
@@ -71,13 +82,11 @@ impl Seen {
             let tiling = Tiling { columns, rows, overlap: OVERLAP, per_picture: 0 };
             for found in detector.detect(&as_picture(picture), &tiling)? {
                 let least = detector.manifest().threshold(&found.class).unwrap_or(NAMED);
-                if found.score < least {
-                    continue;
-                }
-                if PASSING.contains(&found.class.as_str()) {
+                let passes = asked(&found.rect).is_some_and(|share| found.score >= share * least);
+                if passes && PASSING.contains(&found.class.as_str()) {
                     seen.passing.push(grown(&found.rect, GROWN));
                 }
-                if is_now && found.score >= NAMED {
+                if is_now && found.score >= least.max(NAMED) {
                     seen.named.push((found.class, found.rect));
                 }
             }

@@ -180,6 +180,44 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
     assert_eq!(left, ["done"], "the folder is empty again");
 }
 
+/// Two stills a flight, which overlap: a thing that both show is one event, by each one's own place.
+#[test]
+fn stills_of_a_drone_are_placed_by_their_own_telemetry_and_one_thing_is_one_event() {
+    let broker = Mosquitto::plain();
+    let receiver = Receiver::start(&broker, None);
+    let mut node = node(&broker);
+    let stills = |folder: &str, names: [&str; 2]| names.map(|name| data(folder).join(name)).to_vec();
+    let (may, june) = (
+        stills("before", ["DJI_0010.jpg", "DJI_0011.jpg"]),
+        stills("after", ["DJI_0020.jpg", "DJI_0021.jpg"]),
+    );
+    drop_flight(&node, "may", &may, "", 0);
+    drop_flight(&node, "june", &june, "", 1);
+    drop_flight(&node, "july", &june, "the same ground again", 2);
+    node.start();
+    wait_for_done(&node, 3);
+    receiver.wait_for_evidence(2);
+    let first = told(&receiver);
+    let mut classes: Vec<_> = first.values().cloned().collect();
+    classes.sort();
+    // Of the house the later flight shows no more than a rim.
+    assert_eq!(classes, [expected()[0].clone(), expected()[2].clone()]);
+    for event in receiver.events() {
+        assert_eq!(event.revisions(), [0]);
+        let data = &event.state["data"];
+        assert_eq!(data["method"], "telemetry_plane");
+        let major = data["accuracy"]["semi_major_m"].as_f64().expect("an ellipse");
+        assert!((1.0..40.0).contains(&major), "{data:#}");
+    }
+    drop_flight(&node, "august", &may, "as it was", 3);
+    wait_for_done(&node, 4);
+    for event in first.keys() {
+        wait_for("the end", || types(&receiver, event) == ["opened", "closed"]);
+    }
+    assert_eq!(told(&receiver).len(), 2, "what is gone is no new change");
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+}
+
 #[test]
 fn a_kill_in_the_middle_of_a_flight_gives_the_same_events_once() {
     let ids = |moments: &[&dyn Fn(&Node) -> bool]| {
