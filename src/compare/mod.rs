@@ -37,3 +37,4 @@ pub use patch::{Held, Patch};
 pub use report::write_report;
 pub use scene::{OnMap, Placed, overlap};
 pub use telemetry::{StillTable, TableError};
+pub use vision::{VisionError, stay_on_this_thread};

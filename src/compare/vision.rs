@@ -24,6 +24,15 @@ pub(super) struct Match {
 
 pub(super) type Homography = [[f64; 3]; 3];
 
+/// From now on OpenCV works on the calling thread only, in the whole program: its own threads would not give way to the cameras'
+/// as a caller of low priority does.
+///
+/// # Errors
+/// OpenCV's own.
+pub fn stay_on_this_thread() -> Result<(), VisionError> {
+    Ok(opencv::core::set_num_threads(1)?)
+}
+
 /// Places that look alike in both pictures; some of them wrong.
 ///
 /// # Errors

@@ -10,7 +10,8 @@ use super::Survey;
 use super::inbox::{self, Dropped};
 use super::judge::Judge;
 use super::state::{AreaState, Flown, Kept, area_folder, flight_shots};
-use crate::compare::{Options, Shot, TableError, Unusable, compare, overlap, pair};
+use crate::base::WallTime;
+use crate::compare::{Options, Shot, TableError, Unusable, compare, overlap, pair, stay_on_this_thread};
 use crate::config::FlightArea;
 use crate::outbox::OutboxError;
 
@@ -34,6 +35,11 @@ pub(super) enum NotTaken {
     Nothing(String),
     #[error("none of its pictures has a place, and the area's rules are about zones on the map: {0}")]
     NoPlace(String),
+    #[error(
+        "its files are of {at}, before the last accepted flight, {flight} of {last}: flights are compared in the order in which \
+         they were flown. If only the times are wrong, `touch` the files"
+    )]
+    Older { at: WallTime, flight: String, last: WallTime },
     #[error("nothing of it can be compared with the last accepted flight, {flight}: {why}")]
     NoPair { flight: String, why: String },
     #[error("only {compared} of {pairs} pairs of pictures could be compared: {why}")]
@@ -56,9 +62,12 @@ impl Survey {
         }
         let (own, looks) = (folder.join(&digest), folder.join(format!("{digest}-looks")));
         let flight = Flown { name: dropped.name.clone(), at: dropped.at };
-        inbox::take(&dropped.path, &own)?;
+        inbox::take(&dropped.path, &own).inspect_err(|_| remove(&own))?;
         let job =
             Job { survey: self, area, folder: &folder, own: &own, looks: &looks, digest: &digest, flight };
+        if let Err(error) = stay_on_this_thread() {
+            tracing::warn!("{error}");
+        }
         let done = job.run(state);
         if done.is_err() {
             for folder in [&own, &looks] {
@@ -101,6 +110,11 @@ impl Job<'_> {
             flight: self.flight.clone(),
             looks: Vec::new(),
         };
+        let newest = state.pictures.iter().map(|kept| &kept.flight).max_by_key(|flight| flight.at);
+        if let Some(last) = newest.filter(|last| self.flight.at < last.at) {
+            let (at, flight) = (self.flight.at, last.name.clone());
+            return Err(NotTaken::Older { at, flight, last: last.at });
+        }
         let mut pictures: Vec<Kept> = shots.iter().map(kept).collect();
         if state.pictures.is_empty() {
             return self.first(AreaState { pictures, ..state }, &alone);
@@ -140,7 +154,7 @@ impl Job<'_> {
             return Err(NotTaken::Stopped);
         }
         state.tidy(self.folder);
-        Ok(words("the first flight of the area: later ones are compared with it", pictures, alone))
+        Ok(words("the first flight of the area", pictures, alone))
     }
 
     fn pairs(
@@ -210,6 +224,13 @@ impl Job<'_> {
         let before = state.events.iter().map(|event| event.violation.id);
         let decided: BTreeSet<Uuid> = before.filter(|event| !open.contains(event)).collect();
         judge.refresh(&fresh.events);
+        let untold = judge.untold();
+        if untold > 0 {
+            tracing::error!(
+                area = %self.area.id, flight = self.flight.name, untold,
+                "more differences than one flight may tell: is it another season, or registered badly?"
+            );
+        }
         let (steps, events) = judge.finish(&decided, &with_look);
         let open: BTreeSet<Uuid> = events.iter().map(|open| open.violation.id).collect();
         pictures.iter_mut().for_each(|kept| kept.looks.retain(|look| open.contains(&look.event)));
@@ -221,9 +242,12 @@ impl Job<'_> {
         }
         next.tidy(self.folder);
         let Compared { pairs, compared, differences, alone } = compared;
-        let summary = format!(
+        let mut summary = format!(
             "{compared} of {pairs} pairs of pictures compared, {differences} differences, {told} steps of events"
         );
+        if untold > 0 {
+            summary.push_str(&format!(", {untold} events too many to be told"));
+        }
         Ok(words(&summary, next.pictures.len(), &alone))
     }
 }
@@ -257,7 +281,7 @@ fn first_of(alone: &[Unusable]) -> String {
 }
 
 fn words(summary: &str, pictures: usize, alone: &[Unusable]) -> String {
-    let mut text = format!("{summary}; {pictures} pictures are the area's last accepted flight now");
+    let mut text = format!("{summary}; {pictures} pictures are kept to compare later flights with");
     for item in alone {
         text.push_str(&format!("\nnot compared: {}: {}", item.name, item.why));
     }

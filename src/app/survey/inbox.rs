@@ -159,8 +159,10 @@ pub(super) fn take(flight: &Path, into: &Path) -> io::Result<()> {
     }
     fs::create_dir_all(into)?;
     for file in files(flight)? {
-        let place = into.join(file.file_name().unwrap_or_default());
-        if fs::hard_link(&file, &place).is_err() {
+        // Under the name by which the picture is known, whatever its bytes.
+        let place = into.join(&*file.file_name().unwrap_or_default().to_string_lossy());
+        // A second name for a link would be a link.
+        if file.is_symlink() || fs::hard_link(&file, &place).is_err() {
             fs::copy(&file, &place)?;
         }
         File::open(&place)?.sync_all()?;

@@ -38,6 +38,9 @@ const NEAR_RAISE: f32 = 0.15;
 /// An event that grew by this is told again.
 const GROWN: f32 = 1.2;
 
+/// Events that one flight opens at most.
+const MOST_OPENED: usize = 200;
+
 /// One step of an event, ready to be told.
 pub(super) struct Step {
     pub violation: Violation,
@@ -74,6 +77,8 @@ pub(super) struct Judge<'a> {
     open: Vec<OpenEvent>,
     fates: BTreeMap<Uuid, Fate>,
     opened: Vec<(OpenEvent, Step)>,
+    /// Events over [`MOST_OPENED`].
+    untold: usize,
 }
 
 impl<'a> Judge<'a> {
@@ -86,7 +91,7 @@ impl<'a> Judge<'a> {
         open: Vec<OpenEvent>,
     ) -> Self {
         let (fates, opened) = (BTreeMap::new(), Vec::new());
-        Self { config, settings, area, flight, digest, open, fates, opened }
+        Self { config, settings, area, flight, digest, open, fates, opened, untold: 0 }
     }
 
     /// Takes a pair of pictures. Gives how the ground of the events in it looked before, written to files in `looks`.
@@ -148,6 +153,11 @@ impl<'a> Judge<'a> {
                 open.clone_from(fresh);
             }
         }
+    }
+
+    /// Events that were too many to be opened; their ground is as usual from now on.
+    pub fn untold(&self) -> usize {
+        self.untold
     }
 
     /// Folders of what was written for events that nobody will hear of, if the flight is not accepted.
@@ -227,6 +237,8 @@ impl<'a> Judge<'a> {
                 self.fates.entry(open.violation.id).or_default().see(sight);
             } else if let Some((open, _)) = self.opened.iter().find(|(open, _)| same(&open)) {
                 events.push(open.violation.id);
+            } else if self.opened.len() >= MOST_OPENED {
+                self.untold += 1;
             } else {
                 let event = self.open(rule, zone, &sight, pair);
                 events.push(event.0.violation.id);

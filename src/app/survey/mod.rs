@@ -29,13 +29,14 @@ use super::site::Sites;
 use crate::base::{CameraId, Shutdown, wall_now};
 use crate::config::FlightArea;
 use crate::detect::{Detector, Manifest, Runtime};
+use crate::evidence::Stills;
 use crate::outbox::{Outbox, OutboxError};
 use crate::rules::Transition;
 use crate::telemetry::{FlightFailure, FlightsSnapshot};
 use flight::NotTaken;
 use inbox::{Dropped, Inbox};
 use judge::Step;
-use state::AreaState;
+use state::{AreaState, OpenEvent, PREFIX};
 
 /// How often the folders are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -106,8 +107,14 @@ impl Survey {
         }
         let mut inbox = Inbox::default();
         let mut told: BTreeMap<PathBuf, String> = BTreeMap::new();
+        let mut areas = None;
         while !self.stop.is_stopped() {
             let config = Arc::clone(&self.recorder.settings().config);
+            let ids: Vec<CameraId> = config.flight_areas.iter().map(|area| area.id.clone()).collect();
+            if areas.as_ref() != Some(&ids) {
+                self.retire(&ids);
+                areas = Some(ids);
+            }
             self.counts().retain(|id, _| config.flight_areas.iter().any(|area| area.id == *id));
             let mut worked = false;
             for area in &config.flight_areas {
@@ -198,7 +205,7 @@ impl Survey {
         v.revision += 1;
         v.at = wall_now();
         let step =
-            Step { violation: v.clone(), place: open.place.clone(), stills: Default::default(), size: None };
+            Step { violation: v.clone(), place: open.place.clone(), stills: Stills::default(), size: None };
         if v.rejected {
             state.events.remove(n);
             // From now on its ground is to look as it does.
@@ -206,6 +213,38 @@ impl Survey {
         }
         self.recorder.record_flight(area, vec![step], state.stored(&area.id));
         true
+    }
+
+    /// Nobody flies over areas any more that the config does not have: their open events expire. Their pictures stay, in case
+    /// the area comes back.
+    fn retire(&self, areas: &[CameraId]) {
+        let _held = self.lock();
+        for (key, _) in self.outbox.states(PREFIX).unwrap_or_default() {
+            let id = CameraId::from(&key[PREFIX.len()..]);
+            let Ok(mut state) = self.state(&id) else { continue };
+            if areas.contains(&id) || state.events.is_empty() {
+                continue;
+            }
+            let expired = |open: OpenEvent| {
+                let mut v = open.violation;
+                v.revision += 1;
+                (v.transition, v.at) = (Transition::Expired, wall_now());
+                v.reason = "The area is not in the config any more".to_owned();
+                Step { violation: v, place: open.place, stills: Stills::default(), size: None }
+            };
+            let steps = std::mem::take(&mut state.events).into_iter().map(expired).collect();
+            state.pictures.iter_mut().for_each(|kept| kept.looks.clear());
+            let (name, folder) = (id.to_string(), PathBuf::new());
+            let gone = FlightArea {
+                id: id.clone(),
+                name,
+                folder,
+                settle: LOOK,
+                zones: Vec::new(),
+                rules: Vec::new(),
+            };
+            self.recorder.record_flight(&gone, steps, state.stored(&id));
+        }
     }
 
     /// One of its own, for a flight's time. Without it flights are compared by colours and shapes alone.

@@ -16,7 +16,7 @@ use crate::publish::wire::EventPlace;
 use crate::rules::Violation;
 
 /// In front of every area's key in the outbox's state.
-const PREFIX: &str = "flights/";
+pub(super) const PREFIX: &str = "flights/";
 /// Flights that are known again when they are dropped a second time.
 const MAX_TAKEN: usize = 200;
 

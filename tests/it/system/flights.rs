@@ -155,8 +155,12 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
     let rejected = first.iter().find(|(_, (class, _))| class == "spoil_dumping").expect("the heap").0;
     platform.send("rejected", &json!({ "event": rejected, "reason": "a sand pit" }).to_string());
     assert_eq!(platform.answer().message["data"]["status"], "done");
+    let permitted = first.iter().find(|(_, (class, _))| class == "rooftop_addition").expect("the house").0;
+    platform.send("permitted", &json!({ "event": permitted, "permit": "2026-17" }).to_string());
+    assert_eq!(platform.answer().message["data"]["status"], "done");
     drop_flight(&node, "july", &[data("after.tif")], "a further flight", 3);
     wait_for_done(&node, 4);
+    wait_for("the permit", || types(&receiver, permitted) == ["opened", "updated"]);
     wait_for("the rejection", || types(&receiver, rejected) == ["opened", "closed"]);
     assert_eq!(told(&receiver), first, "nothing is told anew");
 
@@ -164,7 +168,9 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
     drop_flight(&node, "august", &[data("before.tif")], "after the demolition", 4);
     wait_for_done(&node, 5);
     for event in first.keys().filter(|event| *event != rejected) {
-        wait_for("the end", || types(&receiver, event) == ["opened", "closed"]);
+        let steps: &[&str] =
+            if event == permitted { &["opened", "updated", "closed"] } else { &["opened", "closed"] };
+        wait_for("the end", || types(&receiver, event) == steps);
         let folder = receiver.folder(event).expect("its folder");
         wait_for("the picture of the cleared ground", || folder.join("closed.jpg").exists());
     }
@@ -261,12 +267,12 @@ fn a_flight_that_cannot_be_used_is_named_and_put_aside_and_the_next_one_goes_on(
     let receiver = Receiver::start(&broker, None);
     let mut node = node(&broker);
     node.start();
-    drop_flight(&node, "may", &[data("before.tif")], "", 0);
+    drop_flight(&node, "may", &[data("before.tif")], "", 1);
     wait_for_done(&node, 1);
     let torn = node.folder().join("mosaic.tif");
     let whole = fs::read(data("after.tif")).expect("a mosaic");
     fs::write(&torn, &whole[..whole.len() / 3]).expect("written");
-    drop_flight(&node, "torn", &[torn], "", 1);
+    drop_flight(&node, "torn", &[torn], "", 2);
     wait_within(PATIENCE, "the failure", || flights(&node)["failed"] == 1);
     let failure = flights(&node)["last_failure"].clone();
     assert_eq!(failure["flight"], "torn");
@@ -279,14 +285,28 @@ fn a_flight_that_cannot_be_used_is_named_and_put_aside_and_the_next_one_goes_on(
     // Pictures without any place: the area's zones are on the map.
     let plain = node.folder().join("plain.png");
     image::GrayImage::from_pixel(640, 480, image::Luma([90])).save(&plain).expect("saved");
-    drop_flight(&node, "plain", &[plain], "", 2);
+    drop_flight(&node, "plain", &[plain], "", 3);
     wait_within(PATIENCE, "the second failure", || flights(&node)["failed"] == 2);
     let reason = flights(&node)["last_failure"]["reason"].as_str().expect("a reason").to_owned();
     assert!(reason.contains("has a place"), "{reason}");
 
-    drop_flight(&node, "june", &[data("after.tif")], "", 3);
+    // Flown before the one that was accepted: compared the wrong way round it would close what is there.
+    drop_flight(&node, "april", &[data("after.tif")], "late", 0);
+    wait_within(PATIENCE, "the third failure", || flights(&node)["failed"] == 3);
+    let reason = flights(&node)["last_failure"]["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("before the last accepted flight, may"), "{reason}");
+
+    drop_flight(&node, "june", &[data("after.tif")], "", 4);
     wait_for_done(&node, 2);
     receiver.wait_for_evidence(3);
     assert_eq!(told(&receiver).len(), 3);
+
+    // The area goes by a reload: nobody can say any more what becomes of its events.
+    node.replace("id = \"village\"", "id = \"hamlet\"");
+    let reload = node.reload();
+    assert_eq!(reload["outcome"], "applied", "{reload}");
+    for event in told(&receiver).keys() {
+        wait_for("the expiry", || types(&receiver, event) == ["opened", "expired"]);
+    }
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
 }
