@@ -238,6 +238,10 @@ mod tests {
         }
         fs::write(dir.path().join("notes.txt"), b"1").expect("written");
         fs::write(dir.path().join("july.TIF"), b"1").expect("written");
+        let later = fs::metadata(flight.join("a.jpg")).and_then(|m| m.modified()).expect("a time")
+            + Duration::from_secs(60);
+        let july = File::options().write(true).open(dir.path().join("july.TIF")).expect("a file");
+        july.set_modified(later).expect("its time");
         assert_eq!(names(0), (vec!["may".to_owned(), "july.TIF".to_owned()], 2), "by time, then by name");
         fs::write(flight.join("b.jpg.filepart"), b"1").expect("written");
         assert_eq!(names(0).0, ["july.TIF"], "a file of it is still being copied");

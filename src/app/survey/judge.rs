@@ -11,24 +11,18 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::sight::{Sight, share_of, zone_of};
 use super::state::{Flown, Look, OpenEvent};
-use crate::app::place::round;
 use crate::app::recorder::RecorderSettings;
-use crate::base::{ClassName, GroundArea, Point, Rect, TrackId, ZoneId};
-use crate::change::{ChangeRegion, Seen};
+use crate::base::{ClassName, TrackId, ZoneId};
 use crate::compare::{Comparison, Found, Held, Shot};
-use crate::config::{Config, FlightArea, GroundChange, Rule, RuleKind, ZoneArea};
+use crate::config::{Config, FlightArea, GroundChange, Permit, Rule};
 use crate::evidence::{FlightJob, Stills, event_dir};
-use crate::geo::gcj02_from_wgs84;
-use crate::publish::wire::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
-use crate::rules::{CHANGE, ChangeFacts, FlightFacts, Transition, Violation, ViolationObject};
+use crate::publish::wire::EventPlace;
+use crate::rules::{CHANGE, ChangeFacts, Transition, Violation, ViolationObject};
 
-/// Share of a difference that must lie in a zone, or of the zone that must have changed.
-const IN_ZONE: f64 = 0.4;
 /// Share of one outline that lies in another one of the same thing, seen in two pictures of a flight.
 const SAME: f64 = 0.3;
-/// A rule about lost green wants so much of it gone.
-const BARE: f32 = 0.35;
 /// Less than this of a look's ground in a picture, and the picture does not decide.
 const SEEN: f64 = 0.6;
 /// With less of it different from before, the ground is as it was.
@@ -37,7 +31,6 @@ const AS_BEFORE: f64 = 0.15;
 const NEAR_RAISE: f32 = 0.15;
 /// An event that grew by this is told again.
 const GROWN: f32 = 1.2;
-
 /// Events that one flight opens at most.
 const MOST_OPENED: usize = 200;
 
@@ -56,16 +49,6 @@ struct Fate {
     same: Option<Sight>,
     unsure: bool,
     gone: Option<Stills>,
-}
-
-/// A difference in one picture.
-struct Sight {
-    facts: ChangeFacts,
-    rect: Rect,
-    confidence: f32,
-    place: Option<EventPlace>,
-    ground: Option<GroundArea>,
-    size: (u32, u32),
 }
 
 pub(super) struct Judge<'a> {
@@ -292,79 +275,13 @@ impl<'a> Judge<'a> {
     }
 
     fn sight(&self, found: &Found, earlier: &Flown, after: &Shot) -> Sight {
-        let at = self.flight.at;
-        let rect = share_of(bounds(&found.outline_px), after.size);
-        let share = |p: &[f64; 2]| Point {
-            x: (p[0] / f64::from(after.size[0])) as f32,
-            y: (p[1] / f64::from(after.size[1])) as f32,
-        };
-        let kind = found.kind.of_ground().unwrap_or(GroundChange::BuiltUp);
-        let region = ChangeRegion {
-            id: 0,
-            outline: found.outline_px.iter().map(share).collect(),
-            rect,
-            share: found.share as f32,
-            first_seen: at,
-            last_confirmed: at,
-            seen: Seen::Yes,
-            lights: 1,
-            growth: vec![(at, found.share as f32)],
-            bared: found.lost_green,
-            brighter: found.brighter,
-        };
-        let flights = FlightFacts {
-            before: earlier.name.clone(),
-            after: self.flight.name.clone(),
-            kind,
-            area_m2: found.area_m2.map(|a| a as f32),
-        };
-        let facts = ChangeFacts { region, near: found.near.clone(), left_by: None, flights: Some(flights) };
-        let ground = found.outline.as_ref().and_then(|ring| GroundArea::new(vec![vec![ring.clone()]]).ok());
-        let size = (after.size[0], after.size[1]);
-        Sight {
-            facts,
-            rect,
-            confidence: found.confidence as f32,
-            place: self.place(found, after),
-            ground,
-            size,
-        }
-    }
-
-    fn place(&self, found: &Found, after: &Shot) -> Option<EventPlace> {
-        let n = found.outline_px.len().max(1) as f64;
-        let middle = [0, 1].map(|axis| found.outline_px.iter().map(|p| p[axis]).sum::<f64>() / n);
-        let at = after.placed.on_map(middle)?;
-        let position = PositionData {
-            lon: round(at.lon, 1e8),
-            lat: round(at.lat, 1e8),
-            alt: at.alt.map(|alt| round(alt, 1e2)),
-        };
-        let mut ring: Vec<[f64; 2]> =
-            found.outline.as_ref()?.iter().map(|p| p.map(|v| round(v, 1e8))).collect();
-        ring.push(*ring.first()?);
-        let (lon, lat) = gcj02_from_wgs84(at.lon, at.lat);
-        Some(EventPlace {
-            position,
-            accuracy: at.accuracy.map(|a| AccuracyData {
-                semi_major_m: round(a.semi_major_m, 1e2),
-                semi_minor_m: round(a.semi_minor_m, 1e2),
-                azimuth_deg: round(a.azimuth_deg, 1e1),
-                confidence: 0.95,
-            }),
-            method: at.method,
-            calibration: CalibrationState::Valid,
-            footprint: Some(PolygonGeometry::new(ring)),
-            gcj02: self.config.map.gcj02.then(|| [round(lon, 1e8), round(lat, 1e8)]),
-            objects: vec![Some(position)],
-        })
+        Sight::new(found, earlier, self.flight, after, self.config.map.gcj02)
     }
 
     fn permit(&self, rule: &Rule, sight: &Sight) -> Option<String> {
         let at = sight.place.as_ref()?.position;
-        let covers = |p: &&crate::config::Permit| {
-            p.allows(&rule.class.id, self.flight.at) && p.area.contains(at.lon, at.lat)
-        };
+        let covers =
+            |p: &&Permit| p.allows(&rule.class.id, self.flight.at) && p.area.contains(at.lon, at.lat);
         self.config.map.permits.iter().find(covers).map(|permit| permit.id.clone())
     }
 
@@ -405,58 +322,4 @@ impl Fate {
             self.same = Some(sight);
         }
     }
-}
-
-impl Sight {
-    /// The event is as large as this from now on; it began when it did.
-    fn grow(self, v: &mut Violation) {
-        let mut facts = self.facts;
-        if let Some(before) = v.change.take() {
-            facts.region.first_seen = before.region.first_seen;
-            facts.region.growth.splice(0..0, before.region.growth);
-            if let (Some(now), Some(then)) = (&mut facts.flights, before.flights) {
-                now.before = then.before;
-            }
-        }
-        (v.rect, v.confidence) = (self.rect, self.confidence);
-        v.objects.iter_mut().for_each(|object| (object.rect, object.score) = (self.rect, self.confidence));
-        v.change = Some(Box::new(facts));
-    }
-}
-
-/// The rule's zone that the difference is in; the outer `None`: it is not about it.
-fn zone_of(rule: &Rule, sight: &Sight) -> Option<Option<ZoneId>> {
-    let flights = sight.facts.flights.as_ref()?;
-    let shown = rule.shows.is_empty() || rule.shows.contains(&flights.kind);
-    let size = flights.area_m2.map(f64::from);
-    let fits = size.is_none_or(|a| {
-        rule.area_m2.0.is_none_or(|least| a >= least) && rule.area_m2.1.is_none_or(|most| a <= most)
-    });
-    let bare = matches!(rule.kind, RuleKind::Change { bare: true, .. });
-    if !shown || !fits || bare && sight.facts.region.bared < BARE {
-        return None;
-    }
-    if rule.zones.is_empty() {
-        return Some(None);
-    }
-    let ground = sight.ground.as_ref()?;
-    let share = |zone: &crate::config::Zone| match &zone.area {
-        ZoneArea::Ground { area, .. } => ground.share_in(area).max(area.share_in(ground)),
-        ZoneArea::Picture(_) => 0.0,
-    };
-    let best = rule.zones.iter().map(|zone| (share(zone), zone)).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(share, _)| *share >= IN_ZONE).map(|(_, zone)| Some(zone.id.clone()))
-}
-
-fn bounds(outline: &[[f64; 2]]) -> [f64; 4] {
-    let edge = |axis: usize, start: f64, join: fn(f64, f64) -> f64| {
-        outline.iter().map(|p| p[axis]).fold(start, join)
-    };
-    [edge(0, f64::MAX, f64::min), edge(1, f64::MAX, f64::min), edge(0, 0.0, f64::max), edge(1, 0.0, f64::max)]
-}
-
-/// Pixels to shares of a picture.
-fn share_of([left, top, right, bottom]: [f64; 4], [width, height]: [u32; 2]) -> Rect {
-    let (w, h) = (f64::from(width), f64::from(height));
-    Rect::new((left / w) as f32, (top / h) as f32, (right / w) as f32, (bottom / h) as f32)
 }

@@ -12,6 +12,7 @@ mod flight;
 mod inbox;
 mod judge;
 mod record;
+mod sight;
 mod state;
 
 use std::collections::BTreeMap;
