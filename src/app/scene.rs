@@ -123,7 +123,7 @@ impl Scene {
         if let (Some(site), Some(changes)) = (&self.site, &mut changes) {
             site.place_changes(changes, size);
         }
-        self.rules.step_with(at, &self.tracks, changes.as_ref())
+        self.rules.step_with(at, &self.tracks, changes.as_ref(), Some(&seen.picture))
     }
 
     /// Was the camera covered, blinded or moved?

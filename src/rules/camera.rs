@@ -16,6 +16,7 @@ use super::state::{RuleState, RulesState};
 use super::{Changes, Violation};
 use crate::base::{CameraId, ClassName, WallTime};
 use crate::config::Rule;
+use crate::decode::Picture;
 use crate::motion::Motion;
 use crate::track::Track;
 
@@ -63,11 +64,18 @@ impl CameraRules {
     ///
     /// Gives expiries first, then rule by rule what closed, opened and was told again.
     pub fn step(&mut self, at: WallTime, tracks: &[Track]) -> Vec<Violation> {
-        self.step_with(at, tracks, None)
+        self.step_with(at, tracks, None, None)
     }
 
-    /// As [`Self::step`], with what a look at the place found; `None` where this picture was not compared with it.
-    pub fn step_with(&mut self, at: WallTime, tracks: &[Track], changes: Option<&Changes>) -> Vec<Violation> {
+    /// As [`Self::step`], with what a look at the place found (`None` where this picture was not compared with it), and with
+    /// the picture itself: by it a vehicle that stands is told from others that follow each other on its place.
+    pub fn step_with(
+        &mut self,
+        at: WallTime,
+        tracks: &[Track],
+        changes: Option<&Changes>,
+        picture: Option<&Picture>,
+    ) -> Vec<Violation> {
         let mut out = self.tick(at);
         let tracks = finite(tracks);
         let state = &mut self.state;
@@ -88,6 +96,7 @@ impl CameraRules {
                 at,
                 tracks: &tracks,
                 changes,
+                picture,
                 thresholds: &self.thresholds,
                 rule,
                 awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),

@@ -7,6 +7,7 @@ mod camera;
 mod change;
 mod events;
 mod feedback;
+mod look;
 mod observe;
 mod place;
 mod reason;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::camera::Thresholds;
 use super::change::{is_believed, observe_changes};
+use super::look::Look;
 use super::place::{
     ONE_IOU, SAME_IOU, around, clear_of_line, crosses, heights_between, hides, is_near, is_shown,
 };
@@ -12,6 +13,7 @@ use super::state::{History, Quiet, RuleState, Slot, Spot};
 use super::{Changes, ViolationObject};
 use crate::base::{WallTime, ZoneId};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
+use crate::decode::{Patch, Picture};
 use crate::track::Track;
 
 /// Things that a rule holds at a time; more is a scene that no rule can judge.
@@ -20,6 +22,8 @@ pub(super) const MAX_SPOTS: usize = 512;
 const FLICKER: Duration = Duration::from_secs(3);
 /// How far a place goes towards its thing with each picture of a camera that moves.
 const DRIFT: f32 = 0.05;
+/// Classes of which one may follow another on the same place.
+const FLOWING: [&str; 6] = ["car", "van", "truck", "bus", "dump_truck", "concrete_mixer"];
 /// Score that counts where neither rule nor model says one.
 const DEFAULT_SCORE: f32 = 0.3;
 
@@ -28,6 +32,7 @@ pub(super) struct Scene<'a> {
     pub(super) at: WallTime,
     pub(super) tracks: &'a [Track],
     pub(super) changes: Option<&'a Changes>,
+    pub(super) picture: Option<&'a Picture>,
     pub(super) thresholds: &'a Thresholds,
     pub(super) rule: &'a Rule,
     pub(super) awake: bool,
@@ -179,10 +184,26 @@ fn see(scene: &Scene, spot: &mut Spot, track: &Track) {
     if scene.moving {
         spot.place = spot.place.towards(&track.rect, DRIFT);
     }
+    // One vehicle after another on the same place is none that stands.
+    if let Some(dwell) = judged_by_look(scene, spot)
+        && let Some(now) = scene.picture.and_then(|picture| Patch::of(picture, &spot.place))
+        && spot.look.is_another(scene.at, now, dwell)
+    {
+        (spot.since, spot.history) = (scene.at, History::default());
+    }
     spot.score = track.score;
     add_score(spot, track.score);
     mark_seen(scene, spot);
     note_companions(scene, spot);
+}
+
+/// The dwell of what flows past like no other thing, and does not change its shape: vehicles that have not stood long enough
+/// yet, seen by a camera that stands itself.
+fn judged_by_look(scene: &Scene, spot: &Spot) -> Option<Duration> {
+    let (RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell }) = scene.rule.kind else {
+        return None;
+    };
+    (spot.event.is_none() && !scene.moving && FLOWING.contains(&spot.class.as_str())).then_some(dwell)
 }
 
 fn miss(scene: &Scene, spot: &mut Spot) {
@@ -256,6 +277,7 @@ fn begin_at(scene: &Scene, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>,
         change: None,
         near: BTreeSet::new(),
         left_by: None,
+        look: Look::default(),
     }
 }
 

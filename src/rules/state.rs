@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use super::look::Look;
 use super::place::{is_finite, is_shown};
 use super::{ChangeFacts, Ignored, ViolationObject};
 use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
@@ -89,6 +90,9 @@ pub(super) struct Spot {
     pub(super) near: BTreeSet<ClassName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) left_by: Option<Stop>,
+    /// How what stands there looks. Not kept over a restart: the next picture gives it anew.
+    #[serde(skip)]
+    pub(super) look: Look,
 }
 
 /// A thing that stood in a zone, for a sequence.

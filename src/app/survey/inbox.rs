@@ -237,6 +237,10 @@ mod tests {
             fs::write(dir.path().join(unfinished).join("a.jpg"), b"1").expect("written");
         }
         fs::write(dir.path().join("notes.txt"), b"1").expect("written");
+        // Two files written one after the other may have the same time.
+        let first = fs::File::options().write(true).open(flight.join("a.jpg")).expect("there");
+        let earlier = first.metadata().and_then(|m| m.modified()).expect("a time") - Duration::from_secs(10);
+        first.set_modified(earlier).expect("set");
         fs::write(dir.path().join("july.TIF"), b"1").expect("written");
         let later = fs::metadata(flight.join("a.jpg")).and_then(|m| m.modified()).expect("a time")
             + Duration::from_secs(60);

@@ -40,7 +40,7 @@ fn hourly(
         regions.iter_mut().for_each(|r| r.last_confirmed = at);
         let last_id = 9;
         let changes = Changes { regions: regions.into_iter().map(Changed::new).collect(), last_id };
-        told.extend(rules.step_with(at, &[], Some(&changes)));
+        told.extend(rules.step_with(at, &[], Some(&changes), None));
         // Pictures between two looks say nothing of the place.
         told.extend(rules.step(at + seconds(60), &[]));
     }
@@ -106,11 +106,11 @@ fn a_lost_memory_of_the_place_closes_nothing() {
     assert_eq!(steps(&told), [Transition::Opened]);
     // The place is learnt anew: no region, and none was ever given a number.
     let fresh = Changes::default();
-    let told = (30..60).flat_map(|h| rules.step_with(second((h * HOUR) as f64), &[], Some(&fresh)));
+    let told = (30..60).flat_map(|h| rules.step_with(second((h * HOUR) as f64), &[], Some(&fresh), None));
     assert_eq!(steps(&told.collect::<Vec<_>>()), []);
     // Found again, under another number: the same event goes on, and ends after three days of not knowing.
     let again = Changes { regions: vec![Changed::new(region(1, 0.2, 60, Seen::Yes))], last_id: 1 };
-    let told = rules.step_with(second((61 * HOUR) as f64), &[], Some(&again));
+    let told = rules.step_with(second((61 * HOUR) as f64), &[], Some(&again), None);
     assert_eq!(steps(&told), []);
     assert_eq!(rules.open_events(), 1);
     let told = rules.tick(second((140 * HOUR) as f64));
@@ -140,7 +140,7 @@ fn a_truck_stops_and_leaves_and_what_remains_is_its_doing() {
             let mut heap = region(1, 0.2, 0, Seen::Yes);
             (heap.first_seen, heap.last_confirmed) = (second(210.0), at);
             let regions = if step > 23 { vec![Changed::new(heap)] } else { vec![] };
-            told.extend(rules.step_with(at, &tracks, Some(&Changes { regions, last_id: 1 })));
+            told.extend(rules.step_with(at, &tracks, Some(&Changes { regions, last_id: 1 }), None));
         }
         told
     };

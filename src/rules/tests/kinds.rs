@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::config::{Direction, Schedule, WeekSpan};
+use crate::decode::Picture;
 
 /// Awake from `from` to `to` seconds after the start of the films.
 fn awake(from: i8, to: i8) -> Option<Schedule> {
@@ -171,4 +172,43 @@ fn a_car_that_leaves_every_day_is_not_abandoned() {
         })
         .collect();
     check(abandoned(), &film, &[]);
+}
+
+/// What a picture shows at each second, and the things found in it: the transitions that follow.
+fn seen(second_of: impl Fn(usize) -> Picture) -> Vec<String> {
+    let (mut rules, mut film) = (camera_rules(vec![parking(20)], 10), Film::default());
+    let car = [Thing("car", 1, 0.4, 0.5)];
+    let told = (0..40).flat_map(|s| {
+        let at = second(s as f64);
+        rules.step_with(at, &film.tracks(at, &car), None, Some(&second_of(s)))
+    });
+    told.map(|violation| format!("{:?}@{}", violation.transition, violation.at.since(second(0.0)).as_secs()))
+        .collect()
+}
+
+/// A car in the film's box, 32 x 18 pixels from (128, 72) on, `dark` and `bright` of its own.
+fn car(x: usize, y: usize, roof: std::ops::Range<usize>, dark: u8, bright: u8) -> u8 {
+    if (75..87).contains(&y) && roof.contains(&x) { bright } else { dark }
+}
+
+#[test]
+fn one_car_after_another_on_the_same_place_is_none_that_stands() {
+    let stream = |s: usize| {
+        let (from, wide) = (129 + (s * 7) % 13, 9 + (s * 5) % 11);
+        Picture::grey(|x, y| car(x, y, from..from + wide, 90, if s.is_multiple_of(2) { 200 } else { 20 }))
+    };
+    assert_eq!(seen(stream), [""; 0]);
+}
+
+#[test]
+fn a_car_that_stands_is_told_in_turning_light_and_with_people_walking_by() {
+    let stands = |s: usize| {
+        Picture::grey(|x, y| match s % 10 {
+            3 | 4 if (134..142).contains(&x) => 30,
+            _ => car(x, y, 138..154, 60 + s as u8, 120 + s as u8),
+        })
+    };
+    assert_eq!(seen(stands), ["Opened@20"]);
+    let dark = |_: usize| Picture::grey(|_, _| 12);
+    assert_eq!(seen(dark), ["Opened@20"], "by night nothing is to be compared");
 }
