@@ -57,7 +57,7 @@ impl Placed {
         }
     }
 
-    /// As [`Self::place`], with its error.
+    /// The place of a pixel of the whole picture, with its error.
     pub fn on_map(&self, at: [f64; 2]) -> Option<OnMap> {
         if let Self::Camera(locator) = self {
             let fix = locator.locate(at, PIXEL_NOISE).ok()?;
