@@ -88,7 +88,7 @@ def ours(lintel, scene, truth, size, keep=None):
                              check=True, capture_output=True, text=True)
     events = [json.loads(line) for line in run.stdout.splitlines()]
     opened = [e for e in events if e["type"].endswith("opened")]
-    last = {e["subject"]: e for e in events if e["data"]["change"]}
+    last = {e["subject"]: e for e in events if e["data"].get("change")}
     # The outline as it was last told: a shed is found when its posts stand, and measured when it is done.
     return [(seconds(e["data"]["at"]), drawn(last[e["subject"]]["data"]["change"]["outline"], size)) for e in opened]
 
