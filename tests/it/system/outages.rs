@@ -101,9 +101,12 @@ fn a_full_disk_delays_events_with_all_of_their_evidence() {
     disk.free();
     wait_for("the delayed events", || receiver.events().len() == 2);
     receiver.wait_for_evidence(2);
+    // The stills wait with their events for room, in memory. A clip that is cut at the same time may be told first.
+    wait_for("the stills", || {
+        receiver.events().iter().all(|event| event.folder.join("annotated.jpg").exists())
+    });
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
     assert_whole(&receiver, 2);
-    // The stills wait with their events for room, in memory, and the clips are cut later than that.
     for event in receiver.events() {
         event.check_files(&["still.jpg", "annotated.jpg", "clip.mp4", "manifest.json"]);
         assert_eq!(event.manifest()["missing"].to_string(), "[]");
