@@ -7,7 +7,12 @@ use super::WallTime;
 /// The node's wall clock.
 #[expect(clippy::disallowed_methods, reason = "the one door to the wall clock")]
 pub fn wall_now() -> WallTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    wall(SystemTime::now())
+}
+
+/// Of a file; 1970 for what is before it.
+pub fn wall(time: SystemTime) -> WallTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 

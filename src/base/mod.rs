@@ -10,7 +10,7 @@ mod shutdown;
 mod time;
 
 pub use backoff::Backoff;
-pub use clock::{monotonic, process_cpu, wall_now};
+pub use clock::{monotonic, process_cpu, wall, wall_now};
 pub use geometry::{Point, Polygon, PolygonError, Rect};
 pub use ground::{GroundArea, GroundAreaError};
 pub use heartbeat::Heartbeat;

@@ -2,6 +2,7 @@
 
 mod detect;
 mod flights;
+mod rule;
 mod sampling;
 
 use std::net::SocketAddr;
@@ -445,13 +446,6 @@ pub enum RuleKind {
     Change { dwell: Duration, bare: bool },
     /// As change, where one of `companions` stood for `stop` and no longer than `within` before it was first seen.
     Sequence { dwell: Duration, stop: Duration, within: Duration },
-}
-
-impl RuleKind {
-    /// Is it about what a place looks like, not about objects?
-    pub fn is_change(&self) -> bool {
-        matches!(self, Self::Change { .. } | Self::Sequence { .. })
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -281,10 +281,8 @@ fn begin_at(scene: &Scene, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>,
     }
 }
 
-/// Is it neither too small nor too large? Every size counts where it is not known.
 fn fits(rule: &Rule, track: &Track) -> bool {
-    let Some(size) = track.ground.as_ref().map(|g| f64::from(g.area_m2)) else { return true };
-    rule.area_m2.0.is_none_or(|least| size >= least) && rule.area_m2.1.is_none_or(|most| size <= most)
+    rule.fits(track.ground.as_ref().map(|g| f64::from(g.area_m2)))
 }
 
 /// The zone in which the thing meets the rule's condition in this picture; the inner `None` is the whole picture.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-use crate::base::{WallTime, monotonic};
+use crate::base::{WallTime, monotonic, wall};
 
 /// What programs that copy files call those that are not finished.
 const UNFINISHED: [&str; 3] = ["part", "filepart", "tmp"];
@@ -117,11 +117,6 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
         Ok((file, known.len(), known.modified()?))
     };
     files(path)?.into_iter().map(stamp).collect()
-}
-
-fn wall(time: SystemTime) -> WallTime {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    WallTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// What the flight is, whatever it is called: a hash of its files' names and contents.

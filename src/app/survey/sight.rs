@@ -115,12 +115,8 @@ fn place(found: &Found, after: &Shot, gcj02: bool) -> Option<EventPlace> {
 pub(super) fn zone_of(rule: &Rule, sight: &Sight) -> Option<Option<ZoneId>> {
     let flights = sight.facts.flights.as_ref()?;
     let shown = rule.shows.is_empty() || rule.shows.contains(&flights.kind);
-    let size = flights.area_m2.map(f64::from);
-    let fits = size.is_none_or(|a| {
-        rule.area_m2.0.is_none_or(|least| a >= least) && rule.area_m2.1.is_none_or(|most| a <= most)
-    });
     let bare = matches!(rule.kind, RuleKind::Change { bare: true, .. });
-    if !shown || !fits || bare && sight.facts.region.bared < BARE {
+    if !shown || !rule.fits(flights.area_m2.map(f64::from)) || bare && sight.facts.region.bared < BARE {
         return None;
     }
     if rule.zones.is_empty() {
