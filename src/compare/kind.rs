@@ -17,6 +17,8 @@ pub enum Kind {
     Cleared,
     /// A heap of something on open ground.
     Stockpile,
+    /// What stood there is gone, and the place looks like the ground around it.
+    Removed,
     /// Left out of the findings: of a vehicle's size and shape.
     Vehicle,
     /// Left out of the findings: darker in the same colour.
@@ -24,13 +26,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What of the ground it is; `None`: what passes over it.
+    /// What came on the ground; `None`: something left it or passes over it.
     pub fn of_ground(self) -> Option<GroundChange> {
         match self {
             Self::BuiltUp => Some(GroundChange::BuiltUp),
             Self::Cleared => Some(GroundChange::Cleared),
             Self::Stockpile => Some(GroundChange::Stockpile),
-            Self::Vehicle | Self::Shadow => None,
+            Self::Removed | Self::Vehicle | Self::Shadow => None,
         }
     }
 
@@ -134,6 +136,9 @@ const CAR_M: f64 = 6.5;
 const VEHICLE_LONG: (f32, f32) = (1.4, 4.5);
 /// Share of what lies around it that must be paved.
 const ON_ROAD: f32 = 0.25;
+/// Share of the ground beside it that a place must look like once a thing is gone from it, and how much less it was before.
+const BARED_LIKE: f32 = 0.6;
+const BARED_MORE: f32 = 0.5;
 const GREEN: f32 = 0.05;
 const WARM: f32 = 0.06;
 /// Heaps are rarely wider.
@@ -150,6 +155,7 @@ pub(super) fn kind(m: &Measures) -> Kind {
     let earth = m.warm > WARM && m.green[1] < 0.5 * m.warm + 0.5 * GREEN;
     let small = m.sides_m.is_none_or(|[length, _]| length <= HEAP_M);
     match () {
+        () if !lost_green && is_removed(m) => Kind::Removed,
         // Rougher than the ground that it lies on.
         () if earth && small && m.edges > 0.8 => Kind::Stockpile,
         () if earth || lost_green && m.warm > 0.0 && m.edges < SHADE_EDGES => Kind::Cleared,
@@ -165,6 +171,11 @@ fn is_shadow(m: &Measures) -> bool {
         && m.tint < SHADE_TINT
         && m.edges.abs() < SHADE_EDGES
         && m.around.like[lit] >= SHADE_LIKE
+}
+
+/// It stood out from the ground beside it, and the place does so no more.
+fn is_removed(m: &Measures) -> bool {
+    m.around.like[1] >= BARED_LIKE && m.around.like[1] - m.around.like[0] >= BARED_MORE
 }
 
 fn is_vehicle(m: &Measures, [length, width]: [f64; 2]) -> bool {
@@ -210,6 +221,8 @@ mod tests {
         assert_eq!(kind(&heap), Kind::Stockpile);
         let car = Measures { sides_m: Some([4.6, 2.0]), long: 2.3, ..ROOF };
         assert_eq!(kind(&car), Kind::Vehicle);
+        let gone = Measures { green: [0.04, 0.22], around: Around { like: [0.0, 0.98], paved: 0.0 }, ..ROOF };
+        assert_eq!(kind(&gone), Kind::Removed, "grass as all around");
         let blue = Measures { green: [0.2, 0.04], warm: -0.12, edges: 0.1, ..ROOF };
         assert_eq!(kind(&blue), Kind::BuiltUp, "green was lost to a roof");
     }

@@ -122,6 +122,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::BuiltUp => "built up",
         Kind::Cleared => "cleared or excavated",
         Kind::Stockpile => "stockpile",
+        Kind::Removed => "removed",
         Kind::Vehicle => "vehicle",
         Kind::Shadow => "shadow",
     }
@@ -131,6 +132,7 @@ fn class(kind: Kind) -> &'static str {
     match kind {
         Kind::BuiltUp => "built",
         Kind::Cleared => "cleared",
+        Kind::Removed => "removed",
         _ => "pile",
     }
 }
@@ -139,6 +141,7 @@ fn colour(kind: Kind) -> Rgb<u8> {
     match kind {
         Kind::BuiltUp => Rgb([255, 59, 48]),
         Kind::Cleared => Rgb([255, 204, 0]),
+        Kind::Removed => Rgb([52, 199, 89]),
         _ => Rgb([0, 199, 255]),
     }
 }

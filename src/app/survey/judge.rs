@@ -96,7 +96,7 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let sights: Vec<Sight> =
-                held.found.iter().map(|i| self.sight(&pair.found[*i], earlier, after)).collect();
+                held.found.iter().filter_map(|i| self.sight(&pair.found[*i], earlier, after)).collect();
             let fate = self.fates.entry(held.event).or_default();
             match sights.into_iter().max_by(|a, b| a.facts.region.share.total_cmp(&b.facts.region.share)) {
                 Some(sight) => fate.see(sight),
@@ -205,7 +205,7 @@ impl<'a> Judge<'a> {
 
     /// The events that a difference belongs to: those that are there already, and new ones.
     fn events_of(&mut self, found: &Found, pair: &Comparison, earlier: &Flown, after: &Shot) -> Vec<Uuid> {
-        let sight = self.sight(found, earlier, after);
+        let Some(sight) = self.sight(found, earlier, after) else { return Vec::new() };
         let mut events = Vec::new();
         for rule in &self.area.rules {
             let Some(zone) = zone_of(rule, &sight) else { continue };
@@ -216,8 +216,7 @@ impl<'a> Judge<'a> {
             };
             if let Some(open) = self.open.iter().find(same) {
                 events.push(open.violation.id);
-                let sight = self.sight(found, earlier, after);
-                self.fates.entry(open.violation.id).or_default().see(sight);
+                self.fates.entry(open.violation.id).or_default().see(sight.clone());
             } else if let Some((open, _)) = self.opened.iter().find(|(open, _)| same(&open)) {
                 events.push(open.violation.id);
             } else if self.opened.len() >= MOST_OPENED {
@@ -274,7 +273,7 @@ impl<'a> Judge<'a> {
         (event, Step { violation, place, stills, size: Some(sight.size) })
     }
 
-    fn sight(&self, found: &Found, earlier: &Flown, after: &Shot) -> Sight {
+    fn sight(&self, found: &Found, earlier: &Flown, after: &Shot) -> Option<Sight> {
         Sight::new(found, earlier, self.flight, after, self.config.map.gcj02)
     }
 

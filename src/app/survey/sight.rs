@@ -5,7 +5,7 @@ use crate::app::place::round;
 use crate::base::{GroundArea, Point, Rect, ZoneId};
 use crate::change::{ChangeRegion, Seen};
 use crate::compare::{Found, Shot};
-use crate::config::{GroundChange, Rule, RuleKind, Zone, ZoneArea};
+use crate::config::{Rule, RuleKind, Zone, ZoneArea};
 use crate::geo::gcj02_from_wgs84;
 use crate::publish::wire::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 use crate::rules::{ChangeFacts, FlightFacts, Violation};
@@ -16,6 +16,7 @@ const IN_ZONE: f64 = 0.4;
 const BARE: f32 = 0.35;
 
 /// A difference in one picture.
+#[derive(Clone)]
 pub(super) struct Sight {
     pub facts: ChangeFacts,
     pub rect: Rect,
@@ -26,15 +27,15 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// As the later picture shows it.
-    pub fn new(found: &Found, earlier: &Flown, flight: &Flown, after: &Shot, gcj02: bool) -> Self {
+    /// As the later picture shows it; `None` where nothing came.
+    pub fn new(found: &Found, earlier: &Flown, flight: &Flown, after: &Shot, gcj02: bool) -> Option<Self> {
+        let kind = found.kind.of_ground()?;
         let at = flight.at;
         let rect = share_of(bounds(&found.outline_px), after.size);
         let share = |p: &[f64; 2]| Point {
             x: (p[0] / f64::from(after.size[0])) as f32,
             y: (p[1] / f64::from(after.size[1])) as f32,
         };
-        let kind = found.kind.of_ground().unwrap_or(GroundChange::BuiltUp);
         let region = ChangeRegion {
             id: 0,
             outline: found.outline_px.iter().map(share).collect(),
@@ -57,14 +58,14 @@ impl Sight {
         let facts = ChangeFacts { region, near: found.near.clone(), left_by: None, flights: Some(flights) };
         let ground = found.outline.as_ref().and_then(|ring| GroundArea::new(vec![vec![ring.clone()]]).ok());
         let size = (after.size[0], after.size[1]);
-        Sight {
+        Some(Sight {
             facts,
             rect,
             confidence: found.confidence as f32,
             place: place(found, after, gcj02),
             ground,
             size,
-        }
+        })
     }
 
     /// The event is as large as this from now on; it began when it did.

@@ -220,8 +220,9 @@ fn stills_of_a_drone_are_placed_by_their_own_telemetry_and_one_thing_is_one_even
     for event in first.keys() {
         wait_for("the end", || types(&receiver, event) == ["opened", "closed"]);
     }
-    assert_eq!(told(&receiver).len(), 2, "what is gone is no new change");
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+    assert_eq!(told(&receiver).len(), 2, "what is gone is no new change");
+    assert!(node.log().contains("2 steps of events"), "{}", node.log());
 }
 
 #[test]
