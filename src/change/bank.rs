@@ -26,6 +26,13 @@ const USUAL_SCALE: f32 = 100.0;
 /// Usual differences, in these steps, of a cell where something came and went: structure, green to magenta, blue to yellow.
 const BEWARE: [u8; 3] = [45, 10, 20];
 
+/// Bands of rows in which haze mutes colours alike.
+const BANDS: usize = 6;
+/// Colour that tells of haze, in stored steps; one cell of so many of a band must have it; and how far haze may go.
+const COLOURED: u8 = 8;
+const COLOURED_PART: usize = 50;
+const STRONGER: (f32, f32) = (0.6, 1.6);
+
 /// About 46 bytes a working pixel for all nine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bank {
@@ -48,9 +55,9 @@ pub(super) struct Bank {
 /// How far each cell is from a bank.
 #[derive(Default)]
 pub(super) struct Difference {
-    /// 1 minus likeness of structure: 0 the same, 1 nothing in common, 2 the opposite.
+    /// 1 minus likeness of structure: 0 the same, 1 nothing in common.
     pub(super) structure: Vec<f32>,
-    /// In natural logarithms, the picture's own tint taken out.
+    /// In natural logarithms; the picture's own tint is taken out, and how much haze mutes colours.
     pub(super) green_magenta: Vec<f32>,
     pub(super) blue_yellow: Vec<f32>,
     /// Mean square of structure now and in the bank.
@@ -113,7 +120,9 @@ impl Bank {
                     }
                 }
                 let i = cy * columns + cx;
-                out.structure[i] = 1.0 - (2.0 * s[0] + CALM) / (s[1] + s[2] + CALM);
+                // An edge whose contrast turned is the same edge: the sun makes a wall brighter than the ground, a cloud
+                // darker.
+                out.structure[i] = 1.0 - (2.0 * s[0].abs() + CALM) / (s[1] + s[2] + CALM);
                 out.strength[i] = [s[1] / (n * unit), s[2] / (n * unit)];
             }
         }
@@ -205,9 +214,36 @@ fn toward(value: &mut i8, target: i8, rate: f32, chance: f32) {
     *value = (old + rate * (f32::from(target) - old) + chance).floor() as i8;
 }
 
-/// Difference of colour, smoothed over 3 x 3 cells, less the middle one of all cells.
+/// Difference of colour, smoothed over 3 x 3 cells, less the middle one of all cells. What was learnt counts as much as the
+/// colours of its rows are stronger or weaker now.
 fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: &mut Vec<f32>) {
     let scale = 1.0 / super::small::COLOUR_SCALE;
+    let tint = middle_difference(now, then);
+    let band = |b: usize| b * rows / BANDS * columns..(b + 1) * rows / BANDS * columns;
+    let stronger: [f32; BANDS] = std::array::from_fn(|b| strength(&now[band(b)], &then[band(b)], tint));
+    out.resize(now.len(), 0.0);
+    for y in 0..rows {
+        // Between the middles of two bands.
+        let at = ((y as f32 + 0.5) / rows as f32 * BANDS as f32 - 0.5).clamp(0.0, BANDS as f32 - 1.0);
+        let (above, below) = (stronger[at as usize], stronger[(at as usize + 1).min(BANDS - 1)]);
+        let more = above + at.fract() * (below - above) - 1.0;
+        for x in 0..columns {
+            let (mut s, mut n) = (0i32, 0.0f32);
+            for v in y.saturating_sub(1)..(y + 2).min(rows) {
+                for u in x.saturating_sub(1)..(x + 2).min(columns) {
+                    let i = v * columns + u;
+                    s += i32::from(now[i]) - i32::from(then[i]);
+                    n += 1.0;
+                }
+            }
+            let i = y * columns + x;
+            out[i] = (s as f32 / n - tint - more * f32::from(then[i])) * scale;
+        }
+    }
+}
+
+/// The middle one of all cells' differences, in stored steps.
+fn middle_difference(now: &[i8], then: &[i8]) -> f32 {
     let mut histogram = [0u32; 511];
     for (a, b) in now.iter().zip(then) {
         histogram[(i32::from(*a) - i32::from(*b) + 255) as usize] += 1;
@@ -218,19 +254,57 @@ fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: &mut Vec<f3
         sum += n;
         sum >= half
     });
-    let tint = middle.map_or(0.0, |m| m as f32 - 255.0);
-    out.resize(now.len(), 0.0);
-    for y in 0..rows {
-        for x in 0..columns {
-            let (mut s, mut n) = (0i32, 0.0f32);
-            for v in y.saturating_sub(1)..(y + 2).min(rows) {
-                for u in x.saturating_sub(1)..(x + 2).min(columns) {
-                    let i = v * columns + u;
-                    s += i32::from(now[i]) - i32::from(then[i]);
-                    n += 1.0;
-                }
-            }
-            out[y * columns + x] = (s as f32 / n - tint) * scale;
+    middle.map_or(0.0, |m| m as f32 - 255.0)
+}
+
+/// How many times stronger the colours of some rows are now: haze mutes all that lies equally far away alike.
+fn strength(now: &[i8], then: &[i8], tint: f32) -> f32 {
+    let coloured = now.iter().zip(then).filter(|(_, then)| then.unsigned_abs() >= COLOURED);
+    let mut ratios: Vec<f32> =
+        coloured.map(|(now, then)| (f32::from(*now) - tint) / f32::from(*then)).collect();
+    if ratios.len() * COLOURED_PART < now.len() {
+        return 1.0;
+    }
+    let middle = ratios.len() / 2;
+    ratios.select_nth_unstable_by(middle, f32::total_cmp).1.clamp(STRONGER.0, STRONGER.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_whose_contrast_turned_is_the_same_edge() {
+        let grid = Grid::of(128, 96).expect("large enough");
+        let mut bank = Bank::new(grid, WallTime(0));
+        let bar = |x: usize| i8::from(x % 16 < 2) * 60;
+        bank.field.x = (0..grid.width * grid.height).map(|i| bar(i % grid.width)).collect();
+        let with = |change: &dyn Fn(usize) -> i8| {
+            let x = (0..bank.field.x.len()).map(change).collect();
+            let (now, mut out) = (Field { x, y: bank.field.y.clone() }, Difference::default());
+            let n = grid.cells();
+            let cells =
+                Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false };
+            bank.compare(&now, &cells, grid, &mut out);
+            out.structure[grid.columns() * 20 + 24]
+        };
+        assert!(with(&|i| -bank.field.x[i]) < 0.01, "turned");
+        assert!(with(&|i| bar(i % grid.width + 4)) > 0.5, "elsewhere");
+    }
+
+    #[test]
+    fn muted_colours_are_no_change_and_one_place_of_another_colour_is() {
+        let (columns, rows) = (30, 24);
+        let then: Vec<i8> = (0..columns * rows).map(|i| if i % columns < 15 { -30 } else { 0 }).collect();
+        let mut now: Vec<i8> = then.iter().map(|v| (f32::from(*v) * 0.7) as i8).collect();
+        let mut out = Vec::new();
+        colour(&now, &then, columns, rows, &mut out);
+        let inner = |out: &[f32], x: usize| out[12 * columns + x].abs();
+        assert!(inner(&out, 5) < 0.02 && inner(&out, 25) < 0.02, "{} {}", inner(&out, 5), inner(&out, 25));
+        for i in [11, 12, 13].into_iter().flat_map(|y| y * columns + 4..y * columns + 7) {
+            now[i] = 0;
         }
+        colour(&now, &then, columns, rows, &mut out);
+        assert!(inner(&out, 5) > 0.3 && inner(&out, 11) < 0.02, "{}", inner(&out, 5));
     }
 }

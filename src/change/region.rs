@@ -59,6 +59,9 @@ pub struct ChangeRegion {
     pub first_seen: WallTime,
     /// The last look that showed it.
     pub last_confirmed: WallTime,
+    /// The last look by day that clearly did not show it.
+    #[serde(default)]
+    pub denied: Option<WallTime>,
     pub seen: Seen,
     /// In how many different lights it was seen: times of day, infrared.
     pub lights: u32,
@@ -98,6 +101,8 @@ pub(super) struct Region {
     /// One bit a bank that has shown it absent since it was last seen.
     pub(super) absent_lights: u16,
     pub(super) absent_since: Option<WallTime>,
+    #[serde(default)]
+    pub(super) denied: Option<WallTime>,
     pub(super) growth: Vec<(WallTime, f32)>,
     pub(super) bared: f32,
     pub(super) brighter: f32,
@@ -155,6 +160,8 @@ impl Region {
                 self.absent_looks = if another { 1 } else { self.absent_looks + 1 };
                 self.absent_lights |= 1 << bank;
                 self.absent_since.get_or_insert(at);
+                // Infrared shows little of many things that stand.
+                self.denied = if bank == INFRARED { self.denied } else { Some(at) };
             }
             Seen::Unknown => {}
         }
@@ -234,6 +241,7 @@ impl Region {
             share: shape.iter().filter(|s| **s).count() as f32 / shape.len() as f32,
             first_seen: self.first_seen,
             last_confirmed: self.last_confirmed,
+            denied: self.denied,
             seen: self.seen,
             lights: self.lights.count_ones(),
             growth: self.growth.clone(),

@@ -11,10 +11,15 @@ pub(super) enum Verdict {
     Changed,
 }
 
-/// How far structure may differ anywhere, and beyond what is usual for the cell.
+/// How far structure may differ anywhere, and beyond what is usual for the cell: the larger is its limit.
 const STRUCTURE: (f32, f32) = (0.50, 0.30);
 const GREEN_MAGENTA: (f32, f32) = (0.16, 0.14);
 const BLUE_YELLOW: (f32, f32) = (0.42, 0.30);
+/// Sum of the three shares of their limits, each to the power of 1.5, at which a cell differs: one alone at its limit, or
+/// several that are nearly there, as a pit in a field is. What belongs to a region already is held at less, so that a
+/// weaker light does not lose it.
+const FRESH: f32 = 1.0;
+const HELD: f32 = 0.8;
 /// Darker than this, colour is noise.
 const DARK: u8 = 28;
 /// Cells that had structure and lost it, by share of a band, that are haze.
@@ -36,16 +41,27 @@ pub(super) struct Weathered {
     pub(super) unrest: f32,
 }
 
-/// Marks each cell that differs from one bank.
-pub(super) fn differs(bank: &Bank, d: &Difference, cells: &Cells, infrared: bool, out: &mut [bool]) {
+/// Marks each cell that differs from one bank; those that are `known` belong to a region.
+pub(super) fn differs(
+    bank: &Bank,
+    d: &Difference,
+    cells: &Cells,
+    infrared: bool,
+    known: &[bool],
+    out: &mut [bool],
+) {
     for (i, out) in out.iter_mut().enumerate() {
         let usual = bank.usual(i);
-        let over = |value: f32, (least, beyond): (f32, f32), usual: f32| value > least.max(usual + beyond);
-        let coloured = !infrared && cells.luma[i] > DARK && bank.luma[i] > DARK;
-        *out = over(d.structure[i], STRUCTURE, usual[0])
-            || (coloured
-                && (over(d.green_magenta[i].abs(), GREEN_MAGENTA, usual[1])
-                    || over(d.blue_yellow[i].abs(), BLUE_YELLOW, usual[2])));
+        let part = |value: f32, (least, beyond): (f32, f32), usual: f32| {
+            let share = (value / least.max(usual + beyond)).max(0.0);
+            share * share.sqrt()
+        };
+        let mut sum = part(d.structure[i], STRUCTURE, usual[0]);
+        if !infrared && cells.luma[i] > DARK && bank.luma[i] > DARK {
+            sum += part(d.green_magenta[i].abs(), GREEN_MAGENTA, usual[1]);
+            sum += part(d.blue_yellow[i].abs(), BLUE_YELLOW, usual[2]);
+        }
+        *out = sum > if known[i] && !infrared { HELD } else { FRESH };
     }
 }
 
@@ -103,4 +119,33 @@ fn whiten(verdicts: &mut [Verdict], known: &[bool], bank: &Bank, cells: &Cells, 
         whitened.into_iter().for_each(|i| verdicts[i] = Verdict::Unknown);
     }
     snow
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::WallTime;
+
+    #[test]
+    fn several_measures_that_are_nearly_there_are_a_change_and_a_known_one_is_held_at_less() {
+        let grid = Grid::of(64, 64).expect("large enough");
+        let n = grid.cells();
+        let mut bank = Bank::new(grid, WallTime(0));
+        bank.luma = vec![90; n];
+        let cells =
+            Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false };
+        let differs_by = |structure: f32, green_magenta: f32, known: bool| {
+            let mut d = Difference::default();
+            (d.structure, d.green_magenta) = (vec![structure; n], vec![green_magenta; n]);
+            d.blue_yellow = vec![0.0; n];
+            let mut out = vec![false; n];
+            differs(&bank, &d, &cells, false, &vec![known; n], &mut out);
+            out[0]
+        };
+        let (structure, green) = (0.7 * STRUCTURE.0, 0.7 * GREEN_MAGENTA.0);
+        assert!(!differs_by(structure, 0.0, false) && !differs_by(0.0, green, false));
+        assert!(differs_by(structure, green, false));
+        assert!(!differs_by(0.9 * STRUCTURE.0, 0.0, false) && differs_by(0.9 * STRUCTURE.0, 0.0, true));
+        assert!(differs_by(0.0, 1.1 * GREEN_MAGENTA.0, false));
+    }
 }

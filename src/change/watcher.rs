@@ -242,14 +242,14 @@ impl Watcher {
         if let Some(bank) = main.and_then(|i| self.banks[i].as_ref()) {
             bank.compare(&bench.aligned, &bench.cells, grid, &mut difference);
             let infrared = main == Some(INFRARED);
-            differs(bank, &difference, &bench.cells, infrared, &mut differing);
+            differs(bank, &difference, &bench.cells, infrared, &known, &mut differing);
             let mut also = differing.clone();
             if let Some(other) =
                 beside.filter(|b| Some(*b) != main).filter(mature).and_then(|i| self.banks[i].as_ref())
             {
                 let mut second = Difference::default();
                 other.compare(&bench.aligned, &bench.cells, grid, &mut second);
-                differs(other, &second, &bench.cells, infrared, &mut also);
+                differs(other, &second, &bench.cells, infrared, &known, &mut also);
             }
             for (i, verdict) in verdicts.iter_mut().enumerate().filter(|(i, _)| !hidden[*i]) {
                 *verdict = if differing[i] && also[i] { Verdict::Changed } else { Verdict::Same };
@@ -395,6 +395,7 @@ impl Watcher {
                 absent_looks: 0,
                 absent_lights: 0,
                 absent_since: None,
+                denied: None,
                 growth: Vec::new(),
                 bared: 0.0,
                 brighter: 1.0,

@@ -53,6 +53,8 @@ const IN_ZONE: f32 = 0.4;
 const BARE: f32 = 0.35;
 /// A change that takes longer than this to be believed must have been seen in three lights.
 const ONE_LIGHT: Duration = Duration::from_secs(12 * 3600);
+/// For so long, or for the dwell where that is shorter, no look by day may have denied it: weather comes and goes.
+const UNDENIED: Duration = Duration::from_secs(24 * 3600);
 /// What a fitting object beside it adds to a change's score.
 const NEAR_RAISE: f32 = 0.2;
 /// Things count as beside each other when their boxes, grown by this share, touch.
@@ -108,11 +110,12 @@ pub(super) fn observe_changes(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Sp
 }
 
 /// Is it believed by now, the time apart?
-pub(super) fn is_believed(kind: &RuleKind, spot: &Spot) -> bool {
+pub(super) fn is_believed(scene: &Scene, spot: &Spot) -> bool {
     let Some(region) = &spot.change else { return false };
-    match kind {
+    match scene.rule.kind {
         RuleKind::Change { dwell, bare } => {
-            (*dwell < ONE_LIGHT || region.lights >= 3) && (!bare || region.bared >= BARE)
+            let undenied = region.denied.is_none_or(|denied| scene.at.since(denied) >= dwell.min(UNDENIED));
+            undenied && (dwell < ONE_LIGHT || region.lights >= 3) && (!bare || region.bared >= BARE)
         }
         _ => true,
     }

@@ -85,7 +85,7 @@ pub(super) fn qualifies(scene: &Scene, spot: &Spot) -> bool {
         && (spot.happened || !must_happen)
         && scene.at.since(spot.since) >= dwell
         && spot.history.of_last(of).0 >= seen
-        && (!scene.rule.kind.is_change() || is_believed(&scene.rule.kind, spot))
+        && (!scene.rule.kind.is_change() || is_believed(scene, spot))
 }
 
 /// Things of this kind are known by their place; others move and are known by their track.

@@ -74,12 +74,20 @@ def truth(world, base, p, size):
             shape, share = outline(world, base, things, size)
             if shape:
                 steps.append({"from": stamp(hour), "outline": shape, "share": round(share, 6)})
-        if steps:
+        # What the picture shows of it at last is what lasts: a heap beyond its edge leaves nothing to be found.
+        if shape:
             out.append({
                 "id": planted.id, "kind": planted.kind, "class": planted.rule, "zone": planted.zone,
                 "from": steps[0]["from"], "to": stamp(planted.to) if planted.to is not None else None, "steps": steps,
             })
     return out
+
+
+def snow(weather):
+    """From when to when snow lies, in UTC."""
+    lies = [w.snow > 0.05 for w in weather]
+    ends = [h for h in range(len(lies) + 1) if (h > 0 and lies[h - 1]) != (h < len(lies) and lies[h])]
+    return [[stamp(a), stamp(b)] for a, b in zip(ends[::2], ends[1::2])]
 
 
 def stamp(hour):
@@ -102,7 +110,7 @@ def traffic(rng, hour):
 
 
 def pictures(args, rng, p, world):
-    """(hour, picture) one after another."""
+    """What stands always and the weather by hours, then (hour, picture) one after another."""
     hours = int(args.days * 24)
     weather = plan_weather(rng, hours, p.winter)
     if args.calm:
@@ -114,7 +122,7 @@ def pictures(args, rng, p, world):
     parts = base.compose([s for s in static if s], np.zeros(ground.depth.shape, bool))
     for name, part in zip(("depth", "position", "normal", "albedo", "ir", "leaf"), parts):
         setattr(ground, name, part)
-    yield ground
+    yield ground, weather
     crowns = [layer for layer in (world.layer([c]) for c in p.crowns) if layer]
     shade = Shade(p.camera, world.noise, rng)
     layers = {}
@@ -209,10 +217,11 @@ def main():
     name = args.name or f"seed{args.seed}"
     args.out.mkdir(parents=True, exist_ok=True)
     frames = pictures(args, rng, p, world)
-    base = next(frames)
+    base, weather = next(frames)
     facts = {
         "seed": args.seed, "start": stamp(0), "step_minutes": args.step, "days": args.days, "size": [width, height],
         "decided_after_hours": args.dwell, "winter": p.winter, "leaf_fall": round(p.leaf_fall, 3), "zones": p.zones,
+        "snow": snow(weather),
         "changes": truth(world, base, p, (width, height)),
     }
     (args.out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")

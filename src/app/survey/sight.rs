@@ -43,6 +43,7 @@ impl Sight {
             share: found.share as f32,
             first_seen: at,
             last_confirmed: at,
+            denied: None,
             seen: Seen::Yes,
             lights: 1,
             growth: vec![(at, found.share as f32)],

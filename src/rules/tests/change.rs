@@ -19,6 +19,7 @@ fn region(id: u32, x: f32, began_h: u64, seen: Seen) -> ChangeRegion {
         share: 0.01,
         first_seen: began,
         last_confirmed: began,
+        denied: None,
         seen,
         lights: 3,
         growth: vec![(began, 0.01)],
@@ -86,6 +87,15 @@ fn what_leaves_in_time_elsewhere_or_in_one_light_only_is_nothing() {
     assert!(told(&|h| if h < 20 { vec![region(1, 0.2, 0, Seen::Yes)] } else { vec![] }).is_empty());
     assert!(told(&|_| vec![region(1, 0.7, 0, Seen::Yes)]).is_empty(), "outside of the zone");
     assert!(told(&|_| vec![ChangeRegion { lights: 1, ..region(1, 0.2, 0, Seen::Yes) }]).is_empty());
+}
+
+#[test]
+fn what_a_look_by_day_denied_is_waited_for_until_a_day_has_passed_without() {
+    let denied = |h: u64| region(1, 0.2, 0, if h == 20 { Seen::No } else { Seen::Yes });
+    let with = |h: u64| ChangeRegion { denied: (h >= 20).then(|| second(20.0 * HOUR as f64)), ..denied(h) };
+    let told = hourly(&mut camera_rules(vec![day(false)], 100), 0..60, |h| vec![with(h)]);
+    assert_eq!(steps(&told), [Transition::Opened]);
+    assert_eq!(told[0].at, second(44.0 * HOUR as f64));
 }
 
 #[test]
