@@ -4,7 +4,8 @@
 
 Everybody has the same task: name the places that looked different for the rules' dwell time, in the zones of the scene's
 config. A planted change is found when an outline covers its middle, or overlaps it by half (intersection over union);
-an outline in a zone that is on nothing planted is false. The simpler ways compare each picture with a reference from
+an outline in a zone that is on nothing planted is false. Not asked for is what shows less than 0.05 % of the picture (a panel of which
+the edge leaves a sliver), or stands for less than 28 hours without snow. The simpler ways compare each picture with a reference from
 the first day (frame difference, SSIM) or with a mixture of Gaussians (MOG2), and get the same patience: a pixel
 counts when it differed in 60 % of the looks of the last 24 hours.
 """
@@ -20,6 +21,8 @@ import cv2
 import numpy as np
 
 LEARN_H = 24
+# The smallest share of the picture that the scenes' configs ask for.
+LEAST = 0.0005
 
 
 def seconds(text):
@@ -44,6 +47,12 @@ def on_it(found, planted):
     return both / max(either, 1), both / max(either, 1) >= 0.5 or bool(planted[fy, fx]) or bool(found[py, px])
 
 
+def in_sight(begin, until, truth):
+    """Seconds that a change stands without snow on it."""
+    spells = [(max(begin, seconds(a)), min(until, seconds(b))) for a, b in truth["snow"]]
+    return until - begin - sum(max(0, b - a) for a, b in spells)
+
+
 def score(found, truth, size, dwell_h):
     """`found`: (time, mask) of each outline when it was told. Gives found, planted, false, mean overlap."""
     end = seconds(truth["start"]) + truth["days"] * 86400
@@ -52,7 +61,7 @@ def score(found, truth, size, dwell_h):
     for change in truth["changes"]:
         begin = seconds(change["from"])
         until = seconds(change["to"]) if change["to"] else end
-        if until - begin < (dwell_h + 4) * 3600:
+        if in_sight(begin, until, truth) < (dwell_h + 4) * 3600 or change["steps"][-1]["share"] < LEAST:
             continue
         planted += 1
         best = None
