@@ -131,6 +131,8 @@ def decode(kind: str, outputs: dict[str, np.ndarray], width: int, height: int):
             the network scales boxes itself, by the input `orig_target_sizes` [1, 2] int64 (w, h),
             which is given the network input's size.
             Or one output [1, Q, 4 + C]: cx, cy, w, h as fractions of the input, class probabilities.
+            Or one output [1, Q, 6], best first: cx, cy, w, h, score, class (the last column is whole
+            in every row); a query that comes again with another class is passed over.
     end_to_end  [1, N, 6]: x1, y1, x2, y2 in pixels, score, class; nothing is suppressed any more.
     """
     if kind == "end_to_end":
@@ -146,6 +148,9 @@ def decode(kind: str, outputs: dict[str, np.ndarray], width: int, height: int):
         if len(outputs) == 1:
             rows = next(iter(outputs.values()))[0]
             boxes = corners(rows[:, :4] * np.float32([width, height, width, height]))
+            if rows.shape[1] == 6 and (rows[:, 5] == np.abs(np.round(rows[:, 5]))).all():
+                first = np.sort(np.unique(rows[:, :4], axis=0, return_index=True)[1])
+                return boxes[first], rows[first, 4], rows[first, 5].astype(np.int64)
             classes = rows[:, 4:].argmax(axis=1)
             return boxes, rows[np.arange(len(rows)), 4 + classes], classes
         box_name = next(name for name, v in outputs.items() if "box" in name and v.shape[-1] == 4)

@@ -1,5 +1,7 @@
 //! The DETR family (RT-DETR arXiv 2304.08069, D-FINE arXiv 2410.13842): a fixed number of queries, no NMS.
 
+use std::collections::HashSet;
+
 use crate::base::Rect;
 use crate::detect::OutputError;
 use crate::detect::nms::Candidate;
@@ -23,18 +25,30 @@ pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Ca
     }
 }
 
+/// Centre, size, score, class.
+const WITH_CLASS: usize = 6;
+
 /// `[1, queries, 4 + classes]`: centre and size in fractions of the input, then class probabilities, as Ultralytics
-/// exports RT-DETR.
+/// exported RT-DETR up to 8.3. Or `[1, queries, 6]`: score and class after the box, as it does since.
 fn fused(
     context: &Context,
     only: &Output<'_>,
     outputs: &[Output<'_>],
 ) -> Result<Vec<Candidate>, OutputError> {
-    let needed = format!("[1, queries, {}], or boxes and logits", 4 + context.classes);
+    let probabilities = 4 + context.classes;
+    let needed = format!(
+        "[1, queries, {probabilities}], or [1, queries, {WITH_CLASS}] of centre, size, score and class, or boxes and logits"
+    );
     let Some((_, columns, values)) = only.matrix() else {
         return Err(context.mismatch(needed, outputs, "export as float32"));
     };
-    if columns != 4 + context.classes {
+    // Class numbers are whole, and probabilities are not in every row; where they are all 0, both readings say the same.
+    if columns == WITH_CLASS
+        && values.chunks_exact(WITH_CLASS).all(|row| row[5] >= 0.0 && row[5].fract() == 0.0)
+    {
+        return with_class(context, values).map_err(|advice| context.mismatch(needed, outputs, advice));
+    }
+    if columns != probabilities {
         let advice = match columns.checked_sub(4) {
             Some(2) => "list its 2 classes in [[classes]], or, with NMS inside, head.kind = \"end_to_end\""
                 .to_owned(),
@@ -48,6 +62,22 @@ fn fused(
         (best, [row[0], row[1], row[2], row[3]])
     });
     Ok(centred(context, rows))
+}
+
+/// Best first; a query that comes again with another class counts once, as in the other layouts. Fails with advice.
+fn with_class(context: &Context, values: &[f32]) -> Result<Vec<Candidate>, String> {
+    /// Fractions end at 1 (a little more where a network does not bound them).
+    const FRACTIONS: f32 = 2.0;
+    let rows = || values.chunks_exact(WITH_CLASS);
+    if rows().any(|row| row[..4].iter().any(|&v| v > FRACTIONS)) {
+        return Err("its boxes are in pixels: it looks like head.kind = \"end_to_end\"".into());
+    }
+    if let Some(row) = rows().find(|row| row[5] >= context.classes as f32) {
+        return Err(format!("list all classes of the network in [[classes]]: it knows number {}", row[5]));
+    }
+    let mut seen = HashSet::new();
+    let rows = rows().map(|row| ((row[5] as usize, row[4]), [row[0], row[1], row[2], row[3]]));
+    Ok(centred(context, rows.filter(|(_, place)| seen.insert(place.map(f32::to_bits)))))
 }
 
 /// The first of the largest.
@@ -127,4 +157,59 @@ fn sized(
         found.push(Candidate { class, score, rect });
     }
     Some(Ok(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::HeadKind;
+
+    fn context(classes: usize) -> Context {
+        Context { kind: HeadKind::Detr, width: 100, height: 50, classes, floor: 0.1 }
+    }
+
+    fn decoded(classes: usize, rows: &[[f32; 6]]) -> Result<Vec<Candidate>, String> {
+        let values = rows.concat();
+        let output = Output { name: "output0", dims: vec![1, rows.len(), 6], data: Data::F32(&values) };
+        decode(&context(classes), &[output]).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn six_columns_are_score_and_class_where_the_last_is_whole() {
+        let first = [0.5, 0.5, 0.2, 0.4, 0.9, 4.0];
+        let again = [0.5, 0.5, 0.2, 0.4, 0.3, 1.0];
+        let second = [0.25, 0.5, 0.1, 0.2, 0.2, 0.0];
+        let below = [0.1, 0.1, 0.1, 0.1, 0.05, 0.0];
+        let found = decoded(5, &[first, again, second, below]).expect("decoded");
+        let expected = [
+            Candidate { class: 4, score: 0.9, rect: Rect::new(40.0, 15.0, 60.0, 35.0) },
+            Candidate { class: 0, score: 0.2, rect: Rect::new(20.0, 20.0, 30.0, 30.0) },
+        ];
+        assert_eq!(found.len(), 2);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!((found.class, found.score), (expected.class, expected.score));
+            assert!(found.rect.iou(&expected.rect) > 0.999, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_classes_the_last_column_tells_whether_it_is_a_probability() {
+        let probabilities = decoded(2, &[[0.5, 0.5, 0.2, 0.4, 0.3, 0.8], [0.5, 0.5, 0.2, 0.4, 0.6, 0.0]]);
+        let found: Vec<_> = probabilities.expect("decoded").iter().map(|c| (c.class, c.score)).collect();
+        assert_eq!(found, [(1, 0.8), (0, 0.6)]);
+        let numbers = decoded(2, &[[0.5, 0.5, 0.2, 0.4, 0.8, 1.0], [0.2, 0.5, 0.2, 0.4, 0.6, 0.0]]);
+        let found: Vec<_> = numbers.expect("decoded").iter().map(|c| (c.class, c.score)).collect();
+        assert_eq!(found, [(1, 0.8), (0, 0.6)]);
+    }
+
+    #[test]
+    fn six_columns_of_something_else_are_refused_with_what_to_do() {
+        let said = |classes, row| decoded(classes, &[row]).expect_err("refused");
+        let pixels = said(3, [40.0, 15.0, 60.0, 35.0, 0.9, 1.0]);
+        assert!(pixels.contains("end_to_end"), "{pixels}");
+        let unknown = said(3, [0.5, 0.5, 0.2, 0.4, 0.9, 3.0]);
+        assert!(unknown.contains("list all classes"), "{unknown}");
+        let probabilities = said(3, [0.5, 0.5, 0.2, 0.4, 0.9, 0.5]);
+        assert!(probabilities.contains("list its 2 classes"), "{probabilities}");
+    }
 }
