@@ -32,6 +32,8 @@ const SETTLED: Duration = Duration::from_secs(12 * 3600);
 const OLD_H: f32 = 48.0;
 /// A region that is larger by this than when it was last noted has grown.
 const GROWN: f32 = 1.15;
+/// What joined in this part of its time is not told yet.
+const YOUNG: u32 = 3;
 /// What joined so long ago has grown onto it, however old it is.
 const GROWN_IN: Duration = Duration::from_secs(24 * 3600);
 const MAX_STEPS: usize = 12;
@@ -71,6 +73,13 @@ pub struct ChangeRegion {
     pub bared: f32,
     /// Brightness now by brightness before, against the rest of the picture; 1 is as ever.
     pub brighter: f32,
+}
+
+impl ChangeRegion {
+    /// How long every part of its outline has stood at least.
+    pub fn all_stood(&self) -> Duration {
+        (self.last_confirmed.since(self.first_seen) / YOUNG).min(GROWN_IN)
+    }
 }
 
 /// A cell of a region.
@@ -215,7 +224,7 @@ impl Region {
         let most = self.cells.iter().map(|c| c.lights.count_ones()).max().unwrap_or(0);
         let stood = |c: &Cell| self.last_confirmed.since(c.joined);
         let oldest = self.cells.iter().map(stood).max().unwrap_or_default();
-        let least = (oldest / 3).min(GROWN_IN);
+        let least = (oldest / YOUNG).min(GROWN_IN);
         let is_core = move |c: &&Cell| 2 * c.lights.count_ones() >= most && stood(c) >= least;
         self.cells.iter().filter(is_core).map(|c| c.number)
     }

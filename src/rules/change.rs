@@ -101,7 +101,7 @@ pub(super) fn observe_changes(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Sp
         };
         let mut spot = begin_spot(scene, quiet, &changed.track, zone);
         if came_later(scene, changed) {
-            spot.since = scene.at;
+            spot.since = scene.at - changed.region.all_stood();
         }
         spot.left_by = left_by;
         see(scene, &mut spot, changed);
@@ -121,8 +121,8 @@ pub(super) fn is_believed(scene: &Scene, spot: &Spot) -> bool {
     }
 }
 
-/// Was it known long before it reached the rule's zones? Then its time counts from now: a thing beside a zone that seems
-/// to reach into it for an hour of odd light has not stood in it for days.
+/// Was it known long before it reached the rule's zones? Then only the time counts for which all of its outline has stood: a
+/// thing beside a zone that seems to reach into it for an hour of odd light has not stood in it for days.
 fn came_later(scene: &Scene, changed: &Changed) -> bool {
     let (RuleKind::Change { dwell, .. } | RuleKind::Sequence { dwell, .. }) = scene.rule.kind else {
         return false;

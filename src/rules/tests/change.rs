@@ -99,6 +99,14 @@ fn what_a_look_by_day_denied_is_waited_for_until_a_day_has_passed_without() {
 }
 
 #[test]
+fn a_thing_that_grows_into_the_zone_counts_from_when_all_of_it_stood() {
+    let of = |hour: u64| vec![region(1, if hour < 12 { 0.7 } else { 0.2 }, 0, Seen::Yes)];
+    let told = hourly(&mut camera_rules(vec![day(false)], 100), 0..60, of);
+    assert_eq!(steps(&told), [Transition::Opened]);
+    assert_eq!(told[0].at, second(32.0 * HOUR as f64), "what joins has stood for a third of twelve hours");
+}
+
+#[test]
 fn a_green_place_must_have_lost_its_green() {
     let with = |bared: f32| {
         let of = move |_| vec![ChangeRegion { bared, ..region(1, 0.2, 0, Seen::Yes) }];
