@@ -12,14 +12,16 @@
 //!
 //! 1. The picture is reduced to about 480 columns; a *cell* is 2 x 2 of these pixels.
 //! 2. Structure, not brightness: gradients divided by the local mean gradient, so that gain, gamma, haze and shade
-//!    cancel. Colour is judged along green to magenta, on which daylight and shadow move least (Finlayson et al.,
-//!    "On the removal of shadows from images", 2006), and with more patience along blue to yellow.
+//!    cancel; an edge whose contrast turned is the same edge. Colour is judged along green to magenta, on which daylight
+//!    and shadow move least (Finlayson et al., "On the removal of shadows from images", 2006), and with more patience
+//!    along blue to yellow; how much haze mutes colours is taken out by bands of rows.
 //! 3. A *bank* of references per light: eight times of day, and infrared night. A cell has changed when it differs
-//!    from the bank of the hour and from the neighbouring one by more than it usually does in that light.
+//!    from the bank of the hour and from the neighbouring one by more than it usually does in that light, in one of the
+//!    three measures or by less in several. Less is enough where there is a region already.
 //! 4. Two rates: banks learn over days; a cell's vote rises and falls within a few looks (the idea of dual backgrounds,
 //!    Porikli et al., 2007). Cells behind moving things, and whole bands that haze or snow hides, do not vote.
-//! 5. Cells that agree are a region. It is frozen out of the banks until it is gone again or is accepted. By day it
-//!    must be seen in every light; an infrared look that never showed it does not count against it.
+//! 5. Cells that agree are a region. It is frozen out of the banks until it is gone again or is accepted. A look by day
+//!    that clearly does not show it is noted; an infrared look that never showed it does not count against it.
 
 mod bank;
 mod bytes;
