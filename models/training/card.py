@@ -131,7 +131,8 @@ person decides. It is not for identifying people.
 
 {latency['processor_ms']} ms of processor time a picture on {latency['threads']} thread (ONNX Runtime {latency['onnxruntime']}, {latency['processor']}).
 By the clock {latency['median_ms']} ms (10th to 90th percentile {latency['p10_ms']} to {latency['p90_ms']} ms), which includes waiting for
-whatever else the machine was doing.
+whatever else the machine was doing. ONNX Runtime's own profiler counts {latency['profiled_ms']} ms a run while it notes every kernel,
+{latency['kernels_ms']} ms of them in kernels.
 
 ## Training
 

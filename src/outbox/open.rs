@@ -27,7 +27,10 @@ enum Failure {
 
 fn attempt(path: &Path) -> Result<Store, Failure> {
     let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Failure::Damaged(source.to_string()),
+        // Too big: of a value that bit rot gave a length that none has.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TooBig) => {
+            Failure::Damaged(source.to_string())
+        }
         // The file says so itself, in a damaged header; its permissions do not.
         Some(ErrorCode::ReadOnly) if std::fs::metadata(path).is_ok_and(|m| !m.permissions().readonly()) => {
             Failure::Damaged(source.to_string())
