@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tracing::{error, info};
 
 use super::store::{LAYOUT, Store, is_full};
@@ -29,6 +29,10 @@ fn attempt(path: &Path) -> Result<Store, Failure> {
     let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
         // Too big: of a value that bit rot gave a length that none has.
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TooBig) => {
+            Failure::Damaged(source.to_string())
+        }
+        // Of statements that never change: a header or a schema that is not ours any more.
+        _ if source.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_ERROR) => {
             Failure::Damaged(source.to_string())
         }
         // The file says so itself, in a damaged header; its permissions do not.
