@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::small::{Cells, Grid};
+use super::small::{BANDS, Cells, Grid, bands};
 use super::structure::{Field, STRUCTURE_SCALE};
 use crate::base::WallTime;
 
@@ -26,8 +26,6 @@ const USUAL_SCALE: f32 = 100.0;
 /// Usual differences, in these steps, of a cell where something came and went: structure, green to magenta, blue to yellow.
 const BEWARE: [u8; 3] = [45, 10, 20];
 
-/// Bands of rows in which haze mutes colours alike.
-const BANDS: usize = 6;
 /// Colour that tells of haze, in stored steps; one cell of so many of a band must have it; and how far haze may go.
 const COLOURED: u8 = 8;
 const COLOURED_PART: usize = 50;
@@ -219,8 +217,7 @@ fn toward(value: &mut i8, target: i8, rate: f32, chance: f32) {
 fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: &mut Vec<f32>) {
     let scale = 1.0 / super::small::COLOUR_SCALE;
     let tint = middle_difference(now, then);
-    let band = |b: usize| b * rows / BANDS * columns..(b + 1) * rows / BANDS * columns;
-    let stronger: [f32; BANDS] = std::array::from_fn(|b| strength(&now[band(b)], &then[band(b)], tint));
+    let stronger = bands(columns, rows).map(|band| strength(&now[band.clone()], &then[band], tint));
     out.resize(now.len(), 0.0);
     for y in 0..rows {
         // Between the middles of two bands.

@@ -39,6 +39,14 @@ impl Grid {
     }
 }
 
+/// Bands of rows: what lies in one is about equally far away, so haze is alike in it.
+pub(super) const BANDS: usize = 6;
+
+/// The cells of each band.
+pub(super) fn bands(columns: usize, rows: usize) -> [std::ops::Range<usize>; BANDS] {
+    std::array::from_fn(|b| b * rows / BANDS * columns..(b + 1) * rows / BANDS * columns)
+}
+
 /// What one look needs of memory while it lasts; one a thread serves all cameras. About 4 MB at any picture size.
 #[derive(Default)]
 pub struct Workbench {

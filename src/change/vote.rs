@@ -1,7 +1,7 @@
 //! One look's verdict on each cell: changed, as ever, or not to be told.
 
 use super::bank::{Bank, Difference};
-use super::small::{Cells, Grid};
+use super::small::{Cells, Grid, bands};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -27,7 +27,6 @@ const FADED_SHARE: f32 = 0.35;
 /// A band with more changed cells than this says nothing; so does a picture.
 const BAND_SHARE: f32 = 0.45;
 const PICTURE_SHARE: f32 = 0.22;
-const BANDS: usize = 6;
 /// Cells that turned white, by share of the picture, that are snow.
 const SNOW_SHARE: f32 = 0.03;
 
@@ -77,11 +76,9 @@ pub(super) fn weather(
     snowed: bool,
 ) -> Weathered {
     let (columns, rows) = (grid.columns(), grid.rows());
-    let bands: Vec<std::ops::Range<usize>> =
-        (0..BANDS).map(|b| b * rows / BANDS * columns..(b + 1) * rows / BANDS * columns).collect();
     let snow = whiten(verdicts, known, bank, cells, snowed);
     let mut all = (0usize, 0usize);
-    for band in bands {
+    for band in bands(columns, rows) {
         let faded = |i: usize| d.strength[i][1] > 0.25 && d.strength[i][0] < 0.3 * d.strength[i][1];
         let structured = band.clone().filter(|i| d.strength[*i][1] > 0.25).count();
         let lost = band.clone().filter(|i| faded(*i)).count();
