@@ -20,14 +20,15 @@ from detector.dataset import shared_data
 
 WIDE, SMALL = ["--width", "640", "--height", "384"], ["--width", "416", "--height", "256"]
 SYNTHETIC, COPIED = ["--cutouts", "{cutouts}"], ["--copy-machines"]
+ALL = [*WIDE, *SYNTHETIC, *COPIED]
 # arm: what it is, arguments of train.py
 ARMS = {
-    "all": ("everything", [*WIDE, *SYNTHETIC, *COPIED]),
+    "all": ("everything", ALL),
     "without-synthetic": ("no rendered cut-outs, no drawn ground", [*WIDE, *COPIED]),
     "without-copy-paste": ("drawn ground only, nothing laid on pictures", [*WIDE, *SYNTHETIC, "--paste", "0"]),
     "416": ("input 416x256", [*SMALL, *SYNTHETIC, *COPIED]),
-    "without-seed": ("what a source does not label is not followed from the seed", [*WIDE, *SYNTHETIC, *COPIED, "--distil", "0"]),
-    "without-mosaic": ("single pictures", [*WIDE, *SYNTHETIC, *COPIED, "--mosaic", "0"]),
+    "without-seed": ("the seed is not followed", [*ALL, "--distil", "0"]),
+    "without-mosaic": ("single pictures", [*ALL, "--mosaic", "0"]),
 }
 START, END = "<!-- arms -->\n", "<!-- /arms -->\n"
 VEHICLES = ("car", "truck", "bus", "motorcycle", "person")

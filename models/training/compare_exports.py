@@ -22,6 +22,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from detector.dataset import iou
+
 
 @dataclass(frozen=True)
 class Box:
@@ -77,18 +79,6 @@ def boxes(results: list[dict]) -> list[Box]:
     return [box(r) for r in results]
 
 
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union."""
-
-    def area(c: tuple[float, ...]) -> float:
-        return max(0.0, c[2] - c[0]) * max(0.0, c[3] - c[1])
-
-    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = a.corners, b.corners
-    both = area((max(ax0, bx0), max(ay0, by0), min(ax1, bx1), min(ay1, by1)))
-    either = area(a.corners) + area(b.corners) - both
-    return both / either if either > 0 else 0.0
-
-
 def compare(ours: list[Box], theirs: list[Box], *, limit: float, floor: float) -> Outcome:
     """Pairs of one class and picture that overlap by `limit` or more, and what is left of either side."""
     there = defaultdict(list)
@@ -97,7 +87,7 @@ def compare(ours: list[Box], theirs: list[Box], *, limit: float, floor: float) -
     near = []
     for number, a in enumerate(ours):
         for other, b in there[a.picture, a.kind]:
-            if (overlap := iou(a, b)) >= limit:
+            if (overlap := iou(a.corners, b.corners)) >= limit:
                 near.append((overlap, -abs(a.score - b.score), number, other))
     taken, given, pairs = set(), set(), []
     for _, _, number, other in sorted(near, reverse=True):
@@ -133,7 +123,7 @@ def table(outcome: Outcome, names: dict[int, str]) -> str:
 
 def nearest(box: Box, others: list[Box], names: dict[int, str]) -> str:
     """What of the other side stands where `box` stands, in words."""
-    here = [(iou(box, b), b) for b in others if b.picture == box.picture]
+    here = [(iou(box.corners, b.corners), b) for b in others if b.picture == box.picture]
     overlap, other = max(here, key=lambda row: (row[0], row[1].score), default=(0.0, None))
     if other is None or overlap == 0.0:
         return "nothing there"

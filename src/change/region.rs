@@ -170,7 +170,9 @@ impl Region {
                 self.absent_lights |= 1 << bank;
                 self.absent_since.get_or_insert(at);
                 // Infrared shows little of many things that stand.
-                self.denied = if bank == INFRARED { self.denied } else { Some(at) };
+                if bank != INFRARED {
+                    self.denied = Some(at);
+                }
             }
             Seen::Unknown => {}
         }

@@ -25,20 +25,22 @@ enum Failure {
     Other(OutboxError),
 }
 
+/// Does the file's content make SQLite fail?
+fn is_damaged(path: &Path, source: &rusqlite::Error) -> bool {
+    let Some(error) = source.sqlite_error() else { return false };
+    match error.code {
+        // Too big: of a value that bit rot gave a length that none has.
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TooBig => true,
+        // The file says so itself, in a damaged header; its permissions do not.
+        ErrorCode::ReadOnly => std::fs::metadata(path).is_ok_and(|m| !m.permissions().readonly()),
+        // Of statements that never change: a header or a schema that is not ours any more.
+        _ => error.extended_code == ffi::SQLITE_ERROR,
+    }
+}
+
 fn attempt(path: &Path) -> Result<Store, Failure> {
     let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
-        // Too big: of a value that bit rot gave a length that none has.
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TooBig) => {
-            Failure::Damaged(source.to_string())
-        }
-        // Of statements that never change: a header or a schema that is not ours any more.
-        _ if source.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_ERROR) => {
-            Failure::Damaged(source.to_string())
-        }
-        // The file says so itself, in a damaged header; its permissions do not.
-        Some(ErrorCode::ReadOnly) if std::fs::metadata(path).is_ok_and(|m| !m.permissions().readonly()) => {
-            Failure::Damaged(source.to_string())
-        }
+        _ if is_damaged(path, &source) => Failure::Damaged(source.to_string()),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Failure::Other(OutboxError::InUse { path: path.to_owned() })
         }
