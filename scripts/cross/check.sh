@@ -13,8 +13,15 @@ native=$(realpath "${LINTEL_NATIVE:-target/release/lintel}")
 arm=$(realpath "${LINTEL_ARM:-target-cross/aarch64-unknown-linux-gnu/release/lintel}")
 work=$(mktemp -d)
 pids=()
-# shellcheck disable=SC2154 -- set by the loop
-trap 'for pid in "${pids[@]}"; do pkill -P "$pid" || true; kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+# A function in the background is a shell with the program as its child. Whoever still writes when the folder goes makes
+# `rm` fail, so all of them have ended before.
+# shellcheck disable=SC2317 -- called by the trap
+clean_up() {
+  for pid in "${pids[@]}"; do pkill -KILL -P "$pid" || kill -KILL "$pid" || true; done
+  wait
+  rm -rf "$work"
+}
+trap clean_up EXIT
 
 export GST_REGISTRY_FORK=no
 on_native() { ORT_DYLIB_PATH=$PWD/.cache/onnxruntime/libonnxruntime.so "$native" "$@"; }
