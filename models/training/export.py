@@ -19,7 +19,7 @@ from PIL import Image
 
 import reference
 from detector.classes import load_classes, load_sources
-from detector.dataset import shared_data, shared_seed
+from detector.dataset import read_pictures, shared_data, shared_seed
 from detector.export import TOLERANCE, add_nms, export_onnx, head_kind, keep_classes, largest_difference
 from detector.manifest import sha256_of, write_manifest
 from detector.network import YoloxNano
@@ -53,7 +53,7 @@ def real_inputs(spec: dict, count: int = 4) -> list[np.ndarray]:
 def training_record(state: dict | None, checkpoint: Path | None) -> dict:
     """What the model card says about the training; its remarks stand in remarks.txt beside the checkpoint."""
     sources, classes = load_sources(), load_classes()
-    coco = json.loads((shared_data() / "annotations_train.json").read_text(encoding="utf-8"))
+    coco = read_pictures(shared_data() / "annotations_train.json", sources)
     names = {c["id"]: c["name"] for c in coco["categories"]}
     source_of = {i["id"]: i["source"] for i in coco["images"]}
     allowed = {name for name, row in sources.items() if row["decision"] == "train"}

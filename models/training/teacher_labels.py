@@ -1,8 +1,9 @@
 """Labels the classes that a source leaves out, with the seed as teacher, once before training.
 
-    python teacher_labels.py --out runs/teacher.json
+    python teacher_labels.py --out runs/teacher.json --from-above ../lintel-nano
 
-Takes: the training pictures and the seed. Gives: a JSON object, file name -> list of
+Takes: the training pictures and the seed; with --from-above a model of ours for the views from straight above,
+of which the seed knows little. Gives: a JSON object, file name -> list of
 [x1, y1, x2, y2, class name, score] in pixels of the picture, only classes that the picture does not
 label. The trainer takes sure ones as boxes and the others as places that count for nothing.
 
@@ -16,16 +17,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from torch import nn
 
 from detector.classes import load_classes, load_sources
-from detector.dataset import iou, shared_data, shared_seed
+from detector.dataset import iou, read_pictures, shared_data, shared_seed
 from detector.network import anchor_points, decode_boxes
-from detector.seed import COCO_CLASSES, load_teacher
+from detector.seed import COCO_CLASSES, load_teacher, start_from_model
 
 LONG_SIDES = (640, 1024)  # pixels of the enlarged picture's longest side
 FLOOR = 0.15  # scores below are not written
@@ -33,7 +36,15 @@ SAME = 0.5  # overlap at which two boxes are one thing
 LEAST_SIDE = 4.0  # pixels
 
 
-def look(teacher, picture: np.ndarray, long_side: int, channels: list[int]):
+@dataclass
+class Teacher:
+    """`network` gives boxes, objectness, and a channel for each of `names` (more channels are not looked at)."""
+
+    network: nn.Module
+    names: list[str]
+
+
+def look(teacher: Teacher, picture: np.ndarray, long_side: int, channels: list[int]):
     """Boxes [n, 4] in pixels of the picture, scores [n] and rows of `channels` [n] above the floor."""
     h, w = picture.shape[:2]
     scale = long_side / max(h, w)
@@ -42,8 +53,8 @@ def look(teacher, picture: np.ndarray, long_side: int, channels: list[int]):
     canvas[:new_h, :new_w] = cv2.resize(picture, (new_w, new_h), interpolation=cv2.INTER_LINEAR)
     pixels = torch.from_numpy(canvas).permute(2, 0, 1)[None].float()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        out = teacher(pixels.contiguous(memory_format=torch.channels_last))[0].float()
-    every = out[:, 5:].sigmoid()
+        out = teacher.network(pixels.contiguous(memory_format=torch.channels_last))[0].float()
+    every = out[:, 5 : 5 + len(teacher.names)].sigmoid()
     best = every.argmax(dim=1)
     scores = every[:, channels] * out[:, 4:5].sigmoid()
     score, row = scores.max(dim=1)
@@ -74,8 +85,8 @@ def merge(boxes, scores, rows):
     return kept
 
 
-def label_picture(teacher, picture, names: list[str], nadir: bool) -> list[list]:
-    channels = [COCO_CLASSES.index(n) for n in names]
+def label_picture(teacher: Teacher, picture, names: list[str], nadir: bool) -> list[list]:
+    channels = [teacher.names.index(n) for n in names]
     height, width = picture.shape[:2]
     found = []
     for turns in range(4 if nadir else 1):
@@ -103,14 +114,21 @@ def save(labels: dict, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Labels what the sources leave out, with the seed.")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--from-above", type=Path, help="model folder or checkpoint that looks from straight above")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     classes, sources = load_classes(), load_sources()
     ours = [n for n in classes.names if n in COCO_CLASSES]
-    teacher = load_teacher(shared_seed()).to(memory_format=torch.channels_last)
+    seed = Teacher(load_teacher(shared_seed()), COCO_CLASSES)
+    above = seed
+    if args.from_above:
+        network = start_from_model(args.from_above, shared_seed(), classes).eval()
+        above = Teacher(network, classes.names[: classes.of_seed])
+    for teacher in (seed, above):
+        teacher.network.to(memory_format=torch.channels_last)
     path = shared_data() / "annotations_train.json"
-    coco = json.loads(path.read_text(encoding="utf-8"))
+    coco = read_pictures(path, sources)
     records = [r for r in coco["images"] if sources[r["source"]]["decision"] == "train"]
     part = args.out.with_suffix(".part")
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +141,7 @@ def main() -> None:
             continue
         picture = cv2.imread(str(path.parent / record["file_name"]), cv2.IMREAD_COLOR)
         nadir = "nadir" in record["viewpoint"] or "aerial" in record["viewpoint"]
-        labels[record["file_name"]] = label_picture(teacher, picture, names, nadir)
+        labels[record["file_name"]] = label_picture(above if nadir else seed, picture, names, nadir)
         if len(labels) % 100 == 0:
             save(labels, part)
             print(f"{len(labels)} pictures", flush=True)

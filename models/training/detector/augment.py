@@ -8,7 +8,7 @@ rain, infrared, blur and JPEG damage imitate cheap cameras, weather and nights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,8 +31,8 @@ class Canvas:
     """One training input.
 
     picture [H, W, 3] uint8 BGR; boxes [n, 4] x1 y1 x2 y2 in pixels; labels [n]; regions [H, W] uint8:
-    0 where there is padding, k where picture k lies; known [k + 1, C] and background [k + 1]: row r for
-    region r.
+    0 where there is padding, k where picture k lies; known [k + 1, C], background [k + 1] and follow [k + 1]: row r
+    for region r.
     """
 
     picture: np.ndarray
@@ -41,6 +41,7 @@ class Canvas:
     regions: np.ndarray
     known: np.ndarray
     background: np.ndarray
+    follow: np.ndarray
 
 
 class CanvasSet(Dataset):
@@ -92,6 +93,7 @@ def compose(source: CanvasSet, rng) -> Canvas:
         regions=np.zeros((height, width), dtype=np.uint8),
         known=np.ones((1, classes), dtype=bool),
         background=np.ones(1, dtype=np.float32),
+        follow=np.ones(1, dtype=np.float32),
     )
     for sample, window in tiles:
         place(canvas, sample, window, rng, mosaic=len(tiles) > 1)
@@ -131,6 +133,7 @@ def place(canvas: Canvas, sample: Sample, window, rng, mosaic: bool) -> None:
     canvas.regions[ay:by, ax:bx] = len(canvas.known)
     canvas.known = np.concatenate([canvas.known, sample.known[None]])
     canvas.background = np.append(canvas.background, np.float32(sample.background))
+    canvas.follow = np.append(canvas.follow, np.float32(sample.follow))
 
     boxes = sample.boxes * np.float32([new_w / w, new_h / h] * 2) + np.float32([left, top] * 2)
     labels = sample.labels.copy()
@@ -156,9 +159,7 @@ def turn(sample: Sample, rng) -> Sample:
             w = picture.shape[1]
             picture = np.rot90(picture)
             boxes = np.stack([boxes[:, 1], w - boxes[:, 2], boxes[:, 3], w - boxes[:, 0]], axis=1)
-    return Sample(
-        np.ascontiguousarray(picture), boxes, sample.labels, sample.known, sample.background, sample.nadir
-    )
+    return replace(sample, picture=np.ascontiguousarray(picture), boxes=boxes)
 
 
 def distort(picture: np.ndarray, rng) -> np.ndarray:
@@ -233,4 +234,5 @@ def collate(canvases: list[Canvas]) -> dict:
         "regions": torch.from_numpy(np.stack([c.regions[4::8, 4::8] for c in canvases])),
         "known": [torch.from_numpy(c.known) for c in canvases],
         "background": [torch.from_numpy(c.background) for c in canvases],
+        "follow": [torch.from_numpy(c.follow) for c in canvases],
     }

@@ -24,7 +24,8 @@ TEACHER_REFINES = 0.6  # overlap at which the teacher's class replaces a generic
 class Sample:
     """One picture: [h, w, 3] uint8 BGR, boxes [n, 4] x1 y1 x2 y2 in pixels, labels [n], known [C].
 
-    background: weight of places without a box. nadir: taken from straight above.
+    background: weight of places without a box. nadir: taken from straight above. follow: how much the seed's word is
+    worth here.
     """
 
     picture: np.ndarray
@@ -33,6 +34,7 @@ class Sample:
     known: np.ndarray
     background: float
     nadir: bool
+    follow: float = 1.0
 
 
 def shared_data() -> Path:
@@ -47,6 +49,28 @@ def shared_seed() -> Path:
     return shared_data().parent / "weights" / "yolox_nano.onnx"
 
 
+def read_pictures(path: Path, sources: dict[str, dict]) -> dict:
+    """The COCO file with our own labels added, where a source has some (`labels` in sources.toml).
+
+    Such a file has `classes`, what it labels, and `boxes`: file name -> list of [x1, y1, x2, y2, class name].
+    """
+    coco = json.loads(path.read_text(encoding="utf-8"))
+    numbers = {c["name"]: c["id"] for c in coco["categories"]}
+    for name, source in sources.items():
+        if "labels" not in source:
+            continue
+        ours = json.loads((HERE / source["labels"]).read_text(encoding="utf-8"))
+        for record in coco["images"]:
+            if record["source"] != name or record["file_name"] not in ours["boxes"]:
+                continue
+            record["labelled_classes"] += ours["classes"]
+            coco["annotations"] += [
+                {"image_id": record["id"], "category_id": numbers[label], "bbox": [x1, y1, x2 - x1, y2 - y1]}
+                for x1, y1, x2, y2, label in ours["boxes"][record["file_name"]]
+            ]
+    return coco
+
+
 def load_samples(
     coco_path: Path,
     classes: ClassList,
@@ -59,7 +83,7 @@ def load_samples(
     `limit` takes every k-th picture so that about that many remain. `teacher`: file of teacher_labels.py.
     """
     added = json.loads(teacher.read_text(encoding="utf-8")) if teacher else {}
-    coco = json.loads(coco_path.read_text(encoding="utf-8"))
+    coco = read_pictures(coco_path, sources)
     names = {c["id"]: c["name"] for c in coco["categories"]}
     by_image: dict[int, list[dict]] = {}
     for annotation in coco["annotations"]:
@@ -136,6 +160,7 @@ def _sample(
         known=classes.known_from(record["labelled_classes"]),
         background=source.get("background", 1.0),
         nadir="nadir" in viewpoint or "aerial" in viewpoint,
+        follow=source.get("follow", 1.0),
     )
 
 

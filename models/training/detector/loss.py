@@ -6,8 +6,8 @@ the classes that it covers untouched.
 
 *The seed's classes.* Everywhere else the heads follow the frozen seed, which sees the same input: objectness
 at every point, class probabilities and boxes where the seed sees one of our classes, however faintly (Li and Hoiem,
-"Learning without Forgetting", 2016). At the seed's own weights this part of the loss is zero and so is its
-gradient. The seed is corrected in one case only: its best guess is a class that is *labelled* in that picture, no
+"Learning without Forgetting", 2016), by the weight that the picture's source gives it, and not inside ignore boxes.
+At the seed's own weights this part of the loss is zero and so is its gradient. The seed is corrected in one case only: its best guess is a class that is *labelled* in that picture, no
 box is there, and it is not sure (labels have gaps).
 
 *The other classes.* At every other point objectness is 0, with the source's `background` weight, and nothing
@@ -85,7 +85,8 @@ class PartialLabelLoss:
             truth, labels = batch["boxes"][i], batch["labels"][i]
             heads = {"own": self._own(second, batch["background"][i][region], truth, labels)}
             if seed_output is not None:
-                heads["known"] = self._like_the_seed(first, seed_output[i].float(), known, truth, labels)
+                follow = batch["follow"][i][region]
+                heads["known"] = self._like_the_seed(first, seed_output[i].float(), known, follow, truth, labels)
             for head, (parts, mass) in heads.items():
                 masses[head] += mass
                 for name, value in parts.items():
@@ -119,8 +120,8 @@ class PartialLabelLoss:
         weight[at], wanted[at] = 1.0, 1.0
         return parts | {"objectness": (bce(rows[:, 4], wanted) * weight).sum()}, float(len(at))
 
-    def _like_the_seed(self, rows, seed, known, truth, labels):
-        """Parts and mass for the seed's classes; rows [N, 5 + S], seed [N, 85]."""
+    def _like_the_seed(self, rows, seed, known, follow, truth, labels):
+        """Parts and mass for the seed's classes; rows [N, 5 + S], seed [N, 85], follow [N]."""
         mine = (labels != IGNORE) & self.with_seed[labels]
         boxes = corners(decode_boxes(rows[:, :4], self.points))
         at, parts = self._labelled(rows, boxes, truth[mine], labels[mine], slice(self.of_seed))
@@ -132,14 +133,14 @@ class PartialLabelLoss:
             score = best.sigmoid() * seed[:, 4].sigmoid()
             labelled = (guess >= 0) & known.gather(1, guess.clamp(min=0)[:, None])[:, 0]
             wrong = free & labelled & (score <= SURE) & ~self._inside(truth)
+            follow = torch.where(free & ~wrong & ~self._inside(truth[labels == IGNORE]), follow, 0.0)
             seed_classes = seed[:, 5:][:, self.coco]
             strength = seed_classes.sigmoid().amax(dim=1) * seed[:, 4].sigmoid()
-            share = torch.where(free & ~wrong & (strength > FAINT), strength.sqrt(), 0.0)
+            share = torch.where(strength > FAINT, strength.sqrt(), 0.0) * follow
             seed_boxes = corners(decode_boxes(seed[:, :4], self.points))
         objectness = rows[:, 4]
-        follow = free & ~wrong
         parts["objectness"] = bce(objectness[at], torch.ones(len(at))).sum() + bce(objectness[wrong], torch.zeros(int(wrong.sum()))).sum()
-        same = divergence(objectness[follow], seed[follow, 4]).sum()
+        same = (divergence(objectness, seed[:, 4]) * follow).sum()
         seen = share > 0
         same = same + (divergence(rows[seen, 5:], seed_classes[seen]).sum(dim=1) * share[seen]).sum()
         same = same + OVERLAP_GAIN * (overlap_loss(boxes[seen], seed_boxes[seen]) * share[seen]).sum()

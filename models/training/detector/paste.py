@@ -8,7 +8,7 @@ matters less than how its edge is blended, so edges are soft and light is varied
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -116,8 +116,8 @@ def paste(sample: Sample, cutouts: Cutouts, rng, count: int, metres_per_pixel: f
         labels = [IGNORE if hidden(own, put) > COVERED else label for own, label in zip(boxes, labels)]
         boxes.append(put)
         labels.append(cutout.label)
-    return Sample(
-        picture, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64), sample.known, sample.background, sample.nadir
+    return replace(
+        sample, picture=picture, boxes=np.array(boxes, np.float32).reshape(-1, 4), labels=np.array(labels, np.int64)
     )
 
 

@@ -34,7 +34,7 @@ class PartialLabels(unittest.TestCase):
             seed[0, POINT, 5 + channels[self.classes.names.index(sees)]] = score
         return seed
 
-    def gradient(self, *, boxes=(), labels=(), labelled=(), seed=None, like_seed=False):
+    def gradient(self, *, boxes=(), labels=(), labelled=(), seed=None, like_seed=False, follow=1.0):
         """Gradient [N, (5 + S) + (5 + O)] of the loss for one picture, at zero or at the seed's own output."""
         output = torch.zeros(1, len(self.points), 10 + self.classes.count)
         seed = self.seed() if seed is None else seed
@@ -48,6 +48,7 @@ class PartialLabels(unittest.TestCase):
             "regions": torch.zeros(1, HEIGHT // 8, WIDTH // 8, dtype=torch.uint8),
             "known": [torch.tensor([[n in labelled for n in self.classes.names]])],
             "background": [torch.ones(1)],
+            "follow": [torch.full((1,), follow)],
         }
         value, _ = self.loss(output, seed, batch)
         value.backward()
@@ -75,6 +76,12 @@ class PartialLabels(unittest.TestCase):
         gradient = self.gradient(boxes=[[0, 0, WIDTH, HEIGHT]], labels=[IGNORE], like_seed=True)
         self.assertLess(float(gradient[:, : self.own].abs().max()), 1e-4)
         self.assertEqual(float(gradient[:, self.own :].abs().sum()), 0.0)
+
+    def test_a_source_may_follow_the_seed_less(self):
+        whole, half, none = (self.gradient(labelled=["garbage"], seed=self.seed(), follow=f)[:, 4] for f in (1.0, 0.5, 0.0))
+        self.assertGreater(float(whole.min()), 0)
+        torch.testing.assert_close(half, whole / 2)
+        self.assertEqual(float(none.abs().max()), 0.0)
 
     def test_generic_box_leaves_covered_classes_alone(self):
         label = self.classes.label_of("construction_machinery")
