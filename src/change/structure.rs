@@ -1,5 +1,7 @@
 //! Structure that light does not change: gradients divided by the local mean gradient.
 
+use std::ops::Range;
+
 use super::small::Grid;
 
 /// Normalised gradients, [`STRUCTURE_SCALE`] to one, by working pixel.
@@ -61,6 +63,24 @@ pub(super) fn structure(luma: &[f32], grid: Grid, scratch: &mut [Vec<f32>; 3], o
             oy[x] = ((below[x] - above[x]) * 0.5 * scale) as i8;
         }
     }
+    extend(&mut out.x, w, 1..h - 1, 1..w - 1);
+    extend(&mut out.y, w, 1..h - 1, 1..w - 1);
+}
+
+/// Fills what lies outside of `lines` and `columns` with the nearest value inside: zeros there would differ from the place
+/// with every shake. Neither range is empty.
+fn extend(plane: &mut [i8], w: usize, lines: Range<usize>, columns: Range<usize>) {
+    for line in plane[lines.start * w..lines.end * w].chunks_exact_mut(w) {
+        let (first, last) = (line[columns.start], line[columns.end - 1]);
+        line[..columns.start].fill(first);
+        line[columns.end..].fill(last);
+    }
+    for y in 0..lines.start {
+        plane.copy_within(lines.start * w..(lines.start + 1) * w, y * w);
+    }
+    for y in lines.end..plane.len() / w {
+        plane.copy_within((lines.end - 1) * w..lines.end * w, y * w);
+    }
 }
 
 fn rows(plane: &[f32], w: usize, y: usize) -> (&[f32], &[f32], &[f32]) {
@@ -110,7 +130,8 @@ fn add(run: &mut [f32], line: &[f32], times: f32) {
 }
 
 impl Field {
-    /// The field moved by a part of a pixel: what `out` shows at `p` was at `p + (dx, dy)`. Outside is nothing.
+    /// The field moved by a part of a pixel: what `out` shows at `p` was at `p + (dx, dy)`. What lay outside of the
+    /// picture is as its nearest pixel.
     pub(super) fn moved(&self, grid: Grid, dx: f32, dy: f32, out: &mut Field) {
         let (w, h) = (grid.width as isize, grid.height as isize);
         out.x.clear();
@@ -122,10 +143,11 @@ impl Field {
         let weight = |v: f32| (v * 256.0) as i32;
         let four = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy].map(weight);
         let columns = (-ix).max(0)..(w - 1 - ix).min(w);
-        if columns.is_empty() {
+        let lines = (-iy).max(0)..(h - 1 - iy).min(h);
+        if columns.is_empty() || lines.is_empty() {
             return;
         }
-        for y in (-iy).max(0)..(h - 1 - iy).min(h) {
+        for y in lines.clone() {
             let from = ((y + iy) * w + columns.start + ix) as usize;
             let to = (y * w + columns.start) as usize;
             let n = (columns.end - columns.start) as usize;
@@ -140,6 +162,10 @@ impl Field {
                     *value = (sum >> 8) as i8;
                 }
             }
+        }
+        let inside = |range: Range<isize>| range.start as usize..range.end as usize;
+        for plane in [&mut out.x, &mut out.y] {
+            extend(plane, grid.width, inside(lines.clone()), inside(columns.clone()));
         }
     }
 }

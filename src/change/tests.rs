@@ -116,6 +116,23 @@ fn a_thing_that_comes_and_stays_is_one_region_where_it_stands_and_its_end_is_see
 }
 
 #[test]
+fn of_what_the_edge_of_the_picture_leaves_only_a_rim_the_rim_is_found() {
+    for thing in [(194, 40, 200, 70), (0, 40, 6, 70), (70, 0, 100, 6), (70, 114, 100, 120)] {
+        let mut mast = Mast::learnt();
+        // Shake brings in what lies outside, and takes out what lies at the edge.
+        for offset in [(1, 0), (-1, 1), (0, -1)] {
+            mast.see(Scene { offset, ..PLAIN });
+        }
+        assert!(mast.see(PLAIN).regions.is_empty());
+        let look = mast.times(4, Scene { thing: Some(thing), ..PLAIN });
+        let [region] = &look.regions[..] else { panic!("{thing:?}: {look:?}") };
+        let [x0, y0, x1, y1] = [thing.0, thing.1, thing.2, thing.3].map(|v| v as f32);
+        let truth = Rect::new(x0 / 200.0, y0 / 120.0, x1 / 200.0, y1 / 120.0);
+        assert!(region.rect.iou(&truth) > 0.4, "{:?} for {truth:?}", region.rect);
+    }
+}
+
+#[test]
 fn light_shake_and_a_passer_by_are_no_change() {
     let mut mast = Mast::learnt();
     for (i, gain) in [0.7, 0.5, 1.1, 1.2, 0.8, 0.6, 1.0, 0.9].into_iter().enumerate() {

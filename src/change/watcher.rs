@@ -17,8 +17,6 @@ const UP: u8 = 64;
 const DOWN: u8 = 48;
 /// Looks in a row from another place that make a camera moved, or from nowhere that make it lost.
 const MOVED_LOOKS: u32 = 3;
-/// Cells at the picture's edge that nothing is said of.
-const RIM: usize = 1;
 /// Likeness under which a look may be from elsewhere, and that another place must have.
 const DOUBTFUL: f32 = 0.22;
 const SURE: f32 = 0.25;
@@ -327,14 +325,6 @@ impl Watcher {
                     let verdict = &mut verdicts[i];
                     *verdict = if *verdict == Verdict::Changed { *verdict } else { Verdict::Unknown };
                 }
-            }
-        }
-        // The rim comes and goes with shake, and windows reach over it.
-        let (columns, rows) = (grid.columns(), grid.rows());
-        for (i, verdict) in verdicts.iter_mut().enumerate() {
-            let (x, y) = (i % columns, i / columns);
-            if x < RIM || y < RIM || x + RIM >= columns || y + RIM >= rows {
-                *verdict = Verdict::Unknown;
             }
         }
         // Infrared shows less of most things: it may deny a whole region, not parts of one.
