@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::scene::{Scene, Scenes};
 use crate::base::{CameraId, Rect};
+use crate::change::Seen;
 use crate::config::CameraConfig;
 use crate::decode::Picture;
 use crate::rules::Violation;
@@ -37,6 +38,8 @@ pub(super) struct Sight {
     pub picture: Arc<Picture>,
     /// Those that are seen in this picture.
     pub tracks: Vec<Track>,
+    /// Lasting changes; `None`: the place cannot be judged now, or nothing asks for it.
+    pub standing: Option<Vec<(Rect, Seen)>>,
 }
 
 /// Who waits for pictures.
@@ -59,7 +62,12 @@ impl Lookouts {
                 return true;
             }
             let tracks = scene.tracks().iter().filter(|t| t.seen_now).cloned().collect();
-            let sight = Sight { camera: Arc::clone(&scene.config), picture: Arc::clone(picture), tracks };
+            let sight = Sight {
+                camera: Arc::clone(&scene.config),
+                picture: Arc::clone(picture),
+                tracks,
+                standing: scene.standing().map(<[_]>::to_vec),
+            };
             *left = left.saturating_sub(1);
             // Who has given up waiting is taken off the list.
             answer.try_send(sight).is_ok() && *left > 0

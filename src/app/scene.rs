@@ -13,6 +13,7 @@ use super::site::{Site, Sites};
 use super::tamper::{Guard, Told};
 use super::watch::{Memory, Watch};
 use crate::base::{CameraId, ClassName, Rect, WallTime};
+use crate::change::Seen;
 use crate::config::{CameraConfig, Config, NodeConfig, ZoneArea};
 use crate::decode::Picture;
 use crate::detect::{Detections, Manifest};
@@ -148,6 +149,11 @@ impl Scene {
     /// All live tracks, as of the newest picture.
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
+    }
+
+    /// The place's lasting changes as of the last look at them. `None`: it could not judge the place, or nothing asks for it.
+    pub fn standing(&self) -> Option<&[(Rect, Seen)]> {
+        self.watch.as_ref().and_then(Watch::standing)
     }
 
     /// People say that the event is no violation.

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use super::lookback;
 use crate::base::{CameraId, Rect, WallTime};
-use crate::change::{Look, Settings, Shot, View, Watcher, Workbench};
+use crate::change::{Look, Seen, Settings, Shot, View, Watcher, Workbench};
 use crate::config::{CameraConfig, ChangeConfig};
 use crate::decode::Picture;
 use crate::rules::{Changed, Changes};
@@ -54,6 +54,8 @@ pub(super) struct Watch {
     saved: Option<WallTime>,
     kept: Option<WallTime>,
     view: View,
+    /// Of the last look; `None`: the place could not be judged in it.
+    standing: Option<Vec<(Rect, Seen)>>,
 }
 
 impl Watch {
@@ -74,6 +76,7 @@ impl Watch {
             saved: None,
             kept: None,
             view: View::Learning,
+            standing: None,
         })
     }
 
@@ -121,6 +124,7 @@ impl Watch {
             self.saved = Some(at);
             self.save();
         }
+        self.standing = look.judged.then(|| look.regions.iter().map(|r| (r.rect, r.seen)).collect());
         let last_id = look.last_id;
         Some(Changes { regions: look.regions.into_iter().map(Changed::new).collect(), last_id })
     }
@@ -128,6 +132,11 @@ impl Watch {
     /// Is the camera where it was?
     pub fn view(&self) -> View {
         self.view
+    }
+
+    /// The lasting changes as the last look had them. `None`: it could not judge the place.
+    pub fn standing(&self) -> Option<&[(Rect, Seen)]> {
+        self.standing.as_deref()
     }
 
     /// A person said that this is nothing, or is allowed: from now on the place looks like this.

@@ -11,7 +11,9 @@ use crate::app::analysis::Work;
 use crate::app::feedback::Known;
 use crate::app::order::{Order, Sight};
 use crate::base::{CameraId, ClassName, Rect, monotonic};
+use crate::change::Seen;
 use crate::publish::wire::{CameraAnswer, MissingEvidence, ReplyData, Verdict};
+use crate::rules::CHANGE;
 use crate::track::Track;
 
 /// A camera that gives no picture within this time gives none.
@@ -25,6 +27,8 @@ const SAME_PLACE: f32 = 0.3;
 pub(super) struct Waiting {
     sender: Sender,
     question: Question,
+    /// What the surest picture so far says.
+    verdict: Verdict,
     cameras: Vec<Look>,
     deadline: Instant,
 }
@@ -48,13 +52,14 @@ pub(super) struct Look {
 }
 
 impl Look {
-    fn take(&mut self) -> Vec<Track> {
-        let mut tracks = Vec::new();
+    /// Takes the pictures that have come. Gives what the surest of them says.
+    fn take(&mut self, question: &Question) -> Verdict {
+        let mut verdict = Verdict::Unknown;
         loop {
             match self.sights.try_recv() {
                 Ok(sight) => {
                     self.seen += 1;
-                    tracks.extend(sight.tracks.iter().cloned());
+                    verdict = surer(verdict, question.verdict(&sight.tracks, sight.standing.as_deref()));
                     self.newest = Some(sight);
                 }
                 Err(TryRecvError::Empty) => break,
@@ -65,32 +70,56 @@ impl Look {
             }
         }
         self.over |= self.seen >= self.wanted;
-        tracks
+        verdict
     }
 }
 
 impl Question {
-    /// Does one of the tracks settle the question?
-    fn is_found(&self, tracks: &[Track]) -> bool {
-        let Self::Rectified { objects, places, .. } = self else { return false };
-        let there = |t: &Track, p: &Rect| {
-            t.rect.iou(p) >= SAME_PLACE || t.rect.intersection(p) >= 0.5 * t.rect.area().min(p.area())
+    /// What a picture says: `tracks` are seen in it, `standing` are the lasting changes of the last look at them, if the
+    /// place can be judged.
+    fn verdict(&self, tracks: &[Track], standing: Option<&[(Rect, Seen)]>) -> Verdict {
+        let Self::Rectified { objects, places, .. } = self else { return Verdict::Unknown };
+        let here = |rect: &Rect| {
+            let on = |p: &Rect| {
+                rect.iou(p) >= SAME_PLACE || rect.intersection(p) >= 0.5 * rect.area().min(p.area())
+            };
+            places.iter().any(on)
         };
-        tracks.iter().any(|t| objects.contains(&t.class) && places.iter().any(|p| there(t, p)))
+        if !objects.iter().any(|class| class.as_str() == CHANGE) {
+            let there = tracks.iter().any(|t| objects.contains(&t.class) && here(&t.rect));
+            return if there { Verdict::StillThere } else { Verdict::Gone };
+        }
+        let Some(standing) = standing else { return Verdict::Unknown };
+        let sure = |seen| match seen {
+            Seen::Yes => Verdict::StillThere,
+            Seen::No => Verdict::Gone,
+            Seen::Unknown => Verdict::Unknown,
+        };
+        let seen = standing.iter().filter(|(rect, _)| here(rect)).map(|(_, seen)| sure(*seen));
+        seen.reduce(surer).unwrap_or(Verdict::Gone)
     }
+}
+
+/// One picture that shows the thing outweighs those that do not.
+fn surer(a: Verdict, b: Verdict) -> Verdict {
+    let either = |verdict| a == verdict || b == verdict;
+    [Verdict::StillThere, Verdict::Gone].into_iter().find(|v| either(*v)).unwrap_or(Verdict::Unknown)
 }
 
 impl Commander {
     pub(super) fn look_again(&mut self, sender: Sender, event: Uuid, known: &Known) {
         let mut objects: Vec<ClassName> = known.objects.iter().map(|o| o.class.clone()).collect();
         objects.dedup();
-        let look = self.look(&known.camera, LOOKS);
         let question = Question::Rectified { event, objects, places: known.places() };
-        self.wait(sender, question, vec![look]);
+        // No camera sees the ground that flights are about.
+        let of_flights = self.parts.survey.has(&known.camera);
+        let looks = if of_flights { Vec::new() } else { vec![self.look(&known.camera, LOOKS)] };
+        self.wait(sender, question, looks);
     }
 
     pub(super) fn wait(&mut self, sender: Sender, question: Question, cameras: Vec<Look>) {
-        self.waiting.push(Waiting { sender, question, cameras, deadline: monotonic() + PATIENCE });
+        let deadline = monotonic() + PATIENCE;
+        self.waiting.push(Waiting { sender, question, verdict: Verdict::Unknown, cameras, deadline });
     }
 
     pub(super) fn look(&self, camera: &CameraId, pictures: u32) -> Look {
@@ -119,37 +148,31 @@ impl Commander {
     pub(super) fn finish_looks(&mut self) {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain_mut(|command| {
-            let mut found = false;
             for look in &mut command.cameras {
-                found |= command.question.is_found(&look.take());
+                command.verdict = surer(command.verdict, look.take(&command.question));
             }
             let over = command.cameras.iter().all(|look| look.over) || monotonic() >= command.deadline;
-            if !found && !over {
+            if command.verdict != Verdict::StillThere && !over {
                 return true;
             }
-            self.conclude(command, found);
+            self.conclude(command);
             false
         });
         self.waiting = waiting;
     }
 
-    fn conclude(&self, command: &mut Waiting, found: bool) {
+    fn conclude(&self, command: &mut Waiting) {
         let mut data = ReplyData::done(&command.sender.name, command.sender.id.as_deref());
         let pictures = command.cameras.iter().map(|look| look.seen).sum::<u32>();
         if let Question::Rectified { event, .. } = &command.question {
             data.event = Some(*event);
-            data.verdict = Some(match (found, pictures) {
-                (true, _) => Verdict::StillThere,
-                (false, 0) => Verdict::Unknown,
-                (false, _) => Verdict::Gone,
-            });
+            data.verdict = Some(command.verdict);
         }
         tracing::info!(command = command.sender.name, pictures, "looked: {:?}", data.verdict);
         let mut evidence = Vec::new();
-        for look in &mut command.cameras {
-            let mut answer = look.answer.clone();
-            match look.newest.take() {
-                Some(sight) => evidence.push(self.looked(sight, &command.question, &answer, found)),
+        for Look { mut answer, newest, .. } in std::mem::take(&mut command.cameras) {
+            match newest {
+                Some(sight) => evidence.push(self.looked(sight, command, &answer)),
                 None => answer.missing.push(MissingEvidence {
                     kind: "still".to_owned(),
                     reason: format!("the camera gave no picture within {} s", PATIENCE.as_secs()),
@@ -160,10 +183,14 @@ impl Commander {
         self.answer_with(&command.sender, data, evidence);
     }
 
-    fn looked(&self, sight: Sight, question: &Question, answer: &CameraAnswer, found: bool) -> Looked {
-        match question {
+    fn looked(&self, sight: Sight, command: &Waiting, answer: &CameraAnswer) -> Looked {
+        match &command.question {
             Question::Rectified { event, places, .. } => {
-                let title = if found { "Still there" } else { "Not seen any more" };
+                let title = match command.verdict {
+                    Verdict::StillThere => "Still there",
+                    Verdict::Gone => "Not seen any more",
+                    Verdict::Unknown => "Cannot be told now",
+                };
                 Looked::new(sight, format!("{title}: event {event}"), places.clone())
             }
             Question::Lead { place, clip } => {
@@ -178,5 +205,36 @@ impl Commander {
                 if *clip { looked.with_clip(evidence.pre_roll, evidence.post_roll) } else { looked }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lasting_change_is_answered_by_the_last_look_at_its_place_and_not_by_what_the_detector_sees() {
+        let place = Rect::new(0.2, 0.2, 0.4, 0.4);
+        let elsewhere = Rect::new(0.7, 0.2, 0.9, 0.4);
+        let question = Question::Rectified {
+            event: Uuid::nil(),
+            objects: vec![ClassName::from(CHANGE)],
+            places: vec![place],
+        };
+        let verdict = |standing: Option<&[(Rect, Seen)]>| question.verdict(&[], standing);
+        assert_eq!(verdict(Some(&[(place, Seen::Yes), (elsewhere, Seen::No)])), Verdict::StillThere);
+        assert_eq!(verdict(Some(&[(place, Seen::Unknown)])), Verdict::Unknown, "infrared does not show it");
+        assert_eq!(verdict(Some(&[(place, Seen::No)])), Verdict::Gone);
+        assert_eq!(verdict(Some(&[(elsewhere, Seen::Yes)])), Verdict::Gone);
+        assert_eq!(verdict(None), Verdict::Unknown, "fog");
+    }
+
+    #[test]
+    fn one_picture_that_shows_it_is_enough_and_one_without_says_more_than_none() {
+        use Verdict::{Gone, StillThere, Unknown};
+        let of = |pictures: &[Verdict]| pictures.iter().copied().fold(Unknown, surer);
+        assert_eq!(of(&[Gone, StillThere, Gone]), StillThere);
+        assert_eq!(of(&[Unknown, Gone]), Gone);
+        assert_eq!(of(&[]), Unknown);
     }
 }

@@ -172,6 +172,11 @@ impl Survey {
         }
     }
 
+    /// Is this the id of an area, and not of a camera?
+    pub fn has(&self, id: &CameraId) -> bool {
+        self.recorder.settings().config.flight_areas.iter().any(|area| area.id == *id)
+    }
+
     /// What people decided about an event of an area. False: it is of none.
     pub fn decide(&self, known: &Known, event: Uuid, change: &RulesChange) -> bool {
         let config = Arc::clone(&self.recorder.settings().config);

@@ -123,7 +123,7 @@ pub enum Verdict {
     /// Not seen in any of the newest pictures.
     Gone,
     StillThere,
-    /// No picture came in time, or the camera cannot be trusted now.
+    /// No picture came in time, the place cannot be judged now (night, weather), or only another flight can tell.
     Unknown,
 }
 

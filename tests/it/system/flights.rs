@@ -156,6 +156,15 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
     platform.send("rejected", &json!({ "event": rejected, "reason": "a sand pit" }).to_string());
     assert_eq!(platform.answer().message["data"]["status"], "done");
     let permitted = first.iter().find(|(_, (class, _))| class == "rooftop_addition").expect("the house").0;
+    // Whether it is still there, only another flight can tell; the event stays open.
+    platform.send("rectified", &json!({ "event": permitted }).to_string());
+    let asked = platform.answer().message;
+    assert_eq!(
+        (&asked["data"]["status"], &asked["data"]["verdict"]),
+        (&json!("done"), &json!("unknown")),
+        "{asked}"
+    );
+    assert_eq!(asked["data"]["cameras"], json!([]));
     platform.send("permitted", &json!({ "event": permitted, "permit": "2026-17" }).to_string());
     assert_eq!(platform.answer().message["data"]["status"], "done");
     drop_flight(&node, "july", &[data("after.tif")], "a further flight", 3);
