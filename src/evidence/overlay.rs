@@ -149,13 +149,12 @@ impl Sheet<'_> {
     }
 
     fn zone_plate(&mut self, zone: &ZoneMark) -> Result<(), EvidenceError> {
-        let Some(top) = zone.polygon.corners().iter().copied().min_by(|a, b| a.y.total_cmp(&b.y)) else {
-            return Ok(());
-        };
-        let (x, y) = self.pixel(top.x, top.y);
+        let mut corners: Vec<_> = zone.polygon.corners().iter().map(|p| self.pixel(p.x, p.y)).collect();
+        corners.sort_by_key(|(_, y)| *y);
         let line = line_height(self.size) as i32;
         self.plate(&zone.label, zone.colour, |width| {
-            [(x, y), (x - width, y), (x, y - line), (x - width, y - line)]
+            let around = |(x, y)| [(x, y), (x - width, y), (x, y - line), (x - width, y - line)];
+            corners.into_iter().flat_map(around).collect()
         })
     }
 
@@ -168,7 +167,7 @@ impl Sheet<'_> {
         let [(left, top), _, (right, bottom), _] = self.corners(&mark.rect);
         let line = line_height(self.size) as i32;
         self.plate(&text, mark.colour, |width| {
-            [(left, top - line), (left, bottom), (right - width, top - line), (left, top)]
+            vec![(left, top - line), (left, bottom), (right - width, top - line), (left, top)]
         })
     }
 
@@ -177,7 +176,7 @@ impl Sheet<'_> {
         &mut self,
         text: &str,
         colour: Colour,
-        places: impl FnOnce(i32) -> [(i32, i32); 4],
+        places: impl FnOnce(i32) -> Vec<(i32, i32)>,
     ) -> Result<(), EvidenceError> {
         if text.is_empty() {
             return Ok(());
@@ -196,7 +195,10 @@ impl Sheet<'_> {
         };
         let places = places(width);
         let inside = places.iter().copied().filter(|&p| kept_in(p) == p).find(free);
-        let at = inside.or_else(|| places.map(kept_in).into_iter().find(free)).unwrap_or(kept_in(places[0]));
+        let mut moved_in = places.iter().copied().map(kept_in);
+        let Some(at) = inside.or_else(|| moved_in.clone().find(free)).or_else(|| moved_in.next()) else {
+            return Ok(());
+        };
         self.plates.push((at.0, at.1, width, height));
         self.canvas.plate(at, (width, height), colour)?;
         self.letters.write(&mut self.canvas, &text, (at.0 + margin, at.1), self.size, colour.ink())
@@ -260,4 +262,25 @@ fn wrapped<E>(text: &str, room: u32, width: impl Fn(&str) -> Result<u32, E>) -> 
         rest = rest[cut..].trim_start();
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Point;
+
+    #[test]
+    fn a_zone_whose_top_is_taken_by_names_has_its_own_at_another_corner() {
+        let letters = Lettering::ascii();
+        let canvas = Canvas::new(RgbImage::from_pixel(640, 480, image::Rgb([90, 90, 90])));
+        let taken = (170, 60, 300, 90);
+        let mut sheet = Sheet { canvas, letters: &letters, size: 14.0, plates: vec![taken] };
+        let corners = [(0.5, 0.22), (0.9, 0.8), (0.1, 0.8)].map(|(x, y)| Point { x, y });
+        let polygon = Polygon::new(corners.to_vec()).expect("a polygon");
+        sheet
+            .zone_plate(&ZoneMark { polygon, label: "No parking".into(), colour: Colour::ZONE })
+            .expect("drawn");
+        let [_, (_, y, ..)] = sheet.plates[..] else { panic!("{:?}", sheet.plates) };
+        assert!(y > taken.1 + taken.3, "at one of the lower corners: {:?}", sheet.plates);
+    }
 }
