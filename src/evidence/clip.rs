@@ -54,6 +54,8 @@ pub struct ClipInfo {
 
 /// Ticks a second of the files that are written: the clock that video runs on (RFC 6184, 8.2.1).
 const CLOCK: u32 = 90_000;
+/// The same of a time-lapse that is too long for 32 bits of [`CLOCK`], which are 13 hours.
+const SLOW_CLOCK: u32 = 1000;
 
 /// Cuts clips. Holds nothing between two cuts; shared by threads.
 #[derive(Debug)]
@@ -121,7 +123,7 @@ impl ClipCutter {
         built.map_err(|e| EvidenceError::Gstreamer(e.to_string()))?;
         // Left to itself the muxer takes its unit of time from the rate that the parameter sets name, in whole frames a
         // second: that of a time-lapse is none, and a file without a unit of time cannot be played.
-        mux.sink_pads().iter().for_each(|pad| pad.set_property("trak-timescale", CLOCK));
+        mux.sink_pads().iter().for_each(|pad| pad.set_property("trak-timescale", clock(slots)));
         let outcome = self.feed(&pipeline.0, &source, frames, slots);
         drop(pipeline);
         discard(Path::new(&media_part));
@@ -169,6 +171,11 @@ impl ClipCutter {
             }
         }
     }
+}
+
+fn clock(slots: &[Slot]) -> u32 {
+    let seconds = slots.last().map_or(0, |last| last.pts + last.duration) / 1_000_000;
+    if seconds < u64::from(u32::MAX / CLOCK) { CLOCK } else { SLOW_CLOCK }
 }
 
 /// The frames that a player can show: one stream, from a key frame on.

@@ -102,8 +102,11 @@ impl Question {
 
 /// One picture that shows the thing outweighs those that do not.
 fn surer(a: Verdict, b: Verdict) -> Verdict {
-    let either = |verdict| a == verdict || b == verdict;
-    [Verdict::StillThere, Verdict::Gone].into_iter().find(|v| either(*v)).unwrap_or(Verdict::Unknown)
+    match (a, b) {
+        (Verdict::StillThere, _) | (_, Verdict::StillThere) => Verdict::StillThere,
+        (Verdict::Gone, _) | (_, Verdict::Gone) => Verdict::Gone,
+        _ => Verdict::Unknown,
+    }
 }
 
 impl Commander {
