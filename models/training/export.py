@@ -91,7 +91,7 @@ def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
     outside, worst, boxes = reference.Detector(folder), 0.0, 0
     add_nms(
         folder / "model.onnx", inside / "model.onnx", spec["width"], spec["height"],
-        kind=outside.manifest["head"]["kind"], floor=reference.DEFAULT_FLOOR, iou=NMS_IOU, most=reference.MAX_DETECTIONS,
+        kind=outside.manifest["head"]["kind"], floor=reference.DEFAULT_FLOOR, ious=outside.nms_ious, most=reference.MAX_DETECTIONS,
     )
     write_manifest(
         inside, name=inside.name, version=VERSION, input=spec, head={"kind": "end_to_end", "nms_iou": NMS_IOU},
@@ -153,6 +153,7 @@ def main() -> None:
         input=spec,
         head={"kind": head_kind(network), "nms_iou": NMS_IOU},
         classes=[(name, FIRST_THRESHOLD) for name in names],
+        nms_ious=classes.nms_ious,
     )
     if args.with_nms:
         write_with_nms(args.out, names, spec)

@@ -186,8 +186,8 @@ def yolox_to_pixels(rows: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.concatenate([centre, np.exp(rows[:, 2:4]) * stride], axis=1)
 
 
-def nms(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou_limit: float) -> np.ndarray:
-    """Indices kept, best first. A box falls to a better one of its class with IoU > iou_limit."""
+def nms(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou_limits: np.ndarray) -> np.ndarray:
+    """Indices kept, best first. A box falls to a better one of its class with IoU > iou_limits[class]."""
     order = np.argsort(-scores, kind="stable")
     area = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
     alive = np.ones(len(boxes), dtype=bool)
@@ -200,7 +200,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou_limit: f
         high = np.minimum(boxes[i, 2:], boxes[:, 2:])
         overlap = np.prod(np.maximum(high - low, 0), axis=1)
         union = np.maximum(area[i] + area - overlap, 1e-9)
-        alive &= ~((overlap / union > iou_limit) & (classes == classes[i]))
+        alive &= ~((overlap / union > iou_limits[classes[i]]) & (classes == classes[i]))
     return np.array(kept[:MAX_DETECTIONS], dtype=np.int64)
 
 
@@ -215,6 +215,8 @@ class Detector:
             str(folder / self.manifest["file"]), options, providers=["CPUExecutionProvider"]
         )
         self.names = [c["name"] for c in self.manifest["classes"]]
+        usual = self.manifest["head"].get("nms_iou", 0.5)
+        self.nms_ious = np.array([c.get("nms_iou", usual) for c in self.manifest["classes"]])
 
     def detect(self, picture: np.ndarray, floor: float = DEFAULT_FLOOR):
         """[h, w, 3] uint8 RGB -> (boxes [N, 4] x1 y1 x2 y2 in picture pixels, scores, classes)."""
@@ -231,7 +233,7 @@ class Detector:
         if head["kind"] in ("detr", "end_to_end"):
             order = np.argsort(-scores, kind="stable")[:MAX_DETECTIONS]
         else:
-            order = nms(boxes, scores, classes, head["nms_iou"])
+            order = nms(boxes, scores, classes, self.nms_ious)
         boxes, scores, classes = boxes[order], scores[order], classes[order]
         h, w = picture.shape[:2]
         shift = np.float32([at.left, at.top, at.left, at.top])

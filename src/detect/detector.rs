@@ -158,7 +158,7 @@ impl Detector {
             }
         }
         let start = monotonic();
-        let merged = tiling::merge(whole, cut, self.manifest.head.nms_iou);
+        let merged = tiling::merge(whole, cut, self.manifest.nms_ious());
         self.timing.get_or_insert_default().head += start.elapsed();
         Ok(merged)
     }
@@ -183,7 +183,7 @@ impl Detector {
             Pixels::Yuv(yuv) => self.letterboxes[index].fill_planar(yuv, crop, spec, &mut self.tensor),
         }
         let filled = monotonic();
-        let (context, iou) = (&self.context, self.manifest.head.nms_iou);
+        let (context, ious) = (&self.context, self.manifest.nms_ious());
         let mut ran: Option<Instant> = None;
         let candidates = self.network.run(&self.tensor, |outputs| {
             ran = Some(monotonic());
@@ -196,7 +196,7 @@ impl Detector {
                 queries.truncate(MAX_DETECTIONS);
                 queries
             }
-            (points, _) => nms::suppress(points, iou),
+            (points, _) => nms::suppress(points, ious),
         };
         let letterbox = &self.letterboxes[index];
         found.retain_mut(|c| {

@@ -28,6 +28,7 @@ pub struct Manifest {
     file: PathBuf,
     classes: Vec<ClassName>,
     thresholds: Vec<f32>,
+    nms_ious: Vec<f32>,
 }
 
 /// What the network is fed: `[1, 3, height, width]` float32 of `(pixel * scale - mean) / std`.
@@ -71,7 +72,8 @@ pub enum Placing {
 #[serde(deny_unknown_fields)]
 pub struct HeadSpec {
     pub kind: HeadKind,
-    /// Of two boxes of a class that overlap more than this (intersection over union) the better one stays.
+    /// Of two boxes of a class that overlap more than this (intersection over union) the better one stays; a class may have its
+    /// own.
     #[serde(default = "half")]
     pub nms_iou: f32,
 }
@@ -137,6 +139,7 @@ impl Manifest {
             folder: folder.to_path_buf(),
             file,
             thresholds: raw.classes.iter().map(|c| c.threshold).collect(),
+            nms_ious: raw.classes.iter().map(|c| c.nms_iou.unwrap_or(raw.head.nms_iou)).collect(),
             classes: raw.classes.into_iter().map(|c| ClassName::new(c.name)).collect(),
         })
     }
@@ -149,6 +152,12 @@ impl Manifest {
     /// The score from which a detection of this class counts; `None`: the model does not know the class.
     pub fn threshold(&self, class: &ClassName) -> Option<f32> {
         self.classes.iter().position(|c| c == class).map(|i| self.thresholds[i])
+    }
+
+    /// For each class, the overlap (intersection over union) above which the better of two boxes stays alone: its own where the
+    /// manifest has one, else that of the head.
+    pub fn nms_ious(&self) -> &[f32] {
+        &self.nms_ious
     }
 
     /// The model file.
@@ -190,6 +199,7 @@ struct RawRuntime {
 struct RawClass {
     name: String,
     threshold: f32,
+    nms_iou: Option<f32>,
 }
 
 impl Raw {
@@ -214,7 +224,7 @@ impl Raw {
         if std.iter().any(|v| !v.is_finite() || *v <= 0.0) {
             return no("input.std", "every value must be above 0".into());
         }
-        if !(self.head.nms_iou > 0.0 && self.head.nms_iou <= 1.0) {
+        if !is_overlap(self.head.nms_iou) {
             return no("head.nms_iou", format!("{} is not above 0 and at most 1", self.head.nms_iou));
         }
         if !(1..=64).contains(&self.runtime.threads) {
@@ -248,9 +258,16 @@ impl Raw {
             if !(0.0..=1.0).contains(&class.threshold) {
                 return Err((key("threshold"), format!("{} is not in 0 to 1", class.threshold)));
             }
+            if let Some(iou) = class.nms_iou.filter(|iou| !is_overlap(*iou)) {
+                return Err((key("nms_iou"), format!("{iou} is not above 0 and at most 1")));
+            }
         }
         Ok(())
     }
+}
+
+fn is_overlap(iou: f32) -> bool {
+    iou > 0.0 && iou <= 1.0
 }
 
 fn ones() -> [f32; 3] {

@@ -20,16 +20,16 @@ pub fn sort(candidates: &mut [Candidate]) {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
-/// Greedy and class by class: a box falls to a better one of its class with an overlap above `iou_limit`.
-/// Gives the best first, at most [`MAX_DETECTIONS`].
-pub fn suppress(mut candidates: Vec<Candidate>, iou_limit: f32) -> Vec<Candidate> {
+/// Greedy and class by class: a box falls to a better one of its class with an overlap above the class's one of
+/// `iou_limits`. Gives the best first, at most [`MAX_DETECTIONS`].
+pub fn suppress(mut candidates: Vec<Candidate>, iou_limits: &[f32]) -> Vec<Candidate> {
     sort(&mut candidates);
     let mut kept: Vec<Candidate> = Vec::new();
     for c in candidates {
         if kept.len() == MAX_DETECTIONS {
             break;
         }
-        if !kept.iter().any(|k| k.class == c.class && k.rect.iou(&c.rect) > iou_limit) {
+        if !kept.iter().any(|k| k.class == c.class && k.rect.iou(&c.rect) > iou_limits[c.class]) {
             kept.push(c);
         }
     }
@@ -53,23 +53,23 @@ mod tests {
         #[test]
         fn what_stays_is_apart_and_what_falls_had_a_better_one(
             all in prop::collection::vec(candidate(), 0..120),
-            limit in 0.2f32..0.9,
+            limits in prop::array::uniform3(0.2f32..0.9),
         ) {
-            let kept = suppress(all.clone(), limit);
+            let kept = suppress(all.clone(), &limits);
             prop_assert!(kept.windows(2).all(|w| w[0].score >= w[1].score));
             for (i, a) in kept.iter().enumerate() {
                 prop_assert!(all.contains(a));
                 for b in &kept[..i] {
-                    prop_assert!(a.class != b.class || a.rect.iou(&b.rect) <= limit);
+                    prop_assert!(a.class != b.class || a.rect.iou(&b.rect) <= limits[a.class]);
                 }
             }
             for gone in all.iter().filter(|c| !kept.contains(c)) {
                 let better = |k: &Candidate| {
-                    k.class == gone.class && k.score >= gone.score && k.rect.iou(&gone.rect) > limit
+                    k.class == gone.class && k.score >= gone.score && k.rect.iou(&gone.rect) > limits[gone.class]
                 };
                 prop_assert!(kept.iter().any(better), "{gone:?} fell without a better one");
             }
-            prop_assert_eq!(suppress(kept.clone(), limit), kept);
+            prop_assert_eq!(suppress(kept.clone(), &limits), kept);
         }
     }
 
@@ -80,7 +80,7 @@ mod tests {
             score: i as f32 / 1000.0,
             rect: Rect::new(i as f32 * 10.0, 0.0, i as f32 * 10.0 + 5.0, 5.0),
         };
-        let kept = suppress((0..1000).map(apart).collect(), 0.5);
+        let kept = suppress((0..1000).map(apart).collect(), &[0.5]);
         assert_eq!(kept.len(), MAX_DETECTIONS);
         assert_eq!((kept[0].score, kept[MAX_DETECTIONS - 1].score), (0.999, 0.7));
     }

@@ -40,12 +40,14 @@ pub fn is_cut(rect: &Rect, crop: &Crop, width: u32, height: u32, margin: (f32, f
 /// Class by class, whole boxes before cut ones. Best first, at most [`MAX_DETECTIONS`].
 ///
 /// A whole box that stands for a cut one takes the higher score of the two: both are of the same thing.
-pub fn merge(whole: Vec<Candidate>, mut cut: Vec<Candidate>, iou_limit: f32) -> Vec<Candidate> {
-    let mut kept = nms::suppress(whole, iou_limit);
+pub fn merge(whole: Vec<Candidate>, mut cut: Vec<Candidate>, iou_limits: &[f32]) -> Vec<Candidate> {
+    let mut kept = nms::suppress(whole, iou_limits);
     nms::sort(&mut cut);
     for part in cut {
         let same = |k: &&mut Candidate| k.class == part.class;
-        if let Some(full) = kept.iter_mut().filter(same).find(|k| k.rect.iou(&part.rect) > iou_limit) {
+        if let Some(full) =
+            kept.iter_mut().filter(same).find(|k| k.rect.iou(&part.rect) > iou_limits[part.class])
+        {
             full.score = full.score.max(part.score);
             continue;
         }
@@ -123,7 +125,7 @@ mod tests {
     fn a_part_falls_to_the_whole_thing_which_takes_its_score() {
         let whole = candidate(0.3, [0.0, 0.0, 100.0, 50.0]);
         let most = candidate(0.8, [0.0, 0.0, 80.0, 50.0]);
-        let merged = merge(vec![whole], vec![most], 0.5);
+        let merged = merge(vec![whole], vec![most], &[0.5; 2]);
         assert_eq!(merged, [Candidate { score: 0.8, ..whole }]);
     }
 
@@ -131,16 +133,16 @@ mod tests {
     fn a_small_part_inside_falls_but_not_to_mere_noise() {
         let part = candidate(0.6, [0.0, 0.0, 20.0, 50.0]);
         let full = candidate(0.5, [0.0, 0.0, 100.0, 50.0]);
-        assert_eq!(merge(vec![full], vec![part], 0.5), [full]);
+        assert_eq!(merge(vec![full], vec![part], &[0.5; 2]), [full]);
         let noise = candidate(0.12, [0.0, 0.0, 100.0, 50.0]);
-        assert_eq!(merge(vec![noise], vec![part], 0.5), [part, noise]);
+        assert_eq!(merge(vec![noise], vec![part], &[0.5; 2]), [part, noise]);
         let other = Candidate { class: 1, ..full };
-        assert_eq!(merge(vec![other], vec![part], 0.5), [part, other]);
+        assert_eq!(merge(vec![other], vec![part], &[0.5; 2]), [part, other]);
     }
 
     #[test]
     fn a_thing_that_only_slices_saw_stays() {
         let parts = vec![candidate(0.6, [0.0, 0.0, 40.0, 50.0]), candidate(0.5, [60.0, 0.0, 90.0, 50.0])];
-        assert_eq!(merge(Vec::new(), parts.clone(), 0.5), parts);
+        assert_eq!(merge(Vec::new(), parts.clone(), &[0.5; 2]), parts);
     }
 }

@@ -227,6 +227,7 @@ fn a_wrong_model_folder_is_refused_by_place_key_and_what_to_do() {
         ("threshold = 0.25", "threshold = 25", &["classes[0].threshold", "not in 0 to 1"]),
         ("[head]", "[heads]", &["unknown field `heads`", "line "]),
         ("nms_iou = 0.5", "nms_iou = 0.0", &["head.nms_iou", "above 0"]),
+        ("threshold = 0.25", "threshold = 0.25\nnms_iou = 1.5", &["classes[0].nms_iou", "at most 1"]),
         (
             "threads = 1\n",
             &format!("threads = 1\n{class}"),

@@ -22,6 +22,7 @@ class ClassList:
     relatives: dict[str, list[str]]
     synthetic: list[str]
     shipped: list[str]
+    nms_ious: dict[str, float]
     generics: list[dict]
     left_out: list[dict]
 
@@ -86,6 +87,7 @@ def load_classes(path: Path = HERE / "classes.toml") -> ClassList:
         relatives={c["name"]: c.get("relatives", []) for c in table["class"]},
         synthetic=[c["name"] for c in table["class"] if c.get("synthetic")],
         shipped=[c["name"] for c in table["class"] if c.get("ship", True)],
+        nms_ious={c["name"]: c["nms_iou"] for c in table["class"] if "nms_iou" in c},
         generics=table["generic"],
         left_out=table["left_out"],
     )

@@ -82,24 +82,29 @@ def keep_classes(network: YoloxNano, names: list[str], kept: list[str]) -> Yolox
 
 
 def add_nms(
-    source: Path, target: Path, width: int, height: int, *, kind: str, floor: float, iou: float, most: int
+    source: Path, target: Path, width: int, height: int, *, kind: str, floor: float, ious, most: int
 ) -> None:
     """Writes a model that ends in `detections` [1, most, 6]: x1 y1 x2 y2 in input pixels, score, class.
 
     What the product does after the network as ONNX operators (NonMaxSuppression of opset 11), for programs that
-    want boxes: best class of each point, suppression within a class, best first, zeros at the end.
+    want boxes: best class of each point, suppression within a class, best first, zeros at the end. `ious`: the overlap
+    that a class allows, by class; each different one has an operator of its own.
     """
     model = onnx.load(str(source))
     graph = model.graph
     points = anchor_points(height, width).numpy()
     offsets = kind == "yolox"  # "yolov5": centre and size are in pixels already
     tensors = {
-        "nms_iou": np.float32([iou]), "nms_floor": np.float32([floor]), "nms_most": np.int64([most]),
+        "nms_floor": np.float32([floor]), "nms_most": np.int64([most]),
         "nms_half": np.float32(0.5), "nms_split": np.int64([2, 2, 1, points_classes(graph)]),
         "nms_column": np.int64([2]),
         "nms_pads": np.int64([0, 0, most, 0]), "nms_zero": np.float32(0), "nms_shape": np.int64([1, most, 6]),
         "nms_front": np.int64([0]), "nms_axis1": np.int64([1]),
     }
+    different = sorted(set(np.float32(ious)))
+    for i, iou in enumerate(different):
+        mine = (np.float32(ious) == iou).astype(np.float32)
+        tensors |= {f"nms_iou_{i}": np.float32([iou]), f"nms_mine_{i}": mine[None, :, None]}
     if offsets:
         tensors |= {"nms_grid": points[None, :, :2], "nms_stride": points[None, :, 2:]}
     graph.initializer.extend(numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in tensors.items())
@@ -125,7 +130,13 @@ def add_nms(
         node("Cast", ["nms_is_best"], ["nms_mask"], to=TensorProto.FLOAT),
         node("Mul", ["nms_scores", "nms_mask"], ["nms_alone"]),
         node("Transpose", ["nms_alone"], ["nms_by_class"], perm=[0, 2, 1]),
-        node("NonMaxSuppression", ["nms_boxes", "nms_by_class", "nms_most", "nms_iou", "nms_floor"], ["nms_kept"]),
+    ])
+    for i in range(len(different)):
+        scores, limits = f"nms_by_class_{i}", ["nms_most", f"nms_iou_{i}", "nms_floor"]
+        graph.node.append(node("Mul", ["nms_by_class", f"nms_mine_{i}"], [scores]))
+        graph.node.append(node("NonMaxSuppression", ["nms_boxes", scores, *limits], [f"nms_kept_{i}"]))
+    graph.node.extend([
+        node("Concat", [f"nms_kept_{i}" for i in range(len(different))], ["nms_kept"], axis=0),
         node("Gather", ["nms_kept", "nms_axis1"], ["nms_class_column"], axis=1),
         node("Gather", ["nms_kept", "nms_column"], ["nms_point_column"], axis=1),
         node("Squeeze", ["nms_point_column", "nms_axis1"], ["nms_point"]),

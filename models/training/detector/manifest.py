@@ -3,7 +3,7 @@
 Fields: name, version, file, sha256 (of the model file), licence; [input] width, height,
 channels ("bgr" or "rgb"), scale, mean, std, letterbox ("top_left", "center", "stretch"), pad;
 [head] kind ("yolox", "yolov5", "yolov8", "detr", "end_to_end") and nms_iou; [runtime] threads;
-[[classes]] name and threshold, in the order of the network's class channels.
+[[classes]] name, threshold and, where it is not the head's, nms_iou, in the order of the network's class channels.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ def write_manifest(
     input: dict,
     head: dict,
     classes: list[tuple[str, float]],
+    nms_ious: dict[str, float] | None = None,
     threads: int = 1,
     file: str = "model.onnx",
     licence: str = "Apache-2.0",
 ) -> None:
-    """Writes folder/model.toml for the model file that is already in `folder`."""
+    """Writes folder/model.toml for the model file that is already in `folder`. `nms_ious`: by class, where it has its own."""
     lines = [
         f"name = {_toml(name)}",
         f"version = {_toml(version)}",
@@ -47,6 +48,8 @@ def write_manifest(
     ]
     for label, threshold in classes:
         lines += ["", "[[classes]]", f"name = {_toml(label)}", f"threshold = {threshold:.2f}"]
+        if nms_ious and label in nms_ious:
+            lines.append(f"nms_iou = {nms_ious[label]}")
     (folder / "model.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

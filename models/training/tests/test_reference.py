@@ -64,8 +64,10 @@ class Suppression(unittest.TestCase):
     SCORES = np.float32([0.5, 0.9, 0.4, 0.3])
 
     def test_per_class(self):
-        kept = nms(self.BOXES, self.SCORES, np.array([0, 0, 1, 0]), 0.5)
+        kept = nms(self.BOXES, self.SCORES, np.array([0, 0, 1, 0]), np.array([0.5, 0.5]))
         self.assertEqual(kept.tolist(), [1, 2, 3])
+        kept = nms(self.BOXES, self.SCORES, np.array([0, 0, 1, 0]), np.array([0.95, 0.5]))
+        self.assertEqual(kept.tolist(), [1, 0, 2, 3], "class 0 allows more")
 
 
 if __name__ == "__main__":
