@@ -37,6 +37,8 @@ const YOUNG: u32 = 3;
 /// What joined so long ago has grown onto it, however old it is.
 const GROWN_IN: Duration = Duration::from_secs(24 * 3600);
 const MAX_STEPS: usize = 12;
+/// What was denied so lately may be odd light.
+const RESTLESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Does a look show it?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,7 +176,7 @@ impl Region {
                     self.denied = Some(at);
                 }
             }
-            Seen::Unknown => {}
+            Seen::Unknown => self.hidden(at),
         }
         let age = self.last_confirmed.since(self.first_seen);
         let patience = (age / 16).min(ABSENT_AT_MOST);
@@ -182,6 +184,22 @@ impl Region {
         let settled = age >= SETTLED && self.lights.count_ones() > 1;
         let agreed = !settled || self.absent_lights.count_ones() > 1;
         self.absent_looks < ABSENT_LOOKS || !long || !agreed
+    }
+
+    /// A look that says nothing of it: what was denied last stays so until it is seen again.
+    pub(super) fn hidden(&mut self, at: WallTime) {
+        self.seen = Seen::Unknown;
+        if self.denied.is_some_and(|d| d > self.last_confirmed) {
+            self.denied = Some(at);
+        }
+    }
+
+    /// Do so many cells that appear beside it belong to it? All do while it is just appearing itself; later as many as it
+    /// has, or a quarter where it came and went within a day. More are a thing of their own.
+    pub(super) fn takes_in(&self, cells: usize, at: WallTime) -> bool {
+        let restless = self.denied.is_some_and(|d| at.since(d) < RESTLESS);
+        let most = if restless { self.cells.len() / 4 } else { self.cells.len() };
+        self.lights.count_ones() < 2 || cells <= most
     }
 
     /// Keeps the cells that still count and takes in new ones; notes growth. What has stood for long in several

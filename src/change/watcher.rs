@@ -132,7 +132,7 @@ impl Watcher {
         if matches!(look.view, View::Steady { .. } | View::Learning) && !self.is_astray() {
             self.judge(bench, shot, bank, grid, &mut look);
         } else {
-            self.memory.regions.iter_mut().for_each(|r| r.seen = Seen::Unknown);
+            self.memory.regions.iter_mut().for_each(|r| r.hidden(shot.at));
         }
         look.infrared = bench.cells.grey;
         look.last_id = self.memory.last_id;
@@ -271,7 +271,7 @@ impl Watcher {
                 self.measure(&verdicts, main.unwrap_or(index), &difference, bench);
                 look.judged = true;
             } else {
-                self.memory.regions.iter_mut().for_each(|r| r.seen = Seen::Unknown);
+                self.memory.regions.iter_mut().for_each(|r| r.hidden(shot.at));
             }
         }
         if usable {
@@ -361,7 +361,11 @@ impl Watcher {
             region.cells.iter().for_each(|c| owner[c.number as usize] = region.id);
         }
         let least = (self.settings.min_share * grid.cells() as f32).ceil() as usize;
-        let found = find(&self.votes, &owner, grid.columns(), grid.rows());
+        let mut found = find(&self.votes, &owner, grid.columns(), grid.rows());
+        for (cells, touched) in &mut found {
+            let owner = self.memory.regions.iter().find(|r| Some(r.id) == *touched);
+            *touched = owner.filter(|r| r.takes_in(cells.len(), at)).map(|r| r.id);
+        }
         for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED) {
             let new: Vec<u32> =
                 found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| f.0.iter().copied()).collect();

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tiff::decoder::{Decoder, DecodingResult};
+use tiff::encoder::TiffEncoder;
+use tiff::encoder::colortype::RGB8;
+use tiff::tags::Tag;
 
 use super::commands::Platform;
 use super::node::{Node, Receiver};
@@ -193,6 +197,63 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
         .map(|e| e.expect("entry").file_name())
         .collect();
     assert_eq!(left, ["done"], "the folder is empty again");
+}
+
+/// A flight after a part of the works: the later mosaic down to the middle of the pit, the earlier one below.
+fn half_dug() -> PathBuf {
+    let open = |name: &str| Decoder::new(File::open(data(name)).expect("a mosaic")).expect("a TIFF");
+    let pixels = |tiff: &mut Decoder<File>| match tiff.read_image().expect("pixels") {
+        DecodingResult::U8(pixels) => pixels,
+        other => panic!("{other:?}"),
+    };
+    let (mut before, mut after) = (open("before.tif"), open("after.tif"));
+    let (width, height) = after.dimensions().expect("a size");
+    let row = width as usize * 3;
+    let mut mixed = pixels(&mut after);
+    mixed[95 * row..].copy_from_slice(&pixels(&mut before)[95 * row..]);
+    let path = std::env::temp_dir().join(format!("lintel-half-dug-{}.tif", std::process::id()));
+    let mut file = TiffEncoder::new(File::create(&path).expect("a file")).expect("a TIFF");
+    let mut image = file.new_image::<RGB8>(width, height).expect("an image");
+    for tag in [Tag::ModelPixelScaleTag, Tag::ModelTiepointTag] {
+        let values = after.get_tag_f64_vec(tag).expect("its place");
+        image.encoder().write_tag(tag, &values[..]).expect("written");
+    }
+    let keys = after.get_tag_u16_vec(Tag::GeoKeyDirectoryTag).expect("its coordinates");
+    image.encoder().write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("written");
+    image.write_data(&mixed).expect("written");
+    path
+}
+
+#[test]
+fn a_pit_that_grows_between_flights_is_the_same_event_told_again() {
+    let broker = Mosquitto::plain();
+    let receiver = Receiver::start(&broker, None);
+    let mut node = node(&broker);
+    let half = half_dug();
+    drop_flight(&node, "may", &[data("before.tif")], "", 0);
+    drop_flight(&node, "june", std::slice::from_ref(&half), "", 1);
+    drop_flight(&node, "july", &[data("after.tif")], "", 2);
+    node.start();
+    wait_for_done(&node, 3);
+    receiver.wait_for_evidence(3);
+    let (pit, _) =
+        told(&receiver).into_iter().find(|(_, (class, _))| class == "land_occupation").expect("the pit");
+    wait_for("the growth", || types(&receiver, &pit) == ["opened", "updated"]);
+    let event = receiver.events().into_iter().find(|e| e.state["subject"] == *pit).expect("the event");
+    let facts = |i: usize| event.messages[i]["data"]["change"]["flights"].clone();
+    let steps: Vec<Value> = (0..event.messages.len()).map(facts).filter(|f| !f.is_null()).collect();
+    let (first, last) = (&steps[0], &steps[steps.len() - 1]);
+    let area = |facts: &Value| facts["area_m2"].as_f64().expect("an area");
+    assert!(area(last) > 1.5 * area(first), "{first} {last}");
+    assert_eq!((&first["after"], &last["after"]), (&json!("june"), &json!("july")));
+    let reason = event.state["data"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("grown by the flight july"), "{reason}");
+    // House and heap came with the second flight, and nothing is told twice.
+    let mut classes: Vec<_> = told(&receiver).into_values().collect();
+    classes.sort();
+    assert_eq!(classes, expected());
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+    fs::remove_file(half).expect("removed");
 }
 
 /// Two stills a flight, which overlap: a thing that both show is one event, by each one's own place.
