@@ -21,6 +21,8 @@ const SEEN_SHARE: f32 = 0.3;
 const SEEN_OF_USUAL: f32 = 0.6;
 const ABSENT_OF_ENOUGH: f32 = 0.5;
 const ABSENT_OF_USUAL: f32 = 0.34;
+/// Infrared that usually shows less of a region than this share does not deny it.
+const TELLING: f32 = 0.5;
 /// With fewer of its cells to be judged, a look says nothing of a region.
 const TOLD_SHARE: f32 = 0.35;
 /// Clearly absent so many looks in a row before it is gone, and for a sixteenth of its age up to this.
@@ -147,7 +149,7 @@ impl Region {
             Seen::Unknown
         } else if share >= enough {
             Seen::Yes
-        } else if share <= few && (bank != INFRARED || self.was_seen_in(bank)) {
+        } else if share <= few && (bank != INFRARED || usual >= TELLING) {
             Seen::No
         } else {
             Seen::Unknown

@@ -183,7 +183,7 @@ fn haze_and_a_spoilt_picture_hide_and_do_not_change() {
     let look = mast.times(6, Scene { haze: 0.97, ..SHED });
     assert_eq!(look.regions.len(), 1, "hidden is not gone: {look:?}");
     assert_ne!(look.regions[0].seen, Seen::No);
-    let look = mast.times(3, SHED);
+    let look = mast.times(5, SHED);
     assert_eq!((look.regions.len(), look.regions[0].seen), (1, Seen::Yes));
     assert_eq!(look.regions[0].id, 1);
 }

@@ -131,7 +131,8 @@ impl Watcher {
         }
         if matches!(look.view, View::Steady { .. } | View::Learning) && !self.is_astray() {
             self.judge(bench, shot, bank, grid, &mut look);
-        } else {
+        }
+        if !look.judged {
             self.memory.regions.iter_mut().for_each(|r| r.hidden(shot.at));
         }
         look.infrared = bench.cells.grey;
@@ -270,8 +271,6 @@ impl Watcher {
                 self.follow(&verdicts, shot.at, index, grid, look);
                 self.measure(&verdicts, main.unwrap_or(index), &difference, bench);
                 look.judged = true;
-            } else {
-                self.memory.regions.iter_mut().for_each(|r| r.hidden(shot.at));
             }
         }
         if usable {
