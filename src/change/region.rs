@@ -65,7 +65,7 @@ pub struct ChangeRegion {
     pub first_seen: WallTime,
     /// The last look that showed it.
     pub last_confirmed: WallTime,
-    /// The last look by day that clearly did not show it.
+    /// The last look by day that clearly did not show it, or a later one that says nothing, while it was not seen again.
     #[serde(default)]
     pub denied: Option<WallTime>,
     pub seen: Seen,
