@@ -25,7 +25,7 @@ from detector.manifest import sha256_of, write_manifest
 from detector.network import YoloxNano
 from detector.seed import COCO_CLASSES, load_teacher, start_from_seed, towards_seed
 
-VERSION = "0.5.0"
+VERSION = "0.6.0"
 NMS_IOU = 0.5
 FIRST_THRESHOLD = 0.35  # until evaluate.py has chosen one per class
 
