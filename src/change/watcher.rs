@@ -21,7 +21,7 @@ const MOVED_LOOKS: u32 = 3;
 const DOUBTFUL: f32 = 0.22;
 const SURE: f32 = 0.25;
 /// Share of the picture that differs when weather begins to hide the place, and under which it has passed.
-const WEATHER: (f32, f32) = (0.10, 0.045);
+const WEATHER: (f32, f32) = (0.10, 0.07);
 const CALM_LOOKS: u32 = 3;
 /// Weather that lasts longer than this is how the place looks now, such as a winter's snow: it is learnt.
 const NEW_NORMAL: Duration = Duration::from_secs(5 * 24 * 3600);
