@@ -211,7 +211,7 @@ fn a_provider_that_the_library_lacks_is_refused_with_those_that_it_has() {
 #[test]
 fn a_wrong_model_folder_is_refused_by_place_key_and_what_to_do() {
     let class = "\n[[classes]]\nname = \"bus\"\nthreshold = 0.25\n";
-    let cases: [(&str, &str, &[&str]); 12] = [
+    let cases: [(&str, &str, &[&str]); 13] = [
         ("file = \"model.onnx\"", "file = \"other.onnx\"", &["file", "other.onnx", "put the model file"]),
         ("file = \"model.onnx\"", "file = \"../model.onnx\"", &["file", "is not the name of a file"]),
         ("sha256 = \"4", "sha256 = \"5", &["sha256", "the manifest says 5", "fetch the model again"]),
