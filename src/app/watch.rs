@@ -24,8 +24,7 @@ use crate::track::Track;
 const SAVE_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// A picture to be shown as "before" is kept this often.
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
-/// What has stood for less than this is on its way, and hides what is behind it; but for what moves only when it is
-/// carried: a stall that was set up is the change itself.
+/// What has stood for less than this is on its way, and hides what is behind it.
 const MOVING: Duration = Duration::from_secs(60);
 
 /// What the cameras of a node share to remember their places.
@@ -109,7 +108,7 @@ impl Watch {
         self.looked = Some(at);
         let moving: Vec<Rect> = tracks
             .iter()
-            .filter(|t| t.seen_now && at.since(t.still_since) < MOVING && !t.class.stands())
+            .filter(|t| t.seen_now && at.since(t.still_since) < MOVING)
             .map(|t| t.rect)
             .collect();
         let rgb = picture.rgb();

@@ -55,42 +55,6 @@ name_type! {
     ClassName
 }
 
-/// What is put somewhere and does not move by itself, by the names of the catalogue.
-const STANDING: [&str; 25] = [
-    "awning",
-    "billboard",
-    "brick_pile",
-    "cement_bag",
-    "clutter",
-    "colour_steel_shed",
-    "crane",
-    "dust_net",
-    "formwork",
-    "garbage",
-    "garbage_bin",
-    "garbage_overflow",
-    "hoarding",
-    "metal_roof_building",
-    "pit",
-    "poster",
-    "rebar",
-    "scaffolding",
-    "signboard",
-    "soil_pile",
-    "sunroom",
-    "tarpaulin",
-    "timber",
-    "traffic_cone",
-    "vendor_stall",
-];
-
-impl ClassName {
-    /// Does such a thing stay where it was put? Of names that are not known here it is not said.
-    pub fn stands(&self) -> bool {
-        STANDING.contains(&self.as_str())
-    }
-}
-
 /// Number of an access unit of one camera: rises by one each, also across reconnects, so a gap is a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -21,7 +21,7 @@ const MOVED_LOOKS: u32 = 3;
 const DOUBTFUL: f32 = 0.22;
 const SURE: f32 = 0.25;
 /// Share of the picture that differs when weather begins to hide the place, and under which it has passed.
-const WEATHER: (f32, f32) = (0.10, 0.07);
+const WEATHER: (f32, f32) = (0.10, 0.045);
 const CALM_LOOKS: u32 = 3;
 /// Weather that lasts longer than this is how the place looks now, such as a winter's snow: it is learnt.
 const NEW_NORMAL: Duration = Duration::from_secs(5 * 24 * 3600);
@@ -131,9 +131,8 @@ impl Watcher {
         }
         if matches!(look.view, View::Steady { .. } | View::Learning) && !self.is_astray() {
             self.judge(bench, shot, bank, grid, &mut look);
-        }
-        if !look.judged {
-            self.memory.regions.iter_mut().for_each(|r| r.hidden(shot.at));
+        } else {
+            self.memory.regions.iter_mut().for_each(|r| r.seen = Seen::Unknown);
         }
         look.infrared = bench.cells.grey;
         look.last_id = self.memory.last_id;
@@ -271,6 +270,8 @@ impl Watcher {
                 self.follow(&verdicts, shot.at, index, grid, look);
                 self.measure(&verdicts, main.unwrap_or(index), &difference, bench);
                 look.judged = true;
+            } else {
+                self.memory.regions.iter_mut().for_each(|r| r.seen = Seen::Unknown);
             }
         }
         if usable {
@@ -360,11 +361,7 @@ impl Watcher {
             region.cells.iter().for_each(|c| owner[c.number as usize] = region.id);
         }
         let least = (self.settings.min_share * grid.cells() as f32).ceil() as usize;
-        let mut found = find(&self.votes, &owner, grid.columns(), grid.rows());
-        for (cells, touched) in &mut found {
-            let owner = self.memory.regions.iter().find(|r| Some(r.id) == *touched);
-            *touched = owner.filter(|r| r.takes_in(cells.len(), at)).map(|r| r.id);
-        }
+        let found = find(&self.votes, &owner, grid.columns(), grid.rows());
         for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED) {
             let new: Vec<u32> =
                 found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| f.0.iter().copied()).collect();
