@@ -26,6 +26,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(6 * 3600);
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
 /// What has stood for less than this is on its way, and hides what is behind it.
 const MOVING: Duration = Duration::from_secs(60);
+/// Machines that move about at work. Other things are where they were put: a stall that was set up is the change itself.
+const AT_WORK: [&str; 3] = ["excavator", "loader_dozer", "road_roller"];
 
 /// What the cameras of a node share to remember their places.
 #[derive(Clone)]
@@ -108,6 +110,7 @@ impl Watch {
         self.looked = Some(at);
         let moving: Vec<Rect> = tracks
             .iter()
+            .filter(|t| t.class.passes() || AT_WORK.contains(&t.class.as_str()))
             .filter(|t| t.seen_now && at.since(t.still_since) < MOVING)
             .map(|t| t.rect)
             .collect();

@@ -21,6 +21,8 @@ const SEEN_SHARE: f32 = 0.3;
 const SEEN_OF_USUAL: f32 = 0.6;
 const ABSENT_OF_ENOUGH: f32 = 0.5;
 const ABSENT_OF_USUAL: f32 = 0.34;
+/// Infrared that usually shows less of a region than this share does not deny it.
+const TELLING: f32 = 0.5;
 /// With fewer of its cells to be judged, a look says nothing of a region.
 const TOLD_SHARE: f32 = 0.35;
 /// Clearly absent so many looks in a row before it is gone, and for a sixteenth of its age up to this.
@@ -37,6 +39,8 @@ const YOUNG: u32 = 3;
 /// What joined so long ago has grown onto it, however old it is.
 const GROWN_IN: Duration = Duration::from_secs(24 * 3600);
 const MAX_STEPS: usize = 12;
+/// What was denied so lately may be odd light.
+const RESTLESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Does a look show it?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +65,7 @@ pub struct ChangeRegion {
     pub first_seen: WallTime,
     /// The last look that showed it.
     pub last_confirmed: WallTime,
-    /// The last look by day that clearly did not show it.
+    /// The last look by day that clearly did not show it, or a later one that says nothing, while it was not seen again.
     #[serde(default)]
     pub denied: Option<WallTime>,
     pub seen: Seen,
@@ -145,7 +149,7 @@ impl Region {
             Seen::Unknown
         } else if share >= enough {
             Seen::Yes
-        } else if share <= few && (bank != INFRARED || self.was_seen_in(bank)) {
+        } else if share <= few && (bank != INFRARED || usual >= TELLING) {
             Seen::No
         } else {
             Seen::Unknown
@@ -174,7 +178,7 @@ impl Region {
                     self.denied = Some(at);
                 }
             }
-            Seen::Unknown => {}
+            Seen::Unknown => self.hidden(at),
         }
         let age = self.last_confirmed.since(self.first_seen);
         let patience = (age / 16).min(ABSENT_AT_MOST);
@@ -182,6 +186,22 @@ impl Region {
         let settled = age >= SETTLED && self.lights.count_ones() > 1;
         let agreed = !settled || self.absent_lights.count_ones() > 1;
         self.absent_looks < ABSENT_LOOKS || !long || !agreed
+    }
+
+    /// A look that says nothing of it: what was denied last stays so until it is seen again.
+    pub(super) fn hidden(&mut self, at: WallTime) {
+        self.seen = Seen::Unknown;
+        if self.denied.is_some_and(|d| d > self.last_confirmed) {
+            self.denied = Some(at);
+        }
+    }
+
+    /// Do so many cells that appear beside it belong to it? All do while it is just appearing itself; later as many as it
+    /// has, or a quarter where it came and went within a day. More are a thing of their own.
+    pub(super) fn takes_in(&self, cells: usize, at: WallTime) -> bool {
+        let restless = self.denied.is_some_and(|d| at.since(d) < RESTLESS);
+        let most = if restless { self.cells.len() / 4 } else { self.cells.len() };
+        self.lights.count_ones() < 2 || cells <= most
     }
 
     /// Keeps the cells that still count and takes in new ones; notes growth. What has stood for long in several

@@ -133,6 +133,36 @@ fn of_what_the_edge_of_the_picture_leaves_only_a_rim_the_rim_is_found() {
 }
 
 #[test]
+fn what_appears_beside_a_thing_and_is_larger_is_its_own_and_what_is_smaller_is_its_growth() {
+    let shed = |x1: u32| Scene { thing: Some((70, 40, x1, 62)), ..PLAIN };
+    for (wider, regions) in [(90, 1), (150, 2)] {
+        let mut mast = Mast::learnt();
+        let [first] = &mast.times(8, shed(86)).regions[..] else { panic!("one region") };
+        let (id, lights) = (first.id, first.lights);
+        assert!(lights >= 2, "seen before and after noon");
+        let look = mast.times(8, shed(wider));
+        assert_eq!(look.regions.len(), regions, "to {wider}: {look:?}");
+        assert!(look.regions.iter().any(|r| r.id == id && r.seen == Seen::Yes), "{look:?}");
+    }
+}
+
+#[test]
+fn what_was_denied_before_weather_hid_it_is_denied_until_it_is_seen_again() {
+    let mut mast = Mast::learnt();
+    mast.times(8, SHED);
+    let denied = |look: &Look| look.regions[0].denied;
+    let look = mast.times(2, PLAIN);
+    let at = denied(&look).expect("a look by day does not show it");
+    let look = mast.times(3, Scene { haze: 0.97, ..PLAIN });
+    assert!(!look.judged);
+    assert_eq!(denied(&look), Some(at + Duration::from_secs(3 * 600)));
+    let look = mast.times(4, SHED);
+    assert_eq!(look.regions[0].seen, Seen::Yes, "{look:?}");
+    let look = mast.times(2, Scene { haze: 0.97, ..PLAIN });
+    assert!(denied(&look).expect("still known") < look.regions[0].last_confirmed, "{look:?}");
+}
+
+#[test]
 fn light_shake_and_a_passer_by_are_no_change() {
     let mut mast = Mast::learnt();
     for (i, gain) in [0.7, 0.5, 1.1, 1.2, 0.8, 0.6, 1.0, 0.9].into_iter().enumerate() {
@@ -153,7 +183,7 @@ fn haze_and_a_spoilt_picture_hide_and_do_not_change() {
     let look = mast.times(6, Scene { haze: 0.97, ..SHED });
     assert_eq!(look.regions.len(), 1, "hidden is not gone: {look:?}");
     assert_ne!(look.regions[0].seen, Seen::No);
-    let look = mast.times(3, SHED);
+    let look = mast.times(5, SHED);
     assert_eq!((look.regions.len(), look.regions[0].seen), (1, Seen::Yes));
     assert_eq!(look.regions[0].id, 1);
 }

@@ -1,7 +1,7 @@
 //! One look's verdict on each cell: changed, as ever, or not to be told.
 
 use super::bank::{Bank, Difference};
-use super::small::{Cells, Grid, bands};
+use super::small::{BANDS, Cells, Grid, bands};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -27,6 +27,8 @@ const FADED_SHARE: f32 = 0.35;
 /// A band with more changed cells than this says nothing; so does a picture.
 const BAND_SHARE: f32 = 0.45;
 const PICTURE_SHARE: f32 = 0.22;
+/// Blocks of a band.
+const BLOCKS: usize = 8;
 /// Cells that turned white, by share of the picture, that are snow.
 const SNOW_SHARE: f32 = 0.03;
 
@@ -36,7 +38,7 @@ pub(super) struct Weathered {
     /// So much of the picture differs that nothing can be told.
     pub(super) hidden: bool,
     pub(super) snow: bool,
-    /// Share of the cells outside of regions that differ.
+    /// Share of the cells outside of regions that differ, without the quarter of the picture where most do.
     pub(super) unrest: f32,
 }
 
@@ -77,7 +79,7 @@ pub(super) fn weather(
 ) -> Weathered {
     let (columns, rows) = (grid.columns(), grid.rows());
     let snow = whiten(verdicts, known, bank, cells, snowed);
-    let mut all = (0usize, 0usize);
+    let mut blocks: Vec<Block> = Vec::with_capacity(BANDS * BLOCKS);
     for band in bands(columns, rows) {
         let faded = |i: usize| d.strength[i][1] > 0.25 && d.strength[i][0] < 0.3 * d.strength[i][1];
         let structured = band.clone().filter(|i| d.strength[*i][1] > 0.25).count();
@@ -85,19 +87,47 @@ pub(super) fn weather(
         if lost as f32 > FADED_SHARE * structured.max(20) as f32 {
             band.clone().filter(|i| faded(*i)).for_each(|i| verdicts[i] = Verdict::Unknown);
         }
-        let told = band.clone().filter(|i| !known[*i] && verdicts[*i] != Verdict::Unknown);
-        let (n, changed) =
-            told.fold((0, 0), |(n, c), i| (n + 1, c + usize::from(verdicts[i] == Verdict::Changed)));
-        all = (all.0 + n, all.1 + changed);
-        if changed as f32 > BAND_SHARE * n.max(1) as f32 {
+        let mut across = [Block::default(); BLOCKS];
+        for i in band.clone().filter(|i| !known[*i] && verdicts[*i] != Verdict::Unknown) {
+            let block = &mut across[i % columns * BLOCKS / columns];
+            block.told += 1;
+            block.changed += usize::from(verdicts[i] == Verdict::Changed);
+        }
+        if Block::sum(&across).share() > BAND_SHARE {
             verdicts[band].fill(Verdict::Unknown);
         }
+        blocks.extend(across);
     }
-    let hidden = all.1 as f32 > PICTURE_SHARE * all.0.max(1) as f32 || all.0 * 5 < grid.cells();
+    let all = Block::sum(&blocks);
+    let hidden = all.share() > PICTURE_SHARE || all.told * 5 < grid.cells();
     if hidden {
         verdicts.fill(Verdict::Unknown);
     }
-    Weathered { hidden, snow, unrest: all.1 as f32 / all.0.max(1) as f32 }
+    // What was built stands in few places, weather is everywhere.
+    blocks.retain(|b| b.told > 0);
+    blocks.sort_by(|a, b| a.share().total_cmp(&b.share()));
+    let kept = &blocks[..blocks.len() * 3 / 4];
+    let unrest = kept.iter().map(Block::share).sum::<f32>() / kept.len().max(1) as f32;
+    Weathered { hidden, snow, unrest }
+}
+
+/// Cells outside of regions, in a part of the picture.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    told: usize,
+    changed: usize,
+}
+
+impl Block {
+    fn sum(parts: &[Block]) -> Block {
+        parts
+            .iter()
+            .fold(Block::default(), |a, b| Block { told: a.told + b.told, changed: a.changed + b.changed })
+    }
+
+    fn share(&self) -> f32 {
+        self.changed as f32 / self.told.max(1) as f32
+    }
 }
 
 /// Cells that turned white say nothing while there is snow. Gives whether there is.
@@ -144,5 +174,24 @@ mod tests {
         assert!(differs_by(structure, green, false));
         assert!(!differs_by(0.9 * STRUCTURE.0, 0.0, false) && differs_by(0.9 * STRUCTURE.0, 0.0, true));
         assert!(differs_by(0.0, 1.1 * GREEN_MAGENTA.0, false));
+    }
+
+    #[test]
+    fn what_differs_in_a_few_places_is_built_and_what_differs_everywhere_is_weather() {
+        let grid = Grid::of(128, 128).expect("large enough");
+        let n = grid.cells();
+        let mut bank = Bank::new(grid, WallTime(0));
+        bank.luma = vec![90; n];
+        let cells =
+            Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false };
+        let d = Difference { strength: vec![[1.0; 2]; n], ..Difference::default() };
+        let unrest = |changed: &dyn Fn(usize, usize) -> bool| {
+            let of = |i| if changed(i % 64, i / 64) { Verdict::Changed } else { Verdict::Same };
+            let mut verdicts: Vec<Verdict> = (0..n).map(of).collect();
+            weather(&mut verdicts, &vec![false; n], &bank, &d, &cells, grid, false).unrest
+        };
+        // Each is a tenth of the picture.
+        assert_eq!(unrest(&|x, y| (20..40).contains(&x) && (20..40).contains(&y)), 0.0);
+        assert!(unrest(&|x, y| (x * 7 + y * 3) % 10 == 0) > 0.08);
     }
 }

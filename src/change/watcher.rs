@@ -20,8 +20,8 @@ const MOVED_LOOKS: u32 = 3;
 /// Likeness under which a look may be from elsewhere, and that another place must have.
 const DOUBTFUL: f32 = 0.22;
 const SURE: f32 = 0.25;
-/// Share of the picture that differs when weather begins to hide the place, and under which it has passed.
-const WEATHER: (f32, f32) = (0.10, 0.045);
+/// [`Look::unrest`] when weather begins to hide the place, and under which it has passed.
+const WEATHER: (f32, f32) = (0.04, 0.02);
 const CALM_LOOKS: u32 = 3;
 /// Weather that lasts longer than this is how the place looks now, such as a winter's snow: it is learnt.
 const NEW_NORMAL: Duration = Duration::from_secs(5 * 24 * 3600);
@@ -77,7 +77,8 @@ pub struct Look {
     pub judged: bool,
     /// The reference was begun anew because pictures have another size.
     pub began_anew: bool,
-    /// Share of the picture outside of regions that differs from how it usually looks, 0 to 1.
+    /// Share of the picture outside of regions that differs from how it usually looks, without the quarter of the picture
+    /// where most does; 0 to 1.
     pub unrest: f32,
     /// More regions than can be held were found.
     pub crowded: bool,
@@ -131,8 +132,9 @@ impl Watcher {
         }
         if matches!(look.view, View::Steady { .. } | View::Learning) && !self.is_astray() {
             self.judge(bench, shot, bank, grid, &mut look);
-        } else {
-            self.memory.regions.iter_mut().for_each(|r| r.seen = Seen::Unknown);
+        }
+        if !look.judged {
+            self.memory.regions.iter_mut().for_each(|r| r.hidden(shot.at));
         }
         look.infrared = bench.cells.grey;
         look.last_id = self.memory.last_id;
@@ -270,8 +272,6 @@ impl Watcher {
                 self.follow(&verdicts, shot.at, index, grid, look);
                 self.measure(&verdicts, main.unwrap_or(index), &difference, bench);
                 look.judged = true;
-            } else {
-                self.memory.regions.iter_mut().for_each(|r| r.seen = Seen::Unknown);
             }
         }
         if usable {
@@ -361,7 +361,11 @@ impl Watcher {
             region.cells.iter().for_each(|c| owner[c.number as usize] = region.id);
         }
         let least = (self.settings.min_share * grid.cells() as f32).ceil() as usize;
-        let found = find(&self.votes, &owner, grid.columns(), grid.rows());
+        let mut found = find(&self.votes, &owner, grid.columns(), grid.rows());
+        for (cells, touched) in &mut found {
+            let owner = self.memory.regions.iter().find(|r| Some(r.id) == *touched);
+            *touched = owner.filter(|r| r.takes_in(cells.len(), at)).map(|r| r.id);
+        }
         for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED) {
             let new: Vec<u32> =
                 found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| f.0.iter().copied()).collect();

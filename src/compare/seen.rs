@@ -25,20 +25,6 @@ const NAMED: f32 = 0.4;
 /// something changed, a vehicle is likelier than anywhere.
 const LENIENT: f32 = 0.6;
 const LORRY_M: f64 = 14.0;
-/// What comes and goes.
-const PASSING: [&str; 11] = [
-    "person",
-    "dog",
-    "bicycle",
-    "motorcycle",
-    "tricycle",
-    "car",
-    "van",
-    "bus",
-    "truck",
-    "dump_truck",
-    "concrete_mixer",
-];
 /// A box is grown by this share of its size: outlines come out of smoothed scores, and things have shadows.
 const GROWN: f32 = 0.25;
 /// Share of a region that must lie in such boxes.
@@ -83,7 +69,7 @@ impl Seen {
             for found in detector.detect(&as_picture(picture), &tiling)? {
                 let least = detector.manifest().threshold(&found.class).unwrap_or(NAMED);
                 let passes = asked(&found.rect).is_some_and(|share| found.score >= share * least);
-                if passes && PASSING.contains(&found.class.as_str()) {
+                if passes && found.class.passes() {
                     seen.passing.push(grown(&found.rect, GROWN));
                 }
                 if is_now && found.score >= least.max(NAMED) {

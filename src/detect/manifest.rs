@@ -224,9 +224,7 @@ impl Raw {
         if std.iter().any(|v| !v.is_finite() || *v <= 0.0) {
             return no("input.std", "every value must be above 0".into());
         }
-        if !is_overlap(self.head.nms_iou) {
-            return no("head.nms_iou", format!("{} is not above 0 and at most 1", self.head.nms_iou));
-        }
+        check_overlap("head.nms_iou".into(), self.head.nms_iou)?;
         if !(1..=64).contains(&self.runtime.threads) {
             return no("runtime.threads", format!("{} is not in 1 to 64", self.runtime.threads));
         }
@@ -258,16 +256,15 @@ impl Raw {
             if !(0.0..=1.0).contains(&class.threshold) {
                 return Err((key("threshold"), format!("{} is not in 0 to 1", class.threshold)));
             }
-            if let Some(iou) = class.nms_iou.filter(|iou| !is_overlap(*iou)) {
-                return Err((key("nms_iou"), format!("{iou} is not above 0 and at most 1")));
-            }
+            class.nms_iou.map_or(Ok(()), |iou| check_overlap(key("nms_iou"), iou))?;
         }
         Ok(())
     }
 }
 
-fn is_overlap(iou: f32) -> bool {
-    iou > 0.0 && iou <= 1.0
+fn check_overlap(key: String, iou: f32) -> Result<(), (String, String)> {
+    let fits = iou > 0.0 && iou <= 1.0;
+    if fits { Ok(()) } else { Err((key, format!("{iou} is not above 0 and at most 1"))) }
 }
 
 fn ones() -> [f32; 3] {

@@ -172,7 +172,8 @@ impl CameraRules {
     pub fn changes_of(&self, event: Uuid) -> Vec<u32> {
         let spots = self.state.rules.iter().flat_map(|r| &r.spots);
         let of_event = spots.filter(|s| s.event == Some(event));
-        of_event.filter_map(|s| s.change.as_ref().map(|c| c.id)).collect()
+        // Not the number of a region whose memory was lost: another may have it now.
+        of_event.filter(|s| s.change.is_some()).filter_map(|s| u32::try_from(s.track.0).ok()).collect()
     }
 
     /// Capture time of the last picture that was judged, also before a restart.

@@ -61,6 +61,8 @@ const NEAR_RAISE: f32 = 0.2;
 const BESIDE: f32 = 0.3;
 /// What is this young when it is first told has only just been found.
 const AT_ONCE: Duration = Duration::from_secs(3600);
+/// The region of a spot whose place's memory was lost, until it is found again: no region has this number.
+pub(super) const LOST: TrackId = TrackId(1 << 32);
 /// Stops that a rule remembers.
 const MAX_STOPS: usize = 64;
 
@@ -80,7 +82,7 @@ pub(super) fn observe_changes(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Sp
                 taken[*i] = true;
                 see(scene, spot, &changes.regions[*i]);
             }
-            None if spot.track.0 > u64::from(changes.last_id) => {}
+            None if is_lost(spot, changes) => spot.track = LOST,
             None => {
                 spot.last_clear = scene.at;
                 (0..scene.rule.hysteresis.1).for_each(|_| spot.history.push(false));
@@ -130,18 +132,16 @@ fn came_later(scene: &Scene, changed: &Changed) -> bool {
     scene.at.since(changed.region.first_seen) > (dwell / 4).max(AT_ONCE)
 }
 
-/// For each spot the region that is the same: by number where the place agrees, else by place.
+/// For each spot the region that is the same: by number where the place agrees. By place only where the memory of it was
+/// lost: what else stands there is another thing.
 fn recognise(spots: &[Spot], changes: &Changes) -> Vec<Option<usize>> {
     let mut taken = vec![false; changes.regions.len()];
     let mut found = vec![None; spots.len()];
     for (by_number, least) in [(true, 0.05), (false, SAME_IOU)] {
         for (spot, found) in spots.iter().zip(&mut found).filter(|(_, f)| f.is_none()) {
             let same = |(i, c): &(usize, &Changed)| {
-                let number = c.track.id == spot.track;
-                // By place only what was there before, not what came since; unless the memory of it was lost.
-                let lost = spot.track.0 > u64::from(changes.last_id);
-                let older = lost || c.region.first_seen <= spot.last_seen;
-                !taken[*i] && (number || (!by_number && older)) && c.region.rect.iou(&spot.rect) >= least
+                let same = if by_number { c.track.id == spot.track } else { is_lost(spot, changes) };
+                same && !taken[*i] && c.region.rect.iou(&spot.rect) >= least
             };
             *found = changes.regions.iter().enumerate().find(same).map(|(i, _)| i);
             if let Some(i) = *found {
@@ -150,6 +150,11 @@ fn recognise(spots: &[Spot], changes: &Changes) -> Vec<Option<usize>> {
         }
     }
     found
+}
+
+/// Is the spot's region from before the memory of the place was lost? Its number may be given again.
+fn is_lost(spot: &Spot, changes: &Changes) -> bool {
+    spot.track.0 > u64::from(changes.last_id)
 }
 
 fn see(scene: &Scene, spot: &mut Spot, changed: &Changed) {

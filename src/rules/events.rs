@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::change::LOST;
 use super::observe::{Scene, is_gone, qualifies, stands};
 use super::place::{ONE_IOU, SAME_IOU, around, is_shown, touch};
 use super::reason;
@@ -56,7 +57,7 @@ impl Teller<'_> {
         index: usize,
         out: &mut Vec<Violation>,
     ) {
-        let lost = |spot: &Spot| at.since(spot.last_clear) >= rule.expire_after;
+        let lost = |s: &Spot| at.since(s.last_clear) >= rule.expire_after && !is_remembered(s);
         self.end(at, rule, state, index, out, lost, false);
     }
 
@@ -235,6 +236,11 @@ impl Teller<'_> {
             change: event.change.clone(),
         }
     }
+}
+
+/// A change that waits to be told, of which the memory of the place knows: night and weather hide it, and its time goes on.
+fn is_remembered(spot: &Spot) -> bool {
+    spot.event.is_none() && spot.change.is_some() && spot.track != LOST
 }
 
 /// UUIDv7 (RFC 9562, 5.7) of the start; the random bits are a hash, so that a replay gives the same.

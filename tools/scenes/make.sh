@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the scene generator with its own pinned Python packages. Arguments as those of scenes.py; without any: the
-# scenes for tuning (seeds 1 to 3; 101 to 115 were used up for it) and for reporting (seeds 119 to 124) into .cache/scenes, those that are missing.
+# scenes for tuning (seeds 1 to 3; 101 to 115 and 119 to 130 were used up for it) and for reporting (seeds 131 to 136) into .cache/scenes, those that are missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=.cache/scenes-python
@@ -14,7 +14,7 @@ if [ "$(cat $python/wanted 2>/dev/null)" != "$wanted" ]; then
 fi
 export OPENCV_LOG_LEVEL=ERROR OMP_NUM_THREADS=1
 if [ $# -gt 0 ]; then exec $python/bin/python tools/scenes/scenes.py "$@"; fi
-for seed in 1 2 3 119 120 121 122 123 124; do
+for seed in 1 2 3 131 132 133 134 135 136; do
   if [ ! -e .cache/scenes/seed$seed.mp4 ]; then
     echo "scenes: seed $seed" >&2
     $python/bin/python tools/scenes/scenes.py --seed $seed --days 10 --step 30 --size 640x360 --out .cache/scenes

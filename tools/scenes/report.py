@@ -5,7 +5,7 @@
 Everybody has the same task: name the places that looked different for the rules' dwell time, in the zones of the scene's
 config. A planted change is found when an outline covers its middle, or overlaps it by half (intersection over union);
 an outline in a zone that is on nothing planted is false. Not asked for is what shows less than 0.05 % of the picture (a panel of which
-the edge leaves a sliver), or stands for less than 28 hours without snow. The simpler ways compare each picture with a reference from
+the edge or the trees before it leave a sliver), or stands for less than 28 hours without snow. The simpler ways compare each picture with a reference from
 the first day (frame difference, SSIM) or with a mixture of Gaussians (MOG2), and get the same patience: a pixel
 counts when it differed in 60 % of the looks of the last 24 hours.
 """
@@ -61,7 +61,7 @@ def score(found, truth, size, dwell_h):
     for change in truth["changes"]:
         begin = seconds(change["from"])
         until = seconds(change["to"]) if change["to"] else end
-        if in_sight(begin, until, truth) < (dwell_h + 4) * 3600 or change["steps"][-1]["share"] < LEAST:
+        if in_sight(begin, until, truth) < (dwell_h + 4) * 3600 or change["steps"][-1]["seen"] < LEAST:
             continue
         planted += 1
         best = None
@@ -96,10 +96,26 @@ def ours(lintel, scene, truth, size, keep=None):
         run = subprocess.run([lintel, "replay", "--config", path, "--camera", f"mast={scene}", *out],
                              check=True, capture_output=True, text=True)
     events = [json.loads(line) for line in run.stdout.splitlines()]
-    opened = [e for e in events if e["type"].endswith("opened")]
-    last = {e["subject"]: e for e in events if e["data"].get("change")}
-    # The outline as it was last told: a shed is found when its posts stand, and measured when it is done.
-    return [(seconds(e["data"]["at"]), drawn(last[e["subject"]]["data"]["change"]["outline"], size)) for e in opened]
+    return [(at, drawn(outline, size)) for at, outline in told([e for e in events if e["data"].get("change")])]
+
+
+def told(events):
+    """(time, outline) of every thing that events name: when it was first told, and as it was last. A shed is found when its
+    posts stand, and measured when it is done. The largest of an event's things has an outline, others a box."""
+    things = {}
+    for event in events:
+        data = event["data"]
+        outline = data["change"]["outline"]
+        around = [f(p[i] for p in outline) for f in (min, max) for i in (0, 1)]
+        apart = lambda thing: sum(abs(a - b) for a, b in zip(thing["box"], around))
+        largest = min(data["objects"], key=apart)
+        for thing in data["objects"]:
+            x0, y0, x1, y1 = thing["box"]
+            shape = outline if thing is largest else [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+            key = (event["subject"], thing["track"])
+            first, _ = things.get(key, (seconds(data["at"]), None))
+            things[key] = (first, shape)
+    return list(things.values())
 
 
 def looks(scene, size):

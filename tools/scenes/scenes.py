@@ -46,16 +46,28 @@ class Canvas:
         return parts
 
 
-def outline(world, base, things, size):
-    """The largest visible part of some things as a polygon of the picture, 0 to 1; None where they do not show."""
+def shown(world, base, things, size, trees=()):
+    """Where some things show in the picture: a mask of 0 and 1. `trees`: layers of crowns; what is behind one does not show."""
+    w, h = size
+    mask = np.zeros((h, w), np.uint8)
     layer = world.layer(things)
     if layer is None:
-        return None, 0.0
-    w, h = size
+        return mask
     h2, w2 = layer.depth.shape
-    behind = base.depth[layer.y : layer.y + h2, layer.x : layer.x + w2]
-    mask = np.zeros((h, w), np.uint8)
-    mask[layer.y : layer.y + h2, layer.x : layer.x + w2] = (layer.depth <= behind * 1.0001) & np.isfinite(layer.depth)
+    window = (slice(layer.y, layer.y + h2), slice(layer.x, layer.x + w2))
+    depth = np.full((h, w), np.inf, np.float32)
+    depth[window] = layer.depth
+    mask[window] = (layer.depth <= base.depth[window] * 1.0001) & np.isfinite(layer.depth)
+    for tree in trees:
+        h2, w2 = tree.depth.shape
+        window = (slice(tree.y, tree.y + h2), slice(tree.x, tree.x + w2))
+        mask[window][tree.depth < depth[window]] = 0
+    return mask
+
+
+def outline(mask):
+    """The largest part of a mask as a polygon of the picture, 0 to 1; None where it is empty."""
+    h, w = mask.shape
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not found:
@@ -66,14 +78,17 @@ def outline(world, base, things, size):
 
 
 def truth(world, base, p, size):
-    """The truth of the planted changes. `from` and `to` in UTC; `steps` tells how each grows."""
+    """The truth of the planted changes. `from` and `to` in UTC; `steps` tells how each grows: its outline and its `share` of the
+    picture where nothing hides it, and the share that trees in leaf let be `seen`."""
+    trees = [layer for layer in (world.layer([c]) for c in p.crowns) if layer]
     out = []
     for planted in p.planted:
         steps = []
         for hour, things in planted.steps:
-            shape, share = outline(world, base, things, size)
+            shape, share = outline(shown(world, base, things, size))
             if shape:
-                steps.append({"from": stamp(hour), "outline": shape, "share": round(share, 6)})
+                seen = float(shown(world, base, things, size, trees).mean())
+                steps.append({"from": stamp(hour), "outline": shape, "share": round(share, 6), "seen": round(seen, 6)})
         # What the picture shows of it at last is what lasts: a heap beyond its edge leaves nothing to be found.
         if shape:
             out.append({

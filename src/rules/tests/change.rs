@@ -136,6 +136,55 @@ fn a_lost_memory_of_the_place_closes_nothing() {
 }
 
 #[test]
+fn numbers_that_are_given_again_after_a_loss_are_no_sign_of_who_is_who() {
+    let mut rules = camera_rules(vec![day(false)], 100);
+    let told = hourly(&mut rules, 0..30, |_| vec![region(5, 0.2, 0, Seen::Yes)]);
+    assert_eq!(steps(&told), [Transition::Opened]);
+    let event = told[0].id;
+    assert_eq!(rules.changes_of(event), [5]);
+    let mut look = |hour: u64, regions: Vec<ChangeRegion>, last_id: u32| {
+        let changes = Changes { regions: regions.into_iter().map(Changed::new).collect(), last_id };
+        let told = rules.step_with(second((hour * HOUR) as f64), &[], Some(&changes), None);
+        (steps(&told), rules.changes_of(event))
+    };
+    // Others elsewhere are found first, and get its number and more.
+    let other = |id| region(id, 0.7, 31, Seen::Yes);
+    assert_eq!(look(30, vec![], 3), (vec![], vec![]));
+    for hour in 31..40 {
+        assert_eq!(look(hour, vec![other(5)], 8), (vec![], vec![]));
+    }
+    assert_eq!(look(40, vec![other(5), region(9, 0.2, 40, Seen::Yes)], 9), (vec![], vec![9]));
+}
+
+#[test]
+fn what_weather_hides_for_days_before_it_is_told_is_told_when_it_shows_again() {
+    let of = |hour: u64| {
+        let seen = if (3..80).contains(&hour) { Seen::Unknown } else { Seen::Yes };
+        vec![region(1, 0.2, 0, seen)]
+    };
+    let mut rules = camera_rules(vec![day(false)], 100);
+    let told = hourly(&mut rules, 0..90, of);
+    assert_eq!(steps(&told), [Transition::Opened]);
+    assert_eq!(told[0].started, second(0.0));
+    assert!(told[0].at < second(84.0 * HOUR as f64), "{:?}", told[0].at);
+    // What is told already expires.
+    let told = hourly(&mut rules, 90..165, |_| vec![region(1, 0.2, 0, Seen::Unknown)]);
+    assert_eq!(steps(&told), [Transition::Expired]);
+}
+
+#[test]
+fn what_is_gone_is_closed_whatever_else_has_stood_on_its_place_all_along() {
+    // Two thirds of the thing lie in the zone, one third of the patch beside it.
+    let (thing, patch) = (region(2, 0.436, 1, Seen::Yes), region(1, 0.466, 0, Seen::Yes));
+    let of = |hour: u64| {
+        let thing = (hour < 40).then(|| thing.clone());
+        thing.into_iter().chain([patch.clone()]).collect()
+    };
+    let told = hourly(&mut camera_rules(vec![day(false)], 100), 0..60, of);
+    assert_eq!(steps(&told), [Transition::Opened, Transition::Closed]);
+}
+
+#[test]
 fn a_truck_stops_and_leaves_and_what_remains_is_its_doing() {
     let sequence = || {
         let kind = RuleKind::Sequence { dwell: seconds(600), stop: seconds(20), within: seconds(1800) };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::encoder::TiffEncoder;
 use tiff::encoder::colortype::RGB8;
@@ -200,7 +201,7 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
 }
 
 /// A flight after a part of the works: the later mosaic down to the middle of the pit, the earlier one below.
-fn half_dug() -> PathBuf {
+fn half_dug(dir: &Path) -> PathBuf {
     let open = |name: &str| Decoder::new(File::open(data(name)).expect("a mosaic")).expect("a TIFF");
     let pixels = |tiff: &mut Decoder<File>| match tiff.read_image().expect("pixels") {
         DecodingResult::U8(pixels) => pixels,
@@ -211,7 +212,7 @@ fn half_dug() -> PathBuf {
     let row = width as usize * 3;
     let mut mixed = pixels(&mut after);
     mixed[95 * row..].copy_from_slice(&pixels(&mut before)[95 * row..]);
-    let path = std::env::temp_dir().join(format!("lintel-half-dug-{}.tif", std::process::id()));
+    let path = dir.join("half-dug.tif");
     let mut file = TiffEncoder::new(File::create(&path).expect("a file")).expect("a TIFF");
     let mut image = file.new_image::<RGB8>(width, height).expect("an image");
     for tag in [Tag::ModelPixelScaleTag, Tag::ModelTiepointTag] {
@@ -229,7 +230,8 @@ fn a_pit_that_grows_between_flights_is_the_same_event_told_again() {
     let broker = Mosquitto::plain();
     let receiver = Receiver::start(&broker, None);
     let mut node = node(&broker);
-    let half = half_dug();
+    let dir = TempDir::new().expect("temp dir");
+    let half = half_dug(dir.path());
     drop_flight(&node, "may", &[data("before.tif")], "", 0);
     drop_flight(&node, "june", std::slice::from_ref(&half), "", 1);
     drop_flight(&node, "july", &[data("after.tif")], "", 2);
@@ -253,7 +255,6 @@ fn a_pit_that_grows_between_flights_is_the_same_event_told_again() {
     classes.sort();
     assert_eq!(classes, expected());
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
-    fs::remove_file(half).expect("removed");
 }
 
 /// Two stills a flight, which overlap: a thing that both show is one event, by each one's own place.
