@@ -184,7 +184,8 @@ mod tests {
         bank.luma = vec![90; n];
         let cells =
             Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false };
-        let d = Difference { strength: vec![[1.0; 2]; n], ..Difference::default() };
+        let mut d = Difference::default();
+        d.strength = vec![[1.0; 2]; n];
         let unrest = |changed: &dyn Fn(usize, usize) -> bool| {
             let of = |i| if changed(i % 64, i / 64) { Verdict::Changed } else { Verdict::Same };
             let mut verdicts: Vec<Verdict> = (0..n).map(of).collect();
