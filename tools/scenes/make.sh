@@ -17,7 +17,7 @@ if [ $# -gt 0 ]; then exec $python/bin/python tools/scenes/scenes.py "$@"; fi
 for seed in 1 2 3 131 132 133 134 135 136; do
   if [ ! -e .cache/scenes/seed$seed.mp4 ]; then
     echo "scenes: seed $seed" >&2
-    $python/bin/python tools/scenes/scenes.py --seed $seed --days 10 --step 30 --size 640x360 --out .cache/scenes
+    $python/bin/python tools/scenes/scenes.py --seed $seed --days 10 --step 30 --size 960x540 --out .cache/scenes
   fi
 done
 echo "scenes: .cache/scenes has $(find .cache/scenes -name '*.mp4' | wc -l) of them" >&2
