@@ -16,6 +16,9 @@ pub(super) struct Memory {
     pub(super) snowed: Option<WallTime>,
     /// Weather hides the place: since when, and how many looks were calm since.
     pub(super) weather: Option<(WallTime, u32)>,
+    /// Since when every look was hazy somewhere.
+    #[serde(default)]
+    pub(super) haze: Option<WallTime>,
     pub(super) elsewhere: Option<Elsewhere>,
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Weathered {
     /// So much of the picture differs that nothing can be told.
     pub(super) hidden: bool,
     pub(super) snow: bool,
+    /// A part of the picture at least is hazy.
+    pub(super) haze: bool,
     /// Share of the cells outside of regions that differ, without the quarter of the picture where most do.
     pub(super) unrest: f32,
 }
@@ -80,11 +82,13 @@ pub(super) fn weather(
     let (columns, rows) = (grid.columns(), grid.rows());
     let snow = whiten(verdicts, known, bank, cells, snowed);
     let mut blocks: Vec<Block> = Vec::with_capacity(BANDS * BLOCKS);
+    let mut haze = false;
     for band in bands(columns, rows) {
         let faded = |i: usize| d.strength[i][1] > 0.25 && d.strength[i][0] < 0.3 * d.strength[i][1];
         let structured = band.clone().filter(|i| d.strength[*i][1] > 0.25).count();
         let lost = band.clone().filter(|i| faded(*i)).count();
-        if lost as f32 > FADED_SHARE * structured.max(20) as f32 {
+        let hazy = lost as f32 > FADED_SHARE * structured.max(20) as f32;
+        if hazy {
             band.clone().filter(|i| faded(*i)).for_each(|i| verdicts[i] = Verdict::Unknown);
         }
         let mut across = [Block::default(); BLOCKS];
@@ -95,7 +99,11 @@ pub(super) fn weather(
         }
         if Block::sum(&across).share() > BAND_SHARE {
             verdicts[band].fill(Verdict::Unknown);
+        } else if hazy {
+            // Haze makes everything look alike: that it shows no difference says nothing.
+            verdicts[band].iter_mut().filter(|v| **v == Verdict::Same).for_each(|v| *v = Verdict::Unknown);
         }
+        haze |= hazy;
         blocks.extend(across);
     }
     let all = Block::sum(&blocks);
@@ -108,7 +116,7 @@ pub(super) fn weather(
     blocks.sort_by(|a, b| a.share().total_cmp(&b.share()));
     let kept = &blocks[..blocks.len() * 3 / 4];
     let unrest = kept.iter().map(Block::share).sum::<f32>() / kept.len().max(1) as f32;
-    Weathered { hidden, snow, unrest }
+    Weathered { hidden, snow, haze, unrest }
 }
 
 /// Cells outside of regions, in a part of the picture.
@@ -194,5 +202,23 @@ mod tests {
         // Each is a tenth of the picture.
         assert_eq!(unrest(&|x, y| (20..40).contains(&x) && (20..40).contains(&y)), 0.0);
         assert!(unrest(&|x, y| (x * 7 + y * 3) % 10 == 0) > 0.08);
+    }
+
+    #[test]
+    fn haze_hides_what_it_shows_no_difference_of_in_its_own_rows() {
+        let grid = Grid::of(128, 128).expect("large enough");
+        let n = grid.cells();
+        let bank = Bank::new(grid, WallTime(0));
+        let cells =
+            Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false };
+        let far = bands(grid.columns(), grid.rows())[0].clone();
+        let mut d = Difference::default();
+        // Half of the structure far away is gone.
+        d.strength = (0..n).map(|i| [if far.contains(&i) && i % 2 == 0 { 0.1 } else { 1.0 }, 1.0]).collect();
+        let mut verdicts = vec![Verdict::Same; n];
+        let found = weather(&mut verdicts, &vec![false; n], &bank, &d, &cells, grid, false);
+        assert!(found.haze && !found.hidden && found.unrest == 0.0, "{found:?}");
+        assert!(verdicts[far.clone()].iter().all(|v| *v == Verdict::Unknown));
+        assert!(verdicts[far.end..].iter().all(|v| *v == Verdict::Same));
     }
 }

@@ -23,7 +23,7 @@ const SURE: f32 = 0.25;
 /// [`Look::unrest`] when weather begins to hide the place, and under which it has passed.
 const WEATHER: (f32, f32) = (0.04, 0.02);
 const CALM_LOOKS: u32 = 3;
-/// Weather that lasts longer than this is how the place looks now, such as a winter's snow: it is learnt.
+/// Weather and haze that last longer than this are how the place looks now, such as a winter's snow: they are learnt.
 const NEW_NORMAL: Duration = Duration::from_secs(5 * 24 * 3600);
 /// Snow that fell may lie for so long.
 const SNOW_LIES: Duration = Duration::from_secs(48 * 3600);
@@ -260,6 +260,7 @@ impl Watcher {
             if weather.snow {
                 self.memory.snowed = Some(shot.at);
             }
+            self.memory.haze = weather.haze.then(|| self.memory.haze.unwrap_or(shot.at));
             let hidden = learned && self.is_weather(shot.at, weather.unrest) || weather.hidden;
             let long = self.memory.weather.is_some_and(|(since, _)| shot.at.since(since) >= NEW_NORMAL);
             usable = !hidden && !weather.snow || long;
@@ -276,12 +277,15 @@ impl Watcher {
         }
         if usable {
             let lesson_of = main == Some(index);
+            // A dome that misted over is how the place looks now.
+            let misted = self.memory.haze.is_some_and(|since| shot.at.since(since) >= NEW_NORMAL);
+            let untold = |v: &Verdict| main.is_some() && !misted && *v == Verdict::Unknown;
             let frozen: Vec<bool> = self
                 .known(grid, 2)
                 .iter()
                 .zip(&hidden)
                 .zip(&verdicts)
-                .map(|((known, hidden), v)| *known || *hidden || (main.is_some() && *v == Verdict::Unknown))
+                .map(|((known, hidden), v)| *known || *hidden || untold(v))
                 .collect();
             self.learn(bench, shot.at, index, grid, &frozen, &differing, &mut difference, lesson_of);
         }
