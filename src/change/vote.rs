@@ -161,14 +161,18 @@ mod tests {
     use super::*;
     use crate::base::WallTime;
 
+    /// Even cells without a hue, by daylight.
+    fn grey_day(n: usize) -> Cells {
+        Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false }
+    }
+
     #[test]
     fn several_measures_that_are_nearly_there_are_a_change_and_a_known_one_is_held_at_less() {
         let grid = Grid::of(64, 64).expect("large enough");
         let n = grid.cells();
         let mut bank = Bank::new(grid, WallTime(0));
         bank.luma = vec![90; n];
-        let cells =
-            Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false };
+        let cells = grey_day(n);
         let differs_by = |structure: f32, green_magenta: f32, known: bool| {
             let mut d = Difference::default();
             (d.structure, d.green_magenta) = (vec![structure; n], vec![green_magenta; n]);
@@ -190,8 +194,7 @@ mod tests {
         let n = grid.cells();
         let mut bank = Bank::new(grid, WallTime(0));
         bank.luma = vec![90; n];
-        let cells =
-            Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false };
+        let cells = grey_day(n);
         let mut d = Difference::default();
         d.strength = vec![[1.0; 2]; n];
         let unrest = |changed: &dyn Fn(usize, usize) -> bool| {
@@ -209,8 +212,7 @@ mod tests {
         let grid = Grid::of(128, 128).expect("large enough");
         let n = grid.cells();
         let bank = Bank::new(grid, WallTime(0));
-        let cells =
-            Cells { luma: vec![90; n], green_magenta: vec![0; n], blue_yellow: vec![0; n], grey: false };
+        let cells = grey_day(n);
         let far = bands(grid.columns(), grid.rows())[0].clone();
         let mut d = Difference::default();
         // Half of the structure far away is gone.
