@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::small::{BANDS, Cells, Grid, bands};
 use super::structure::{Field, STRUCTURE_SCALE};
+use super::vote::Differs;
 use crate::base::WallTime;
 
 /// Times of day that have a reference of their own, each of three hours; behind them infrared night.
@@ -164,7 +165,7 @@ impl Bank {
                 if look.frozen[i] {
                     continue;
                 }
-                let rate = if look.differs[i] { WARY_RATE } else { RATE };
+                let rate = if look.differs[i] != Differs::No { WARY_RATE } else { RATE };
                 let rate = if self.learnt <= 2 * MATURE { early.max(rate) } else { rate };
                 // One draw a cell rounds fairly: small steps would else never add up in whole numbers.
                 seed ^= seed << 13;
@@ -204,7 +205,7 @@ pub(super) struct Lesson<'a> {
     pub(super) cells: &'a Cells,
     pub(super) difference: &'a Difference,
     pub(super) frozen: &'a [bool],
-    pub(super) differs: &'a [bool],
+    pub(super) differs: &'a [Differs],
 }
 
 fn toward(value: &mut i8, target: i8, rate: f32, chance: f32) {
@@ -212,29 +213,30 @@ fn toward(value: &mut i8, target: i8, rate: f32, chance: f32) {
     *value = (old + rate * (f32::from(target) - old) + chance).floor() as i8;
 }
 
-/// Difference of colour, smoothed over 3 x 3 cells, less the middle one of all cells. What was learnt counts as much as the
-/// colours of its rows are stronger or weaker now.
+/// Difference of colour, smoothed over three cells along the row or the column, whichever differs more: a strip of one or two
+/// rows keeps its colour. Less the middle one of all cells. What was learnt counts as much as the colours of its rows are
+/// stronger or weaker now.
 fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: &mut Vec<f32>) {
     let scale = 1.0 / super::small::COLOUR_SCALE;
     let tint = middle_difference(now, then);
     let stronger = bands(columns, rows).map(|band| strength(&now[band.clone()], &then[band], tint));
     out.resize(now.len(), 0.0);
+    let apart = |i: usize| i32::from(now[i]) - i32::from(then[i]);
     for y in 0..rows {
         // Between the middles of two bands.
         let at = ((y as f32 + 0.5) / rows as f32 * BANDS as f32 - 0.5).clamp(0.0, BANDS as f32 - 1.0);
         let (above, below) = (stronger[at as usize], stronger[(at as usize + 1).min(BANDS - 1)]);
         let more = above + at.fract() * (below - above) - 1.0;
         for x in 0..columns {
-            let (mut s, mut n) = (0i32, 0.0f32);
-            for v in y.saturating_sub(1)..(y + 2).min(rows) {
-                for u in x.saturating_sub(1)..(x + 2).min(columns) {
-                    let i = v * columns + u;
-                    s += i32::from(now[i]) - i32::from(then[i]);
-                    n += 1.0;
-                }
-            }
             let i = y * columns + x;
-            out[i] = (s as f32 / n - tint - more * f32::from(then[i])) * scale;
+            let (left, right) = (i - usize::from(x > 0), i + usize::from(x + 1 < columns));
+            let up = if y > 0 { i - columns } else { i };
+            let down = if y + 1 < rows { i + columns } else { i };
+            let own = apart(i);
+            let usual = tint + more * f32::from(then[i]);
+            let [along, across] =
+                [(left, right), (up, down)].map(|(a, b)| (own + apart(a) + apart(b)) as f32 / 3.0 - usual);
+            out[i] = if along.abs() > across.abs() { along } else { across } * scale;
         }
     }
 }
@@ -303,5 +305,17 @@ mod tests {
         }
         colour(&now, &then, columns, rows, &mut out);
         assert!(inner(&out, 5) > 0.3 && inner(&out, 11) < 0.02, "{}", inner(&out, 5));
+    }
+
+    #[test]
+    fn a_strip_of_one_row_keeps_its_colour() {
+        let (columns, rows) = (30, 24);
+        let then = vec![-30i8; columns * rows];
+        let mut now = then.clone();
+        now[12 * columns + 10..12 * columns + 20].fill(0);
+        let mut out = Vec::new();
+        colour(&now, &then, columns, rows, &mut out);
+        let at = |y: usize| out[y * columns + 15].abs();
+        assert!(at(12) > 0.45 && at(10) < 0.02, "{} {}", at(12), at(10));
     }
 }

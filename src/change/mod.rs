@@ -25,6 +25,8 @@
 
 mod bank;
 mod bytes;
+mod cells;
+mod follow;
 mod outline;
 mod memory;
 mod region;

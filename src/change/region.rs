@@ -1,11 +1,11 @@
 //! What stays different: found among the votes, followed, measured, gone again.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::bank::{BANKS, INFRARED};
+use super::cells::{parts, shape};
 use super::outline::outline;
 use super::vote::Verdict;
 use crate::base::{Point, Rect, WallTime};
@@ -23,6 +23,10 @@ const ABSENT_OF_ENOUGH: f32 = 0.5;
 const ABSENT_OF_USUAL: f32 = 0.34;
 /// Infrared that usually shows less of a region than this share does not deny it.
 const TELLING: f32 = 0.5;
+/// So many infrared looks more that show it than that do not: it is there by the camera's own lamp.
+const BY_INFRARED: u32 = 3;
+/// Colours that have changed by this share of their limits, both together, are more than edges.
+const TINTED: f32 = 0.6;
 /// With fewer of its cells to be judged, a look says nothing of a region.
 const TOLD_SHARE: f32 = 0.35;
 /// Clearly absent so many looks in a row before it is gone, and for a sixteenth of its age up to this.
@@ -39,6 +43,10 @@ const YOUNG: u32 = 3;
 /// What joined so long ago has grown onto it, however old it is.
 const GROWN_IN: Duration = Duration::from_secs(24 * 3600);
 const MAX_STEPS: usize = 12;
+/// What appears beside a region this young belongs to it.
+const APPEARING: Duration = Duration::from_secs(2 * 3600);
+/// A region that is older is one thing, in however many parts it shows.
+const SPLITS: Duration = Duration::from_secs(12 * 3600);
 /// What was denied so lately may be odd light.
 const RESTLESS: Duration = Duration::from_secs(24 * 3600);
 
@@ -71,6 +79,9 @@ pub struct ChangeRegion {
     pub seen: Seen,
     /// In how many different lights it was seen: times of day, infrared.
     pub lights: u32,
+    /// Only daylight shows it, and only by its edges: the sun may have made it.
+    #[serde(default)]
+    pub edges_only: bool,
     /// When it had grown, and to which share of the picture; the first entry is its beginning.
     pub growth: Vec<(WallTime, f32)>,
     /// 0 to 1: how much green was lost (1: leaves became bare earth or stone).
@@ -116,12 +127,40 @@ pub(super) struct Region {
     pub(super) absent_since: Option<WallTime>,
     #[serde(default)]
     pub(super) denied: Option<WallTime>,
+    /// Infrared looks that showed it, less those that did not, up to [`BY_INFRARED`].
+    #[serde(default)]
+    pub(super) by_infrared: u32,
+    /// How far its colours have changed by day, as shares of their limits: green to magenta, blue to yellow.
+    #[serde(default)]
+    pub(super) tint: [f32; 2],
     pub(super) growth: Vec<(WallTime, f32)>,
     pub(super) bared: f32,
     pub(super) brighter: f32,
 }
 
 impl Region {
+    /// Without cells yet; `at` is the look of `bank` that has shown it.
+    pub(super) fn new(id: u32, first_seen: WallTime, at: WallTime, bank: usize) -> Self {
+        Self {
+            id,
+            cells: Vec::new(),
+            first_seen,
+            last_confirmed: at,
+            seen: Seen::Yes,
+            lights: 1 << bank,
+            usual: [0.0; BANKS],
+            absent_looks: 0,
+            absent_lights: 0,
+            absent_since: None,
+            denied: None,
+            by_infrared: 0,
+            tint: [0.0; 2],
+            growth: Vec::new(),
+            bared: 0.0,
+            brighter: 1.0,
+        }
+    }
+
     pub(super) fn was_seen_in(&self, bank: usize) -> bool {
         self.lights & (1 << bank) != 0
     }
@@ -154,6 +193,11 @@ impl Region {
         } else {
             Seen::Unknown
         };
+        if bank == INFRARED && told >= TOLD_SHARE * all {
+            let shown = (self.by_infrared + 1).min(BY_INFRARED);
+            self.by_infrared =
+                if self.seen == Seen::Yes { shown } else { self.by_infrared.saturating_sub(1) };
+        }
         match self.seen {
             Seen::Yes => {
                 self.last_confirmed = at;
@@ -196,12 +240,47 @@ impl Region {
         }
     }
 
-    /// Do so many cells that appear beside it belong to it? All do while it is just appearing itself; later as many as it
-    /// has, or a quarter where it came and went within a day. More are a thing of their own.
+    /// Do so many cells that appear beside it belong to it? All do while it is just appearing itself; later half as many as
+    /// it has, or a quarter where it came and went within a day. More are a thing of their own.
     pub(super) fn takes_in(&self, cells: usize, at: WallTime) -> bool {
         let restless = self.denied.is_some_and(|d| at.since(d) < RESTLESS);
-        let most = if restless { self.cells.len() / 4 } else { self.cells.len() };
-        self.lights.count_ones() < 2 || cells <= most
+        let most = self.cells.len() / if restless { 4 } else { 2 };
+        at.since(self.first_seen) < APPEARING || cells <= most
+    }
+
+    /// Things that were put up side by side are one region at first. Once a second light shows it, and in its first hours,
+    /// what does not touch its largest part and has `least` cells is given away, to be a region of its own.
+    pub(super) fn split(&mut self, columns: usize, rows: usize, least: usize) -> Vec<Region> {
+        if self.lights.count_ones() < 2 || self.last_confirmed.since(self.first_seen) > SPLITS {
+            return Vec::new();
+        }
+        let core: Vec<u32> = self.core().collect();
+        let (part, sizes) = parts(&shape(&core, columns, rows), columns, rows);
+        let mut large: Vec<usize> = (1..sizes.len()).filter(|p| sizes[*p] >= least).collect();
+        large.sort_by_key(|p| std::cmp::Reverse(sizes[*p]));
+        if large.len() < 2 {
+            return Vec::new();
+        }
+        let place = |i: usize| ((i % columns) as i32, (i / columns) as i32);
+        let inner: Vec<usize> = (0..part.len()).filter(|i| large.contains(&part[*i])).collect();
+        let nearest = |cell: &Cell| {
+            let (x, y) = place(cell.number as usize);
+            let apart = |i: &&usize| {
+                let (u, v) = place(**i);
+                (u - x).pow(2) + (v - y).pow(2)
+            };
+            inner.iter().min_by_key(apart).map_or(0, |i| part[*i])
+        };
+        let owners: Vec<usize> = self.cells.iter().map(nearest).collect();
+        let of = |p: usize| -> Vec<Cell> {
+            self.cells.iter().zip(&owners).filter(|(_, o)| **o == p).map(|(c, _)| *c).collect()
+        };
+        let share = |p: usize| sizes[p] as f32 / part.len() as f32;
+        let give =
+            |p: &usize| Region { cells: of(*p), growth: vec![(self.first_seen, share(*p))], ..self.clone() };
+        let given = large[1..].iter().map(give).collect();
+        self.cells = of(large[0]);
+        given
     }
 
     /// Keeps the cells that still count and takes in new ones; notes growth. What has stood for long in several
@@ -275,87 +354,10 @@ impl Region {
             denied: self.denied,
             seen: self.seen,
             lights: self.lights.count_ones(),
+            edges_only: self.by_infrared < BY_INFRARED && self.tint[0].abs() + self.tint[1].abs() < TINTED,
             growth: self.growth.clone(),
             bared: self.bared,
             brighter: self.brighter,
         }
     }
-}
-
-/// The cells with their holes filled, less the rim by which comparing in windows makes a thing too large.
-fn shape(cells: &[u32], columns: usize, rows: usize) -> Vec<bool> {
-    let mut mask = vec![false; columns * rows];
-    cells.iter().for_each(|i| mask[*i as usize] = true);
-    // What cannot be reached from outside is inside.
-    let mut outside = vec![false; mask.len()];
-    let rim = (0..mask.len()).filter(|i| {
-        let (x, y) = (i % columns, i / columns);
-        x == 0 || y == 0 || x == columns - 1 || y == rows - 1
-    });
-    let mut work: Vec<usize> = rim.filter(|i| !mask[*i]).collect();
-    work.iter().for_each(|i| outside[*i] = true);
-    while let Some(i) = work.pop() {
-        let (x, y) = (i % columns, i / columns);
-        let beside = [
-            (x > 0).then(|| i - 1),
-            (x + 1 < columns).then(|| i + 1),
-            (y > 0).then(|| i - columns),
-            (y + 1 < rows).then(|| i + columns),
-        ];
-        for j in beside.into_iter().flatten() {
-            if !mask[j] && !outside[j] {
-                outside[j] = true;
-                work.push(j);
-            }
-        }
-    }
-    let full: Vec<bool> = outside.iter().map(|o| !o).collect();
-    let eroded: Vec<bool> = (0..full.len())
-        .map(|i| {
-            let (x, y) = (i % columns, i / columns);
-            full[i]
-                && (x == 0 || full[i - 1])
-                && (x + 1 == columns || full[i + 1])
-                && (y == 0 || full[i - columns])
-                && (y + 1 == rows || full[i + columns])
-        })
-        .collect();
-    let left = eroded.iter().filter(|e| **e).count();
-    if left * 3 >= cells.len() { eroded } else { full }
-}
-
-/// Connected sets of cells with enough votes that belong to no region; cells up to two apart are connected. `owner` is
-/// the region of each cell, or 0. Gives the cells of each set and the region that it touches most, if any.
-pub(super) fn find(votes: &[u8], owner: &[u32], columns: usize, rows: usize) -> Vec<(Vec<u32>, Option<u32>)> {
-    let mut seen = vec![false; votes.len()];
-    let mut out = Vec::new();
-    let mut work = VecDeque::new();
-    for start in 0..votes.len() {
-        if votes[start] < ON || owner[start] != 0 || seen[start] {
-            continue;
-        }
-        seen[start] = true;
-        work.push_back(start);
-        let (mut cells, mut touched): (Vec<u32>, Vec<(u32, usize)>) = (Vec::new(), Vec::new());
-        while let Some(i) = work.pop_front() {
-            cells.push(i as u32);
-            let (x, y) = (i % columns, i / columns);
-            for v in y.saturating_sub(2)..(y + 3).min(rows) {
-                for u in x.saturating_sub(2)..(x + 3).min(columns) {
-                    let j = v * columns + u;
-                    if owner[j] != 0 && u.abs_diff(x) <= 1 && v.abs_diff(y) <= 1 {
-                        match touched.iter_mut().find(|t| t.0 == owner[j]) {
-                            Some(t) => t.1 += 1,
-                            None => touched.push((owner[j], 1)),
-                        }
-                    } else if votes[j] >= ON && owner[j] == 0 && !seen[j] {
-                        seen[j] = true;
-                        work.push_back(j);
-                    }
-                }
-            }
-        }
-        out.push((cells, touched.into_iter().max_by_key(|t| t.1).map(|t| t.0)));
-    }
-    out
 }

@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use super::bank::INFRARED;
+use super::region::Region;
+use super::vote::Verdict;
 use super::watcher::Shot;
 use super::*;
 use crate::base::{Rect, WallTime};
@@ -137,12 +140,50 @@ fn what_appears_beside_a_thing_and_is_larger_is_its_own_and_what_is_smaller_is_i
     let shed = |x1: u32| Scene { thing: Some((70, 40, x1, 62)), ..PLAIN };
     for (wider, regions) in [(90, 1), (150, 2)] {
         let mut mast = Mast::learnt();
-        let [first] = &mast.times(8, shed(86)).regions[..] else { panic!("one region") };
+        let [first] = &mast.times(16, shed(86)).regions[..] else { panic!("one region") };
         let (id, lights) = (first.id, first.lights);
         assert!(lights >= 2, "seen before and after noon");
         let look = mast.times(8, shed(wider));
         assert_eq!(look.regions.len(), regions, "to {wider}: {look:?}");
         assert!(look.regions.iter().any(|r| r.id == id && r.seen == Seen::Yes), "{look:?}");
+    }
+}
+
+#[test]
+fn two_things_put_up_side_by_side_are_two_regions_once_a_second_light_shows_them() {
+    let at = WallTime(0);
+    let block = |x0: u32, x1: u32| (2..8).flat_map(move |y| (x0..x1).map(move |x| y * 20 + x));
+    let mut region = Region::new(1, at, at, 4);
+    let cells: Vec<u32> = block(2, 8).chain(block(10, 17)).collect();
+    region.reshape(at, 4, &[255; 400], &cells, 0, 400);
+    assert!(region.split(20, 20, 6).is_empty(), "one light may show halves of a thing");
+    region.judge(at + HOUR, 5, &[Verdict::Changed; 400]);
+    assert!(region.split(20, 20, 17).is_empty(), "too small to be a region");
+    let given = region.split(20, 20, 6);
+    let [smaller] = &given[..] else { panic!("{given:?}") };
+    let numbers = |r: &Region| r.cells.iter().map(|c| c.number).collect::<Vec<_>>();
+    assert_eq!(numbers(&region), block(10, 17).collect::<Vec<_>>());
+    assert_eq!(numbers(smaller), block(2, 8).collect::<Vec<_>>());
+    assert_eq!((smaller.first_seen, smaller.lights), (region.first_seen, region.lights));
+    let mut old = Region::new(2, at, at, 4);
+    old.reshape(at, 4, &[255; 400], &cells, 0, 400);
+    old.judge(at + 13 * HOUR, 5, &[Verdict::Changed; 400]);
+    assert!(old.split(20, 20, 6).is_empty(), "an old one is one thing");
+}
+
+#[test]
+fn what_infrared_shows_or_has_another_colour_is_more_than_edges() {
+    let at = WallTime(0);
+    let mut region = Region::new(1, at, at, 4);
+    let cells: Vec<u32> = (0..25).map(|i| i / 5 * 20 + i % 5).collect();
+    region.reshape(at, 4, &[255; 400], &cells, 0, 400);
+    assert!(region.told(20, 20).edges_only);
+    let by_its_colours = Region { tint: [0.4, -0.3], ..region.clone() };
+    assert!(!by_its_colours.told(20, 20).edges_only);
+    for look in 1..4u32 {
+        let at = at + HOUR * look;
+        assert!(region.judge(at, INFRARED, &[Verdict::Changed; 400]));
+        assert_eq!(region.told(20, 20).edges_only, look < 3, "{look} looks");
     }
 }
 

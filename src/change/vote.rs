@@ -20,6 +20,10 @@ const BLUE_YELLOW: (f32, f32) = (0.42, 0.30);
 /// weaker light does not lose it.
 const FRESH: f32 = 1.0;
 const HELD: f32 = 0.8;
+/// A light is unusual when what does not differ is so many times as far from its reference as usual; and the most that it
+/// can ask of what is new.
+const ODD_LIGHT: f32 = 1.25;
+const ODD_AT_MOST: f32 = 3.0;
 /// Darker than this, colour is noise.
 const DARK: u8 = 28;
 /// Cells that had structure and lost it, by share of a band, that are haze.
@@ -44,27 +48,62 @@ pub(super) struct Weathered {
     pub(super) unrest: f32,
 }
 
-/// Marks each cell that differs from one bank; those that are `known` belong to a region.
+/// Does a cell differ from a bank?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Differs {
+    #[default]
+    No,
+    /// By more than its limit, in a light so unusual that it may be the light.
+    Oddly,
+    Yes,
+}
+
+/// Each measure's difference as a share of its limit: structure, and the two colours with their sign; colours are 0 where it
+/// is too dark for them.
+pub(super) fn shares(bank: &Bank, d: &Difference, cells: &Cells, cell: usize) -> [f32; 3] {
+    let usual = bank.usual(cell);
+    let share = |value: f32, (least, beyond): (f32, f32), usual: f32| value / least.max(usual + beyond);
+    let structure = share(d.structure[cell], STRUCTURE, usual[0]).max(0.0);
+    if cells.luma[cell] <= DARK || bank.luma[cell] <= DARK {
+        return [structure, 0.0, 0.0];
+    }
+    let green_magenta = share(d.green_magenta[cell], GREEN_MAGENTA, usual[1]);
+    [structure, green_magenta, share(d.blue_yellow[cell], BLUE_YELLOW, usual[2])]
+}
+
+/// Marks each cell that differs from one bank; those that are `known` belong to a region. Where even the cells that do not
+/// differ are further from the bank than they usually are, as on the first sunny day after a cloudy week, what is new must
+/// differ by as much more.
 pub(super) fn differs(
     bank: &Bank,
     d: &Difference,
     cells: &Cells,
     infrared: bool,
     known: &[bool],
-    out: &mut [bool],
+    out: &mut [Differs],
 ) {
-    for (i, out) in out.iter_mut().enumerate() {
-        let usual = bank.usual(i);
-        let part = |value: f32, (least, beyond): (f32, f32), usual: f32| {
-            let share = (value / least.max(usual + beyond)).max(0.0);
-            share * share.sqrt()
-        };
-        let mut sum = part(d.structure[i], STRUCTURE, usual[0]);
-        if !infrared && cells.luma[i] > DARK && bank.luma[i] > DARK {
-            sum += part(d.green_magenta[i].abs(), GREEN_MAGENTA, usual[1]);
-            sum += part(d.blue_yellow[i].abs(), BLUE_YELLOW, usual[2]);
+    let (mut calm, mut usual) = (0.0f32, 0.0f32);
+    let mut sums = vec![0.0f32; out.len()];
+    for (i, sum) in sums.iter_mut().enumerate() {
+        let [structure, colours @ ..] = shares(bank, d, cells, i);
+        *sum = structure * structure.sqrt();
+        if !infrared {
+            *sum += colours.iter().map(|c| c.abs() * c.abs().sqrt()).sum::<f32>();
         }
-        *out = sum > if known[i] && !infrared { HELD } else { FRESH };
+        if !known[i] && *sum <= FRESH {
+            calm += d.structure[i];
+            usual += bank.usual(i)[0];
+        }
+    }
+    let unusual = calm / usual.max(f32::MIN_POSITIVE);
+    let odd = if infrared { 1.0 } else { (unusual / ODD_LIGHT).clamp(1.0, ODD_AT_MOST) };
+    for ((out, sum), known) in out.iter_mut().zip(sums).zip(known) {
+        *out = match (*known && !infrared, sum) {
+            (true, sum) if sum > HELD => Differs::Yes,
+            (false, sum) if sum > FRESH * odd => Differs::Yes,
+            (false, sum) if sum > FRESH => Differs::Oddly,
+            _ => Differs::No,
+        };
     }
 }
 
@@ -177,15 +216,38 @@ mod tests {
             let mut d = Difference::default();
             (d.structure, d.green_magenta) = (vec![structure; n], vec![green_magenta; n]);
             d.blue_yellow = vec![0.0; n];
-            let mut out = vec![false; n];
+            let mut out = vec![Differs::No; n];
             differs(&bank, &d, &cells, false, &vec![known; n], &mut out);
-            out[0]
+            out[0] == Differs::Yes
         };
         let (structure, green) = (0.7 * STRUCTURE.0, 0.7 * GREEN_MAGENTA.0);
         assert!(!differs_by(structure, 0.0, false) && !differs_by(0.0, green, false));
         assert!(differs_by(structure, green, false));
         assert!(!differs_by(0.9 * STRUCTURE.0, 0.0, false) && differs_by(0.9 * STRUCTURE.0, 0.0, true));
         assert!(differs_by(0.0, 1.1 * GREEN_MAGENTA.0, false));
+    }
+
+    #[test]
+    fn in_an_unusual_light_what_is_new_must_differ_by_more() {
+        let grid = Grid::of(64, 64).expect("large enough");
+        let n = grid.cells();
+        let mut bank = Bank::new(grid, WallTime(0));
+        (bank.luma, bank.usual[0]) = (vec![90; n], vec![5; n]);
+        let cells = grey_day(n);
+        let differs_in = |light: f32, structure: f32, known: bool| {
+            let mut d = Difference::default();
+            d.structure = vec![light; n];
+            d.structure[0] = structure;
+            (d.green_magenta, d.blue_yellow) = (vec![0.0; n], vec![0.0; n]);
+            let mut out = vec![Differs::No; n];
+            let known: Vec<bool> = (0..n).map(|i| known && i == 0).collect();
+            differs(&bank, &d, &cells, false, &known, &mut out);
+            out[0]
+        };
+        assert_eq!(differs_in(0.05, 1.2 * STRUCTURE.0, false), Differs::Yes);
+        assert_eq!(differs_in(0.15, 1.2 * STRUCTURE.0, false), Differs::Oddly);
+        assert_eq!(differs_in(0.15, 2.0 * STRUCTURE.0, false), Differs::Yes);
+        assert_eq!(differs_in(0.15, 1.2 * STRUCTURE.0, true), Differs::Yes, "what is known is held");
     }
 
     #[test]

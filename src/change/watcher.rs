@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use super::bank::{BANKS, Bank, DAY_BANKS, Difference, INFRARED, Lesson};
 use super::memory::{Elsewhere, Memory};
-use super::region::{ChangeRegion, MAX_REGIONS, Region, Seen, find};
+use super::region::ChangeRegion;
 use super::register::{SHAKE, Shift, far, shake};
 use super::small::{Grid, Workbench};
-use super::vote::{Verdict, differs, weather};
+use super::vote::{Differs, Verdict, differs, weather};
 use crate::base::{Rect, WallTime};
 
 /// A bank learns at most this often: looks in between are much the same.
 const LEARN_EVERY: Duration = Duration::from_secs(600);
-/// What a changed look adds to a cell's vote, and what one as ever takes off: three looks make a region.
-const UP: u8 = 64;
-const DOWN: u8 = 48;
 /// Looks in a row from another place that make a camera moved, or from nowhere that make it lost.
 const MOVED_LOOKS: u32 = 3;
 /// Likeness under which a look may be from elsewhere, and that another place must have.
@@ -232,7 +229,7 @@ impl Watcher {
         let beside = neighbour(index, shot.hour);
         let mut verdicts = vec![Verdict::Unknown; grid.cells()];
         let mut difference = Difference::default();
-        let mut differing = vec![false; grid.cells()];
+        let mut differing = vec![Differs::No; grid.cells()];
         let hidden = covered(shot.moving, grid);
         let known = self.known(grid, 0);
         let mature = |i: &usize| self.banks[*i].as_ref().is_some_and(Bank::is_mature);
@@ -252,11 +249,16 @@ impl Watcher {
                 differs(other, &second, &bench.cells, infrared, &known, &mut also);
             }
             for (i, verdict) in verdicts.iter_mut().enumerate().filter(|(i, _)| !hidden[*i]) {
-                *verdict = if differing[i] && also[i] { Verdict::Changed } else { Verdict::Same };
+                also[i] = also[i].min(differing[i]);
+                *verdict = if also[i] == Differs::No { Verdict::Same } else { Verdict::Changed };
             }
             let snowed = self.memory.snowed.is_some_and(|s| shot.at.since(s) < SNOW_LIES);
             let weather = weather(&mut verdicts, &known, bank, &difference, &bench.cells, grid, snowed);
             look.unrest = weather.unrest;
+            // Weather is judged by all that differs, what is built only by what no odd light makes.
+            for (verdict, _) in verdicts.iter_mut().zip(&also).filter(|(_, also)| **also == Differs::Oddly) {
+                *verdict = if *verdict == Verdict::Changed { Verdict::Same } else { *verdict };
+            }
             if weather.snow {
                 self.memory.snowed = Some(shot.at);
             }
@@ -266,7 +268,7 @@ impl Watcher {
             usable = !hidden && !weather.snow || long;
             if long {
                 verdicts.fill(Verdict::Same);
-                differing.fill(false);
+                differing.fill(Differs::No);
             }
             if learned && !hidden {
                 self.vote(&mut verdicts, shot.at, index, grid);
@@ -308,7 +310,7 @@ impl Watcher {
     }
 
     /// Cells of regions, grown by `reach`.
-    fn known(&self, grid: Grid, reach: usize) -> Vec<bool> {
+    pub(super) fn known(&self, grid: Grid, reach: usize) -> Vec<bool> {
         let (columns, rows) = (grid.columns(), grid.rows());
         let mut out = vec![false; grid.cells()];
         for i in self.memory.regions.iter().flat_map(|r| &r.cells).map(|c| c.number as usize) {
@@ -321,113 +323,6 @@ impl Watcher {
         out
     }
 
-    fn vote(&mut self, verdicts: &mut [Verdict], at: WallTime, bank: usize, grid: Grid) {
-        if bank == INFRARED {
-            // What infrared never showed, it cannot deny.
-            for region in self.memory.regions.iter().filter(|r| !r.was_seen_in(bank)) {
-                for i in region.cells.iter().map(|c| c.number as usize) {
-                    let verdict = &mut verdicts[i];
-                    *verdict = if *verdict == Verdict::Changed { *verdict } else { Verdict::Unknown };
-                }
-            }
-        }
-        // Infrared shows less of most things: it may deny a whole region, not parts of one.
-        let held = if bank == INFRARED { self.known(grid, 0) } else { Vec::new() };
-        for (i, (vote, verdict)) in self.votes.iter_mut().zip(verdicts.iter()).enumerate() {
-            *vote = match verdict {
-                Verdict::Changed => vote.saturating_add(UP),
-                Verdict::Same if !held.get(i).is_some_and(|h| *h) => vote.saturating_sub(DOWN),
-                Verdict::Same | Verdict::Unknown => *vote,
-            };
-        }
-        self.memory.looks.push(at);
-        if self.memory.looks.len() > 3 {
-            self.memory.looks.remove(0);
-        }
-    }
-
-    fn follow(&mut self, verdicts: &[Verdict], at: WallTime, bank: usize, grid: Grid, look: &mut Look) {
-        let (votes, banks) = (&mut self.votes, &mut self.banks);
-        self.memory.regions.retain_mut(|region| {
-            let stays = region.judge(at, bank, verdicts);
-            if !stays {
-                region.cells.iter().for_each(|c| votes[c.number as usize] = 0);
-                // A thing that left, or a light that comes again with the next day like it.
-                let seen = banks.iter_mut().enumerate().filter(|(b, _)| region.was_seen_in(*b));
-                for bank in seen.filter_map(|(_, bank)| bank.as_mut()) {
-                    region.cells.iter().for_each(|c| bank.beware(c.number as usize));
-                }
-            }
-            stays
-        });
-        let mut owner = vec![0u32; grid.cells()];
-        for region in &self.memory.regions {
-            region.cells.iter().for_each(|c| owner[c.number as usize] = region.id);
-        }
-        let least = (self.settings.min_share * grid.cells() as f32).ceil() as usize;
-        let mut found = find(&self.votes, &owner, grid.columns(), grid.rows());
-        for (cells, touched) in &mut found {
-            let owner = self.memory.regions.iter().find(|r| Some(r.id) == *touched);
-            *touched = owner.filter(|r| r.takes_in(cells.len(), at)).map(|r| r.id);
-        }
-        for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED) {
-            let new: Vec<u32> =
-                found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| f.0.iter().copied()).collect();
-            region.reshape(at, bank, &self.votes, &new, least, grid.cells());
-        }
-        for (cells, _) in found.into_iter().filter(|f| f.1.is_none() && f.0.len() >= least) {
-            if self.memory.regions.len() >= MAX_REGIONS {
-                look.crowded = true;
-                break;
-            }
-            self.memory.last_id += 1;
-            let first_seen = self.memory.looks.first().copied().unwrap_or(at);
-            let mut region = Region {
-                id: self.memory.last_id,
-                cells: Vec::new(),
-                first_seen,
-                last_confirmed: at,
-                seen: Seen::Yes,
-                lights: 1 << bank,
-                usual: [0.0; BANKS],
-                absent_looks: 0,
-                absent_lights: 0,
-                absent_since: None,
-                denied: None,
-                growth: Vec::new(),
-                bared: 0.0,
-                brighter: 1.0,
-            };
-            region.reshape(first_seen, bank, &self.votes, &cells, 0, grid.cells());
-            self.memory.regions.push(region);
-        }
-    }
-
-    /// What kind of change it is, as far as colour tells.
-    fn measure(&mut self, verdicts: &[Verdict], bank: usize, d: &Difference, bench: &Workbench) {
-        let Some(bank) = self.banks[bank].as_ref().filter(|_| !bench.cells.grey) else { return };
-        let mean = |v: &[u8]| v.iter().map(|l| u32::from(*l)).sum::<u32>() as f32 / v.len().max(1) as f32;
-        let (now, then) = (mean(&bench.cells.luma).max(1.0), mean(&bank.luma).max(1.0));
-        for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes) {
-            let told =
-                region.cells.iter().map(|c| c.number as usize).filter(|i| verdicts[*i] == Verdict::Changed);
-            let (mut n, mut bared, mut a, mut b) = (0.0f32, 0.0f32, 0.0f32, 0.0f32);
-            for i in told {
-                n += 1.0;
-                // Green before, and less green now by more than light makes it.
-                let was_green = f32::from(bank.green_magenta[i]) < -8.0;
-                bared += if was_green { (d.green_magenta[i] / 0.3).clamp(0.0, 1.0) } else { 0.0 };
-                a += f32::from(bench.cells.luma[i]);
-                b += f32::from(bank.luma[i]);
-            }
-            if n > 0.0 {
-                let blend = |old: f32, new: f32| old + 0.25 * (new - old);
-                region.bared = blend(region.bared, bared / n);
-                region.brighter = blend(region.brighter, (a / now) / (b / then).max(0.05));
-            }
-        }
-    }
-
     #[expect(clippy::too_many_arguments, reason = "a lesson has as many sides as a look")]
     fn learn(
         &mut self,
@@ -436,7 +331,7 @@ impl Watcher {
         index: usize,
         grid: Grid,
         frozen: &[bool],
-        differs: &[bool],
+        differs: &[Differs],
         difference: &mut Difference,
         compared: bool,
     ) {

@@ -55,6 +55,8 @@ const BARE: f32 = 0.35;
 const ONE_LIGHT: Duration = Duration::from_secs(12 * 3600);
 /// For so long, or for the dwell where that is shorter, no look by day may have denied it: weather comes and goes.
 const UNDENIED: Duration = Duration::from_secs(24 * 3600);
+/// For so many times as long where only daylight shows it, and only by its edges.
+const EDGES_ONLY: u32 = 3;
 /// What a fitting object beside it adds to a change's score.
 const NEAR_RAISE: f32 = 0.2;
 /// Things count as beside each other when their boxes, grown by this share, touch.
@@ -116,7 +118,8 @@ pub(super) fn is_believed(scene: &Scene, spot: &Spot) -> bool {
     let Some(region) = &spot.change else { return false };
     match scene.rule.kind {
         RuleKind::Change { dwell, bare } => {
-            let undenied = region.denied.is_none_or(|denied| scene.at.since(denied) >= dwell.min(UNDENIED));
+            let quiet = dwell.min(UNDENIED) * if region.edges_only { EDGES_ONLY } else { 1 };
+            let undenied = region.denied.is_none_or(|denied| scene.at.since(denied) >= quiet);
             undenied && (dwell < ONE_LIGHT || region.lights >= 3) && (!bare || region.bared >= BARE)
         }
         _ => true,

@@ -45,6 +45,7 @@ impl Sight {
             last_confirmed: at,
             denied: None,
             seen: Seen::Yes,
+            edges_only: false,
             lights: 1,
             growth: vec![(at, found.share as f32)],
             bared: found.lost_green,

@@ -22,6 +22,7 @@ fn region(id: u32, x: f32, began_h: u64, seen: Seen) -> ChangeRegion {
         denied: None,
         seen,
         lights: 3,
+        edges_only: false,
         growth: vec![(began, 0.01)],
         bared: 0.0,
         brighter: 1.0,
@@ -90,12 +91,15 @@ fn what_leaves_in_time_elsewhere_or_in_one_light_only_is_nothing() {
 }
 
 #[test]
-fn what_a_look_by_day_denied_is_waited_for_until_a_day_has_passed_without() {
+fn what_a_look_by_day_denied_is_waited_for_a_day_and_for_three_where_edges_by_day_are_all_that_it_shows() {
     let denied = |h: u64| region(1, 0.2, 0, if h == 20 { Seen::No } else { Seen::Yes });
-    let with = |h: u64| ChangeRegion { denied: (h >= 20).then(|| second(20.0 * HOUR as f64)), ..denied(h) };
-    let told = hourly(&mut camera_rules(vec![day(false)], 100), 0..60, |h| vec![with(h)]);
-    assert_eq!(steps(&told), [Transition::Opened]);
-    assert_eq!(told[0].at, second(44.0 * HOUR as f64));
+    for (edges_only, opens) in [(false, 44.0), (true, 92.0)] {
+        let since = |h: u64| (h >= 20).then(|| second(20.0 * HOUR as f64));
+        let with = |h: u64| ChangeRegion { denied: since(h), edges_only, ..denied(h) };
+        let told = hourly(&mut camera_rules(vec![day(false)], 100), 0..100, |h| vec![with(h)]);
+        assert_eq!(steps(&told), [Transition::Opened]);
+        assert_eq!(told[0].at, second(opens * HOUR as f64));
+    }
 }
 
 #[test]

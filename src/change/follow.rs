@@ -1,0 +1,126 @@
+//! From verdicts to regions: votes, what they make of the regions that there are, and which are new.
+
+use super::bank::{Difference, INFRARED};
+use super::cells::find;
+use super::region::{MAX_REGIONS, Region, Seen};
+use super::small::{Grid, Workbench};
+use super::vote::{Verdict, shares};
+use super::watcher::{Look, Watcher};
+use crate::base::WallTime;
+
+/// What a changed look adds to a cell's vote, and what one as ever takes off: three looks make a region.
+const UP: u8 = 64;
+const DOWN: u8 = 48;
+
+impl Watcher {
+    pub(super) fn vote(&mut self, verdicts: &mut [Verdict], at: WallTime, bank: usize, grid: Grid) {
+        if bank == INFRARED {
+            // What infrared never showed, it cannot deny.
+            for region in self.memory.regions.iter().filter(|r| !r.was_seen_in(bank)) {
+                for i in region.cells.iter().map(|c| c.number as usize) {
+                    let verdict = &mut verdicts[i];
+                    *verdict = if *verdict == Verdict::Changed { *verdict } else { Verdict::Unknown };
+                }
+            }
+        }
+        // Infrared shows less of most things: it may deny a whole region, not parts of one.
+        let held = if bank == INFRARED { self.known(grid, 0) } else { Vec::new() };
+        for (i, (vote, verdict)) in self.votes.iter_mut().zip(verdicts.iter()).enumerate() {
+            *vote = match verdict {
+                Verdict::Changed => vote.saturating_add(UP),
+                Verdict::Same if !held.get(i).is_some_and(|h| *h) => vote.saturating_sub(DOWN),
+                Verdict::Same | Verdict::Unknown => *vote,
+            };
+        }
+        self.memory.looks.push(at);
+        if self.memory.looks.len() > 3 {
+            self.memory.looks.remove(0);
+        }
+    }
+
+    pub(super) fn follow(
+        &mut self,
+        verdicts: &[Verdict],
+        at: WallTime,
+        bank: usize,
+        grid: Grid,
+        look: &mut Look,
+    ) {
+        let (votes, banks) = (&mut self.votes, &mut self.banks);
+        self.memory.regions.retain_mut(|region| {
+            let stays = region.judge(at, bank, verdicts);
+            if !stays {
+                region.cells.iter().for_each(|c| votes[c.number as usize] = 0);
+                // A thing that left, or a light that comes again with the next day like it.
+                let seen = banks.iter_mut().enumerate().filter(|(b, _)| region.was_seen_in(*b));
+                for bank in seen.filter_map(|(_, bank)| bank.as_mut()) {
+                    region.cells.iter().for_each(|c| bank.beware(c.number as usize));
+                }
+            }
+            stays
+        });
+        let mut owner = vec![0u32; grid.cells()];
+        for region in &self.memory.regions {
+            region.cells.iter().for_each(|c| owner[c.number as usize] = region.id);
+        }
+        let least = (self.settings.min_share * grid.cells() as f32).ceil() as usize;
+        let mut found = find(&self.votes, &owner, grid.columns(), grid.rows());
+        for (cells, touched) in &mut found {
+            let owner = self.memory.regions.iter().find(|r| Some(r.id) == *touched);
+            *touched = owner.filter(|r| r.takes_in(cells.len(), at)).map(|r| r.id);
+        }
+        for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED) {
+            let new: Vec<u32> =
+                found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| f.0.iter().copied()).collect();
+            region.reshape(at, bank, &self.votes, &new, least, grid.cells());
+        }
+        let (columns, rows) = (grid.columns(), grid.rows());
+        let seen = self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED);
+        let given: Vec<Region> = seen.flat_map(|r| r.split(columns, rows, least)).collect();
+        let room = MAX_REGIONS.saturating_sub(self.memory.regions.len());
+        for part in given.into_iter().take(room) {
+            self.memory.last_id += 1;
+            self.memory.regions.push(Region { id: self.memory.last_id, ..part });
+        }
+        for (cells, _) in found.into_iter().filter(|f| f.1.is_none() && f.0.len() >= least) {
+            if self.memory.regions.len() >= MAX_REGIONS {
+                look.crowded = true;
+                break;
+            }
+            self.memory.last_id += 1;
+            let first_seen = self.memory.looks.first().copied().unwrap_or(at);
+            let mut region = Region::new(self.memory.last_id, first_seen, at, bank);
+            region.reshape(first_seen, bank, &self.votes, &cells, 0, grid.cells());
+            self.memory.regions.push(region);
+        }
+    }
+
+    /// What kind of change it is, as far as colour tells.
+    pub(super) fn measure(&mut self, verdicts: &[Verdict], bank: usize, d: &Difference, bench: &Workbench) {
+        let Some(bank) = self.banks[bank].as_ref().filter(|_| !bench.cells.grey) else { return };
+        let mean = |v: &[u8]| v.iter().map(|l| u32::from(*l)).sum::<u32>() as f32 / v.len().max(1) as f32;
+        let (now, then) = (mean(&bench.cells.luma).max(1.0), mean(&bank.luma).max(1.0));
+        for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes) {
+            let told =
+                region.cells.iter().map(|c| c.number as usize).filter(|i| verdicts[*i] == Verdict::Changed);
+            let (mut n, mut bared, mut a, mut b) = (0.0f32, 0.0f32, 0.0f32, 0.0f32);
+            let mut tint = [0.0f32; 2];
+            for i in told {
+                n += 1.0;
+                let [_, colours @ ..] = shares(bank, d, &bench.cells, i);
+                tint.iter_mut().zip(colours).for_each(|(t, c)| *t += c);
+                // Green before, and less green now by more than light makes it.
+                let was_green = f32::from(bank.green_magenta[i]) < -8.0;
+                bared += if was_green { (d.green_magenta[i] / 0.3).clamp(0.0, 1.0) } else { 0.0 };
+                a += f32::from(bench.cells.luma[i]);
+                b += f32::from(bank.luma[i]);
+            }
+            if n > 0.0 {
+                let blend = |old: f32, new: f32| old + 0.25 * (new - old);
+                region.tint.iter_mut().zip(tint).for_each(|(old, new)| *old = blend(*old, new / n));
+                region.bared = blend(region.bared, bared / n);
+                region.brighter = blend(region.brighter, (a / now) / (b / then).max(0.05));
+            }
+        }
+    }
+}
