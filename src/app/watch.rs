@@ -26,6 +26,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(6 * 3600);
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
 /// What has stood for less than this is on its way, and hides what is behind it.
 const MOVING: Duration = Duration::from_secs(60);
+/// What is new to the tracker, but overlaps what the last look saw by so much, stands there: pictures of a time-lapse are too
+/// far apart to be followed from one to the next.
+const SAME_PLACE: f32 = 0.5;
 /// Machines that move about at work. Other things are where they were put: a stall that was set up is the change itself.
 const AT_WORK: [&str; 3] = ["excavator", "loader_dozer", "road_roller"];
 
@@ -58,6 +61,8 @@ pub(super) struct Watch {
     view: View,
     /// Of the last look; `None`: the place could not be judged in it.
     standing: Option<Vec<(Rect, Seen)>>,
+    /// What may move, as the last look saw it.
+    passing: Vec<Rect>,
 }
 
 impl Watch {
@@ -79,6 +84,7 @@ impl Watch {
             kept: None,
             view: View::Learning,
             standing: None,
+            passing: Vec::new(),
         })
     }
 
@@ -108,12 +114,13 @@ impl Watch {
             return None;
         }
         self.looked = Some(at);
-        let moving: Vec<Rect> = tracks
-            .iter()
-            .filter(|t| t.class.passes() || AT_WORK.contains(&t.class.as_str()))
-            .filter(|t| t.seen_now && at.since(t.still_since) < MOVING)
-            .map(|t| t.rect)
-            .collect();
+        let passing = |t: &&Track| t.seen_now && (t.class.passes() || AT_WORK.contains(&t.class.as_str()));
+        let passing: Vec<&Track> = tracks.iter().filter(passing).collect();
+        let new_here =
+            |t: &Track| t.first_seen < at || !self.passing.iter().any(|r| r.iou(&t.rect) >= SAME_PLACE);
+        let moves = |t: &&&Track| at.since(t.still_since) < MOVING && new_here(t);
+        let moving: Vec<Rect> = passing.iter().filter(moves).map(|t| t.rect).collect();
+        self.passing = passing.iter().map(|t| t.rect).collect();
         let rgb = picture.rgb();
         let (width, height, hour) = (picture.width, picture.height, hour(at, &self.time_zone));
         let shot = Shot { rgb: &rgb, width, height, at, hour, moving: &moving };

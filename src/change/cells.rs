@@ -17,14 +17,7 @@ pub(super) fn shape(cells: &[u32], columns: usize, rows: usize) -> Vec<bool> {
     let mut work: Vec<usize> = rim.filter(|i| !mask[*i]).collect();
     work.iter().for_each(|i| outside[*i] = true);
     while let Some(i) = work.pop() {
-        let (x, y) = (i % columns, i / columns);
-        let beside = [
-            (x > 0).then(|| i - 1),
-            (x + 1 < columns).then(|| i + 1),
-            (y > 0).then(|| i - columns),
-            (y + 1 < rows).then(|| i + columns),
-        ];
-        for j in beside.into_iter().flatten() {
+        for j in beside(i, columns, rows).into_iter().flatten() {
             if !mask[j] && !outside[j] {
                 outside[j] = true;
                 work.push(j);
@@ -43,10 +36,43 @@ pub(super) fn shape(cells: &[u32], columns: usize, rows: usize) -> Vec<bool> {
         })
         .collect();
     let left = eroded.iter().filter(|e| **e).count();
-    if left * 3 >= cells.len() { eroded } else { full }
+    let mut shape = if left * 3 >= cells.len() { eroded } else { full };
+    join_corners(&mut shape, columns, rows);
+    shape
 }
 
-/// The parts of a shape that do not touch, by number from 1: each cell's, 0 outside, and how many cells each has; the first
+/// Cells that touch by a corner only get a third one beside them: an outline then never touches itself.
+fn join_corners(shape: &mut [bool], columns: usize, rows: usize) {
+    let mut joined = true;
+    while joined {
+        joined = false;
+        for y in 1..rows {
+            for x in 1..columns {
+                let i = y * columns + x;
+                let (here, left, above, across) = (i, i - 1, i - columns, i - columns - 1);
+                let missing = match [here, left, above, across].map(|j| shape[j]) {
+                    [true, false, false, true] => left,
+                    [false, true, true, false] => here,
+                    _ => continue,
+                };
+                (shape[missing], joined) = (true, true);
+            }
+        }
+    }
+}
+
+/// The cells that share a side with one.
+fn beside(i: usize, columns: usize, rows: usize) -> [Option<usize>; 4] {
+    let (x, y) = (i % columns, i / columns);
+    [
+        (x > 0).then(|| i - 1),
+        (x + 1 < columns).then(|| i + 1),
+        (y > 0).then(|| i - columns),
+        (y + 1 < rows).then(|| i + columns),
+    ]
+}
+
+/// The parts of a shape that share no side, by number from 1: each cell's, 0 outside, and how many cells each has; the first
 /// of the sizes is what lies outside.
 pub(super) fn parts(shape: &[bool], columns: usize, rows: usize) -> (Vec<usize>, Vec<usize>) {
     let mut part = vec![0; shape.len()];
@@ -60,13 +86,10 @@ pub(super) fn parts(shape: &[bool], columns: usize, rows: usize) -> (Vec<usize>,
         part[start] = number;
         while let Some(i) = work.pop() {
             size += 1;
-            let (x, y) = (i % columns, i / columns);
-            for v in y.saturating_sub(1)..(y + 2).min(rows) {
-                for j in v * columns + x.saturating_sub(1)..v * columns + (x + 2).min(columns) {
-                    if shape[j] && part[j] == 0 {
-                        part[j] = number;
-                        work.push(j);
-                    }
+            for j in beside(i, columns, rows).into_iter().flatten() {
+                if shape[j] && part[j] == 0 {
+                    part[j] = number;
+                    work.push(j);
                 }
             }
         }

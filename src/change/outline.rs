@@ -1,23 +1,27 @@
 //! The outline of a set of cells as a polygon.
 
-use crate::base::Point;
+use crate::base::{Point, Polygon};
 
 /// Corners that an outline has at most.
 const MAX_CORNERS: usize = 64;
 
-/// The outer outline of the largest connected part of `mask`, simplified, 0 to 1; empty where there is none.
+/// Corners may be off by so much, in cells, to have fewer: the first that leaves a polygon that does not touch itself.
+const SIMPLER: [f32; 6] = [0.75, 0.0, 1.2, 1.8, 2.7, 4.0];
+
+/// The outer outline of the largest connected part of `mask` (cells that share a side), simplified, 0 to 1; the box around
+/// it where no simple polygon can be had; empty where there is none.
 pub(super) fn outline(mask: &[bool], columns: usize, rows: usize) -> Vec<Point> {
     let path = follow(mask, columns, rows);
-    let mut allowed = 0.75;
-    let mut corners = simplify(&path, allowed);
-    while corners.len() > MAX_CORNERS {
-        allowed *= 1.5;
-        corners = simplify(&path, allowed);
-    }
-    corners
-        .into_iter()
-        .map(|(x, y)| Point { x: x as f32 / columns as f32, y: y as f32 / rows as f32 })
-        .collect()
+    let point = |(x, y): Corner| Point { x: x as f32 / columns as f32, y: y as f32 / rows as f32 };
+    let simpler =
+        |allowed: &f32| -> Vec<Point> { simplify(&path, *allowed).into_iter().map(point).collect() };
+    let fits = |corners: &Vec<Point>| corners.len() <= MAX_CORNERS && Polygon::new(corners.clone()).is_ok();
+    let boxed = || {
+        let sides = |of: fn(&Corner) -> i32| path.iter().map(of).min().zip(path.iter().map(of).max());
+        let Some(((x0, x1), (y0, y1))) = sides(|c| c.0).zip(sides(|c| c.1)) else { return Vec::new() };
+        [(x0, y0), (x1, y0), (x1, y1), (x0, y1)].map(point).to_vec()
+    };
+    SIMPLER.iter().map(simpler).find(fits).unwrap_or_else(boxed)
 }
 
 type Corner = (i32, i32);
@@ -51,12 +55,12 @@ fn follow(mask: &[bool], columns: usize, rows: usize) -> Vec<Corner> {
             }
             // The cells ahead to the left and to the right of the corner.
             let (left, right) = ahead(at, way);
-            way = if inside(left.0, left.1) {
-                (way.1, -way.0)
-            } else if inside(right.0, right.1) {
-                way
-            } else {
+            way = if !inside(right.0, right.1) {
                 (-way.1, way.0)
+            } else if inside(left.0, left.1) {
+                (way.1, -way.0)
+            } else {
+                way
             };
         }
         if area.abs() > best_area {
@@ -117,9 +121,23 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_touch_by_a_corner_and_rims_do_not_trap_the_walk() {
-        assert_eq!(drawn(&["####....", "####....", "....####", "....####"]).len(), 8);
+    fn parts_that_touch_by_a_corner_are_two_and_rims_do_not_trap_the_walk() {
+        assert_eq!(drawn(&["####....", "####....", "....####", "....####"]).len(), 4);
         assert_eq!(drawn(&["####", "####"]), [(0.0, 0.0), (4.0, 0.0), (4.0, 2.0), (0.0, 2.0)]);
         assert!(drawn(&["....", "...."]).is_empty());
+    }
+
+    #[test]
+    fn an_outline_never_touches_itself() {
+        let mut seed = 7u64;
+        for _ in 0..400 {
+            let mask: Vec<bool> = (0..120)
+                .map(|_| {
+                    seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                    seed >> 62 != 0
+                })
+                .collect();
+            Polygon::new(outline(&mask, 12, 10)).expect("a simple polygon");
+        }
     }
 }
