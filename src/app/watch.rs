@@ -116,10 +116,7 @@ impl Watch {
         self.looked = Some(at);
         let passing = |t: &&Track| t.seen_now && (t.class.passes() || AT_WORK.contains(&t.class.as_str()));
         let passing: Vec<&Track> = tracks.iter().filter(passing).collect();
-        let new_here =
-            |t: &Track| t.first_seen < at || !self.passing.iter().any(|r| r.iou(&t.rect) >= SAME_PLACE);
-        let moves = |t: &&&Track| at.since(t.still_since) < MOVING && new_here(t);
-        let moving: Vec<Rect> = passing.iter().filter(moves).map(|t| t.rect).collect();
+        let moving = moving(&passing, &self.passing, at);
         self.passing = passing.iter().map(|t| t.rect).collect();
         let rgb = picture.rgb();
         let (width, height, hour) = (picture.width, picture.height, hour(at, &self.time_zone));
@@ -219,6 +216,13 @@ impl Watch {
     }
 }
 
+/// Boxes of what is on its way; `before` has those of the last look.
+fn moving(passing: &[&Track], before: &[Rect], at: WallTime) -> Vec<Rect> {
+    let is_new = |t: &Track| t.first_seen < at || !before.iter().any(|r| r.iou(&t.rect) >= SAME_PLACE);
+    let moves = |t: &&&Track| at.since(t.still_since) < MOVING && is_new(t);
+    passing.iter().filter(moves).map(|t| t.rect).collect()
+}
+
 /// Hour of the day, 0 to 24.
 fn hour(at: WallTime, zone: &TimeZone) -> f32 {
     at.timestamp().map_or(12.0, |t| {
@@ -236,4 +240,33 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&unfinished, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ClassName, TrackId};
+
+    #[test]
+    fn what_the_last_look_saw_at_the_same_place_stands_there_unless_it_was_followed_on_its_way() {
+        let at = WallTime(0) + Duration::from_secs(3600);
+        let rect = Rect::new(0.2, 0.2, 0.4, 0.3);
+        let car = |known_for: u64| Track {
+            id: TrackId(1),
+            class: ClassName::from("car"),
+            rect,
+            score: 0.9,
+            first_seen: at - Duration::from_secs(known_for),
+            last_seen: at,
+            still_since: at,
+            hits: 3,
+            seen_now: true,
+            ground: None,
+        };
+        let beside = Rect::new(0.2, 0.35, 0.4, 0.45);
+        assert_eq!(moving(&[&car(0)], &[], at), [rect], "new");
+        assert_eq!(moving(&[&car(0)], &[beside], at), [rect], "another stood elsewhere");
+        assert!(moving(&[&car(0)], &[beside, rect], at).is_empty(), "it stood there before");
+        assert_eq!(moving(&[&car(5)], &[rect], at), [rect], "it comes and goes, as in a queue");
+    }
 }
