@@ -221,22 +221,21 @@ fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: &mut Vec<f3
     let tint = middle_difference(now, then);
     let stronger = bands(columns, rows).map(|band| strength(&now[band.clone()], &then[band], tint));
     out.resize(now.len(), 0.0);
-    let apart = |i: usize| i32::from(now[i]) - i32::from(then[i]);
+    let apart: Vec<i16> = now.iter().zip(then).map(|(a, b)| i16::from(*a) - i16::from(*b)).collect();
+    let row = |y: usize| &apart[y * columns..(y + 1) * columns];
     for y in 0..rows {
         // Between the middles of two bands.
         let at = ((y as f32 + 0.5) / rows as f32 * BANDS as f32 - 0.5).clamp(0.0, BANDS as f32 - 1.0);
         let (above, below) = (stronger[at as usize], stronger[(at as usize + 1).min(BANDS - 1)]);
         let more = above + at.fract() * (below - above) - 1.0;
-        for x in 0..columns {
-            let i = y * columns + x;
-            let (left, right) = (i - usize::from(x > 0), i + usize::from(x + 1 < columns));
-            let up = if y > 0 { i - columns } else { i };
-            let down = if y + 1 < rows { i + columns } else { i };
-            let own = apart(i);
-            let usual = tint + more * f32::from(then[i]);
-            let [along, across] =
-                [(left, right), (up, down)].map(|(a, b)| (own + apart(a) + apart(b)) as f32 / 3.0 - usual);
-            out[i] = if along.abs() > across.abs() { along } else { across } * scale;
+        let (up, own, down) = (row(y.saturating_sub(1)), row(y), row((y + 1).min(rows - 1)));
+        let line = y * columns..(y + 1) * columns;
+        for (x, (out, then)) in out[line.clone()].iter_mut().zip(&then[line]).enumerate() {
+            let usual = tint + more * f32::from(*then);
+            let (left, right) = (own[x.saturating_sub(1)], own[(x + 1).min(columns - 1)]);
+            let along = f32::from(left + own[x] + right) / 3.0 - usual;
+            let across = f32::from(up[x] + own[x] + down[x]) / 3.0 - usual;
+            *out = if along.abs() > across.abs() { along } else { across } * scale;
         }
     }
 }

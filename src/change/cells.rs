@@ -37,17 +37,22 @@ pub(super) fn shape(cells: &[u32], columns: usize, rows: usize) -> Vec<bool> {
         .collect();
     let left = eroded.iter().filter(|e| **e).count();
     let mut shape = if left * 3 >= cells.len() { eroded } else { full };
-    join_corners(&mut shape, columns, rows);
+    join_corners(&mut shape, cells, columns);
     shape
 }
 
-/// Cells that touch by a corner only get a third one beside them: an outline then never touches itself.
-fn join_corners(shape: &mut [bool], columns: usize, rows: usize) {
+/// Cells that touch by a corner only get a third one beside them: an outline then never touches itself. All lie in the box
+/// around `cells`.
+fn join_corners(shape: &mut [bool], cells: &[u32], columns: usize) {
+    let across = cells.iter().map(|c| *c as usize % columns);
+    let down = cells.iter().map(|c| *c as usize / columns);
+    let (Some(x0), Some(x1)) = (across.clone().min(), across.max()) else { return };
+    let (Some(y0), Some(y1)) = (down.clone().min(), down.max()) else { return };
     let mut joined = true;
     while joined {
         joined = false;
-        for y in 1..rows {
-            for x in 1..columns {
+        for y in y0 + 1..=y1 {
+            for x in x0 + 1..=x1 {
                 let i = y * columns + x;
                 let (here, left, above, across) = (i, i - 1, i - columns, i - columns - 1);
                 let missing = match [here, left, above, across].map(|j| shape[j]) {

@@ -7,7 +7,7 @@ python=.cache/scenes-python/bin/python
 lintel=target/release/lintel
 export ORT_DYLIB_PATH="${ORT_DYLIB_PATH:-$PWD/.cache/onnxruntime/libonnxruntime.so}"
 # shellcheck disable=SC2086 -- one word a seed
-$python tools/scenes/report.py $lintel .cache/scenes docs/change.md ${SEEDS:-137 138 139 140 141 142}
+$python tools/scenes/report.py $lintel .cache/scenes docs/change.md ${SEEDS:-143 144 145 146 147 148}
 pairs="${LINTEL_SHARED:-../shared}/data/extra/change_pairs"
 if [ -d "$pairs" ]; then
   $python tools/scenes/pairs.py $lintel "$pairs" docs/change.md
