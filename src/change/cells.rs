@@ -77,8 +77,8 @@ fn beside(i: usize, columns: usize, rows: usize) -> [Option<usize>; 4] {
     ]
 }
 
-/// The parts of a shape that share no side, by number from 1: each cell's, 0 outside, and how many cells each has; the first
-/// of the sizes is what lies outside.
+/// The parts of a shape that share no side, by number from 1: each cell's, 0 outside, and how many cells each has, with a 0
+/// for the outside.
 pub(super) fn parts(shape: &[bool], columns: usize, rows: usize) -> (Vec<usize>, Vec<usize>) {
     let mut part = vec![0; shape.len()];
     let mut sizes = vec![0];
@@ -100,7 +100,6 @@ pub(super) fn parts(shape: &[bool], columns: usize, rows: usize) -> (Vec<usize>,
         }
         sizes.push(size);
     }
-    sizes[0] = part.iter().filter(|p| **p == 0).count();
     (part, sizes)
 }
 

@@ -256,8 +256,10 @@ impl Watcher {
             let weather = weather(&mut verdicts, &known, bank, &difference, &bench.cells, grid, snowed);
             look.unrest = weather.unrest;
             // Weather is judged by all that differs, what is built only by what no odd light makes.
-            for (verdict, _) in verdicts.iter_mut().zip(&also).filter(|(_, also)| **also == Differs::Oddly) {
-                *verdict = if *verdict == Verdict::Changed { Verdict::Same } else { *verdict };
+            for (verdict, also) in verdicts.iter_mut().zip(&also) {
+                if (*verdict, *also) == (Verdict::Changed, Differs::Oddly) {
+                    *verdict = Verdict::Same;
+                }
             }
             if weather.snow {
                 self.memory.snowed = Some(shot.at);
