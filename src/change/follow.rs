@@ -1,10 +1,11 @@
 //! From verdicts to regions: votes, what they make of the regions that there are, and which are new.
 
-use super::bank::{Difference, INFRARED};
+use super::bank::INFRARED;
 use super::cells::find;
-use super::region::{MAX_REGIONS, Region, Seen};
+use super::region::{MAX_REGIONS, Region};
 use super::small::{Grid, Workbench};
-use super::vote::{Verdict, shares};
+use super::told::Seen;
+use super::vote::{Verdict, colour_shares};
 use super::watcher::{Look, Watcher};
 use crate::base::WallTime;
 
@@ -74,9 +75,8 @@ impl Watcher {
                 found.iter().filter(|f| f.1 == Some(region.id)).flat_map(|f| f.0.iter().copied()).collect();
             region.reshape(at, bank, &self.votes, &new, least, grid.cells());
         }
-        let (columns, rows) = (grid.columns(), grid.rows());
         let seen = self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED);
-        let given: Vec<Region> = seen.flat_map(|r| r.split(columns, rows, least)).collect();
+        let given: Vec<Region> = seen.flat_map(|r| r.split(grid, least)).collect();
         let room = MAX_REGIONS.saturating_sub(self.memory.regions.len());
         for part in given.into_iter().take(room) {
             self.memory.last_id += 1;
@@ -96,8 +96,9 @@ impl Watcher {
     }
 
     /// What kind of change it is, as far as colour tells.
-    pub(super) fn measure(&mut self, verdicts: &[Verdict], bank: usize, d: &Difference, bench: &Workbench) {
+    pub(super) fn measure(&mut self, verdicts: &[Verdict], bank: usize, bench: &Workbench) {
         let Some(bank) = self.banks[bank].as_ref().filter(|_| !bench.cells.grey) else { return };
+        let d = &bench.difference;
         let mean = |v: &[u8]| v.iter().map(|l| u32::from(*l)).sum::<u32>() as f32 / v.len().max(1) as f32;
         let (now, then) = (mean(&bench.cells.luma).max(1.0), mean(&bank.luma).max(1.0));
         for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes) {
@@ -107,7 +108,7 @@ impl Watcher {
             let mut tint = [0.0f32; 2];
             for i in told {
                 n += 1.0;
-                let [_, colours @ ..] = shares(bank, d, &bench.cells, i);
+                let colours = colour_shares(bank, d, &bench.cells, i);
                 tint.iter_mut().zip(colours).for_each(|(t, c)| *t += c);
                 // Green before, and less green now by more than light makes it.
                 let was_green = f32::from(bank.green_magenta[i]) < -8.0;

@@ -1,8 +1,8 @@
 //! What a watcher remembers beside its references.
 
+use super::place::View;
 use super::region::Region;
 use super::small::Grid;
-use super::watcher::View;
 use crate::base::WallTime;
 
 /// The small part of what a watcher remembers.

@@ -26,20 +26,25 @@
 mod bank;
 mod bytes;
 mod cells;
+mod colour;
 mod follow;
-mod outline;
 mod memory;
+mod outline;
+mod place;
 mod region;
 mod register;
+mod shape;
 mod small;
 mod structure;
+mod told;
 mod vote;
 mod watcher;
 
 pub use bytes::StateError;
-pub use region::{ChangeRegion, Seen};
+pub use place::View;
 pub use small::Workbench;
-pub use watcher::{Look, Settings, Shot, View, Watcher};
+pub use told::{ChangeRegion, Seen};
+pub use watcher::{Look, Settings, Shot, Watcher};
 
 #[cfg(test)]
 mod tests;

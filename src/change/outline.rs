@@ -1,5 +1,7 @@
 //! The outline of a set of cells as a polygon.
 
+use super::shape::Shape;
+use super::small::Grid;
 use crate::base::{Point, Polygon};
 
 /// Corners that an outline has at most.
@@ -8,11 +10,13 @@ const MAX_CORNERS: usize = 64;
 /// Corners may be off by so much, in cells, to have fewer: the first that leaves a polygon that does not touch itself.
 const SIMPLER: [f32; 6] = [0.75, 0.0, 1.2, 1.8, 2.7, 4.0];
 
-/// The outer outline of the largest connected part of `mask` (cells that share a side), simplified, 0 to 1; the box around
-/// it where no simple polygon can be had; empty where there is none.
-pub(super) fn outline(mask: &[bool], columns: usize, rows: usize) -> Vec<Point> {
-    let path = follow(mask, columns, rows);
-    let point = |(x, y): Corner| Point { x: x as f32 / columns as f32, y: y as f32 / rows as f32 };
+/// The outer outline of the largest connected part of `shape` (cells that share a side), simplified, 0 to 1 in the picture;
+/// the box around it where no simple polygon can be had; empty where there is none.
+pub(super) fn outline(shape: &Shape, grid: Grid) -> Vec<Point> {
+    let path = follow(shape);
+    let part = |at: i32, start: usize, all: usize| (at as usize + start) as f32 / all as f32;
+    let point =
+        |(x, y): Corner| Point { x: part(x, shape.left, grid.columns()), y: part(y, shape.top, grid.rows()) };
     let simpler =
         |allowed: &f32| -> Vec<Point> { simplify(&path, *allowed).into_iter().map(point).collect() };
     let fits = |corners: &Vec<Point>| corners.len() <= MAX_CORNERS && Polygon::new(corners.clone()).is_ok();
@@ -27,7 +31,8 @@ pub(super) fn outline(mask: &[bool], columns: usize, rows: usize) -> Vec<Point> 
 type Corner = (i32, i32);
 
 /// Walks along the edges of cells with the set on the right hand; the longest walk is the largest part's.
-fn follow(mask: &[bool], columns: usize, rows: usize) -> Vec<Corner> {
+fn follow(Shape { columns, rows, mask, .. }: &Shape) -> Vec<Corner> {
+    let (columns, rows) = (*columns, *rows);
     let inside = |x: i32, y: i32| {
         x >= 0 && y >= 0 && x < columns as i32 && y < rows as i32 && mask[y as usize * columns + x as usize]
     };
@@ -108,10 +113,14 @@ fn simplify(path: &[Corner], allowed: f32) -> Vec<Corner> {
 mod tests {
     use super::*;
 
+    const GRID: Grid = Grid { factor: 4, width: 128, height: 64 };
+
+    /// The corners, in cells of the picture, of what lies at its third row and fifth column.
     fn drawn(rows: &[&str]) -> Vec<(f32, f32)> {
-        let (w, h) = (rows[0].len(), rows.len());
-        let mask: Vec<bool> = rows.iter().flat_map(|r| r.bytes().map(|c| c == b'#')).collect();
-        outline(&mask, w, h).iter().map(|p| (p.x * w as f32, p.y * h as f32)).collect()
+        let (columns, rows, mask) =
+            (rows[0].len(), rows.len(), rows.iter().flat_map(|r| r.bytes().map(|c| c == b'#')).collect());
+        let shape = Shape { left: 5, top: 3, columns, rows, mask };
+        outline(&shape, GRID).iter().map(|p| (p.x * 64.0 - 5.0, p.y * 32.0 - 3.0)).collect()
     }
 
     #[test]
@@ -137,7 +146,8 @@ mod tests {
                     seed >> 62 != 0
                 })
                 .collect();
-            Polygon::new(outline(&mask, 12, 10)).expect("a simple polygon");
+            let shape = Shape { left: 0, top: 0, columns: 12, rows: 10, mask };
+            Polygon::new(outline(&shape, GRID)).expect("a simple polygon");
         }
     }
 }

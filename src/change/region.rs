@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::bank::{BANKS, INFRARED};
-use super::cells::{parts, shape};
-use super::outline::outline;
+use super::told::Seen;
 use super::vote::Verdict;
-use crate::base::{Point, Rect, WallTime};
+use crate::base::WallTime;
 
 /// Regions that a camera holds at a time.
 pub(super) const MAX_REGIONS: usize = 64;
@@ -24,9 +23,7 @@ const ABSENT_OF_USUAL: f32 = 0.34;
 /// Infrared that usually shows less of a region than this share does not deny it.
 const TELLING: f32 = 0.5;
 /// So many infrared looks more that show it than that do not: it is there by the camera's own lamp.
-const BY_INFRARED: u32 = 3;
-/// Colours that have changed by this share of their limits, both together, are more than edges.
-const TINTED: f32 = 0.6;
+pub(super) const BY_INFRARED: u32 = 3;
 /// With fewer of its cells to be judged, a look says nothing of a region.
 const TOLD_SHARE: f32 = 0.35;
 /// Clearly absent so many looks in a row before it is gone, and for a sixteenth of its age up to this.
@@ -38,75 +35,22 @@ const SETTLED: Duration = Duration::from_secs(12 * 3600);
 const OLD_H: f32 = 48.0;
 /// A region that is larger by this than when it was last noted has grown.
 const GROWN: f32 = 1.15;
-/// What joined in this part of its time is not told yet.
-const YOUNG: u32 = 3;
-/// What joined so long ago has grown onto it, however old it is.
-const GROWN_IN: Duration = Duration::from_secs(24 * 3600);
 const MAX_STEPS: usize = 12;
 /// What appears beside a region this young belongs to it.
 const APPEARING: Duration = Duration::from_secs(2 * 3600);
-/// A region that is older is one thing, in however many parts it shows.
-const SPLITS: Duration = Duration::from_secs(12 * 3600);
 /// What was denied so lately may be odd light.
 const RESTLESS: Duration = Duration::from_secs(24 * 3600);
-
-/// Does a look show it?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Seen {
-    Yes,
-    /// Clearly not there.
-    No,
-    /// Hidden by something that moves, by weather, or not to be told in this light.
-    Unknown,
-}
-
-/// A part of the picture that has looked different for a while.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChangeRegion {
-    /// The same as long as it lasts; never used again by this camera.
-    pub id: u32,
-    pub outline: Vec<Point>,
-    pub rect: Rect,
-    /// Share of the picture within the outline, 0 to 1.
-    pub share: f32,
-    pub first_seen: WallTime,
-    /// The last look that showed it.
-    pub last_confirmed: WallTime,
-    /// The last look by day that clearly did not show it, or a later one that says nothing, while it was not seen again.
-    #[serde(default)]
-    pub denied: Option<WallTime>,
-    pub seen: Seen,
-    /// In how many different lights it was seen: times of day, infrared.
-    pub lights: u32,
-    /// Only daylight shows it, and only by its edges: the sun may have made it.
-    #[serde(default)]
-    pub edges_only: bool,
-    /// When it had grown, and to which share of the picture; the first entry is its beginning.
-    pub growth: Vec<(WallTime, f32)>,
-    /// 0 to 1: how much green was lost (1: leaves became bare earth or stone).
-    pub bared: f32,
-    /// Brightness now by brightness before, against the rest of the picture; 1 is as ever.
-    pub brighter: f32,
-}
-
-impl ChangeRegion {
-    /// How long every part of its outline has stood at least.
-    pub fn all_stood(&self) -> Duration {
-        (self.last_confirmed.since(self.first_seen) / YOUNG).min(GROWN_IN)
-    }
-}
 
 /// A cell of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cell {
     pub(super) number: u32,
     /// One bit a bank that has shown it changed.
-    lights: u16,
+    pub(super) lights: u16,
     /// One bit a bank that has since shown it as it was before.
     #[serde(default)]
     denied: u16,
-    joined: WallTime,
+    pub(super) joined: WallTime,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,41 +192,6 @@ impl Region {
         at.since(self.first_seen) < APPEARING || cells <= most
     }
 
-    /// Things that were put up side by side are one region at first. Once a second light shows it, and in its first hours,
-    /// what does not touch its largest part and has `least` cells is given away, to be a region of its own.
-    pub(super) fn split(&mut self, columns: usize, rows: usize, least: usize) -> Vec<Region> {
-        if self.lights.count_ones() < 2 || self.last_confirmed.since(self.first_seen) > SPLITS {
-            return Vec::new();
-        }
-        let core: Vec<u32> = self.core().collect();
-        let (part, sizes) = parts(&shape(&core, columns, rows), columns, rows);
-        let mut large: Vec<usize> = (1..sizes.len()).filter(|p| sizes[*p] >= least).collect();
-        large.sort_by_key(|p| std::cmp::Reverse(sizes[*p]));
-        if large.len() < 2 {
-            return Vec::new();
-        }
-        let place = |i: usize| ((i % columns) as i32, (i / columns) as i32);
-        let inner: Vec<usize> = (0..part.len()).filter(|i| large.contains(&part[*i])).collect();
-        let nearest = |cell: &Cell| {
-            let (x, y) = place(cell.number as usize);
-            let apart = |i: &&usize| {
-                let (u, v) = place(**i);
-                (u - x).pow(2) + (v - y).pow(2)
-            };
-            inner.iter().min_by_key(apart).map_or(0, |i| part[*i])
-        };
-        let owners: Vec<usize> = self.cells.iter().map(nearest).collect();
-        let of = |p: usize| -> Vec<Cell> {
-            self.cells.iter().zip(&owners).filter(|(_, o)| **o == p).map(|(c, _)| *c).collect()
-        };
-        let share = |p: usize| sizes[p] as f32 / part.len() as f32;
-        let give =
-            |p: &usize| Region { cells: of(*p), growth: vec![(self.first_seen, share(*p))], ..self.clone() };
-        let given = large[1..].iter().map(give).collect();
-        self.cells = of(large[0]);
-        given
-    }
-
     /// Keeps the cells that still count and takes in new ones; notes growth. What has stood for long in several
     /// lights is left out only when two deny it. Leaves everything where it would be smaller than `least` then.
     pub(super) fn reshape(
@@ -316,48 +225,6 @@ impl Region {
                 self.growth.remove(1);
             }
             self.growth.push((at, share));
-        }
-    }
-
-    /// The cells that at least half as many lights have shown as the best of them, and that have stood for a third of the
-    /// longest time: what joined on a day of odd light, or is parked beside it for some hours, is not told.
-    fn core(&self) -> impl Iterator<Item = u32> {
-        let most = self.cells.iter().map(|c| c.lights.count_ones()).max().unwrap_or(0);
-        let stood = |c: &Cell| self.last_confirmed.since(c.joined);
-        let oldest = self.cells.iter().map(stood).max().unwrap_or_default();
-        let least = (oldest / YOUNG).min(GROWN_IN);
-        let is_core = move |c: &&Cell| 2 * c.lights.count_ones() >= most && stood(c) >= least;
-        self.cells.iter().filter(is_core).map(|c| c.number)
-    }
-
-    /// As others see it.
-    pub(super) fn told(&self, columns: usize, rows: usize) -> ChangeRegion {
-        let cells: Vec<u32> = self.core().collect();
-        let shape = shape(&cells, columns, rows);
-        let outline = outline(&shape, columns, rows);
-        let edge = |pick: fn(&Point) -> f32, start: f32, join: fn(f32, f32) -> f32| {
-            outline.iter().map(pick).fold(start, join)
-        };
-        let rect = Rect::new(
-            edge(|p| p.x, 1.0, f32::min),
-            edge(|p| p.y, 1.0, f32::min),
-            edge(|p| p.x, 0.0, f32::max),
-            edge(|p| p.y, 0.0, f32::max),
-        );
-        ChangeRegion {
-            id: self.id,
-            outline,
-            rect,
-            share: shape.iter().filter(|s| **s).count() as f32 / shape.len() as f32,
-            first_seen: self.first_seen,
-            last_confirmed: self.last_confirmed,
-            denied: self.denied,
-            seen: self.seen,
-            lights: self.lights.count_ones(),
-            edges_only: self.by_infrared < BY_INFRARED && self.tint[0].abs() + self.tint[1].abs() < TINTED,
-            growth: self.growth.clone(),
-            bared: self.bared,
-            brighter: self.brighter,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A picture reduced to the working grid: luma at about 480 columns, colour at half of that.
 
+use super::bank::Difference;
 use super::structure::{Field, structure};
 
 /// The working grid of pictures of one size.
@@ -47,7 +48,7 @@ pub(super) fn bands(columns: usize, rows: usize) -> [std::ops::Range<usize>; BAN
     std::array::from_fn(|b| b * rows / BANDS * columns..(b + 1) * rows / BANDS * columns)
 }
 
-/// What one look needs of memory while it lasts; one a thread serves all cameras. About 4 MB at any picture size.
+/// What one look needs of memory while it lasts; one a thread serves all cameras. About 5 MB at any picture size.
 #[derive(Default)]
 pub struct Workbench {
     /// Sums of picture rows, then of blocks.
@@ -58,6 +59,9 @@ pub struct Workbench {
     pub(super) field: Field,
     pub(super) aligned: Field,
     pub(super) cells: Cells,
+    /// From the references of the hour and of the light next to it.
+    pub(super) difference: Difference,
+    pub(super) second: Difference,
 }
 
 /// Colour by cell.

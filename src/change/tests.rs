@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::bank::INFRARED;
 use super::region::Region;
+use super::small::Grid;
 use super::vote::Verdict;
 use super::watcher::Shot;
 use super::*;
@@ -10,6 +11,8 @@ use crate::base::{Rect, WallTime};
 const SIZE: (u32, u32) = (200, 120);
 const HOUR: Duration = Duration::from_secs(3600);
 const SETTINGS: Settings = Settings { learn: HOUR, min_share: 0.0005 };
+/// 20 x 20 cells.
+const GRID: Grid = Grid { factor: 1, width: 40, height: 40 };
 
 /// A picture of blocks and stripes, with what is done to it.
 #[derive(Clone, Copy)]
@@ -156,10 +159,10 @@ fn two_things_put_up_side_by_side_are_two_regions_once_a_second_light_shows_them
     let mut region = Region::new(1, at, at, 4);
     let cells: Vec<u32> = block(2, 8).chain(block(10, 17)).collect();
     region.reshape(at, 4, &[255; 400], &cells, 0, 400);
-    assert!(region.split(20, 20, 6).is_empty(), "one light may show halves of a thing");
+    assert!(region.split(GRID, 6).is_empty(), "one light may show halves of a thing");
     region.judge(at + HOUR, 5, &[Verdict::Changed; 400]);
-    assert!(region.split(20, 20, 17).is_empty(), "too small to be a region");
-    let given = region.split(20, 20, 6);
+    assert!(region.split(GRID, 17).is_empty(), "too small to be a region");
+    let given = region.split(GRID, 6);
     let [smaller] = &given[..] else { panic!("{given:?}") };
     let numbers = |r: &Region| r.cells.iter().map(|c| c.number).collect::<Vec<_>>();
     assert_eq!(numbers(&region), block(10, 17).collect::<Vec<_>>());
@@ -168,7 +171,7 @@ fn two_things_put_up_side_by_side_are_two_regions_once_a_second_light_shows_them
     let mut old = Region::new(2, at, at, 4);
     old.reshape(at, 4, &[255; 400], &cells, 0, 400);
     old.judge(at + 13 * HOUR, 5, &[Verdict::Changed; 400]);
-    assert!(old.split(20, 20, 6).is_empty(), "an old one is one thing");
+    assert!(old.split(GRID, 6).is_empty(), "an old one is one thing");
 }
 
 #[test]
@@ -177,13 +180,13 @@ fn what_infrared_shows_or_has_another_colour_is_more_than_edges() {
     let mut region = Region::new(1, at, at, 4);
     let cells: Vec<u32> = (0..25).map(|i| i / 5 * 20 + i % 5).collect();
     region.reshape(at, 4, &[255; 400], &cells, 0, 400);
-    assert!(region.told(20, 20).edges_only);
+    assert!(region.told(GRID).edges_only);
     let by_its_colours = Region { tint: [0.4, -0.3], ..region.clone() };
-    assert!(!by_its_colours.told(20, 20).edges_only);
+    assert!(!by_its_colours.told(GRID).edges_only);
     for look in 1..4u32 {
         let at = at + HOUR * look;
         assert!(region.judge(at, INFRARED, &[Verdict::Changed; 400]));
-        assert_eq!(region.told(20, 20).edges_only, look < 3, "{look} looks");
+        assert_eq!(region.told(GRID).edges_only, look < 3, "{look} looks");
     }
 }
 

@@ -58,17 +58,40 @@ pub(super) enum Differs {
     Yes,
 }
 
-/// Each measure's difference as a share of its limit: structure, and the two colours with their sign; colours are 0 where it
-/// is too dark for them.
-pub(super) fn shares(bank: &Bank, d: &Difference, cells: &Cells, cell: usize) -> [f32; 3] {
-    let usual = bank.usual(cell);
-    let share = |value: f32, (least, beyond): (f32, f32), usual: f32| value / least.max(usual + beyond);
-    let structure = share(d.structure[cell], STRUCTURE, usual[0]).max(0.0);
+/// A difference as a share of its limit: `least` anywhere, and `beyond` what is usual for the cell.
+#[inline]
+fn share(value: f32, usual: u8, (least, beyond): (f32, f32)) -> f32 {
+    value / least.max(Bank::usual(usual) + beyond)
+}
+
+/// The cell's two colours' differences as shares of their limits, with their sign; 0 where it is too dark for them.
+pub(super) fn colour_shares(bank: &Bank, d: &Difference, cells: &Cells, cell: usize) -> [f32; 2] {
     if cells.luma[cell] <= DARK || bank.luma[cell] <= DARK {
-        return [structure, 0.0, 0.0];
+        return [0.0; 2];
     }
-    let green_magenta = share(d.green_magenta[cell], GREEN_MAGENTA, usual[1]);
-    [structure, green_magenta, share(d.blue_yellow[cell], BLUE_YELLOW, usual[2])]
+    let [_, green_magenta, blue_yellow] = &bank.usual;
+    [
+        share(d.green_magenta[cell], green_magenta[cell], GREEN_MAGENTA),
+        share(d.blue_yellow[cell], blue_yellow[cell], BLUE_YELLOW),
+    ]
+}
+
+/// How much each cell differs from a bank by all three measures together, each share of its limit to the power of 1.5.
+/// Straight loops over whole planes: they take a third of the time of one over cells.
+fn sums(bank: &Bank, d: &Difference, cells: &Cells, infrared: bool) -> Vec<f32> {
+    let power = |share: f32| share.abs() * share.abs().sqrt();
+    let [structure, green_magenta, blue_yellow] = &bank.usual;
+    let with = |(value, usual): (&f32, &u8)| power(share(*value, *usual, STRUCTURE));
+    let mut out: Vec<f32> = d.structure.iter().zip(structure).map(with).collect();
+    let colours =
+        [(&d.green_magenta, green_magenta, GREEN_MAGENTA), (&d.blue_yellow, blue_yellow, BLUE_YELLOW)];
+    for (values, usual, limit) in colours.into_iter().filter(|_| !infrared) {
+        let light = cells.luma.iter().zip(&bank.luma).map(|(now, then)| *now > DARK && *then > DARK);
+        for (((sum, value), usual), light) in out.iter_mut().zip(values).zip(usual).zip(light) {
+            *sum += if light { power(share(*value, *usual, limit)) } else { 0.0 };
+        }
+    }
+    out
 }
 
 /// Marks each cell that differs from one bank; those that are `known` belong to a region. Where even the cells that do not
@@ -82,18 +105,12 @@ pub(super) fn differs(
     known: &[bool],
     out: &mut [Differs],
 ) {
+    let sums = sums(bank, d, cells, infrared);
     let (mut calm, mut usual) = (0.0f32, 0.0f32);
-    let mut sums = vec![0.0f32; out.len()];
-    for (i, sum) in sums.iter_mut().enumerate() {
-        let [structure, colours @ ..] = shares(bank, d, cells, i);
-        *sum = structure * structure.sqrt();
-        if !infrared {
-            *sum += colours.iter().map(|c| c.abs() * c.abs().sqrt()).sum::<f32>();
-        }
-        if !known[i] && *sum <= FRESH {
-            calm += d.structure[i];
-            usual += bank.usual(i)[0];
-        }
+    let measured = d.structure.iter().zip(&bank.usual[0]).zip(sums.iter().zip(known));
+    for ((structure, often), _) in measured.filter(|(_, (sum, known))| !**known && **sum <= FRESH) {
+        calm += structure;
+        usual += Bank::usual(*often);
     }
     let unusual = calm / usual.max(f32::MIN_POSITIVE);
     let odd = if infrared { 1.0 } else { (unusual / ODD_LIGHT).clamp(1.0, ODD_AT_MOST) };

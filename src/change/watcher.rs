@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use super::bank::{BANKS, Bank, DAY_BANKS, Difference, INFRARED, Lesson};
-use super::memory::{Elsewhere, Memory};
-use super::region::ChangeRegion;
-use super::register::{SHAKE, Shift, far, shake};
+use super::bank::{BANKS, Bank, DAY_BANKS, INFRARED, Lesson};
+use super::memory::Memory;
+use super::place::View;
 use super::small::{Grid, Workbench};
+use super::told::ChangeRegion;
 use super::vote::{Differs, Verdict, differs, weather};
 use crate::base::{Rect, WallTime};
 
 /// A bank learns at most this often: looks in between are much the same.
 const LEARN_EVERY: Duration = Duration::from_secs(600);
-/// Looks in a row from another place that make a camera moved, or from nowhere that make it lost.
-const MOVED_LOOKS: u32 = 3;
-/// Likeness under which a look may be from elsewhere, and that another place must have.
-const DOUBTFUL: f32 = 0.22;
-const SURE: f32 = 0.25;
 /// [`Look::unrest`] when weather begins to hide the place, and under which it has passed.
 const WEATHER: (f32, f32) = (0.04, 0.02);
 const CALM_LOOKS: u32 = 3;
@@ -31,19 +26,6 @@ pub struct Settings {
     pub learn: Duration,
     /// The smallest region, as a share of the picture.
     pub min_share: f32,
-}
-
-/// Is the camera where it was?
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum View {
-    /// No reference yet.
-    Learning,
-    /// Where it was, but for shake; pixels of the picture.
-    Steady { dx: f32, dy: f32 },
-    /// Turned or pushed: everything is off by this much, in pixels of the picture. Nothing is judged.
-    Moved { dx: f32, dy: f32, since: WallTime },
-    /// Shows another place, or is covered. Nothing is judged.
-    Lost { since: WallTime },
 }
 
 /// A picture and what must be known of it.
@@ -135,7 +117,7 @@ impl Watcher {
         }
         look.infrared = bench.cells.grey;
         look.last_id = self.memory.last_id;
-        look.regions = self.memory.regions.iter().map(|r| r.told(grid.columns(), grid.rows())).collect();
+        look.regions = self.memory.regions.iter().map(|r| r.told(grid)).collect();
         look
     }
 
@@ -177,58 +159,9 @@ impl Watcher {
         self.votes = vec![0; self.grid.map_or(0, |g| g.cells())];
     }
 
-    fn is_astray(&self) -> bool {
-        self.memory.elsewhere.is_some()
-    }
-
-    /// Finds where the picture lies and puts the aligned structure into `bench.aligned`. `None`: nothing to go by yet.
-    fn register(&mut self, bench: &mut Workbench, bank: usize, at: WallTime, grid: Grid) -> Option<View> {
-        let reference = self.banks[bank].as_ref().filter(|b| b.is_mature());
-        let most = || self.banks.iter().flatten().max_by_key(|b| b.learnt);
-        let reference = &reference.or_else(most)?.field;
-        let mut shift = shake(&bench.field, reference, grid, (0, 0));
-        let edge = SHAKE as f32 - 0.5;
-        if shift.likeness < DOUBTFUL || shift.dx.abs() >= edge || shift.dy.abs() >= edge {
-            let other = far(&bench.field, reference, grid);
-            if other.likeness > shift.likeness {
-                shift = other;
-            }
-        }
-        let away = shift.dx.abs() >= edge || shift.dy.abs() >= edge;
-        let place = match (shift.likeness >= SURE, away) {
-            (true, true) => Some(Some((shift.dx, shift.dy))),
-            (false, _) if shift.likeness < DOUBTFUL * 0.6 => Some(None),
-            _ => None,
-        };
-        let Some(place) = place else {
-            // Who was pushed is back only when it is sure.
-            let pushed = self.memory.elsewhere.filter(|e| e.looks >= MOVED_LOOKS && shift.likeness < SURE);
-            if let Some(pushed) = pushed {
-                return Some(pushed.view(grid));
-            }
-            self.memory.elsewhere = None;
-            let Shift { dx, dy, .. } = if away { Shift::default() } else { shift };
-            bench.field.moved(grid, dx, dy, &mut bench.aligned);
-            let scale = grid.factor as f32;
-            return Some(View::Steady { dx: dx * scale, dy: dy * scale });
-        };
-        let same = |before: Option<(f32, f32)>| match (before, place) {
-            (Some(a), Some(b)) => (a.0 - b.0).abs() < 2.5 && (a.1 - b.1).abs() < 2.5,
-            (None, None) => true,
-            _ => false,
-        };
-        let (looks, since) = match self.memory.elsewhere {
-            Some(before) if same(before.place) => (before.looks + 1, before.since),
-            _ => (1, at),
-        };
-        let elsewhere = self.memory.elsewhere.insert(Elsewhere { looks, since, place });
-        Some(if looks < MOVED_LOOKS { View::Steady { dx: 0.0, dy: 0.0 } } else { elsewhere.view(grid) })
-    }
-
-    fn judge(&mut self, bench: &Workbench, shot: &Shot, index: usize, grid: Grid, look: &mut Look) {
+    fn judge(&mut self, bench: &mut Workbench, shot: &Shot, index: usize, grid: Grid, look: &mut Look) {
         let beside = neighbour(index, shot.hour);
         let mut verdicts = vec![Verdict::Unknown; grid.cells()];
-        let mut difference = Difference::default();
         let mut differing = vec![Differs::No; grid.cells()];
         let hidden = covered(shot.moving, grid);
         let known = self.known(grid, 0);
@@ -237,23 +170,22 @@ impl Watcher {
         let learned = self.memory.began.is_some_and(|b| shot.at.since(b) >= self.settings.learn);
         let mut usable = true;
         if let Some(bank) = main.and_then(|i| self.banks[i].as_ref()) {
-            bank.compare(&bench.aligned, &bench.cells, grid, &mut difference);
+            bank.compare(&bench.aligned, &bench.cells, grid, &mut bench.difference);
             let infrared = main == Some(INFRARED);
-            differs(bank, &difference, &bench.cells, infrared, &known, &mut differing);
+            differs(bank, &bench.difference, &bench.cells, infrared, &known, &mut differing);
             let mut also = differing.clone();
             if let Some(other) =
                 beside.filter(|b| Some(*b) != main).filter(mature).and_then(|i| self.banks[i].as_ref())
             {
-                let mut second = Difference::default();
-                other.compare(&bench.aligned, &bench.cells, grid, &mut second);
-                differs(other, &second, &bench.cells, infrared, &known, &mut also);
+                other.compare(&bench.aligned, &bench.cells, grid, &mut bench.second);
+                differs(other, &bench.second, &bench.cells, infrared, &known, &mut also);
             }
             for (i, verdict) in verdicts.iter_mut().enumerate().filter(|(i, _)| !hidden[*i]) {
                 also[i] = also[i].min(differing[i]);
                 *verdict = if also[i] == Differs::No { Verdict::Same } else { Verdict::Changed };
             }
             let snowed = self.memory.snowed.is_some_and(|s| shot.at.since(s) < SNOW_LIES);
-            let weather = weather(&mut verdicts, &known, bank, &difference, &bench.cells, grid, snowed);
+            let weather = weather(&mut verdicts, &known, bank, &bench.difference, &bench.cells, grid, snowed);
             look.unrest = weather.unrest;
             // Weather is judged by all that differs, what is built only by what no odd light makes.
             for (verdict, also) in verdicts.iter_mut().zip(&also) {
@@ -275,7 +207,7 @@ impl Watcher {
             if learned && !hidden {
                 self.vote(&mut verdicts, shot.at, index, grid);
                 self.follow(&verdicts, shot.at, index, grid, look);
-                self.measure(&verdicts, main.unwrap_or(index), &difference, bench);
+                self.measure(&verdicts, main.unwrap_or(index), bench);
                 look.judged = true;
             }
         }
@@ -291,7 +223,7 @@ impl Watcher {
                 .zip(&verdicts)
                 .map(|((known, hidden), v)| *known || *hidden || untold(v))
                 .collect();
-            self.learn(bench, shot.at, index, grid, &frozen, &differing, &mut difference, lesson_of);
+            self.learn(bench, shot.at, index, grid, &frozen, &differing, lesson_of);
         }
     }
 
@@ -328,13 +260,12 @@ impl Watcher {
     #[expect(clippy::too_many_arguments, reason = "a lesson has as many sides as a look")]
     fn learn(
         &mut self,
-        bench: &Workbench,
+        bench: &mut Workbench,
         at: WallTime,
         index: usize,
         grid: Grid,
         frozen: &[bool],
         differs: &[Differs],
-        difference: &mut Difference,
         compared: bool,
     ) {
         if self.banks[index].is_none() {
@@ -353,9 +284,9 @@ impl Watcher {
             return;
         }
         if !compared {
-            bank.compare(&bench.aligned, &bench.cells, grid, difference);
+            bank.compare(&bench.aligned, &bench.cells, grid, &mut bench.difference);
         }
-        let (field, cells) = (&bench.aligned, &bench.cells);
+        let Workbench { aligned: field, cells, difference, .. } = bench;
         bank.learn(&Lesson { at, field, cells, difference, frozen, differs }, grid);
     }
 }

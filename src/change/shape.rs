@@ -1,0 +1,181 @@
+//! The shape of a set of cells, drawn in its own box: a region costs what it is large, whatever the picture is.
+
+use super::small::Grid;
+
+/// Cells in a box of the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shape {
+    /// The box's first column and row.
+    pub(super) left: usize,
+    pub(super) top: usize,
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    /// The box's cells, row by row: those that belong to it.
+    pub(super) mask: Vec<bool>,
+}
+
+impl Shape {
+    /// `cells` (their numbers in the grid) with their holes filled, less the rim by which comparing in windows makes a thing
+    /// too large. Where they touch by a corner only they get a third one beside them: an outline then never touches itself.
+    pub(super) fn of(cells: &[u32], grid: Grid) -> Self {
+        let across = || cells.iter().map(|c| *c as usize % grid.columns());
+        let down = || cells.iter().map(|c| *c as usize / grid.columns());
+        let bounds = (across().min(), across().max(), down().min(), down().max());
+        let (Some(left), Some(right), Some(top), Some(bottom)) = bounds else {
+            return Self { left: 0, top: 0, columns: 0, rows: 0, mask: Vec::new() };
+        };
+        let (columns, rows) = (right - left + 1, bottom - top + 1);
+        let mut mask = vec![false; columns * rows];
+        across().zip(down()).for_each(|(x, y)| mask[(y - top) * columns + x - left] = true);
+        let mut shape = Self { left, top, columns, rows, mask };
+        shape.fill_holes();
+        let inner = shape.inner(grid);
+        if inner.iter().filter(|i| **i).count() * 3 >= cells.len() {
+            shape.mask = inner;
+        }
+        shape.join_corners();
+        shape
+    }
+
+    pub(super) fn cells(&self) -> usize {
+        self.mask.iter().filter(|m| **m).count()
+    }
+
+    /// What cannot be reached from the box's rim is inside.
+    fn fill_holes(&mut self) {
+        let (columns, rows) = (self.columns, self.rows);
+        let mut outside = vec![false; self.mask.len()];
+        let rim = (0..self.mask.len()).filter(|i| {
+            let (x, y) = (i % columns, i / columns);
+            x == 0 || y == 0 || x == columns - 1 || y == rows - 1
+        });
+        let mut work: Vec<usize> = rim.filter(|i| !self.mask[*i]).collect();
+        work.iter().for_each(|i| outside[*i] = true);
+        while let Some(i) = work.pop() {
+            for j in self.beside(i).into_iter().flatten() {
+                if !self.mask[j] && !outside[j] {
+                    outside[j] = true;
+                    work.push(j);
+                }
+            }
+        }
+        self.mask.iter_mut().zip(outside).for_each(|(inside, outside)| *inside = !outside);
+    }
+
+    /// The cells that have one on each side; the picture's edge counts as one.
+    fn inner(&self, grid: Grid) -> Vec<bool> {
+        let edges = [
+            self.left == 0,
+            self.left + self.columns == grid.columns(),
+            self.top == 0,
+            self.top + self.rows == grid.rows(),
+        ];
+        let full = |i: usize| {
+            self.mask[i] && self.beside(i).iter().zip(edges).all(|(j, edge)| j.map_or(edge, |j| self.mask[j]))
+        };
+        (0..self.mask.len()).map(full).collect()
+    }
+
+    fn join_corners(&mut self) {
+        let mut joined = true;
+        while joined {
+            joined = false;
+            for here in (1..self.rows).flat_map(|y| (1..self.columns).map(move |x| (x, y))) {
+                let here = here.1 * self.columns + here.0;
+                let (left, above) = (here - 1, here - self.columns);
+                let missing = match [here, left, above, above - 1].map(|j| self.mask[j]) {
+                    [true, false, false, true] => left,
+                    [false, true, true, false] => here,
+                    _ => continue,
+                };
+                (self.mask[missing], joined) = (true, true);
+            }
+        }
+    }
+
+    /// The box's cells that share a side with one: left, right, above, below.
+    fn beside(&self, i: usize) -> [Option<usize>; 4] {
+        let (x, y) = (i % self.columns, i / self.columns);
+        [
+            (x > 0).then(|| i - 1),
+            (x + 1 < self.columns).then(|| i + 1),
+            (y > 0).then(|| i - self.columns),
+            (y + 1 < self.rows).then(|| i + self.columns),
+        ]
+    }
+
+    /// The parts that share no side, by number from 1: each cell's, 0 outside, and how many cells each has, with a 0 for the
+    /// outside.
+    pub(super) fn parts(&self) -> (Vec<usize>, Vec<usize>) {
+        let mut part = vec![0; self.mask.len()];
+        let mut sizes = vec![0];
+        for start in 0..self.mask.len() {
+            if !self.mask[start] || part[start] != 0 {
+                continue;
+            }
+            let number = sizes.len();
+            let (mut work, mut size) = (vec![start], 0);
+            part[start] = number;
+            while let Some(i) = work.pop() {
+                size += 1;
+                for j in self.beside(i).into_iter().flatten() {
+                    if self.mask[j] && part[j] == 0 {
+                        part[j] = number;
+                        work.push(j);
+                    }
+                }
+            }
+            sizes.push(size);
+        }
+        (part, sizes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 12 x 8 cells.
+    const GRID: Grid = Grid { factor: 4, width: 24, height: 16 };
+
+    fn drawn(rows: [&str; 8]) -> (Shape, Vec<String>) {
+        let marks = rows.iter().flat_map(|r| r.bytes()).zip(0..).filter(|(c, _)| *c == b'#');
+        let shape = Shape::of(&marks.map(|(_, i)| i).collect::<Vec<u32>>(), GRID);
+        let lines = shape.mask.chunks(shape.columns.max(1));
+        let text = lines.map(|l| l.iter().map(|m| if *m { '#' } else { '.' }).collect()).collect();
+        (shape, text)
+    }
+
+    #[test]
+    fn holes_are_filled_and_the_rim_goes_but_for_the_picture_s_own() {
+        let (shape, text) = drawn([
+            "............",
+            "............",
+            "............",
+            ".......#####",
+            ".......#####",
+            ".......##.##",
+            ".......#####",
+            ".......#####",
+        ]);
+        assert_eq!((shape.left, shape.top, shape.cells()), (7, 3, 16));
+        assert_eq!(text, [".....", ".####", ".####", ".####", ".####"]);
+    }
+
+    #[test]
+    fn thin_things_keep_their_rim_and_what_touches_by_a_corner_is_joined() {
+        let (shape, text) = drawn([
+            "............",
+            "..##........",
+            "..##........",
+            "....##......",
+            "....##......",
+            "............",
+            ".........#..",
+            "............",
+        ]);
+        assert_eq!(text, ["##......", "##......", ".###....", "..##....", "........", ".......#"]);
+        assert_eq!(shape.parts().1, [0, 9, 1]);
+        assert_eq!(Shape::of(&[], GRID).cells(), 0);
+    }
+}
