@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the scene generator with its own pinned Python packages. Arguments as those of scenes.py; without any: the
 # scenes for tuning (seeds 1 to 3; 101 to 115, 119 to 142, 201 to 205 and 301 to 306 were used up for it) and for
-# reporting (seeds 143 to 148) into .cache/scenes, those that are missing.
+# reporting (seeds 143 to 154) into .cache/scenes, those that are missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=.cache/scenes-python
@@ -15,7 +15,7 @@ if [ "$(cat $python/wanted 2>/dev/null)" != "$wanted" ]; then
 fi
 export OPENCV_LOG_LEVEL=ERROR OMP_NUM_THREADS=1
 if [ $# -gt 0 ]; then exec $python/bin/python tools/scenes/scenes.py "$@"; fi
-for seed in 1 2 3 143 144 145 146 147 148; do
+for seed in 1 2 3 $(seq 143 154); do
   if [ ! -e .cache/scenes/seed$seed.mp4 ]; then
     echo "scenes: seed $seed" >&2
     $python/bin/python tools/scenes/scenes.py --seed $seed --days 10 --step 30 --size 960x540 --out .cache/scenes

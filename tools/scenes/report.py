@@ -1,4 +1,5 @@
-"""Scores `lintel replay` and three simpler ways on generated scenes, and writes docs/change.md's table and pictures.
+"""Scores `lintel replay` and three simpler ways on generated scenes, and writes docs/change.md's table and its picture of
+what was found.
 
     python report.py LINTEL SCENES DOCS SEED...
 
@@ -20,9 +21,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+import pictures
+
 LEARN_H = 24
 # The smallest share of the picture that the scenes' configs ask for.
 LEAST = 0.0005
+# Of so many scenes the picture shows what was found; of all of them what is false.
+SHOWN = 1
 
 
 def seconds(text):
@@ -54,17 +59,17 @@ def in_sight(begin, until, truth):
 
 
 def score(found, truth, size, dwell_h):
-    """`found`: (time, mask) of each outline when it was told. Gives found, planted, false, mean overlap."""
+    """`found`: (time, mask) of each outline when it was told. Gives a list of (planted change, its step that was found best,
+    the index of what found it or None, their overlap), and the indices of what is false."""
     end = seconds(truth["start"]) + truth["days"] * 86400
     zones = [drawn(z, size) for z in truth["zones"].values()]
-    hits, overlaps, used, planted = 0, [], set(), 0
+    planted, used = [], set()
     for change in truth["changes"]:
         begin = seconds(change["from"])
         until = seconds(change["to"]) if change["to"] else end
         if in_sight(begin, until, truth) < (dwell_h + 4) * 3600 or change["steps"][-1]["seen"] < LEAST:
             continue
-        planted += 1
-        best = None
+        best = (change["steps"][-1], None, 0.0)
         for i, (at, mask) in enumerate(found):
             if at < begin:
                 continue
@@ -72,19 +77,18 @@ def score(found, truth, size, dwell_h):
                 overlap, on = on_it(mask, drawn(step["outline"], size))
                 if on:
                     used.add(i)
-                    best = max(best or 0.0, overlap)
-        if best is not None:
-            hits += 1
-            overlaps.append(best)
+                    best = max(best, (step, i, overlap), key=lambda b: (b[1] is not None, b[2]))
+        planted.append((change, *best))
     anything = np.zeros(size[::-1], bool)
     for change in truth["changes"]:
         for step in change["steps"]:
             anything |= cv2.dilate(drawn(step["outline"], size).astype(np.uint8), np.ones((9, 9))) > 0
-    false = 0
+    false = []
     for i, (_, mask) in enumerate(found):
         in_zone = max((mask & z).sum() / max(mask.sum(), 1) for z in zones) >= 0.4
-        false += i not in used and in_zone and (mask & anything).sum() < 0.5 * mask.sum()
-    return hits, planted, false, overlaps
+        if i not in used and in_zone and (mask & anything).sum() < 0.5 * mask.sum():
+            false.append(i)
+    return planted, false
 
 
 def ours(lintel, scene, truth, size, keep=None):
@@ -94,7 +98,9 @@ def ours(lintel, scene, truth, size, keep=None):
         path.write_text(config)
         out = ["--out", str(keep)] if keep else []
         run = subprocess.run([lintel, "replay", "--config", path, "--camera", f"mast={scene}", *out],
-                             check=True, capture_output=True, text=True)
+                             capture_output=True, text=True)
+        if run.returncode != 0:
+            sys.exit(f"lintel replay of {scene} failed:\n{run.stderr}")
     events = [json.loads(line) for line in run.stdout.splitlines()]
     return [(at, drawn(outline, size)) for at, outline in told([e for e in events if e["data"].get("change")])]
 
@@ -178,7 +184,7 @@ def simpler(scene, truth, size, dwell_h):
 
 def main():
     lintel, scenes, docs, seeds = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:]
-    total = {}
+    total, tiles = {}, []
     for seed in seeds:
         scene = scenes / f"seed{seed}.mp4"
         truth = json.loads(scene.with_suffix(".json").read_text())
@@ -186,11 +192,14 @@ def main():
         keep = scenes / f"seed{seed}-evidence"
         found = {"Lintel": ours(lintel, scene, truth, size, keep), **simpler(scene, truth, size, dwell)}
         for name, outlines in found.items():
-            hits, planted, false, overlaps = score(outlines, truth, size, dwell)
+            planted, false = score(outlines, truth, size, dwell)
+            overlaps = [overlap for _, _, i, overlap in planted if i is not None]
             t = total.setdefault(name, [0, 0, 0, 0.0, []])
-            t[0], t[1], t[2], t[3] = t[0] + hits, t[1] + planted, t[2] + false, t[3] + truth["days"]
+            t[0], t[1], t[2], t[3] = t[0] + len(overlaps), t[1] + len(planted), t[2] + len(false), t[3] + truth["days"]
             t[4] += overlaps
-            print(f"seed {seed} {name}: {hits} of {planted}, {false} false", file=sys.stderr)
+            print(f"seed {seed} {name}: {len(overlaps)} of {len(planted)}, {len(false)} false", file=sys.stderr)
+            if name == "Lintel":
+                tiles += pictures.tiles(scene, truth, outlines, planted if seed in seeds[:SHOWN] else [], false)
     lines = ["| way | found | recall | false a camera-day | mean overlap of what was found |", "|---|---|---|---|---|"]
     for name, (hits, planted, false, days, overlaps) in total.items():
         mean = np.mean(overlaps) if overlaps else 0
@@ -201,6 +210,7 @@ def main():
     head, rest = text.split(begin)
     docs.write_text(head + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1])
     print("\n".join(lines))
+    pictures.sheet(tiles, docs.parent / "images" / "change-found.jpg")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""What was found and what is false, each beside how the place looked before: one sheet."""
+
+import subprocess
+from datetime import datetime
+
+import cv2
+import numpy as np
+
+TILE = (240, 150)
+CAPTION = 18
+ACROSS = 2
+NOON_H = 12
+# Blue, green, red.
+TRUTH, FOUND, FALSE = (255, 255, 255), (255, 200, 0), (60, 60, 255)
+
+
+def tiles(scene, truth, found, planted, false):
+    """A tile for each planted change and each false outline of a scene: before and after, in the light of noon."""
+    noons = list(noon_pictures(scene, truth))
+    stamp = lambda text: datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    hours = lambda at: (at - stamp(truth["start"])) / 3600
+    out = []
+    for change, step, i, overlap in planted:
+        since, until = hours(stamp(change["from"])), hours(stamp(change["to"])) if change["to"] else np.inf
+        told = since if i is None else hours(found[i][0])
+        how = "missed" if i is None else f"told after {told - since:.0f} h, overlap {overlap:.2f}"
+        mask = None if i is None else found[i][1]
+        out.append(tile(noons, (since, told, until), np.array(step["outline"]), mask, f"{change['kind']}: {how}"))
+    for i in false:
+        told = hours(found[i][0])
+        times = (told - truth["decided_after_hours"], told, np.inf)
+        out.append(tile(noons, times, None, found[i][1], f"false, seed {truth['seed']}"))
+    return out
+
+
+def noon_pictures(scene, truth):
+    """(scene hour, picture) of each day's noon."""
+    w, h = truth["size"]
+    each = round(24 * 60 / truth["step_minutes"])
+    pick = f"select=eq(mod(n\\,{each})\\,{each * NOON_H // 24})"
+    command = ["ffmpeg", "-v", "error", "-i", str(scene), "-vf", pick, "-fps_mode", "passthrough"]
+    data = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "bgr24", "-"], check=True, capture_output=True).stdout
+    pictures = np.frombuffer(data, np.uint8).reshape(-1, h, w, 3)
+    return [(24 * day + NOON_H, picture) for day, picture in enumerate(pictures)]
+
+
+def clearest(noons):
+    return max(noons, key=lambda n: cv2.Laplacian(cv2.cvtColor(n[1], cv2.COLOR_BGR2GRAY), cv2.CV_32F).var())
+
+
+def tile(noons, times, outline, mask, text):
+    """The clearest of the three noons before it came and of those after it was told, while it is there, around the truth's
+    `outline` and the found `mask`; either may be None."""
+    since, told, until = times
+    before = [n for n in noons if n[0] < since][-3:] or noons[:1]
+    after = [n for n in noons if told <= n[0] < until][:3] or noons[-1:]
+    before, after = clearest(before)[1], clearest(after)[1].copy()
+    h, w = before.shape[:2]
+    marked = np.zeros((h, w), np.uint8)
+    if outline is not None:
+        ring = np.round(outline * [w, h]).astype(np.int32)
+        cv2.fillPoly(marked, [ring], 1)
+        cv2.polylines(after, [ring], True, TRUTH, 1, cv2.LINE_AA)
+    if mask is not None:
+        marked |= mask.astype(np.uint8)
+        rings, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(after, rings, -1, FALSE if outline is None else FOUND, 1, cv2.LINE_AA)
+    x, y, bw, bh = cv2.boundingRect(marked)
+    # Twice as large as what is marked, in the tile's shape, within the picture.
+    wide = min(w, max(2 * bw, 2 * bh * TILE[0] / TILE[1], 96))
+    high = min(h, wide * TILE[1] / TILE[0])
+    left, top = (int(np.clip(at - size / 2, 0, most - size))
+                 for at, size, most in ((x + bw / 2, wide, w), (y + bh / 2, high, h)))
+    cut = lambda p: cv2.resize(p[top:top + int(high), left:left + int(wide)], TILE, interpolation=cv2.INTER_CUBIC)
+    pair = cv2.hconcat([cut(before), cut(after)])
+    pair = cv2.copyMakeBorder(pair, CAPTION, 2, 2, 2, cv2.BORDER_CONSTANT, value=(32, 32, 32))
+    cv2.putText(pair, text, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (230, 230, 230), 1, cv2.LINE_AA)
+    return pair
+
+
+def sheet(tiles, path):
+    """All tiles as one JPEG, some in a row."""
+    empty = np.full_like(tiles[0], 32)
+    tiles = tiles + [empty] * (-len(tiles) % ACROSS)
+    rows = [cv2.hconcat(tiles[i:i + ACROSS]) for i in range(0, len(tiles), ACROSS)]
+    cv2.imwrite(str(path), cv2.vconcat(rows), [cv2.IMWRITE_JPEG_QUALITY, 78])
