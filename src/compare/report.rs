@@ -39,11 +39,10 @@ pub fn write_report(dir: &Path, pairs: &[PairFile], alone: &[Unusable]) -> std::
         body.push_str("</ul></section>");
     }
     let found: usize = pairs.iter().map(|p| p.comparison.found.len()).sum();
+    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let (compared, changes) = (counted(pairs.len(), "pair"), counted(found, "change"));
     let page = PAGE
-        .replace(
-            "{SUMMARY}",
-            &format!("{} pairs, {found} changes, {} not compared", pairs.len(), alone.len()),
-        )
+        .replace("{SUMMARY}", &format!("{compared}, {changes}, {} not compared", alone.len()))
         .replace("{BODY}", &body);
     let path = dir.join("report.html");
     fs::write(&path, page)?;

@@ -78,12 +78,15 @@ pub(super) fn of_open(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone)
 fn of_change(event: &Event) -> String {
     let Some(change) = &event.change else { return String::new() };
     let region = &change.region;
-    let mut out = format!(", {:.2} % of the picture, seen in {} lights", region.share * 100.0, region.lights);
-    let grown = region.growth.len().saturating_sub(1);
-    if grown > 0 {
-        // Writing to a String does not fail.
-        let _ = write!(out, ", grew {grown} times");
-    }
+    let lights = if region.lights == 1 { "light" } else { "lights" };
+    let mut out =
+        format!(", {:.2} % of the picture, seen in {} {lights}", region.share * 100.0, region.lights);
+    // Writing to a String does not fail.
+    let _ = match region.growth.len() {
+        0 | 1 => Ok(()),
+        2 => write!(out, ", grew once"),
+        steps => write!(out, ", grew {} times", steps - 1),
+    };
     if region.bared >= 0.35 {
         out.push_str(", lost its green");
     }
@@ -98,7 +101,7 @@ fn of_change(event: &Event) -> String {
 pub(super) fn of_closed(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone) -> String {
     let (n, m) = rule.hysteresis;
     let last = clock(event.last_seen, at, zone);
-    let lasted = event.last_seen.since(event.started).as_secs();
+    let lasted = spelt(event.last_seen.since(event.started));
     if let Some(permit) = event.permit.as_ref().filter(|_| rule.kind.is_change()) {
         return format!(
             "permitted ({permit}): from now on this is how the place {} looks",
@@ -108,12 +111,12 @@ pub(super) fn of_closed(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZon
     if rule.kind.is_change() {
         let place = place(rule, event);
         return format!(
-            "over: the place {place} looks as before; last different at {last}, {lasted} s after it began"
+            "over: the place {place} looks as before; last different at {last}, {lasted} after it began"
         );
     }
     let unit = if matches!(rule.kind, RuleKind::LongDwell { .. }) { "stretches of time" } else { "pictures" };
     format!(
-        "over: {} {} last seen at {last}, {lasted} s after it began; clearly not so in {n} of the last {m} {unit}",
+        "over: {} {} last seen at {last}, {lasted} after it began; clearly not so in {n} of the last {m} {unit}",
         things(event),
         place(rule, event)
     )
@@ -144,7 +147,22 @@ pub(super) fn of_orphan(event: &Event, at: WallTime, zone: &TimeZone) -> String 
 }
 
 fn limits(lasted: Duration, limit: Duration) -> String {
-    format!("{} s, limit {} s", lasted.as_secs(), limit.as_secs())
+    format!("{}, limit {}", spelt(lasted), spelt(limit))
+}
+
+/// As people say it: `300 s`, `45 min`, `47.5 h`, `9.2 days`; rounded down.
+fn spelt(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (unit, name) = match seconds {
+        0..600 => return format!("{seconds} s"),
+        600..10_800 => return format!("{} min", seconds / 60),
+        10_800..259_200 => (3600, "h"),
+        _ => (86_400, "days"),
+    };
+    match (seconds / unit, seconds * 10 / unit % 10) {
+        (whole, 0) => format!("{whole} {name}"),
+        (whole, tenths) => format!("{whole}.{tenths} {name}"),
+    }
 }
 
 /// `car`; `3 objects (2 car, truck)`.
@@ -186,5 +204,27 @@ fn clock(time: WallTime, at: WallTime, zone: &TimeZone) -> String {
         (Some(t), Some(a)) if t.date() == a.date() => t.strftime("%H:%M:%S").to_string(),
         (Some(t), _) => t.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         (None, _) => time.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_as_people_say_them() {
+        for (seconds, told) in [
+            (0, "0 s"),
+            (599, "599 s"),
+            (600, "10 min"),
+            (1800, "30 min"),
+            (10_800, "3 h"),
+            (86_400, "24 h"),
+            (171_000, "47.5 h"),
+            (259_200, "3 days"),
+            (799_999, "9.2 days"),
+        ] {
+            assert_eq!(spelt(Duration::from_secs(seconds)), told);
+        }
     }
 }

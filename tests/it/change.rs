@@ -27,7 +27,7 @@ fn config(dir: &Path) -> PathBuf {
     let text = std::fs::read_to_string(data("week.toml")).expect("config");
     let model = root().join("models/lintel-nano").display().to_string();
     let own = dir.join("data").display().to_string();
-    let text = text.replace("MODEL", &model).replace("week-data", &own);
+    let text = text.replace("../../models/lintel-nano", &model).replace("week-data", &own);
     let path = dir.join("lintel.toml");
     std::fs::write(&path, text).expect("config");
     path

@@ -14,7 +14,6 @@ counts when it differed in 60 % of the looks of the last 24 hours.
 import json
 import subprocess
 import sys
-import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -91,16 +90,11 @@ def score(found, truth, size, dwell_h):
     return planted, false
 
 
-def ours(lintel, scene, truth, size, keep=None):
-    config = scene.with_suffix(".toml").read_text().replace('"MODEL"', f'"{Path("models/lintel-nano").resolve()}"')
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "lintel.toml"
-        path.write_text(config)
-        out = ["--out", str(keep)] if keep else []
-        run = subprocess.run([lintel, "replay", "--config", path, "--camera", f"mast={scene}", *out],
-                             capture_output=True, text=True)
-        if run.returncode != 0:
-            sys.exit(f"lintel replay of {scene} failed:\n{run.stderr}")
+def ours(lintel, scene, size, evidence):
+    run = subprocess.run([lintel, "replay", "--config", scene.with_suffix(".toml"), "--camera", f"mast={scene}", "--out", evidence],
+                         capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit(f"lintel replay of {scene} failed:\n{run.stderr}")
     events = [json.loads(line) for line in run.stdout.splitlines()]
     return [(at, drawn(outline, size)) for at, outline in told([e for e in events if e["data"].get("change")])]
 
@@ -189,8 +183,8 @@ def main():
         scene = scenes / f"seed{seed}.mp4"
         truth = json.loads(scene.with_suffix(".json").read_text())
         size, dwell = tuple(truth["size"]), truth["decided_after_hours"]
-        keep = scenes / f"seed{seed}-evidence"
-        found = {"Lintel": ours(lintel, scene, truth, size, keep), **simpler(scene, truth, size, dwell)}
+        evidence = scenes / f"seed{seed}-evidence"
+        found = {"Lintel": ours(lintel, scene, size, evidence), **simpler(scene, truth, size, dwell)}
         for name, outlines in found.items():
             planted, false = score(outlines, truth, size, dwell)
             overlaps = [overlap for _, _, i, overlap in planted if i is not None]

@@ -9,6 +9,7 @@ Run it through tools/scenes/make.sh, which brings numpy and OpenCV along.
 
 import argparse
 import json
+import os
 import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -22,6 +23,7 @@ from world import Crown, World, corners
 
 START = datetime(2026, 10, 5, tzinfo=timezone.utc)
 OFFSET_H = 8
+MODEL = Path(__file__).resolve().parents[2] / "models/lintel-nano"
 
 
 class Canvas:
@@ -186,12 +188,13 @@ def shifted(layer, rng, wind, width):
     return out
 
 
-def config(p, name, dwell_h):
-    """A node's config whose camera is the scene."""
+def config(p, name, dwell_h, folder):
+    """A node's config whose camera is the scene; the model's place is told from `folder`, where the config will be."""
+    model = os.path.relpath(MODEL, folder)
     lines = [
         "# Generated beside its scene: the zones and rules that its planted changes are about.", "",
         "[node]", f'id = "{name}"', f'data_dir = "{name}-data"', 'time_zone = "Asia/Shanghai"', "",
-        "[detect]", 'model = "MODEL"', "", "[mqtt]", 'url = "mqtt://127.0.0.1:1883"', "",
+        "[detect]", f'model = "{model}"', "", "[mqtt]", 'url = "mqtt://127.0.0.1:1883"', "",
         "[[camera]]", 'id = "mast"', 'profile = "high_mount"', 'url = "rtsp://127.0.0.1:8554/mast"', 'sampling = "all"',
         "tiling = { columns = 1, rows = 1 }", "",
     ]
@@ -240,7 +243,7 @@ def main():
         "changes": truth(world, base, p, (width, height)),
     }
     (args.out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
-    (args.out / f"{name}.toml").write_text(config(p, name, args.dwell))
+    (args.out / f"{name}.toml").write_text(config(p, name, args.dwell, args.out))
     if args.facts:
         return
     if args.stills:
