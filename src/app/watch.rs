@@ -218,8 +218,8 @@ impl Watch {
 
 /// Boxes of what is on its way; `before` has those of the last look.
 fn moving(passing: &[&Track], before: &[Rect], at: WallTime) -> Vec<Rect> {
-    let is_new = |t: &Track| t.first_seen < at || !before.iter().any(|r| r.iou(&t.rect) >= SAME_PLACE);
-    let moves = |t: &&&Track| at.since(t.still_since) < MOVING && is_new(t);
+    let stood = |t: &Track| t.first_seen >= at && before.iter().any(|r| r.iou(&t.rect) >= SAME_PLACE);
+    let moves = |t: &&&Track| at.since(t.still_since) < MOVING && !stood(t);
     passing.iter().filter(moves).map(|t| t.rect).collect()
 }
 

@@ -35,6 +35,14 @@ impl Rect {
         Self { x0, y0, x1, y1 }
     }
 
+    /// The smallest that holds all points; `None` where there are none.
+    pub fn around(points: &[Point]) -> Option<Self> {
+        let own = |p: &Point| Self::new(p.x, p.y, p.x, p.y);
+        let both =
+            |a: Self, b: Self| Self::new(a.x0.min(b.x0), a.y0.min(b.y0), a.x1.max(b.x1), a.y1.max(b.y1));
+        points.iter().map(own).reduce(both)
+    }
+
     pub fn width(&self) -> f32 {
         self.x1 - self.x0
     }
@@ -178,6 +186,13 @@ mod tests {
 
     fn polygon(corners: &[[f32; 2]]) -> Result<Polygon, PolygonError> {
         Polygon::new(corners.iter().copied().map(Point::from).collect())
+    }
+
+    #[test]
+    fn the_box_around_points_holds_them_all_and_nothing_more() {
+        let points = [(0.4, 0.9), (0.2, 0.5), (1.1, 0.7)].map(|(x, y)| Point { x, y });
+        assert_eq!(Rect::around(&points), Some(Rect::new(0.2, 0.5, 1.1, 0.9)));
+        assert_eq!(Rect::around(&[]), None);
     }
 
     #[test]

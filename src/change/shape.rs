@@ -44,22 +44,15 @@ impl Shape {
     /// What cannot be reached from the box's rim is inside.
     fn fill_holes(&mut self) {
         let (columns, rows) = (self.columns, self.rows);
-        let mut outside = vec![false; self.mask.len()];
+        let mut outside = vec![0; self.mask.len()];
         let rim = (0..self.mask.len()).filter(|i| {
             let (x, y) = (i % columns, i / columns);
             x == 0 || y == 0 || x == columns - 1 || y == rows - 1
         });
-        let mut work: Vec<usize> = rim.filter(|i| !self.mask[*i]).collect();
-        work.iter().for_each(|i| outside[*i] = true);
-        while let Some(i) = work.pop() {
-            for j in self.beside(i).into_iter().flatten() {
-                if !self.mask[j] && !outside[j] {
-                    outside[j] = true;
-                    work.push(j);
-                }
-            }
+        for start in rim.filter(|i| !self.mask[*i]) {
+            self.flood(start, 1, &mut outside);
         }
-        self.mask.iter_mut().zip(outside).for_each(|(inside, outside)| *inside = !outside);
+        self.mask.iter_mut().zip(outside).for_each(|(inside, outside)| *inside = outside == 0);
     }
 
     /// The cells that have one on each side; the picture's edge counts as one.
@@ -93,6 +86,26 @@ impl Shape {
         }
     }
 
+    /// Numbers the cells that can be reached from `start` over sides without leaving the mask, or without entering it; gives
+    /// how many they are. Those that have a number are left as they are.
+    fn flood(&self, start: usize, number: usize, numbers: &mut [usize]) -> usize {
+        if numbers[start] != 0 {
+            return 0;
+        }
+        let (mut work, mut reached) = (vec![start], 0);
+        numbers[start] = number;
+        while let Some(i) = work.pop() {
+            reached += 1;
+            for j in self.beside(i).into_iter().flatten() {
+                if self.mask[j] == self.mask[start] && numbers[j] == 0 {
+                    numbers[j] = number;
+                    work.push(j);
+                }
+            }
+        }
+        reached
+    }
+
     /// The box's cells that share a side with one: left, right, above, below.
     fn beside(&self, i: usize) -> [Option<usize>; 4] {
         let (x, y) = (i % self.columns, i / self.columns);
@@ -110,22 +123,9 @@ impl Shape {
         let mut part = vec![0; self.mask.len()];
         let mut sizes = vec![0];
         for start in 0..self.mask.len() {
-            if !self.mask[start] || part[start] != 0 {
-                continue;
+            if self.mask[start] && part[start] == 0 {
+                sizes.push(self.flood(start, sizes.len(), &mut part));
             }
-            let number = sizes.len();
-            let (mut work, mut size) = (vec![start], 0);
-            part[start] = number;
-            while let Some(i) = work.pop() {
-                size += 1;
-                for j in self.beside(i).into_iter().flatten() {
-                    if self.mask[j] && part[j] == 0 {
-                        part[j] = number;
-                        work.push(j);
-                    }
-                }
-            }
-            sizes.push(size);
         }
         (part, sizes)
     }

@@ -118,15 +118,8 @@ impl Region {
         let cells: Vec<u32> = self.core().collect();
         let shape = Shape::of(&cells, grid);
         let outline = outline(&shape, grid);
-        let edge = |pick: fn(&Point) -> f32, start: f32, join: fn(f32, f32) -> f32| {
-            outline.iter().map(pick).fold(start, join)
-        };
-        let rect = Rect::new(
-            edge(|p| p.x, 1.0, f32::min),
-            edge(|p| p.y, 1.0, f32::min),
-            edge(|p| p.x, 0.0, f32::max),
-            edge(|p| p.y, 0.0, f32::max),
-        );
+        // Without an outline it lies nowhere.
+        let rect = Rect::around(&outline).unwrap_or(Rect::new(1.0, 1.0, 0.0, 0.0));
         ChangeRegion {
             id: self.id,
             outline,

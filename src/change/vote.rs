@@ -64,9 +64,15 @@ fn share(value: f32, usual: u8, (least, beyond): (f32, f32)) -> f32 {
     value / least.max(Bank::usual(usual) + beyond)
 }
 
+/// Is there light enough for colours, now and in the bank?
+#[inline]
+fn has_colour(now: u8, then: u8) -> bool {
+    now > DARK && then > DARK
+}
+
 /// The cell's two colours' differences as shares of their limits, with their sign; 0 where it is too dark for them.
 pub(super) fn colour_shares(bank: &Bank, d: &Difference, cells: &Cells, cell: usize) -> [f32; 2] {
-    if cells.luma[cell] <= DARK || bank.luma[cell] <= DARK {
+    if !has_colour(cells.luma[cell], bank.luma[cell]) {
         return [0.0; 2];
     }
     let [_, green_magenta, blue_yellow] = &bank.usual;
@@ -86,9 +92,9 @@ fn sums(bank: &Bank, d: &Difference, cells: &Cells, infrared: bool) -> Vec<f32> 
     let colours =
         [(&d.green_magenta, green_magenta, GREEN_MAGENTA), (&d.blue_yellow, blue_yellow, BLUE_YELLOW)];
     for (values, usual, limit) in colours.into_iter().filter(|_| !infrared) {
-        let light = cells.luma.iter().zip(&bank.luma).map(|(now, then)| *now > DARK && *then > DARK);
-        for (((sum, value), usual), light) in out.iter_mut().zip(values).zip(usual).zip(light) {
-            *sum += if light { power(share(*value, *usual, limit)) } else { 0.0 };
+        let light = cells.luma.iter().zip(&bank.luma);
+        for (((sum, value), usual), (now, then)) in out.iter_mut().zip(values).zip(usual).zip(light) {
+            *sum += if has_colour(*now, *then) { power(share(*value, *usual, limit)) } else { 0.0 };
         }
     }
     out

@@ -76,7 +76,7 @@ impl Tiles {
             ZoneArea::Picture(polygon) => std::slice::from_ref(polygon),
             ZoneArea::Ground { drawn, .. } => drawn,
         });
-        let zones = zones.map(|polygon| bounds(polygon.corners().iter().map(|p| (p.x, p.y)))).collect();
+        let zones = zones.filter_map(|polygon| Rect::around(polygon.corners())).collect();
         Self {
             tiling,
             full_look,
@@ -177,11 +177,6 @@ impl Tiles {
         self.size = (width, height);
         (self.before, self.kept) = (None, None);
     }
-}
-
-fn bounds(corners: impl Iterator<Item = (f32, f32)>) -> Rect {
-    let none = Rect::new(f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY);
-    corners.fold(none, |all, (x, y)| Rect::new(all.x0.min(x), all.y0.min(y), all.x1.max(x), all.y1.max(y)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 """What was found and what is false, each beside how the place looked before: one sheet."""
 
-import subprocess
-from datetime import datetime
+import itertools
 
 import cv2
 import numpy as np
+
+from footage import looks, seconds
 
 TILE = (240, 150)
 CAPTION = 18
@@ -16,12 +17,11 @@ TRUTH, FOUND, FALSE = (255, 255, 255), (255, 200, 0), (60, 60, 255)
 
 def tiles(scene, truth, found, planted, false):
     """A tile for each planted change and each false outline of a scene: before and after, in the light of noon."""
-    noons = list(noon_pictures(scene, truth))
-    stamp = lambda text: datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-    hours = lambda at: (at - stamp(truth["start"])) / 3600
+    noons = noon_pictures(scene, truth)
+    hours = lambda at: (at - seconds(truth["start"])) / 3600
     out = []
     for change, step, i, overlap in planted:
-        since, until = hours(stamp(change["from"])), hours(stamp(change["to"])) if change["to"] else np.inf
+        since, until = hours(seconds(change["from"])), hours(seconds(change["to"])) if change["to"] else np.inf
         told = since if i is None else hours(found[i][0])
         how = "missed" if i is None else f"told after {told - since:.0f} h, overlap {overlap:.2f}"
         mask = None if i is None else found[i][1]
@@ -35,13 +35,8 @@ def tiles(scene, truth, found, planted, false):
 
 def noon_pictures(scene, truth):
     """(scene hour, picture) of each day's noon."""
-    w, h = truth["size"]
-    each = round(24 * 60 / truth["step_minutes"])
-    pick = f"select=eq(mod(n\\,{each})\\,{each * NOON_H // 24})"
-    command = ["ffmpeg", "-v", "error", "-i", str(scene), "-vf", pick, "-fps_mode", "passthrough"]
-    data = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "bgr24", "-"], check=True, capture_output=True).stdout
-    pictures = np.frombuffer(data, np.uint8).reshape(-1, h, w, 3)
-    return [(24 * day + NOON_H, picture) for day, picture in enumerate(pictures)]
+    hours = (n * truth["step_minutes"] / 60 for n in itertools.count())
+    return [(hour, picture) for hour, picture in zip(hours, looks(scene, truth["size"])) if hour % 24 == NOON_H]
 
 
 def clearest(noons):

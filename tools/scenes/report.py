@@ -14,23 +14,19 @@ counts when it differed in 60 % of the looks of the last 24 hours.
 import json
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 import pictures
+from footage import looks, seconds
 
 LEARN_H = 24
 # The smallest share of the picture that the scenes' configs ask for.
 LEAST = 0.0005
 # Of so many scenes the picture shows what was found; of all of them what is false.
 SHOWN = 1
-
-
-def seconds(text):
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def drawn(outline, size):
@@ -116,14 +112,6 @@ def told(events):
             first, _ = things.get(key, (seconds(data["at"]), None))
             things[key] = (first, shape)
     return list(things.values())
-
-
-def looks(scene, size):
-    w, h = size
-    command = ["ffmpeg", "-v", "error", "-threads", "1", "-i", str(scene), "-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as ffmpeg:
-        while len(data := ffmpeg.stdout.read(w * h * 3)) == w * h * 3:
-            yield np.frombuffer(data, np.uint8).reshape(h, w, 3)
 
 
 def ssim(a, b):

@@ -1,0 +1,19 @@
+"""A scene's times and pictures, as the report reads them."""
+
+import subprocess
+from datetime import datetime
+
+import numpy as np
+
+
+def seconds(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def looks(scene, size):
+    """All pictures of the video, one after another."""
+    w, h = size
+    command = ["ffmpeg", "-v", "error", "-threads", "1", "-i", str(scene), "-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as ffmpeg:
+        while len(data := ffmpeg.stdout.read(w * h * 3)) == w * h * 3:
+            yield np.frombuffer(data, np.uint8).reshape(h, w, 3)
