@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use lintel::base::{CameraId, Capture, FrameSeq, TimeSource, WallTime};
 use lintel::config::{Provider, Tiling};
 use lintel::decode::{Picture, Pixels};
-use lintel::detect::{Detector, Manifest, Runtime, Timing};
+use lintel::detect::{Detector, ModelManifest, Runtime, Timing};
 
 /// A street, enlarged: noise would give the heads nothing to do.
 fn picture(root: &Path) -> Picture {
@@ -34,7 +34,7 @@ fn parts(c: &mut Criterion) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = root.join(".cache/onnxruntime/libonnxruntime.so");
     let runtime = Runtime::load(Some(&library)).expect("scripts/fetch-onnxruntime.sh was run");
-    let manifest = Manifest::load(&root.join("models/lintel-nano")).expect("the shipped model");
+    let manifest = ModelManifest::load(&root.join("models/lintel-nano")).expect("the shipped model");
     let mut detector =
         Detector::open(&runtime, &manifest, Some(1), Provider::Cpu).expect("the shipped model");
     let picture = picture(root);

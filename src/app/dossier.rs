@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::evidence::{ClipRequest, EvidenceKind, Manifest};
+use crate::evidence::{ClipRequest, EvidenceKind, EvidenceManifest};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Dossier {
-    pub manifest: Manifest,
+    pub manifest: EvidenceManifest,
     /// Asked for and not there yet.
     pub clip: Option<ClipRequest>,
     /// Stills that are being written.

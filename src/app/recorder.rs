@@ -21,7 +21,7 @@ use crate::base::{CameraId, Shutdown, WallTime};
 use crate::config::{CameraConfig, Config, ViolationClass};
 use crate::decode::Picture;
 use crate::evidence::{
-    ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, Manifest, Missing, StillWriter,
+    ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, EvidenceManifest, Missing, StillWriter,
     event_dir, write_manifest,
 };
 use crate::outbox::{Appended, Batch, OutMedia, Outbox, OutboxError};
@@ -292,8 +292,9 @@ impl Recorder {
     }
 
     fn new_dossier(&self, config: &Config, camera: &CameraConfig, violation: &Violation) -> Dossier {
-        let manifest = Manifest::new(violation.id, &config.node.id, &camera.id, self.generator.clone())
-            .of_severity(violation.severity);
+        let manifest =
+            EvidenceManifest::new(violation.id, &config.node.id, &camera.id, self.generator.clone())
+                .of_severity(violation.severity);
         let evidence = &config.evidence;
         let clip = (violation.transition == Transition::Opened).then(|| ClipRequest {
             event: violation.id,

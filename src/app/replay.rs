@@ -16,7 +16,7 @@ use super::watch::Memory;
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
 use crate::config::{CameraConfig, Config, Pace, RingConfig};
 use crate::decode::{DecoderChoice, FootageDecoder, Picture};
-use crate::detect::{Detections, Detector, Manifest, Runtime, Tiles};
+use crate::detect::{Detections, Detector, ModelManifest, Runtime, TileScheduler};
 use crate::drone::Flight;
 use crate::evidence::{ClipCutter, ClipRequest, EvidenceError, event_dir};
 use crate::ingest::{EncodedFrame, FileReader, IngestError, Telemetry, open_file};
@@ -52,7 +52,7 @@ pub struct ReplayReport {
 /// The model, a recording or the evidence folder cannot be used. A damaged frame is counted, not an error.
 pub fn replay(
     config: Config,
-    model: &Manifest,
+    model: &ModelManifest,
     options: &ReplayOptions,
     out: Box<dyn Write + Send>,
     stop: &Shutdown,
@@ -122,7 +122,7 @@ struct Stream {
     reader: Peekable<FileReader>,
     ring: Ring,
     decoder: FootageDecoder,
-    tiles: Tiles,
+    tiles: TileScheduler,
     scene: Scene,
 }
 
@@ -134,7 +134,7 @@ impl Stream {
             // What is recorded cannot be late: all that the ring may hold is kept.
             ring: Ring::new(RingConfig { quiet: ring.max_duration, ..ring }),
             decoder: FootageDecoder::new(choice, sampling, interval),
-            tiles: Tiles::of(&scene.config),
+            tiles: TileScheduler::of(&scene.config),
             scene,
         }
     }

@@ -16,7 +16,7 @@ use crate::base::{CameraId, ClassName, Rect, WallTime};
 use crate::change::Seen;
 use crate::config::{CameraConfig, Config, NodeConfig, ZoneArea};
 use crate::decode::Picture;
-use crate::detect::{Detections, Manifest};
+use crate::detect::{Detections, ModelManifest};
 use crate::publish::wire::CalibrationState;
 use crate::rules::{CameraRules, RulesState, Violation};
 use crate::track::{Track, Tracker};
@@ -45,7 +45,7 @@ pub(super) type Scenes = BTreeMap<CameraId, Scene>;
 
 pub(super) fn build_all(
     config: &Config,
-    model: &Manifest,
+    model: &ModelManifest,
     sites: &Sites,
     flights: &Flights,
     memory: &Memory,
@@ -58,7 +58,7 @@ pub(super) fn build_all(
 pub(super) fn build(
     config: &Config,
     camera: &CameraConfig,
-    model: &Manifest,
+    model: &ModelManifest,
     sites: &Sites,
     flights: &Flights,
     memory: &Memory,

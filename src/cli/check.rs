@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::app::seen_on_ground;
 use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
-use crate::detect::{Detector, Manifest, ModelError, Runtime};
+use crate::detect::{Detector, ModelError, ModelManifest, Runtime};
 
 /// Something in the config or of what it names is wrong.
 const WRONG: u8 = 2;
@@ -82,11 +82,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The model and the library it runs on. The trial run of the detector finds shapes that do not fit.
-fn model(config: &Config, findings: &mut Vec<Finding>) -> Option<(Manifest, Runtime)> {
+fn model(config: &Config, findings: &mut Vec<Finding>) -> Option<(ModelManifest, Runtime)> {
     let mut keep = |key: &str, error: ModelError| {
         findings.push(Finding { key: key.into(), message: error.to_string(), help: String::new() });
     };
-    let manifest = Manifest::load(&config.detect.model).map_err(|e| keep("detect.model", e)).ok();
+    let manifest = ModelManifest::load(&config.detect.model).map_err(|e| keep("detect.model", e)).ok();
     let runtime =
         Runtime::load(config.runtime.onnxruntime.as_deref()).map_err(|e| keep("runtime.onnxruntime", e)).ok();
     let (manifest, runtime) = (manifest?, runtime?);
@@ -159,7 +159,7 @@ fn writable(folder: &Path) -> std::io::Result<()> {
 }
 
 /// What will run, as a table.
-fn summary(loaded: &Loaded, manifest: &Manifest, runtime: &Runtime) -> String {
+fn summary(loaded: &Loaded, manifest: &ModelManifest, runtime: &Runtime) -> String {
     let config = &loaded.config;
     let mut rows = vec![["camera", "source", "pictures", "zones", "rules"].map(String::from)];
     for camera in &config.cameras {

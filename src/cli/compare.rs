@@ -13,7 +13,7 @@ use crate::compare::{
     Options, PairFile, StillTable, Unusable, compare, load, pair, write_geojson, write_report,
 };
 use crate::config::Provider;
-use crate::detect::{Detector, Manifest, Runtime};
+use crate::detect::{Detector, ModelManifest, Runtime};
 
 /// Some pictures could not be compared.
 const SOME: u8 = 1;
@@ -102,7 +102,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn open(model: &Path, library: Option<&Path>) -> anyhow::Result<Detector> {
-    let manifest = Manifest::load(model)?;
+    let manifest = ModelManifest::load(model)?;
     let runtime = Runtime::load(library)?;
     Ok(Detector::open(&runtime, &manifest, None, Provider::Cpu)?)
 }

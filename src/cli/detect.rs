@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::base::Shutdown;
 use crate::config::{Provider, Tiling};
 use crate::decode::Picture;
-use crate::detect::{Detector, Manifest, Runtime, SCORE_FLOOR};
+use crate::detect::{Detector, ModelManifest, Runtime, SCORE_FLOOR};
 use inputs::{Inputs, Source};
 use results::{Annotator, Entry, Format, Results};
 
@@ -77,7 +77,7 @@ pub struct Args {
 /// # Errors
 /// No usable model or runtime, no inputs at all, a COCO file that cannot be read, an output that cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let manifest = Manifest::load(&args.model)?;
+    let manifest = ModelManifest::load(&args.model)?;
     let inputs = match (&args.coco, &args.images) {
         (Some(coco), Some(images)) => Inputs::from_coco(coco, images)?,
         _ => Inputs::find(&args.inputs)?,
@@ -145,7 +145,7 @@ enum Trouble {
 
 struct Job {
     detector: Detector,
-    manifest: Manifest,
+    manifest: ModelManifest,
     tiling: Tiling,
     min_score: Option<f32>,
     results: Results,

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::config::{ConfigErrors, Loaded};
-use crate::detect::Manifest;
+use crate::detect::ModelManifest;
 
 /// `None`: the config is wrong and all of it has been told.
 pub(super) fn load(path: &Path) -> Option<Loaded> {
@@ -21,9 +21,10 @@ pub(super) fn load_for_replay(path: &Path) -> Option<Loaded> {
 ///
 /// # Errors
 /// The model's folder cannot be used.
-pub(super) fn load_model(loaded: &Loaded) -> anyhow::Result<Option<Manifest>> {
+pub(super) fn load_model(loaded: &Loaded) -> anyhow::Result<Option<ModelManifest>> {
     let folder = &loaded.config.detect.model;
-    let model = Manifest::load(folder).with_context(|| format!("detect.model = {}", folder.display()))?;
+    let model =
+        ModelManifest::load(folder).with_context(|| format!("detect.model = {}", folder.display()))?;
     let fits = told(loaded.check_objects(model.class_names()));
     Ok(fits.map(|()| model))
 }

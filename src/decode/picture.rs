@@ -9,7 +9,7 @@ use crate::base::{CameraId, Capture, FrameSeq};
 use crate::ingest::EncodedFrame;
 
 use super::pipeline::Decoded;
-use super::{Place, Yuv};
+use super::{SeriesPermit, Yuv};
 
 /// Cheap to clone: the pixels are shared.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub struct Picture {
     pub height: u32,
     pub pixels: Pixels,
     /// One of a series taken while something moves: it waits for its turn instead of giving way to a newer one.
-    pub series: Option<Arc<Place>>,
+    pub series: Option<Arc<SeriesPermit>>,
 }
 
 /// 8 bits a channel.

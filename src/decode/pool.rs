@@ -10,7 +10,7 @@ use crate::config::{Priority, Sampling};
 use crate::ingest::EncodedFrame;
 
 use super::adaptive::Wanted;
-use super::room::Room;
+use super::series_permits::SeriesPermits;
 use super::slots::{DecodeStats, Job, Outcome, Slots, Turn, Work};
 use super::thumbnail::Thumbnail;
 use super::{DecodeError, DecoderChoice, KeyframeDecoder, Pace, Picture, StreamDecoder};
@@ -20,7 +20,7 @@ pub type PictureSink = Arc<dyn Fn(Arc<Picture>) + Send + Sync>;
 
 /// Says whether pictures are wanted now: while too many wait, frames are not decoded, and the newest wins before it costs
 /// anything.
-pub type Appetite = Arc<dyn Fn() -> bool + Send + Sync>;
+pub type Demand = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// How often a worker asks whether pictures are wanted again.
 const ASK: Duration = Duration::from_millis(5);
@@ -40,7 +40,7 @@ struct Shared {
     state: Mutex<State>,
     wake: Arc<Condvar>,
     sink: PictureSink,
-    appetite: OnceLock<Appetite>,
+    demand: OnceLock<Demand>,
     shutdown: Shutdown,
     unknown: AtomicU64,
 }
@@ -72,7 +72,7 @@ impl DecodePool {
             state: Mutex::new(State { slots, closed: false, moved: monotonic() }),
             wake,
             sink,
-            appetite: OnceLock::new(),
+            demand: OnceLock::new(),
             shutdown,
             unknown: AtomicU64::new(0),
         });
@@ -85,9 +85,9 @@ impl DecodePool {
         Ok(pool)
     }
 
-    /// From now on frames are decoded only while `appetite` says so. Once.
-    pub fn decode_while(&self, appetite: Appetite) {
-        if self.shared.appetite.set(appetite).is_err() {
+    /// From now on frames are decoded only while `demand` says so. Once.
+    pub fn decode_while(&self, demand: Demand) {
+        if self.shared.demand.set(demand).is_err() {
             tracing::error!("decoders are held back already: please report it");
         }
     }
@@ -198,7 +198,7 @@ impl Shared {
             if self.shutdown.is_stopped() {
                 return None;
             }
-            let wanted = self.appetite.get().is_none_or(|appetite| appetite());
+            let wanted = self.demand.get().is_none_or(|demand| demand());
             if !wanted {
                 let waited = self.wake.wait_timeout(state, ASK);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -219,7 +219,12 @@ impl Shared {
         }
     }
 
-    fn key(&self, decoder: &mut KeyframeDecoder, frame: &EncodedFrame, room: Option<&Arc<Room>>) -> Outcome {
+    fn key(
+        &self,
+        decoder: &mut KeyframeDecoder,
+        frame: &EncodedFrame,
+        room: Option<&Arc<SeriesPermits>>,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         match decoder.decode(frame) {
             Ok(picture) => self.give(picture, &mut outcome, room, false),
@@ -232,7 +237,7 @@ impl Shared {
         &self,
         frames: &[Wanted],
         decoder: Option<Box<StreamDecoder>>,
-        room: Option<&Arc<Room>>,
+        room: Option<&Arc<SeriesPermits>>,
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut decoder =
@@ -252,7 +257,13 @@ impl Shared {
         outcome
     }
 
-    fn give(&self, mut picture: Picture, outcome: &mut Outcome, room: Option<&Arc<Room>>, series: bool) {
+    fn give(
+        &self,
+        mut picture: Picture,
+        outcome: &mut Outcome,
+        room: Option<&Arc<SeriesPermits>>,
+        series: bool,
+    ) {
         if let Some(room) = room {
             outcome.thumbnails.extend(Thumbnail::of(&picture));
             picture.series = series.then(|| room.take());

@@ -11,7 +11,7 @@ use crate::config::{Priority, Sampling};
 use crate::ingest::EncodedFrame;
 
 use super::adaptive::{AdaptiveSampler, Wanted};
-use super::room::Room;
+use super::series_permits::SeriesPermits;
 use super::thumbnail::Thumbnail;
 use super::{Sampler, StreamDecoder};
 
@@ -122,7 +122,7 @@ pub(super) struct Job {
     pub place: usize,
     pub work: Work,
     /// The sampler wants to see the pictures' thumbnails; pictures of a series take a place here.
-    pub room: Option<Arc<Room>>,
+    pub room: Option<Arc<SeriesPermits>>,
 }
 
 pub(super) enum Work {
@@ -182,7 +182,7 @@ impl Slots {
         let waiting = match sampling {
             Sampling::Adaptive(config) => {
                 let sampler = AdaptiveSampler::new(config, interval);
-                Waiting::Adaptive(Box::new(Adaptively::new(sampler, Room::new(&self.wake))))
+                Waiting::Adaptive(Box::new(Adaptively::new(sampler, SeriesPermits::new(&self.wake))))
             }
             Sampling::Keyframes => Waiting::Newest(None),
             Sampling::All => Waiting::Few { frames: VecDeque::new(), to_key: true, decoder: None },
@@ -354,7 +354,7 @@ impl Slot {
         matches!(&self.waiting, Waiting::Adaptive(camera) if camera.is_followed())
     }
 
-    fn room(&self) -> Option<Arc<Room>> {
+    fn room(&self) -> Option<Arc<SeriesPermits>> {
         match &self.waiting {
             Waiting::Adaptive(camera) => Some(Arc::clone(camera.room())),
             _ => None,

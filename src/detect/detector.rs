@@ -6,8 +6,8 @@ use super::heads::{self, Context};
 use super::letterbox::{Crop, Letterbox};
 use super::nms::{self, Candidate, MAX_DETECTIONS};
 use super::onnx::{Network, Runtime};
-use super::tiles::{Look, Tiles};
-use super::{DetectError, Detection, HeadKind, Manifest, ModelError, tiling};
+use super::tile_scheduler::{TilePlan, TileScheduler};
+use super::{DetectError, Detection, HeadKind, ModelError, ModelManifest, tiling};
 use crate::base::{Rect, monotonic};
 use crate::config::{Provider, Tiling};
 use crate::decode::{Picture, Pixels};
@@ -18,7 +18,7 @@ pub const SCORE_FLOOR: f32 = 0.1;
 /// A model in use. Holds one session; used by one thread at a time.
 pub struct Detector {
     network: Network,
-    manifest: Manifest,
+    manifest: ModelManifest,
     context: Context,
     /// One a size of crop: the whole picture's and the slices'.
     letterboxes: Vec<Letterbox>,
@@ -43,7 +43,7 @@ impl Detector {
     /// The library lacks the provider; ONNX Runtime refuses the file; inputs or outputs are not what the manifest says.
     pub fn open(
         runtime: &Runtime,
-        manifest: &Manifest,
+        manifest: &ModelManifest,
         threads: Option<usize>,
         provider: Provider,
     ) -> Result<Self, ModelError> {
@@ -72,12 +72,12 @@ impl Detector {
         }
     }
 
-    /// Gives detections down to `floor` instead of [`SCORE_FLOOR`], as average precision is measured with.
+    /// Eviction detections down to `floor` instead of [`SCORE_FLOOR`], as average precision is measured with.
     pub fn set_floor(&mut self, floor: f32) {
         self.context.floor = floor;
     }
 
-    pub fn manifest(&self) -> &Manifest {
+    pub fn manifest(&self) -> &ModelManifest {
         &self.manifest
     }
 
@@ -97,14 +97,14 @@ impl Detector {
     pub fn detect_next(
         &mut self,
         picture: &Picture,
-        tiles: &mut Tiles,
+        tiles: &mut TileScheduler,
     ) -> Result<Vec<Detection>, DetectError> {
         match tiles.next(picture) {
-            Look::Same(found) => {
+            TilePlan::Same(found) => {
                 self.timing = None;
                 Ok(found)
             }
-            Look::Parts(parts) => {
+            TilePlan::Parts(parts) => {
                 let found = self.look_at(picture, &parts)?;
                 tiles.found(&found);
                 Ok(found)

@@ -5,7 +5,7 @@
 
 mod planar;
 
-use super::manifest::{Channels, InputSpec, Placing};
+use super::manifest::{Channels, InputSpec, LetterboxMode};
 use crate::base::Rect;
 
 use planar::Lines;
@@ -51,12 +51,12 @@ impl Letterbox {
         let ratio = (to_w / w).min(to_h / h);
         let fit = |size: f64, limit: u32| ((size * ratio + 0.5).floor() as u32).clamp(1, limit);
         let (new_w, new_h) = match spec.letterbox {
-            Placing::Stretch => (spec.width, spec.height),
-            Placing::TopLeft | Placing::Center => (fit(w, spec.width), fit(h, spec.height)),
+            LetterboxMode::Stretch => (spec.width, spec.height),
+            LetterboxMode::TopLeft | LetterboxMode::Center => (fit(w, spec.width), fit(h, spec.height)),
         };
         let (left, top) = match spec.letterbox {
-            Placing::Center => ((spec.width - new_w) / 2, (spec.height - new_h) / 2),
-            Placing::TopLeft | Placing::Stretch => (0, 0),
+            LetterboxMode::Center => ((spec.width - new_w) / 2, (spec.height - new_h) / 2),
+            LetterboxMode::TopLeft | LetterboxMode::Stretch => (0, 0),
         };
         Self {
             columns: taps(width, new_w),

@@ -13,7 +13,7 @@ use crate::base::ClassName;
 
 /// A model folder that was checked: the file is there and has the hash that the manifest says.
 #[derive(Clone, Debug)]
-pub struct Manifest {
+pub struct ModelManifest {
     pub name: String,
     pub version: String,
     /// SPDX identifier.
@@ -45,7 +45,7 @@ pub struct InputSpec {
     pub mean: [f32; 3],
     #[serde(default = "ones")]
     pub std: [f32; 3],
-    pub letterbox: Placing,
+    pub letterbox: LetterboxMode,
     /// Pixel value around the picture, 0..255.
     #[serde(default = "grey")]
     pub pad: u8,
@@ -61,7 +61,7 @@ pub enum Channels {
 /// Where the resized picture lies in the network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Placing {
+pub enum LetterboxMode {
     TopLeft,
     Center,
     /// Without regard to the aspect ratio.
@@ -105,7 +105,7 @@ impl HeadKind {
     }
 }
 
-impl Manifest {
+impl ModelManifest {
     /// Reads `folder`/model.toml and the whole model file, for its hash.
     ///
     /// # Errors

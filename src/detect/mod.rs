@@ -1,4 +1,4 @@
-//! Takes: [`Picture`](crate::decode::Picture)s. Gives: [`Detections`].
+//! Takes: [`Picture`](crate::decode::Picture)s. Eviction: [`Detections`].
 //! When full: one picture a camera waits, the newest wins; the most overdue camera is served first.
 //! On failure: a model that cannot be used is refused at the start; a run that fails later is counted and logged,
 //! the picture is lost, the worker lives on.
@@ -14,14 +14,14 @@ mod nms;
 mod onnx;
 mod pool;
 mod scheduler;
-mod tiles;
+mod tile_scheduler;
 mod tiling;
 
 pub use detection::{Detection, Detections};
 pub use detector::{Detector, SCORE_FLOOR, Timing};
 pub use error::{DetectError, ModelError, OutputError};
-pub use manifest::{Channels, HeadKind, HeadSpec, InputSpec, Manifest, Placing};
+pub use manifest::{Channels, HeadKind, HeadSpec, InputSpec, LetterboxMode, ModelManifest};
 pub use onnx::Runtime;
-pub use pool::{CameraDetectStats, DetectPool, DetectSnapshot, DetectionSink, Gaps};
-pub use scheduler::{Gives, Scheduler, Slot};
-pub use tiles::{Look, Tiles};
+pub use pool::{CameraDetectStats, DetectPool, DetectSnapshot, DetectionSink, GapQuantiles};
+pub use scheduler::{CameraSlot, Eviction, Scheduler};
+pub use tile_scheduler::{TilePlan, TileScheduler};

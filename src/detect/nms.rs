@@ -21,7 +21,7 @@ pub fn sort(candidates: &mut [Candidate]) {
 }
 
 /// Greedy and class by class: a box falls to a better one of its class with an overlap above the class's one of
-/// `iou_limits`. Gives the best first, at most [`MAX_DETECTIONS`].
+/// `iou_limits`. Eviction the best first, at most [`MAX_DETECTIONS`].
 pub fn suppress(mut candidates: Vec<Candidate>, iou_limits: &[f32]) -> Vec<Candidate> {
     sort(&mut candidates);
     let mut kept: Vec<Candidate> = Vec::new();

@@ -15,7 +15,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
-use super::{DetectError, Manifest, ModelError};
+use super::{DetectError, ModelError, ModelManifest};
 use crate::config::Provider;
 
 const LIBRARY: &str = "libonnxruntime.so";
@@ -96,7 +96,7 @@ impl Network {
     /// The library lacks the provider, ONNX Runtime refuses the file, or its inputs are not what the manifest says.
     pub fn open(
         runtime: &Runtime,
-        manifest: &Manifest,
+        manifest: &ModelManifest,
         threads: usize,
         provider: Provider,
     ) -> Result<Self, ModelError> {

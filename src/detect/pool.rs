@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::scheduler::{Gives, Scheduler, Slot};
-use super::{DetectError, Detections, Detector, Tiles};
+use super::scheduler::{CameraSlot, Eviction, Scheduler};
+use super::{DetectError, Detections, Detector, TileScheduler};
 use crate::base::{CameraId, Shutdown, TimeSource, WallTime, monotonic, wall_now};
 use crate::decode::Picture;
 
@@ -48,14 +48,14 @@ pub struct CameraDetectStats {
     /// scene do not count here and below.
     pub interval_s: Option<f64>,
     /// Of the last 128 looks: how long the camera had not been looked at before each.
-    pub gaps: Option<Gaps>,
+    pub gaps: Option<GapQuantiles>,
     /// Since the last analysis, or since the camera came.
     pub silent_s: f64,
 }
 
 /// In seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Gaps {
+pub struct GapQuantiles {
     pub median_s: f64,
     pub p95_s: f64,
     pub worst_s: f64,
@@ -89,20 +89,20 @@ struct Shared {
 
 struct State {
     scheduler: Scheduler<Arc<Picture>>,
-    slots: HashMap<CameraId, Slot>,
-    cameras: BTreeMap<Slot, Camera>,
+    slots: HashMap<CameraId, CameraSlot>,
+    cameras: BTreeMap<CameraSlot, Camera>,
     /// Of the node; its cameras are in `cameras`.
     totals: DetectSnapshot,
     busy: Duration,
     /// When a worker last took or finished a picture.
     moved: Instant,
     /// Since when workers have been busy with a picture.
-    running: BTreeMap<Slot, Instant>,
+    running: BTreeMap<CameraSlot, Instant>,
 }
 
 struct Camera {
     /// `None` while a worker has them.
-    tiles: Option<Tiles>,
+    tiles: Option<TileScheduler>,
     /// Told apart from those that a worker still has when they are replaced.
     laid_out: u64,
     stats: CameraDetectStats,
@@ -139,7 +139,7 @@ impl Camera {
         let gaps = at(0.5).zip(at(0.95)).zip(at(1.0));
         CameraDetectStats {
             interval_s: self.stats.interval_s.map(|interval| interval.max(silent)),
-            gaps: gaps.map(|((median_s, p95_s), worst_s)| Gaps { median_s, p95_s, worst_s }),
+            gaps: gaps.map(|((median_s, p95_s), worst_s)| GapQuantiles { median_s, p95_s, worst_s }),
             silent_s: silent,
             ..self.stats.clone()
         }
@@ -147,7 +147,7 @@ impl Camera {
 }
 
 impl State {
-    fn put(&mut self, id: CameraId, tiles: Tiles, interval: Duration) {
+    fn put(&mut self, id: CameraId, tiles: TileScheduler, interval: Duration) {
         let tiles = Some(tiles);
         if let Some((slot, camera)) =
             self.slots.get(&id).and_then(|slot| Some((*slot, self.cameras.get_mut(slot)?)))
@@ -190,7 +190,7 @@ impl DetectPool {
     /// The system gives no thread.
     pub fn start(
         detectors: Vec<Detector>,
-        cameras: Vec<(CameraId, Tiles, Duration)>,
+        cameras: Vec<(CameraId, TileScheduler, Duration)>,
         sink: DetectionSink,
         shutdown: Shutdown,
     ) -> std::io::Result<Self> {
@@ -218,7 +218,7 @@ impl DetectPool {
 
     /// Adds the camera, or gives it other settings; no other camera notices. A picture that is being looked at keeps
     /// the slices that it began with.
-    pub fn put(&self, camera: CameraId, tiles: Tiles, interval: Duration) {
+    pub fn put(&self, camera: CameraId, tiles: TileScheduler, interval: Duration) {
         self.shared.lock().put(camera, tiles, interval);
     }
 
@@ -273,7 +273,7 @@ impl DetectPool {
 impl Shared {
     fn new(
         workers: usize,
-        cameras: Vec<(CameraId, Tiles, Duration)>,
+        cameras: Vec<(CameraId, TileScheduler, Duration)>,
         sink: DetectionSink,
         shutdown: Shutdown,
     ) -> Self {
@@ -313,8 +313,8 @@ impl Shared {
             state.totals.unknown += 1;
             return;
         };
-        let gives = if picture.series.is_some() { Gives::No } else { Gives::Way };
-        if state.scheduler.offer(slot, picture, gives, monotonic()).is_some() {
+        let eviction = if picture.series.is_some() { Eviction::Keep } else { Eviction::NewestWins };
+        if state.scheduler.offer(slot, picture, eviction, monotonic()).is_some() {
             camera.stats.replaced += 1;
         }
         self.work.notify_one();
@@ -342,7 +342,7 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<(Slot, (Tiles, u64), Arc<Picture>)> {
+    fn next(&self) -> Option<(CameraSlot, (TileScheduler, u64), Arc<Picture>)> {
         let mut state = self.lock();
         loop {
             if self.shutdown.is_stopped() {
@@ -365,7 +365,7 @@ impl Shared {
 
     fn record(
         &self,
-        slot: Slot,
+        slot: CameraSlot,
         detector: &Detector,
         start: Instant,
         result: &Result<Vec<super::Detection>, DetectError>,

@@ -8,28 +8,29 @@ use std::time::{Duration, Instant};
 
 /// A camera's place, in the order in which cameras came; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot(pub usize);
+pub struct CameraSlot(pub usize);
 
 /// `P`: what waits, a picture.
 #[derive(Debug)]
 pub struct Scheduler<P> {
-    cameras: BTreeMap<Slot, Camera<P>>,
+    cameras: BTreeMap<CameraSlot, Camera<P>>,
     next: usize,
 }
 
-/// Does a waiting picture give way to a newer one?
+/// What happens to a waiting picture when a newer one of its camera arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gives {
-    Way,
-    /// It is one of a series; whoever makes the series sees to it that few wait.
-    No,
+pub enum Eviction {
+    /// The newer picture replaces it.
+    NewestWins,
+    /// It stays: it belongs to a series. The decoder limits how many of these wait.
+    Keep,
 }
 
 #[derive(Debug)]
 struct Camera<P> {
     interval: Duration,
     /// Oldest first.
-    waiting: VecDeque<(P, Gives)>,
+    waiting: VecDeque<(P, Eviction)>,
     /// Since when without a break something waits; a newer picture does not lose the place in the queue.
     waiting_since: Option<Instant>,
     served: Option<Instant>,
@@ -47,8 +48,8 @@ impl<P> Scheduler<P> {
     }
 
     /// One more camera.
-    pub fn add(&mut self, interval: Duration) -> Slot {
-        let slot = Slot(self.next);
+    pub fn add(&mut self, interval: Duration) -> CameraSlot {
+        let slot = CameraSlot(self.next);
         self.next += 1;
         let camera = Camera {
             interval: at_least(interval),
@@ -62,29 +63,29 @@ impl<P> Scheduler<P> {
     }
 
     /// The camera wants to be looked at this often from now on.
-    pub fn set_interval(&mut self, slot: Slot, interval: Duration) {
+    pub fn set_interval(&mut self, slot: CameraSlot, interval: Duration) {
         if let Some(camera) = self.cameras.get_mut(&slot) {
             camera.interval = at_least(interval);
         }
     }
 
     /// Forgets the camera; gives what waited.
-    pub fn remove(&mut self, slot: Slot) -> Vec<P> {
+    pub fn remove(&mut self, slot: CameraSlot) -> Vec<P> {
         let waiting = self.cameras.remove(&slot).map(|camera| camera.waiting).unwrap_or_default();
         waiting.into_iter().map(|(picture, _)| picture).collect()
     }
 
     /// Puts a picture behind what waits of the camera; gives back the one that it replaces, or that nobody waits for.
-    pub fn offer(&mut self, slot: Slot, picture: P, gives: Gives, now: Instant) -> Option<P> {
+    pub fn offer(&mut self, slot: CameraSlot, picture: P, eviction: Eviction, now: Instant) -> Option<P> {
         let Some(camera) = self.cameras.get_mut(&slot) else { return Some(picture) };
         camera.waiting_since.get_or_insert(now);
-        let replaced = camera.waiting.pop_back_if(|(_, gives)| *gives == Gives::Way);
-        camera.waiting.push_back((picture, gives));
+        let replaced = camera.waiting.pop_back_if(|(_, eviction)| *eviction == Eviction::NewestWins);
+        camera.waiting.push_back((picture, eviction));
         replaced.map(|(picture, _)| picture)
     }
 
     /// The most overdue camera's picture; the camera is busy until [`finish`](Self::finish). `None`: nothing to do.
-    pub fn next(&mut self, now: Instant) -> Option<(Slot, P)> {
+    pub fn next(&mut self, now: Instant) -> Option<(CameraSlot, P)> {
         let free = self.cameras.iter_mut().filter(|(_, c)| !c.waiting.is_empty() && !c.busy);
         // Of equals the first: max_by keeps the last, hence the reversal.
         let (&slot, camera) = free.rev().max_by(|(_, a), (_, b)| {
@@ -99,7 +100,7 @@ impl<P> Scheduler<P> {
     }
 
     /// The camera's picture was worked on; its next one may be taken.
-    pub fn finish(&mut self, slot: Slot) {
+    pub fn finish(&mut self, slot: CameraSlot) {
         if let Some(camera) = self.cameras.get_mut(&slot) {
             camera.busy = false;
         }
@@ -116,7 +117,7 @@ impl<P> Scheduler<P> {
     }
 
     /// Takes everything that waits.
-    pub fn clear(&mut self) -> Vec<(Slot, P)> {
+    pub fn clear(&mut self) -> Vec<(CameraSlot, P)> {
         let taken = self.cameras.iter_mut();
         taken.flat_map(|(&slot, c)| c.waiting.drain(..).map(move |(picture, _)| (slot, picture))).collect()
     }
@@ -148,27 +149,30 @@ mod tests {
     fn the_newest_picture_wins_and_keeps_the_place_in_the_queue() {
         let start = monotonic();
         let mut scheduler = Scheduler::new([SECOND, SECOND]);
-        assert_eq!(scheduler.offer(Slot(1), "old", Gives::Way, start), None);
-        assert_eq!(scheduler.offer(Slot(0), "other", Gives::Way, start + SECOND), None);
-        assert_eq!(scheduler.offer(Slot(1), "new", Gives::Way, start + 2 * SECOND), Some("old"));
-        assert_eq!(scheduler.next(start + 3 * SECOND), Some((Slot(1), "new")));
-        assert_eq!(scheduler.next(start + 3 * SECOND), Some((Slot(0), "other")));
+        assert_eq!(scheduler.offer(CameraSlot(1), "old", Eviction::NewestWins, start), None);
+        assert_eq!(scheduler.offer(CameraSlot(0), "other", Eviction::NewestWins, start + SECOND), None);
+        assert_eq!(
+            scheduler.offer(CameraSlot(1), "new", Eviction::NewestWins, start + 2 * SECOND),
+            Some("old")
+        );
+        assert_eq!(scheduler.next(start + 3 * SECOND), Some((CameraSlot(1), "new")));
+        assert_eq!(scheduler.next(start + 3 * SECOND), Some((CameraSlot(0), "other")));
     }
 
     #[test]
     fn the_most_overdue_goes_first_measured_in_its_own_interval() {
         let start = monotonic();
         let mut scheduler = Scheduler::new([2 * SECOND, 10 * SECOND]);
-        for (slot, at) in [(Slot(0), 0), (Slot(1), 0)] {
-            scheduler.offer(slot, (), Gives::Way, start + at * SECOND);
+        for (slot, at) in [(CameraSlot(0), 0), (CameraSlot(1), 0)] {
+            scheduler.offer(slot, (), Eviction::NewestWins, start + at * SECOND);
             assert_eq!(scheduler.next(start + at * SECOND), Some((slot, ())));
             scheduler.finish(slot);
         }
-        scheduler.offer(Slot(1), (), Gives::Way, start + 4 * SECOND);
-        scheduler.offer(Slot(0), (), Gives::Way, start + 5 * SECOND);
+        scheduler.offer(CameraSlot(1), (), Eviction::NewestWins, start + 4 * SECOND);
+        scheduler.offer(CameraSlot(0), (), Eviction::NewestWins, start + 5 * SECOND);
         assert_eq!(
             scheduler.next(start + 5 * SECOND),
-            Some((Slot(0), ())),
+            Some((CameraSlot(0), ())),
             "2.5 intervals against half of one"
         );
     }
@@ -177,27 +181,31 @@ mod tests {
     fn a_camera_is_worked_on_by_one_worker_at_a_time() {
         let now = monotonic();
         let mut scheduler = Scheduler::new([SECOND]);
-        scheduler.offer(Slot(0), 1, Gives::Way, now);
-        assert_eq!(scheduler.next(now), Some((Slot(0), 1)));
-        scheduler.offer(Slot(0), 2, Gives::Way, now);
+        scheduler.offer(CameraSlot(0), 1, Eviction::NewestWins, now);
+        assert_eq!(scheduler.next(now), Some((CameraSlot(0), 1)));
+        scheduler.offer(CameraSlot(0), 2, Eviction::NewestWins, now);
         assert_eq!(scheduler.next(now), None);
-        scheduler.finish(Slot(0));
-        assert_eq!(scheduler.next(now), Some((Slot(0), 2)));
+        scheduler.finish(CameraSlot(0));
+        assert_eq!(scheduler.next(now), Some((CameraSlot(0), 2)));
     }
 
     #[test]
     fn cameras_come_and_go_while_one_is_worked_on() {
         let now = monotonic();
         let mut scheduler = Scheduler::new([SECOND]);
-        scheduler.offer(Slot(0), 1, Gives::Way, now);
-        assert_eq!(scheduler.next(now), Some((Slot(0), 1)));
-        scheduler.offer(Slot(0), 2, Gives::Way, now);
-        assert_eq!(scheduler.remove(Slot(0)), [2]);
-        scheduler.finish(Slot(0));
-        assert_eq!(scheduler.offer(Slot(0), 3, Gives::Way, now), Some(3), "nobody waits for it");
+        scheduler.offer(CameraSlot(0), 1, Eviction::NewestWins, now);
+        assert_eq!(scheduler.next(now), Some((CameraSlot(0), 1)));
+        scheduler.offer(CameraSlot(0), 2, Eviction::NewestWins, now);
+        assert_eq!(scheduler.remove(CameraSlot(0)), [2]);
+        scheduler.finish(CameraSlot(0));
+        assert_eq!(
+            scheduler.offer(CameraSlot(0), 3, Eviction::NewestWins, now),
+            Some(3),
+            "nobody waits for it"
+        );
         let added = scheduler.add(SECOND);
-        assert_eq!(added, Slot(1), "a place is not given twice");
-        scheduler.offer(added, 4, Gives::Way, now);
+        assert_eq!(added, CameraSlot(1), "a place is not given twice");
+        scheduler.offer(added, 4, Eviction::NewestWins, now);
         assert_eq!(scheduler.next(now), Some((added, 4)));
     }
 
@@ -211,7 +219,7 @@ mod tests {
         for now in 0..until {
             for (i, interval) in intervals.iter().enumerate() {
                 if now % interval == 0 {
-                    scheduler.offer(Slot(i), (), Gives::Way, at(now));
+                    scheduler.offer(CameraSlot(i), (), Eviction::NewestWins, at(now));
                 }
             }
             if now % cost == 0

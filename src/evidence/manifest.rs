@@ -13,7 +13,7 @@ use crate::ingest::Codec;
 
 /// All times are RFC 3339 in UTC. The same input gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct EvidenceManifest {
     /// Of this layout: 1.
     pub version: u32,
     pub event: Uuid,
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Utc {
     }
 }
 
-impl Manifest {
+impl EvidenceManifest {
     pub fn new(event: Uuid, node: &str, camera: &CameraId, generator: serde_json::Value) -> Self {
         Self {
             version: 1,
@@ -157,7 +157,7 @@ impl Manifest {
 /// # Errors
 /// The folder cannot be written. There is no check for free space: a manifest is small, and it is what says that the
 /// disk was full.
-pub fn write_manifest(dir: &Path, manifest: &Manifest) -> Result<EvidenceFile, EvidenceError> {
+pub fn write_manifest(dir: &Path, manifest: &EvidenceManifest) -> Result<EvidenceFile, EvidenceError> {
     let mut json = serde_json::to_vec_pretty(manifest)?;
     json.push(b'\n');
     write_file(dir, EvidenceKind::Manifest, &json)

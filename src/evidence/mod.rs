@@ -26,7 +26,7 @@ pub use error::{EvidenceError, EvidenceFile, EvidenceKind, Missing};
 pub use files::{event_dir, evidence_root};
 pub use flights::FlightJob;
 pub use lettering::Lettering;
-pub use manifest::{ClipRecord, FileRecord, Manifest, PictureTime, Span, Utc, Video, write_manifest};
+pub use manifest::{ClipRecord, EvidenceManifest, FileRecord, PictureTime, Span, Utc, Video, write_manifest};
 pub use overlay::{BoxMark, Colour, Overlay, ZoneMark, draw, rgb_image};
 pub use retention::enforce_age;
 pub use service::{ClipOutcome, ClipService, ClipStats, MAX_WAITING, RingLookup};

@@ -59,7 +59,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::evidence::{Manifest, enforce_quota, event_dir, evidence_root, write_manifest};
+    use crate::evidence::{EvidenceManifest, enforce_quota, event_dir, evidence_root, write_manifest};
 
     const DAY: Duration = Duration::from_secs(86_400);
     const FIRST_MS: u64 = 1_700_000_000_000;
@@ -74,7 +74,7 @@ mod tests {
             fs::create_dir_all(&dir).expect("made");
             fs::write(dir.join("still.jpg"), [0; 100]).expect("written");
             if let Some(severity) = severity {
-                let manifest = Manifest::new(id, "node-1", &"gate".into(), serde_json::Value::Null);
+                let manifest = EvidenceManifest::new(id, "node-1", &"gate".into(), serde_json::Value::Null);
                 write_manifest(&dir, &manifest.of_severity(*severity)).expect("written");
             }
             id

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::WallTime;
-use crate::decode::Patch;
+use crate::decode::GrayPatch;
 
 /// Alike from this correlation on: shake, noise and passing shadows stay above it.
 const ALIKE: f32 = 0.5;
@@ -20,14 +20,14 @@ const BLEND: f32 = 0.1;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Look {
-    kept: Option<Patch>,
+    kept: Option<GrayPatch>,
     /// Since when it has looked otherwise more often than not, and by how much.
     unlike: Option<(WallTime, u32)>,
 }
 
 impl Look {
     /// Takes how the place looks now. True once it has looked otherwise for long enough; from then on that is how it looks.
-    pub fn is_another(&mut self, at: WallTime, now: Patch, dwell: Duration) -> bool {
+    pub fn is_another(&mut self, at: WallTime, now: GrayPatch, dwell: Duration) -> bool {
         let Some(kept) = &mut self.kept else {
             self.kept = Some(now);
             return false;

@@ -13,7 +13,7 @@ use super::state::{History, Quiet, RuleState, Slot, Spot};
 use super::{Changes, ViolationObject};
 use crate::base::{WallTime, ZoneId};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
-use crate::decode::{Patch, Picture};
+use crate::decode::{GrayPatch, Picture};
 use crate::track::Track;
 
 /// Things that a rule holds at a time; more is a scene that no rule can judge.
@@ -186,7 +186,7 @@ fn see(scene: &Scene, spot: &mut Spot, track: &Track) {
     }
     // One vehicle after another on the same place is none that stands.
     if let Some(dwell) = judged_by_look(scene, spot)
-        && let Some(now) = scene.picture.and_then(|picture| Patch::of(picture, &spot.place))
+        && let Some(now) = scene.picture.and_then(|picture| GrayPatch::of(picture, &spot.place))
         && spot.look.is_another(scene.at, now, dwell)
     {
         (spot.since, spot.history) = (scene.at, History::default());

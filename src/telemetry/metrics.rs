@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::snapshot::{CameraSnapshot, FlightsSnapshot, NodeSnapshot};
-use crate::detect::Gaps;
+use crate::detect::GapQuantiles;
 use crate::ingest::SourceState;
 
 pub(super) fn render(source: Arc<dyn Fn() -> NodeSnapshot + Send + Sync>) -> Result<String, fmt::Error> {
@@ -169,7 +169,7 @@ impl Node {
     }
 }
 
-fn gap(camera: &CameraSnapshot, value: impl Fn(&Gaps) -> f64) -> f64 {
+fn gap(camera: &CameraSnapshot, value: impl Fn(&GapQuantiles) -> f64) -> f64 {
     camera.detect.as_ref().and_then(|detect| detect.gaps.as_ref()).map_or(f64::NAN, value)
 }
 

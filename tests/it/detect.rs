@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use lintel::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime, monotonic};
 use lintel::config::{Provider, Tiling};
 use lintel::decode::{Picture, Pixels};
-use lintel::detect::{DetectPool, Detection, Detections, Detector, Manifest, Runtime, Tiles};
+use lintel::detect::{DetectPool, Detection, Detections, Detector, ModelManifest, Runtime, TileScheduler};
 use serde::Deserialize;
 
 use crate::support::{onnxruntime, program, root, shared};
@@ -71,7 +71,7 @@ fn runtime() -> Runtime {
 }
 
 fn detector(folder: &Path) -> Detector {
-    Detector::open(&runtime(), &Manifest::load(folder).expect("manifest"), None, Provider::Cpu)
+    Detector::open(&runtime(), &ModelManifest::load(folder).expect("manifest"), None, Provider::Cpu)
         .expect("model")
 }
 
@@ -187,7 +187,7 @@ fn changed(change: impl Fn(&Path, String) -> String) -> tempfile::TempDir {
 }
 
 fn refusal(folder: &Path) -> String {
-    match Manifest::load(folder).and_then(|m| Detector::open(&runtime(), &m, None, Provider::Cpu)) {
+    match ModelManifest::load(folder).and_then(|m| Detector::open(&runtime(), &m, None, Provider::Cpu)) {
         Ok(_) => panic!("a wrong model was taken"),
         Err(error) => error.to_string(),
     }
@@ -195,7 +195,7 @@ fn refusal(folder: &Path) -> String {
 
 #[test]
 fn a_provider_that_the_library_lacks_is_refused_with_those_that_it_has() {
-    let manifest = Manifest::load(&tiny("yolox")).expect("manifest");
+    let manifest = ModelManifest::load(&tiny("yolox")).expect("manifest");
     assert!(runtime().providers().contains(&Provider::Cpu));
     let has = runtime().providers();
     let lacking = *Provider::value_variants().iter().find(|p| !has.contains(p)).expect("nobody has all");
@@ -318,8 +318,9 @@ fn detector_alone(picture: &Picture) -> usize {
 #[test]
 fn a_worker_that_hangs_is_told_though_the_others_go_on() {
     let good = picture("a", &root().join("testdata/frames/street_000.jpg"));
-    let cameras = ["a", "b"]
-        .map(|id| (CameraId::from(id), Tiles::new(WHOLE, &[], Duration::ZERO), Duration::from_secs(1)));
+    let cameras = ["a", "b"].map(|id| {
+        (CameraId::from(id), TileScheduler::new(WHOLE, &[], Duration::ZERO), Duration::from_secs(1))
+    });
     let (hang, hold) = std::sync::mpsc::sync_channel::<()>(1);
     let hold = Mutex::new(hold);
     let sink = Arc::new(move |seen: Detections| {
@@ -349,8 +350,9 @@ fn a_worker_that_hangs_is_told_though_the_others_go_on() {
 #[test]
 fn the_pool_serves_every_camera_survives_a_bad_picture_and_ends() {
     let good = picture("a", &root().join("testdata/frames/street_000.jpg"));
-    let cameras = ["a", "b", "c"]
-        .map(|id| (CameraId::from(id), Tiles::new(WHOLE, &[], Duration::ZERO), Duration::from_secs(1)));
+    let cameras = ["a", "b", "c"].map(|id| {
+        (CameraId::from(id), TileScheduler::new(WHOLE, &[], Duration::ZERO), Duration::from_secs(1))
+    });
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = {
         let seen = seen.clone();

@@ -19,8 +19,9 @@ use lintel::base::{
 use lintel::config::{EvidenceConfig, Group, KeepConfig, RingConfig, Severity, ViolationClass, Zone};
 use lintel::decode::{Picture, Pixels};
 use lintel::evidence::{
-    ClipCutter, ClipInfo, ClipOutcome, ClipRequest, ClipService, EvidenceError, EvidenceKind, MAX_WAITING,
-    Manifest, StillJob, StillWriter, Stills, event_dir, evidence_root, free_bytes, write_manifest,
+    ClipCutter, ClipInfo, ClipOutcome, ClipRequest, ClipService, EvidenceError, EvidenceKind,
+    EvidenceManifest, MAX_WAITING, StillJob, StillWriter, Stills, event_dir, evidence_root, free_bytes,
+    write_manifest,
 };
 use lintel::ingest::{EncodedFrame, open_file};
 use lintel::ring::{Ring, RingClip};

@@ -8,7 +8,7 @@ use crate::app::order::Sight;
 use crate::app::recorder::{evidence_state, media, store_dossier};
 use crate::app::site::Sites;
 use crate::base::Rect;
-use crate::evidence::{BoxMark, ClipRequest, Colour, Manifest, Overlay, event_dir};
+use crate::evidence::{BoxMark, ClipRequest, Colour, EvidenceManifest, Overlay, event_dir};
 use crate::geo::Geodetic;
 use crate::outbox::Batch;
 use crate::publish::wire::{FoundObject, ReplyData};
@@ -87,7 +87,7 @@ impl Commander {
             recorder.missing(stills.missing.len());
             batch.media.extend(stills.files.iter().map(|file| media(id, file)));
             let node = &self.parts.config.node.id;
-            let manifest = Manifest::new(id, node, &camera.id, recorder.generator.clone())
+            let manifest = EvidenceManifest::new(id, node, &camera.id, recorder.generator.clone())
                 .with_files(&stills.files, &stills.missing)
                 .with_picture(&picture.capture);
             let at = picture.capture.at;

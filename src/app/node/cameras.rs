@@ -16,7 +16,7 @@ use crate::app::flights::{FlightLog, Flights};
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::CameraConfig;
 use crate::decode::DecodePool;
-use crate::detect::{DetectPool, Tiles};
+use crate::detect::{DetectPool, TileScheduler};
 use crate::ingest::{CameraHandle, EncodedFrame, FrameSink, SourceState, Telemetry, spawn_camera};
 
 /// How long two sources of one camera may run side by side.
@@ -154,7 +154,7 @@ impl Cameras {
     fn place(&self, camera: &CameraConfig) {
         // Who is next is reckoned in intervals: a shorter one there is a place further ahead.
         let turn = camera.interval.div_f64(camera.priority.weight());
-        self.detect.put(camera.id.clone(), Tiles::of(camera), turn);
+        self.detect.put(camera.id.clone(), TileScheduler::of(camera), turn);
         self.decode.put(camera.id.clone(), camera.sampling, camera.interval);
         self.decode.set_priority(&camera.id, camera.priority);
     }

@@ -32,7 +32,7 @@ use super::watch::Memory;
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
 use crate::decode::{DecodePool, DecoderChoice};
-use crate::detect::{DetectPool, Detections, Detector, Manifest, Runtime};
+use crate::detect::{DetectPool, Detections, Detector, ModelManifest, Runtime};
 use crate::evidence::{ClipOutcome, ClipService, evidence_root, remove_unfinished};
 use crate::outbox::Outbox;
 use crate::publish::{Publisher, PublisherHandle};
@@ -54,7 +54,7 @@ struct Node {
     config: Arc<Config>,
     /// Of the files that the config names.
     files: Stamps,
-    model: Manifest,
+    model: ModelManifest,
     tokio: TokioRuntime,
     outbox: Arc<Outbox>,
     publisher: PublisherHandle,
@@ -84,7 +84,7 @@ struct Node {
 }
 
 impl Node {
-    fn start(config: Arc<Config>, model: &Manifest, service: Service) -> Result<Self, AppError> {
+    fn start(config: Arc<Config>, model: &ModelManifest, service: Service) -> Result<Self, AppError> {
         let data_dir = &config.node.data_dir;
         std::fs::create_dir_all(data_dir)
             .map_err(|source| AppError::DataDir { path: data_dir.display().to_string(), source })?;
@@ -326,7 +326,7 @@ fn join_pool<P, R>(pool: Arc<P>, name: &str, join: impl FnOnce(P) -> R) {
     }
 }
 
-fn open_detectors(config: &Config, model: &Manifest) -> Result<Vec<Detector>, AppError> {
+fn open_detectors(config: &Config, model: &ModelManifest) -> Result<Vec<Detector>, AppError> {
     let runtime = Runtime::load(config.runtime.onnxruntime.as_deref())?;
     tracing::info!(library = %runtime.library().display(), model = model.name, "ONNX Runtime loaded");
     let open = |_| Ok(Detector::open(&runtime, model, config.detect.threads, config.detect.provider)?);
@@ -334,7 +334,7 @@ fn open_detectors(config: &Config, model: &Manifest) -> Result<Vec<Detector>, Ap
 }
 
 /// What made the evidence, for its manifest.
-pub(super) fn generator(model: &Manifest) -> serde_json::Value {
+pub(super) fn generator(model: &ModelManifest) -> serde_json::Value {
     serde_json::json!({
         "program": "lintel",
         "version": env!("CARGO_PKG_VERSION"),

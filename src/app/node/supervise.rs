@@ -8,7 +8,7 @@ use crate::app::recorder::error_chain;
 use crate::app::reload::{FileWatch, Live};
 use crate::base::{Shutdown, monotonic};
 use crate::config::Config;
-use crate::detect::Manifest;
+use crate::detect::ModelManifest;
 use crate::ingest::SourceState;
 use crate::telemetry::Service;
 
@@ -38,7 +38,7 @@ pub struct RunReport {
 /// What keeps the node from starting. A camera or broker that is down does not.
 pub fn run(
     config: Config,
-    model: &Manifest,
+    model: &ModelManifest,
     asked_to_stop: &Shutdown,
     live: Option<Live>,
 ) -> Result<RunReport, AppError> {

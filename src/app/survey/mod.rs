@@ -29,7 +29,7 @@ use super::recorder::{Recorder, error_chain};
 use super::site::Sites;
 use crate::base::{CameraId, Shutdown, wall_now};
 use crate::config::FlightArea;
-use crate::detect::{Detector, Manifest, Runtime};
+use crate::detect::{Detector, ModelManifest, Runtime};
 use crate::evidence::Stills;
 use crate::outbox::{Outbox, OutboxError};
 use crate::rules::Transition;
@@ -50,7 +50,7 @@ pub(super) struct Survey {
     recorder: Arc<Recorder>,
     outbox: Arc<Outbox>,
     sites: Arc<Sites>,
-    model: Manifest,
+    model: ModelManifest,
     data_dir: PathBuf,
     /// Held while an area's state is read, changed and stored; not while pictures are compared.
     states: Mutex<()>,
@@ -85,7 +85,7 @@ impl Survey {
         recorder: Arc<Recorder>,
         outbox: Arc<Outbox>,
         sites: Arc<Sites>,
-        model: Manifest,
+        model: ModelManifest,
         data_dir: PathBuf,
     ) -> std::io::Result<(Arc<Self>, SurveyThread)> {
         let stop = Shutdown::new();

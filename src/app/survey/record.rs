@@ -6,7 +6,7 @@ use crate::app::feedback::Known;
 use crate::app::recorder::{Recorder, evidence_state, media, store_dossier};
 use crate::base::{Capture, TimeSource};
 use crate::config::FlightArea;
-use crate::evidence::Manifest;
+use crate::evidence::EvidenceManifest;
 use crate::outbox::Batch;
 use crate::publish::wire::{EventFacts, event_message};
 use crate::rules::Transition;
@@ -36,7 +36,7 @@ impl Recorder {
                 batch.state.push((Known::key(violation.id), serde_json::to_vec(&Known::of(violation)).ok()));
             }
             let manifest = || {
-                Manifest::new(violation.id, &config.node.id, &area.id, self.generator.clone())
+                EvidenceManifest::new(violation.id, &config.node.id, &area.id, self.generator.clone())
                     .of_severity(violation.severity)
                     .with_picture(&capture)
             };

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::base::ClassName;
 use crate::decode::Picture;
-use crate::detect::{Detection, Manifest};
+use crate::detect::{Detection, ModelManifest};
 use crate::evidence::{BoxMark, Colour, Lettering, Overlay, draw, rgb_image};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -81,7 +81,7 @@ impl Results {
     pub fn create(
         path: &Path,
         format: Format,
-        manifest: &Manifest,
+        manifest: &ModelManifest,
         categories: Option<HashMap<String, u64>>,
     ) -> anyhow::Result<Self> {
         let out: Box<dyn Write> = if path == Path::new("-") {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::decode::StreamDecoder;
 use crate::decode::adaptive::{AdaptiveSampler, Step, Wanted};
-use crate::decode::room::Room;
+use crate::decode::series_permits::SeriesPermits;
 use crate::decode::thumbnail::Thumbnail;
 use crate::ingest::EncodedFrame;
 
@@ -29,11 +29,11 @@ pub(super) struct Adaptively {
     decoder: Option<Box<StreamDecoder>>,
     /// The decoder that a worker has in hand has missed frames.
     broken: bool,
-    room: Arc<Room>,
+    room: Arc<SeriesPermits>,
 }
 
 impl Adaptively {
-    pub fn new(sampler: AdaptiveSampler, room: Arc<Room>) -> Self {
+    pub fn new(sampler: AdaptiveSampler, room: Arc<SeriesPermits>) -> Self {
         let frames = VecDeque::new();
         Self { sampler, newest: None, frames, last: false, decoder: None, broken: false, room }
     }
@@ -122,7 +122,7 @@ impl Adaptively {
         self.sampler.in_series() || !self.frames.is_empty()
     }
 
-    pub fn room(&self) -> &Arc<Room> {
+    pub fn room(&self) -> &Arc<SeriesPermits> {
         &self.room
     }
 

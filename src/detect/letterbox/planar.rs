@@ -147,7 +147,7 @@ fn pixels(
 mod tests {
     use super::*;
     use crate::decode::{Layout, Picture, Pixels};
-    use crate::detect::manifest::{Channels, Placing};
+    use crate::detect::manifest::{Channels, LetterboxMode};
 
     /// Smooth, colourful, all within 0..255 as RGB.
     fn yuv(width: u32, height: u32, step: usize) -> Yuv {
@@ -186,7 +186,7 @@ mod tests {
             scale: 1.0,
             mean: [0.0; 3],
             std: [1.0; 3],
-            letterbox: Placing::Center,
+            letterbox: LetterboxMode::Center,
             pad: 114,
         }
     }

@@ -192,7 +192,7 @@ fn a_manifest_names_each_file_and_what_is_missing() {
         ClipCutter::new().unwrap().cut(&ring_of(street()).clip(asked.from, asked.to).unwrap(), place.path());
     let generator =
         serde_json::json!({ "program": "lintel 0.1.0", "model": { "name": "m", "sha256": "00" } });
-    let new = || Manifest::new(event(), "edge-1", &asked.camera, generator.clone());
+    let new = || EvidenceManifest::new(event(), "edge-1", &asked.camera, generator.clone());
 
     let whole =
         new().with_picture(&picture().capture).with_files(&stills.files, &[]).with_clip(&asked, &clip);
@@ -209,11 +209,11 @@ fn a_manifest_names_each_file_and_what_is_missing() {
         assert!(output("sha256sum", &[], &path).starts_with(record["sha256"].as_str().unwrap()));
     }
     assert_eq!(read["files"].as_array().unwrap().len(), 3);
-    assert_eq!(serde_json::from_value::<Manifest>(read).unwrap(), whole, "reads back as it was");
+    assert_eq!(serde_json::from_value::<EvidenceManifest>(read).unwrap(), whole, "reads back as it was");
 
     let lacking = new().with_clip(&asked, &Err(EvidenceError::NoFootage("it is empty".to_owned())));
     let read = serde_json::to_value(&lacking).unwrap();
     assert_eq!(read["missing"][0]["kind"], "clip");
     assert_eq!(read["missing"][0]["reason"], "the ring holds no picture of that time: it is empty");
-    assert_eq!(serde_json::from_value::<Manifest>(read).unwrap(), lacking);
+    assert_eq!(serde_json::from_value::<EvidenceManifest>(read).unwrap(), lacking);
 }

@@ -21,7 +21,7 @@ const NOTHING: u32 = 1;
 
 /// What is to be done with a picture.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Look {
+pub enum TilePlan {
     /// Nothing: it shows what an earlier one showed, and this was found there.
     Same(Vec<Detection>),
     /// To run the detector on these parts, the whole of it first.
@@ -30,7 +30,7 @@ pub enum Look {
 
 /// One camera's slices and what is known of them.
 #[derive(Clone)]
-pub struct Tiles {
+pub struct TileScheduler {
     tiling: Tiling,
     /// How long what was found may be kept.
     full_look: Duration,
@@ -65,7 +65,7 @@ struct Tile {
     found: bool,
 }
 
-impl Tiles {
+impl TileScheduler {
     pub fn of(camera: &CameraConfig) -> Self {
         Self::new(camera.tiling, &camera.zones, camera.sampling.full_look())
     }
@@ -90,7 +90,7 @@ impl Tiles {
         }
     }
 
-    pub fn next(&mut self, picture: &Picture) -> Look {
+    pub fn next(&mut self, picture: &Picture) -> TilePlan {
         if self.size != (picture.width, picture.height) {
             self.lay_out(picture.width, picture.height);
         }
@@ -105,13 +105,13 @@ impl Tiles {
         } else {
             let shown = if self.full_look.is_zero() { None } else { Thumbnail::of(picture) };
             if let Some(found) = shown.as_ref().and_then(|shown| self.same(shown, picture.capture.at)) {
-                return Look::Same(found);
+                return TilePlan::Same(found);
             }
             self.whole_look = shown.map(|shown| (picture.capture.at, shown));
             self.tiles.iter_mut().for_each(|tile| tile.since = 0);
         }
         let chosen = self.tiles.iter().filter(|tile| tile.since == 0).map(|tile| tile.crop);
-        Look::Parts(self.whole.iter().copied().chain(chosen).collect())
+        TilePlan::Parts(self.whole.iter().copied().chain(chosen).collect())
     }
 
     /// What was found in the parts that `next` gave.
@@ -192,19 +192,19 @@ mod tests {
         Picture::grey(|x, y| if bright(x, y) { 220 } else { 90 })
     }
 
-    fn six(per_picture: u32, zones: &[Zone]) -> Tiles {
-        Tiles::new(Tiling { columns: 3, rows: 2, overlap: 0.0, per_picture }, zones, Duration::ZERO)
+    fn six(per_picture: u32, zones: &[Zone]) -> TileScheduler {
+        TileScheduler::new(Tiling { columns: 3, rows: 2, overlap: 0.0, per_picture }, zones, Duration::ZERO)
     }
 
-    fn parts(look: Look) -> Vec<Crop> {
+    fn parts(look: TilePlan) -> Vec<Crop> {
         match look {
-            Look::Parts(parts) => parts,
-            Look::Same(found) => panic!("looked at before: {found:?}"),
+            TilePlan::Parts(parts) => parts,
+            TilePlan::Same(found) => panic!("looked at before: {found:?}"),
         }
     }
 
     /// Which of the six were looked at, picture by picture.
-    fn looked(tiles: &mut Tiles, pictures: &[Picture]) -> Vec<Vec<usize>> {
+    fn looked(tiles: &mut TileScheduler, pictures: &[Picture]) -> Vec<Vec<usize>> {
         let look = |picture: &Picture| {
             let crops = parts(tiles.next(picture));
             assert_eq!((crops[0].width, crops[0].height), (320, 180), "the whole picture always");
@@ -262,18 +262,18 @@ mod tests {
     #[test]
     fn a_picture_that_shows_nothing_new_keeps_what_was_found_for_a_while() {
         const WHOLE: Tiling = Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 };
-        let mut tiles = Tiles::new(WHOLE, &[], Duration::from_secs(20));
+        let mut tiles = TileScheduler::new(WHOLE, &[], Duration::from_secs(20));
         let at = |seconds: i64, thing| {
             let picture = picture(thing);
             Picture { capture: Capture { at: WallTime(seconds * 1_000_000), ..picture.capture }, ..picture }
         };
         let car = [Detection { class: "car".into(), score: 0.5, rect: Rect::new(0.1, 0.6, 0.2, 0.7) }];
         let mut look = |seconds, thing, fails: bool| match tiles.next(&at(seconds, thing)) {
-            Look::Same(found) => {
+            TilePlan::Same(found) => {
                 assert_eq!(found, car);
                 false
             }
-            Look::Parts(parts) => {
+            TilePlan::Parts(parts) => {
                 assert_eq!(parts.len(), 1);
                 if !fails {
                     tiles.found(&car);

@@ -11,9 +11,9 @@ const LEAST_CONTRAST: f32 = 4.0;
 
 /// Brightness of a part of a picture, row by row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Patch([f32; CELLS * CELLS]);
+pub struct GrayPatch([f32; CELLS * CELLS]);
 
-impl Patch {
+impl GrayPatch {
     /// `rect` in shares of the picture. `None` where no pixel of it is in the picture.
     pub fn of(picture: &Picture, rect: &Rect) -> Option<Self> {
         let (width, height) = (picture.width as usize, picture.height as usize);
@@ -41,13 +41,13 @@ impl Patch {
     }
 
     /// Correlation of brightness, -1 to 1: more or less light changes nothing. `None` where one of them has no contrast.
-    pub fn likeness(&self, other: &Patch) -> Option<f32> {
+    pub fn likeness(&self, other: &GrayPatch) -> Option<f32> {
         let (a, b) = (self.contrast()?, other.contrast()?);
         Some(a.iter().zip(&b).map(|(a, b)| a * b).sum::<f32>() / a.len() as f32)
     }
 
     /// Goes towards another by a share, 0 to 1.
-    pub fn blend(&mut self, towards: &Patch, share: f32) {
+    pub fn blend(&mut self, towards: &GrayPatch, share: f32) {
         self.0.iter_mut().zip(&towards.0).for_each(|(own, other)| *own += share * (other - *own));
     }
 
@@ -66,8 +66,8 @@ mod tests {
 
     const PLACE: Rect = Rect { x0: 0.25, y0: 0.25, x1: 0.5, y1: 0.5 };
 
-    fn patch(grey: impl Fn(usize, usize) -> u8) -> Patch {
-        Patch::of(&Picture::grey(grey), &PLACE).expect("within the picture")
+    fn patch(grey: impl Fn(usize, usize) -> u8) -> GrayPatch {
+        GrayPatch::of(&Picture::grey(grey), &PLACE).expect("within the picture")
     }
 
     #[test]
@@ -75,7 +75,7 @@ mod tests {
         let car =
             |x: usize, y: usize| if (100..140).contains(&x) && (55..75).contains(&y) { 160 } else { 80 };
         let van = |x: usize, y: usize| if (85..120).contains(&x) && (48..88).contains(&y) { 150 } else { 80 };
-        let alike = |a: &Patch, b: &Patch| a.likeness(b).expect("contrast");
+        let alike = |a: &GrayPatch, b: &GrayPatch| a.likeness(b).expect("contrast");
         assert!(alike(&patch(car), &patch(|x, y| car(x, y) / 2 + 20)) > 0.99);
         assert!(alike(&patch(car), &patch(|x, y| car(x, y) + ((x * 7919 + y * 104_729) % 15) as u8)) > 0.9);
         assert!(alike(&patch(car), &patch(van)) < 0.5);
@@ -85,6 +85,6 @@ mod tests {
     fn without_contrast_or_pixels_nothing_is_said() {
         assert_eq!(patch(|_, _| 20).likeness(&patch(|x, _| x as u8)), None);
         let outside = Rect { x0: 1.2, y0: 0.0, x1: 1.4, y1: 0.1 };
-        assert_eq!(Patch::of(&Picture::grey(|_, _| 20), &outside), None);
+        assert_eq!(GrayPatch::of(&Picture::grey(|_, _| 20), &outside), None);
     }
 }

@@ -7,18 +7,18 @@ use std::sync::{Arc, Condvar};
 const MOST: usize = 3;
 
 /// One camera's places.
-pub(super) struct Room {
+pub(super) struct SeriesPermits {
     taken: AtomicUsize,
     wake: Arc<Condvar>,
 }
 
 /// A place that a picture of a series holds until its last user has dropped it. Such pictures are analysed one after the
 /// other: none gives way to a newer one.
-pub struct Place {
-    room: Arc<Room>,
+pub struct SeriesPermit {
+    room: Arc<SeriesPermits>,
 }
 
-impl Room {
+impl SeriesPermits {
     /// `wake` is notified when a place becomes free; who waits on it looks now and then all the same.
     pub fn new(wake: &Arc<Condvar>) -> Arc<Self> {
         Arc::new(Self { taken: AtomicUsize::new(0), wake: Arc::clone(wake) })
@@ -29,13 +29,13 @@ impl Room {
     }
 
     /// Always succeeds: who asks has looked before, and one picture more is no harm.
-    pub fn take(self: &Arc<Self>) -> Arc<Place> {
+    pub fn take(self: &Arc<Self>) -> Arc<SeriesPermit> {
         self.taken.fetch_add(1, Ordering::AcqRel);
-        Arc::new(Place { room: Arc::clone(self) })
+        Arc::new(SeriesPermit { room: Arc::clone(self) })
     }
 }
 
-impl Drop for Place {
+impl Drop for SeriesPermit {
     fn drop(&mut self) {
         self.room.taken.fetch_sub(1, Ordering::AcqRel);
         self.room.wake.notify_one();
