@@ -1,4 +1,4 @@
-"""Writes MODEL_CARD.md from the files that the other programs measured; nothing in it is typed.
+"""Writes MODEL_CARD.md from the files that the other programs measured, and from history.toml.
 
     python card.py --model ../lintel-nano --seed seed_evaluation.json
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 import tomllib
 from pathlib import Path
 
-from detector.classes import load_classes, load_sources
+from detector.classes import HERE, load_classes, load_sources
 from detector.seed import COCO_CLASSES
 from evaluate import number, table
 
@@ -78,10 +79,10 @@ def eight_bits(folder: Path) -> str:
         return "Not made for this version."
     q, fp32, int8 = read(path), read(folder / "evaluation.json"), read(folder / "quantised-evaluation.json")
     return (
-        f"Static QDQ, calibrated on {q['calibration_pictures']} training pictures: {q['int8_processor_ms']} ms of processor time against "
-        f"{q['fp32_processor_ms']} ms in FP32 on the same machine, mean AP50 {number(int8['mean_ap50'])} against "
-        f"{number(fp32['mean_ap50'])}, {q['int8_bytes'] / 1e6:.1f} MB against {q['fp32_bytes'] / 1e6:.1f} MB; no score "
-        f"moves by more than {q['largest_score_difference']}. "
+        f"Static QDQ, calibrated on {q['calibration_pictures']} training pictures, takes {q['int8_processor_ms']} ms of processor time. "
+        f"FP32 takes {q['fp32_processor_ms']} ms on the same machine. Mean AP50 is {number(int8['mean_ap50'])} against "
+        f"{number(fp32['mean_ap50'])}, and the file has {q['int8_bytes'] / 1e6:.1f} MB against {q['fp32_bytes'] / 1e6:.1f} MB. "
+        f"No score moves by more than {q['largest_score_difference']}. "
         + ("It is not shipped." if q["int8_processor_ms"] >= q["fp32_processor_ms"] else "")
     ).strip()
 
@@ -94,7 +95,7 @@ def weak_classes(report: dict, training: dict, seed: dict) -> str:
         if training["boxes"][name] < 200:
             reasons.append(f"{training['boxes'][name]} training boxes")
         if row["boxes"] < report["enough_boxes"]:
-            reasons.append(f"{row['boxes']} boxes to evaluate on: its figures and threshold mean little")
+            reasons.append(f"{row['boxes']} evaluation box{'' if row['boxes'] == 1 else 'es'}, so its figures and threshold mean little")
         elif row["chosen"] == "not reached":
             reasons.append(f"precision {report['precision_asked']} not reached at any threshold")
         elif row["ap50"] < 0.4:
@@ -105,54 +106,67 @@ def weak_classes(report: dict, training: dict, seed: dict) -> str:
     return "\n".join(lines)
 
 
+def training_boxes(training: dict) -> str:
+    lines = ["| class | training boxes |", "|---|---|"]
+    lines += [f"| {name} | {count} |" for name, count in training["boxes"].items()]
+    lines += [f"| {name} (generic) | {count} |" for name, count in training["generic_boxes"].items()]
+    return "\n".join(lines)
+
+
+def history() -> str:
+    """What each version changed, from history.toml."""
+    versions = tomllib.loads((HERE / "history.toml").read_text(encoding="utf-8"))["version"]
+    return "\n".join(f"- **{v['name']}.** {' '.join(v['text'].split())}" for v in versions)
+
+
+def wrapped(text: str) -> str:
+    """Prose wrapped at 100 columns; tables and headings as they are."""
+    lines = []
+    for line in text.splitlines():
+        if line.startswith(("|", "#")):
+            lines.append(line)
+        else:
+            indent = "  " if line.startswith("- ") else ""
+            options = {"width": 100, "break_long_words": False, "break_on_hyphens": False}
+            lines += textwrap.wrap(line, subsequent_indent=indent, **options) or [""]
+    return "\n".join(lines) + "\n"
+
+
 def render(folder: Path, manifest: dict, training: dict, report: dict, seed: dict, latency: dict) -> str:
     classes, spec = load_classes(), manifest["input"]
     sizes = ", ".join(f"{count} at {size}" for size, count in training["steps_by_size"].items())
-    boxes = ", ".join(f"{name} {count}" for name, count in training["boxes"].items())
-    generic = ", ".join(f"{name} {count}" for name, count in training["generic_boxes"].items())
     remarks = "".join(f"- {remark}\n" for remark in training.get("remarks", []))
     left_out = "\n".join(f"- {', '.join(r['names'])}: {r['reason']}." for r in classes.left_out)
     unshipped = ", ".join(n for n in classes.names if n not in classes.shipped)
-    two = " with two sets of heads, for the seed's classes and for the others" if manifest["head"]["kind"] == "yolov5" else ""
+    two = " with two sets of heads, one for the seed's classes and one for the others" if manifest["head"]["kind"] == "yolov5" else ""
     if unshipped:
-        left_out += f"\n- {unshipped}: trained on rendered pictures only, and left out until real pictures say that they hold."
-    return f"""# {manifest['name']} {manifest['version']}
+        left_out += f"\n- {unshipped}: trained on rendered pictures only. They stay out until real pictures show that they work."
+    if training.get("towards_seed"):
+        remarks += f"- The shipped weights are the mean of the trained ones and the seed's; the seed has a share of {training['towards_seed']}.\n"
+    return wrapped(f"""# {manifest['name']} {manifest['version']}
 
-Written by `models/training/card.py` from measurements; do not edit.
+`models/training/card.py` writes this page from measurements; do not edit it.
 
-YOLOX-nano{two}, {len(manifest['classes'])} classes, input {spec['width']}x{spec['height']} (width x height,
-{spec['channels'].upper()} 0..255, letterbox {spec['letterbox']} with {spec['pad']}), ONNX, licence {manifest['licence']}.
-SHA-256 of the model `{manifest['sha256']}`.
+The network is YOLOX-nano{two}. It has {len(manifest['classes'])} classes. Its input is {spec['width']}x{spec['height']} (width x height), {spec['channels'].upper()} 0..255, letterbox {spec['letterbox']} with {spec['pad']}. It is an ONNX file under {manifest['licence']}. SHA-256 of the model: `{manifest['sha256']}`.
 
-It proposes objects for rules that look at zones and time; every alert built on it is a suspicion that a
-person decides. It is not for identifying people.
+It proposes objects for rules that look at zones and time. Every alert built on it is a suspicion, and a person decides. It is not for identifying people.
 
 ## Speed
 
-{latency['processor_ms']} ms of processor time a picture on {latency['threads']} thread (ONNX Runtime {latency['onnxruntime']}, {latency['processor']}).
-By the clock {latency['median_ms']} ms (10th to 90th percentile {latency['p10_ms']} to {latency['p90_ms']} ms), which includes waiting for
-whatever else the machine was doing. ONNX Runtime's own profiler counts {latency['profiled_ms']} ms a run while it notes every kernel,
-{latency['kernels_ms']} ms of them in kernels.
+A picture takes {latency['processor_ms']} ms of processor time on {latency['threads']} thread (ONNX Runtime {latency['onnxruntime']}, {latency['processor']}). The wall-clock time is {latency['median_ms']} ms (10th to 90th percentile {latency['p10_ms']} to {latency['p90_ms']} ms). That includes waiting for other work on the machine. With ONNX Runtime's own profiler, which records every kernel, a run takes {latency['profiled_ms']} ms, {latency['kernels_ms']} ms of them in kernels.
 
 ## Training
 
-Started from YOLOX-nano (Megvii, Apache-2.0, trained on COCO; file SHA-256 `{training['seed_sha256'][:16]}...`).
-{training['step']} steps of {training['batch']} pictures ({sizes}), {training['epochs']:.1f} passes over {sum(training['pictures'].values())} pictures,
-{training['minutes']} minutes on two shared cores; loss {training['first_loss']} at the start, {training['last_loss']} at the end. Classes that a
-source does not label are never negatives there; where the seed sees one of its own classes, the model
-follows the seed. The exported ONNX differs from PyTorch by {training['onnx_difference']:.1e} at most.
+Training started from YOLOX-nano (Megvii, Apache-2.0, trained on COCO; file SHA-256 `{training['seed_sha256'][:16]}...`). It took {training['step']} steps of {training['batch']} pictures ({sizes}), which is {training['epochs']:.1f} passes over {sum(training['pictures'].values())} pictures. That was {training['minutes']} minutes on two shared cores. The loss was {training['first_loss']} at the start and {training['last_loss']} at the end. A class that a source does not label is never a negative there. Where the seed sees one of its own classes, the model follows the seed. The exported ONNX differs from PyTorch by {training['onnx_difference']:.1e} at most.
 
-{remarks}{"- The shipped weights are the mean of the trained ones and the seed's, with a share of " + str(training["towards_seed"]) + " for the seed." if training.get("towards_seed") else ""}
-Training boxes: {boxes}. Generic boxes: {generic}.
+{remarks}
+{training_boxes(training)}
 
 {sources_table(training)}
 
 ## Evaluation
 
-On the dev set, through `lintel detect --min-score 0.01` and `evaluate.py`: a class counts only in pictures that label it. Thresholds: the lowest from
-{report['floor']:.2f} up with precision of at least {report['precision_asked']} at an overlap of 0.5, chosen on these same pictures,
-so their precision and recall are optimistic; a default where there are fewer than {report['enough_boxes']} boxes.
-Mean over the {report['classes_in_mean']} classes with at least {report['enough_boxes']} boxes: AP50 {number(report['mean_ap50'])}, AP {number(report['mean_ap'])}.
+Measured on the dev set with `lintel detect --min-score 0.01` and `evaluate.py`. A class counts only in pictures that label it. A threshold is the lowest from {report['floor']:.2f} up with a precision of at least {report['precision_asked']} at an overlap of 0.5. Thresholds were chosen on these same pictures, so their precision and recall are optimistic. Classes with fewer than {report['enough_boxes']} boxes have a default. Mean over the {report['classes_in_mean']} classes with at least {report['enough_boxes']} boxes: AP50 {number(report['mean_ap50'])}, AP {number(report['mean_ap'])}.
 
 {table(report)}
 The seed at the same input size, on the classes that it knows:
@@ -161,7 +175,7 @@ The seed at the same input size, on the classes that it knows:
 
 ## Other places
 
-Sources whose licence does not allow training, so that nobody trained on them and no threshold was chosen on them.
+These sources do not allow training. No model was trained on them and no threshold was chosen on them.
 
 {elsewhere(folder)}
 
@@ -173,13 +187,16 @@ Sources whose licence does not allow training, so that nobody trained on them an
 
 {weak_classes(report, training, seed)}
 
-The pictures are mostly taken on the ground. No picture comes from the masts or drones of a customer, and
-few are taken from above: expect less there until it is trained on such pictures.
+Most pictures were taken from the ground. None comes from a customer's mast or drone, and few are from above. Expect less there until the model is trained on such pictures.
 
 ## Left out
 
 {left_out}
-"""
+
+## History
+
+{history()}
+""")
 
 
 def main() -> None:
