@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lintel::base::WallTime;
-use lintel::change::{Settings, Shot, Watcher, Workbench};
+use lintel::change::{ChangeInput, ChangeWatcher, Settings, Workbench};
 
 const SIZE: (u32, u32) = (1920, 1080);
 /// Between two looks: each is learnt from.
@@ -35,7 +35,7 @@ fn picture(seed: u32, built: bool) -> Vec<u8> {
 
 fn look(c: &mut Criterion) {
     let settings = Settings { learn: Duration::from_secs(3600), min_share: 0.0005 };
-    let mut watcher = Watcher::new(settings);
+    let mut watcher = ChangeWatcher::new(settings);
     let mut bench = Workbench::default();
     let pictures = [picture(1, false), picture(2, false), picture(3, true), picture(4, true)];
     let mut looks = 0u64;
@@ -43,7 +43,7 @@ fn look(c: &mut Criterion) {
         looks += 1;
         let at = WallTime(0) + Duration::from_secs(looks * MINUTES * 60);
         let (width, height) = SIZE;
-        watcher.look(&mut bench, &Shot { rgb, width, height, at, hour, moving: &[] })
+        watcher.inspect(&mut bench, &ChangeInput { rgb, width, height, at, hour, moving: &[] })
     };
     for i in 0..32 {
         once(&pictures[i % 2], if i < 16 { FORENOON } else { NOON });

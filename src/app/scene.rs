@@ -10,7 +10,7 @@ use super::airborne::{Airborne, Moved};
 use super::flights::Flights;
 use super::place::Placing;
 use super::site::{Site, Sites};
-use super::tamper::{Guard, Told};
+use super::tamper::{TamperMonitor, Told};
 use super::watch::{Memory, Watch};
 use crate::base::{CameraId, ClassName, Rect, WallTime};
 use crate::change::Seen;
@@ -29,7 +29,7 @@ pub(super) struct Scene {
     airborne: Option<Airborne>,
     /// Where the camera stands, if it is calibrated.
     site: Option<Arc<Site>>,
-    guard: Guard,
+    guard: TamperMonitor,
     /// Its memory of its place, where a rule is about that.
     watch: Option<Watch>,
     /// Capture time of the newest picture.
@@ -81,7 +81,7 @@ pub(super) fn build(
             }
         }
     }
-    let guard = Guard::new(&camera.id, site.clone());
+    let guard = TamperMonitor::new(&camera.id, site.clone());
     let watch = Watch::new(&camera, config.node.time_zone.clone(), memory);
     Scene {
         tracker: Tracker::new(camera.track),
@@ -130,8 +130,8 @@ impl Scene {
     /// Was the camera covered, blinded or moved?
     pub fn guard(&mut self, node: &NodeConfig, picture: &Picture) -> Option<Told> {
         let told = self.guard.look(node, &self.config, picture);
-        let view = self.watch.as_ref().map(Watch::view);
-        told.or_else(|| self.guard.look_at_place(node, &self.config, picture.capture.at, view?))
+        let alignment = self.watch.as_ref().map(Watch::alignment);
+        told.or_else(|| self.guard.look_at_place(node, &self.config, picture.capture.at, alignment?))
     }
 
     /// Gives to `tell` how the newest picture is placed on the map.

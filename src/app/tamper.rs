@@ -10,12 +10,12 @@ use uuid::Uuid;
 use super::recorder::Recorder;
 use super::site::Site;
 use crate::base::{CameraId, WallTime};
-use crate::change::View;
+use crate::change::Alignment;
 use crate::config::{CameraConfig, NodeConfig};
 use crate::decode::Picture;
 use crate::outbox::Batch;
 use crate::publish::wire::{CalibrationState, CameraRef, TamperData, TamperKind, tamper_message};
-use crate::tamper::{Finding, Movement, Reference, Watch};
+use crate::tamper::{Finding, Movement, Reference, TamperDetector};
 
 /// In front of every camera's key in the outbox's state.
 pub(super) const TAMPER_PREFIX: &str = "tamper/";
@@ -37,15 +37,15 @@ impl Tampering {
 }
 
 /// Watches over one fixed camera.
-pub(super) struct Guard {
-    watch: Watch,
+pub(super) struct TamperMonitor {
+    detector: TamperDetector,
     site: Option<Arc<Site>>,
     incident: Option<Uuid>,
     /// What the camera's memory of its place noticed, where the incident is that.
     astray: Option<TamperKind>,
 }
 
-impl Guard {
+impl TamperMonitor {
     pub fn new(camera: &CameraId, site: Option<Arc<Site>>) -> Self {
         let features = site.as_ref().and_then(|site| {
             site.calibration().reference_features().unwrap_or_else(|error| {
@@ -54,7 +54,7 @@ impl Guard {
             })
         });
         Self {
-            watch: Watch::new(features.map(|features| Reference { features })),
+            detector: TamperDetector::new(features.map(|features| Reference { features })),
             site,
             incident: None,
             astray: None,
@@ -63,7 +63,7 @@ impl Guard {
 
     /// The next picture. Gives what is to be told.
     pub fn look(&mut self, node: &NodeConfig, camera: &CameraConfig, picture: &Picture) -> Option<Told> {
-        let finding = self.watch.look(picture)?;
+        let finding = self.detector.inspect(picture)?;
         let at = picture.capture.at;
         let (kind, movement, reason) = match finding {
             Finding::Nudged(movement) => {
@@ -98,10 +98,10 @@ impl Guard {
         node: &NodeConfig,
         camera: &CameraConfig,
         at: WallTime,
-        view: View,
+        alignment: Alignment,
     ) -> Option<Told> {
-        match view {
-            View::Moved { dx, dy, .. }
+        match alignment {
+            Alignment::Moved { dx, dy, .. }
                 if self.incident.is_none() || self.astray == Some(TamperKind::Lost) =>
             {
                 self.astray = Some(TamperKind::Moved);
@@ -113,7 +113,7 @@ impl Guard {
                 );
                 Some(self.tell(node, camera, at, TamperKind::Moved, Some((shift, None)), reason))
             }
-            View::Lost { since } if self.incident.is_none() && at.since(since) >= LOST_FOR => {
+            Alignment::Lost { since } if self.incident.is_none() && at.since(since) >= LOST_FOR => {
                 self.astray = Some(TamperKind::Lost);
                 let reason = format!(
                     "nothing of the place has been made out for {} min: the camera is covered, looks elsewhere, or weather hides \
@@ -122,7 +122,7 @@ impl Guard {
                 );
                 Some(self.tell(node, camera, at, TamperKind::Lost, None, reason))
             }
-            View::Steady { .. } if self.astray.is_some() => {
+            Alignment::Steady { .. } if self.astray.is_some() => {
                 self.astray = None;
                 let reason = "the camera shows its place again".to_owned();
                 Some(self.tell(node, camera, at, TamperKind::Well, None, reason))

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use super::lookback;
 use crate::base::{CameraId, Rect, WallTime};
-use crate::change::{Look, Seen, Settings, Shot, View, Watcher, Workbench};
+use crate::change::{Alignment, ChangeInput, ChangeWatcher, Inspection, Seen, Settings, Workbench};
 use crate::config::{CameraConfig, ChangeConfig};
 use crate::decode::Picture;
 use crate::rules::{Changed, Changes};
@@ -51,14 +51,14 @@ pub(super) struct Watch {
     camera: CameraId,
     config: ChangeConfig,
     time_zone: TimeZone,
-    watcher: Watcher,
+    watcher: ChangeWatcher,
     bench: Arc<Mutex<Workbench>>,
     /// `None`: nothing is kept (a replay that only lists events).
     dir: Option<PathBuf>,
     looked: Option<WallTime>,
     saved: Option<WallTime>,
     kept: Option<WallTime>,
-    view: View,
+    alignment: Alignment,
     /// Of the last look; `None`: the place could not be judged in it.
     standing: Option<Vec<(Rect, Seen)>>,
     /// What may move, as the last look saw it.
@@ -76,13 +76,13 @@ impl Watch {
             camera: camera.id.clone(),
             config: camera.change,
             time_zone,
-            watcher: Watcher::new(settings),
+            watcher: ChangeWatcher::new(settings),
             bench: Arc::clone(&memory.bench),
             dir: memory.data_dir.as_ref().map(|dir| lookback::folder(dir, &camera.id)),
             looked: None,
             saved: None,
             kept: None,
-            view: View::Learning,
+            alignment: Alignment::Learning,
             standing: None,
             passing: Vec::new(),
         })
@@ -93,7 +93,7 @@ impl Watch {
         let Some(path) = self.file() else { return };
         let settings = Settings { learn: self.config.learn, min_share: self.config.min_share };
         let read = match fs::read(&path) {
-            Ok(bytes) => Watcher::from_bytes(settings, &bytes).map_err(|e| e.to_string()),
+            Ok(bytes) => ChangeWatcher::from_bytes(settings, &bytes).map_err(|e| e.to_string()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
             Err(error) => Err(error.to_string()),
         };
@@ -120,10 +120,10 @@ impl Watch {
         self.passing = passing.iter().map(|t| t.rect).collect();
         let rgb = picture.rgb();
         let (width, height, hour) = (picture.width, picture.height, hour(at, &self.time_zone));
-        let shot = Shot { rgb: &rgb, width, height, at, hour, moving: &moving };
+        let shot = ChangeInput { rgb: &rgb, width, height, at, hour, moving: &moving };
         let look = {
             let mut bench = self.bench.lock().unwrap_or_else(PoisonError::into_inner);
-            self.watcher.look(&mut bench, &shot)
+            self.watcher.inspect(&mut bench, &shot)
         };
         self.tell(&look, picture);
         self.keep(&look, picture);
@@ -137,8 +137,8 @@ impl Watch {
     }
 
     /// Is the camera where it was?
-    pub fn view(&self) -> View {
-        self.view
+    pub fn alignment(&self) -> Alignment {
+        self.alignment
     }
 
     /// The lasting changes as the last look had them. `None`: it could not judge the place.
@@ -169,7 +169,7 @@ impl Watch {
         self.dir.as_ref().map(|dir| dir.join("place.bin"))
     }
 
-    fn tell(&mut self, look: &Look, picture: &Picture) {
+    fn tell(&mut self, look: &Inspection, picture: &Picture) {
         let camera = &self.camera;
         if look.began_anew {
             tracing::warn!(
@@ -181,29 +181,31 @@ impl Watch {
         if look.crowded {
             tracing::warn!(camera = %camera, "more places look different than can be followed; look at the camera");
         }
-        let apart = std::mem::discriminant(&self.view) != std::mem::discriminant(&look.view);
-        match (&look.view, apart) {
-            (View::Moved { dx, dy, .. }, true) => tracing::warn!(
+        let apart = std::mem::discriminant(&self.alignment) != std::mem::discriminant(&look.alignment);
+        match (&look.alignment, apart) {
+            (Alignment::Moved { dx, dy, .. }, true) => tracing::warn!(
                 camera = %camera,
                 "the camera was moved by {dx:.0} x {dy:.0} pixels: its zones are off, lasting changes are not judged"
             ),
-            (View::Lost { .. }, true) => tracing::warn!(
+            (Alignment::Lost { .. }, true) => tracing::warn!(
                 camera = %camera,
                 "the camera is covered or shows another place: lasting changes are not judged"
             ),
-            (View::Steady { .. }, true) if !matches!(self.view, View::Learning) => {
+            (Alignment::Steady { .. }, true) if !matches!(self.alignment, Alignment::Learning) => {
                 tracing::info!(camera = %camera, "the camera shows its place again");
             }
             _ => {}
         }
-        self.view = look.view;
+        self.alignment = look.alignment;
     }
 
     /// Keeps a picture now and then, so that an event can show how it was before.
-    fn keep(&mut self, look: &Look, picture: &Picture) {
+    fn keep(&mut self, look: &Inspection, picture: &Picture) {
         let at = picture.capture.at;
         let due = self.kept.is_none_or(|kept| at < kept || at.since(kept) >= KEEP_EVERY);
-        let Some(dir) = self.dir.as_ref().filter(|_| due && matches!(look.view, View::Steady { .. })) else {
+        let Some(dir) =
+            self.dir.as_ref().filter(|_| due && matches!(look.alignment, Alignment::Steady { .. }))
+        else {
             return;
         };
         self.kept = Some(at);

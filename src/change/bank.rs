@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::colour::colour;
-use super::small::{Cells, Grid};
+use super::grid::{Cells, Grid};
 use super::structure::{Field, STRUCTURE_SCALE};
 use super::vote::Differs;
 use crate::base::WallTime;

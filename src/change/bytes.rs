@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::bank::{BANKS, Bank};
+use super::grid::Grid;
 use super::memory::Memory;
-use super::small::Grid;
-use super::watcher::{Settings, Watcher};
+use super::watcher::{ChangeWatcher, Settings};
 
 const MAGIC: &[u8; 8] = b"lintelc1";
 const HASH: usize = 32;
@@ -26,7 +26,7 @@ struct Header {
     memory: Memory,
 }
 
-impl Watcher {
+impl ChangeWatcher {
     /// Everything that must outlive a restart: at 1080p about 0.45 MB for each light that was seen.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = Header { size: self.size, banks: self.banks.to_vec(), memory: self.memory.clone() };

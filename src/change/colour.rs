@@ -1,6 +1,6 @@
 //! How far the colours of cells are from those of a bank, whatever the light and the haze.
 
-use super::small::{BANDS, COLOUR_SCALE, bands};
+use super::grid::{BANDS, COLOUR_SCALE, bands};
 
 /// Colour that tells of haze, in stored steps; one cell of so many of a band must have it; and how far haze may go.
 const COLOURED: u8 = 8;

@@ -2,18 +2,18 @@
 
 use super::bank::INFRARED;
 use super::cells::find;
+use super::change_region::Seen;
+use super::grid::{Grid, Workbench};
 use super::region::{MAX_REGIONS, Region};
-use super::small::{Grid, Workbench};
-use super::told::Seen;
 use super::vote::{Verdict, colour_shares};
-use super::watcher::{Look, Watcher};
+use super::watcher::{ChangeWatcher, Inspection};
 use crate::base::WallTime;
 
 /// What a changed look adds to a cell's vote, and what one as ever takes off: three looks make a region.
 const UP: u8 = 64;
 const DOWN: u8 = 48;
 
-impl Watcher {
+impl ChangeWatcher {
     pub(super) fn vote(&mut self, verdicts: &mut [Verdict], at: WallTime, bank: usize, grid: Grid) {
         if bank == INFRARED {
             // What infrared never showed, it cannot deny.
@@ -45,7 +45,7 @@ impl Watcher {
         at: WallTime,
         bank: usize,
         grid: Grid,
-        look: &mut Look,
+        look: &mut Inspection,
     ) {
         let (votes, banks) = (&mut self.votes, &mut self.banks);
         self.memory.regions.retain_mut(|region| {

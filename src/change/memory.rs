@@ -1,8 +1,8 @@
 //! What a watcher remembers beside its references.
 
-use super::place::View;
+use super::alignment::Alignment;
+use super::grid::Grid;
 use super::region::Region;
-use super::small::Grid;
 use crate::base::WallTime;
 
 /// The small part of what a watcher remembers.
@@ -32,11 +32,11 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
-    pub(super) fn view(&self, grid: Grid) -> View {
+    pub(super) fn alignment(&self, grid: Grid) -> Alignment {
         let (scale, since) = (grid.factor as f32, self.since);
         match self.place {
-            Some((dx, dy)) => View::Moved { dx: dx * scale, dy: dy * scale, since },
-            None => View::Lost { since },
+            Some((dx, dy)) => Alignment::Moved { dx: dx * scale, dy: dy * scale, since },
+            None => Alignment::Lost { since },
         }
     }
 }

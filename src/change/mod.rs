@@ -1,12 +1,12 @@
 //! What came and stayed: a fixed camera's picture against how the place has looked.
 //!
-//! Takes: pictures of one camera with their time of day and the boxes of what moves. Gives: [`Look`]: the lasting
-//! [`ChangeRegion`]s, and whether the camera still looks where it did ([`View`]).
-//! When full: a camera holds at most 64 regions; more is a scene that nobody can judge, counted in `Look::crowded`.
+//! Takes: pictures of one camera with their time of day and the boxes of what moves. Gives: [`Inspection`]: the lasting
+//! [`ChangeRegion`]s, and whether the camera still looks where it did ([`Alignment`]).
+//! When full: a camera holds at most 64 regions; more is a scene that nobody can judge, counted in `Inspection::crowded`.
 //! On failure: a picture of another size begins the reference anew; one that shows nothing (fog, snow, smear, cover)
 //! is left out of the vote, and says so.
 //! Not here: clocks, IO, threads, zones, dwell times: rules decide what a region means. Pure: the same pictures give
-//! the same regions, also across a restart from [`Watcher::to_bytes`].
+//! the same regions, also across a restart from [`ChangeWatcher::to_bytes`].
 //!
 //! How it decides, from a pixel to a region:
 //!
@@ -30,21 +30,21 @@ mod colour;
 mod follow;
 mod memory;
 mod outline;
-mod place;
+mod alignment;
 mod region;
 mod register;
 mod shape;
-mod small;
+mod grid;
 mod structure;
-mod told;
+mod change_region;
 mod vote;
 mod watcher;
 
+pub use alignment::Alignment;
 pub use bytes::StateError;
-pub use place::View;
-pub use small::Workbench;
-pub use told::{ChangeRegion, Seen};
-pub use watcher::{Look, Settings, Shot, Watcher};
+pub use change_region::{ChangeRegion, Seen};
+pub use grid::Workbench;
+pub use watcher::{ChangeInput, ChangeWatcher, Inspection, Settings};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The outline of a set of cells as a polygon.
 
+use super::grid::Grid;
 use super::shape::Shape;
-use super::small::Grid;
 use crate::base::{Point, Polygon};
 
 /// Corners that an outline has at most.

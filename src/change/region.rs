@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::bank::{BANKS, INFRARED};
-use super::told::Seen;
+use super::change_region::Seen;
 use super::vote::Verdict;
 use crate::base::WallTime;
 

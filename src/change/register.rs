@@ -1,6 +1,6 @@
 //! Where does the camera look now, against where it looked: small shake to a part of a pixel, large moves at all.
 
-use super::small::Grid;
+use super::grid::Grid;
 use super::structure::Field;
 
 /// A shift of the picture in working pixels: what the reference has at `p` is now at `p + (dx, dy)`.

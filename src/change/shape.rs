@@ -1,6 +1,6 @@
 //! The shape of a set of cells, drawn in its own box: a region costs what it is large, whatever the picture is.
 
-use super::small::Grid;
+use super::grid::Grid;
 
 /// Cells in a box of the picture.
 #[derive(Clone, Debug, PartialEq)]

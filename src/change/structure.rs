@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::small::Grid;
+use super::grid::Grid;
 
 /// Normalised gradients, [`STRUCTURE_SCALE`] to one, by working pixel.
 #[derive(Clone, Debug, Default, PartialEq)]

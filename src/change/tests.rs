@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use super::bank::INFRARED;
+use super::grid::Grid;
 use super::region::Region;
-use super::small::Grid;
 use super::vote::Verdict;
-use super::watcher::Shot;
+use super::watcher::ChangeInput;
 use super::*;
 use crate::base::{Rect, WallTime};
 
@@ -62,22 +62,22 @@ fn picture(scene: &Scene) -> Vec<u8> {
 
 /// A watcher that looks every ten minutes from midnight on.
 struct Mast {
-    watcher: Watcher,
+    watcher: ChangeWatcher,
     bench: Workbench,
     looks: u64,
 }
 
 impl Mast {
     fn new() -> Self {
-        Self { watcher: Watcher::new(SETTINGS), bench: Workbench::default(), looks: 0 }
+        Self { watcher: ChangeWatcher::new(SETTINGS), bench: Workbench::default(), looks: 0 }
     }
 
-    fn see_covered(&mut self, scene: Scene, moving: &[Rect]) -> Look {
+    fn see_covered(&mut self, scene: Scene, moving: &[Rect]) -> Inspection {
         self.looks += 1;
         let minutes = self.looks * 10;
         let scene = Scene { noise: self.looks as u32, ..scene };
         let rgb = picture(&scene);
-        let shot = Shot {
+        let shot = ChangeInput {
             rgb: &rgb,
             width: SIZE.0,
             height: SIZE.1,
@@ -85,14 +85,14 @@ impl Mast {
             hour: (9.0 + minutes as f32 / 60.0) % 24.0,
             moving,
         };
-        self.watcher.look(&mut self.bench, &shot)
+        self.watcher.inspect(&mut self.bench, &shot)
     }
 
-    fn see(&mut self, scene: Scene) -> Look {
+    fn see(&mut self, scene: Scene) -> Inspection {
         self.see_covered(scene, &[])
     }
 
-    fn times(&mut self, n: usize, scene: Scene) -> Look {
+    fn times(&mut self, n: usize, scene: Scene) -> Inspection {
         (1..n).for_each(|_| drop(self.see(scene)));
         self.see(scene)
     }
@@ -180,13 +180,13 @@ fn what_infrared_shows_or_has_another_colour_is_more_than_edges() {
     let mut region = Region::new(1, at, at, 4);
     let cells: Vec<u32> = (0..25).map(|i| i / 5 * 20 + i % 5).collect();
     region.reshape(at, 4, &[255; 400], &cells, 0, 400);
-    assert!(region.told(GRID).edges_only);
+    assert!(region.report(GRID).edges_only);
     let by_its_colours = Region { tint: [0.4, -0.3], ..region.clone() };
-    assert!(!by_its_colours.told(GRID).edges_only);
+    assert!(!by_its_colours.report(GRID).edges_only);
     for look in 1..4u32 {
         let at = at + HOUR * look;
         assert!(region.judge(at, INFRARED, &[Verdict::Changed; 400]));
-        assert_eq!(region.told(GRID).edges_only, look < 3, "{look} looks");
+        assert_eq!(region.report(GRID).edges_only, look < 3, "{look} looks");
     }
 }
 
@@ -194,7 +194,7 @@ fn what_infrared_shows_or_has_another_colour_is_more_than_edges() {
 fn what_was_denied_before_weather_hid_it_is_denied_until_it_is_seen_again() {
     let mut mast = Mast::learnt();
     mast.times(8, SHED);
-    let denied = |look: &Look| look.regions[0].denied;
+    let denied = |look: &Inspection| look.regions[0].denied;
     let look = mast.times(2, PLAIN);
     let at = denied(&look).expect("a look by day does not show it");
     let look = mast.times(3, Scene { haze: 0.97, ..PLAIN });
@@ -213,7 +213,7 @@ fn light_shake_and_a_passer_by_are_no_change() {
         let offset = [(0, 0), (1, -1), (-2, 1), (1, 2)][i % 4];
         let look = mast.see(Scene { gain, offset, ..PLAIN });
         assert!(look.regions.is_empty() && look.judged, "gain {gain}: {look:?}");
-        assert!(matches!(look.view, View::Steady { .. }), "{:?}", look.view);
+        assert!(matches!(look.alignment, Alignment::Steady { .. }), "{:?}", look.alignment);
     }
     // What moves is masked, however long it goes on.
     let box_of = Rect::new(0.33, 0.3, 0.57, 0.6);
@@ -237,14 +237,14 @@ fn a_camera_that_was_pushed_has_moved_and_nothing_else() {
     let mut mast = Mast::learnt();
     mast.times(4, SHED);
     let look = mast.times(4, Scene { offset: (25, 0), thing: None, ..PLAIN });
-    let View::Moved { dx, dy, .. } = look.view else { panic!("{:?}", look.view) };
+    let Alignment::Moved { dx, dy, .. } = look.alignment else { panic!("{:?}", look.alignment) };
     assert!((dx - 25.0).abs() < 2.0 && dy.abs() < 3.0, "{dx} {dy}");
     assert_eq!(look.regions.len(), 1, "{look:?}");
     assert_eq!(look.regions[0].seen, Seen::Unknown);
     assert!(!look.judged);
     // And back again.
     let look = mast.times(2, SHED);
-    assert!(matches!(look.view, View::Steady { .. }), "{:?}", look.view);
+    assert!(matches!(look.alignment, Alignment::Steady { .. }), "{:?}", look.alignment);
     assert_eq!(look.regions.len(), 1);
 }
 
@@ -252,13 +252,13 @@ fn a_camera_that_was_pushed_has_moved_and_nothing_else() {
 fn a_covered_lens_is_lost_and_another_size_begins_anew() {
     let mut mast = Mast::learnt();
     let look = mast.times(4, Scene { gain: 0.0, ..PLAIN });
-    assert!(matches!(look.view, View::Lost { .. }), "{:?}", look.view);
+    assert!(matches!(look.alignment, Alignment::Lost { .. }), "{:?}", look.alignment);
     let grey = vec![128; 320 * 192 * 3];
-    let shot = Shot { rgb: &grey, width: 320, height: 192, at: WallTime(0), hour: 1.0, moving: &[] };
-    let look = mast.watcher.look(&mut mast.bench, &shot);
-    assert!(look.began_anew && look.view == View::Learning, "{look:?}");
-    let tiny = Shot { rgb: &[0; 12], width: 2, height: 2, ..shot };
-    assert!(!mast.watcher.look(&mut mast.bench, &tiny).judged);
+    let shot = ChangeInput { rgb: &grey, width: 320, height: 192, at: WallTime(0), hour: 1.0, moving: &[] };
+    let look = mast.watcher.inspect(&mut mast.bench, &shot);
+    assert!(look.began_anew && look.alignment == Alignment::Learning, "{look:?}");
+    let tiny = ChangeInput { rgb: &[0; 12], width: 2, height: 2, ..shot };
+    assert!(!mast.watcher.inspect(&mut mast.bench, &tiny).judged);
 }
 
 #[test]
@@ -291,21 +291,21 @@ fn a_restart_changes_nothing_and_a_damaged_file_is_refused() {
     let mut mast = Mast::learnt();
     mast.times(2, SHED);
     let bytes = mast.watcher.to_bytes();
-    let again = Watcher::from_bytes(SETTINGS, &bytes).expect("whole");
+    let again = ChangeWatcher::from_bytes(SETTINGS, &bytes).expect("whole");
     let mut other = Mast { watcher: again, bench: Workbench::default(), looks: mast.looks };
     for _ in 0..4 {
         assert_eq!(mast.see(SHED), other.see(SHED));
     }
     assert_eq!(mast.watcher.to_bytes(), other.watcher.to_bytes());
-    assert!(matches!(Watcher::from_bytes(SETTINGS, b"old"), Err(StateError::Version)));
+    assert!(matches!(ChangeWatcher::from_bytes(SETTINGS, b"old"), Err(StateError::Version)));
     for cut in [9, 40, bytes.len() / 2, bytes.len() - 1] {
-        assert!(Watcher::from_bytes(SETTINGS, &bytes[..cut]).is_err(), "cut at {cut}");
+        assert!(ChangeWatcher::from_bytes(SETTINGS, &bytes[..cut]).is_err(), "cut at {cut}");
     }
 }
 
 #[test]
 fn a_camera_stays_under_six_megabytes() {
-    let mut watcher = Watcher::new(SETTINGS);
+    let mut watcher = ChangeWatcher::new(SETTINGS);
     let mut bench = Workbench::default();
     let block = |i: u32| 40 + (hash(i / 3 % 1920 / 31 * 977 + i / 5760 / 29) % 120) as u8;
     let rgb: Vec<u8> = (0..1920 * 1080 * 3).map(block).collect();
@@ -316,7 +316,10 @@ fn a_camera_stays_under_six_megabytes() {
             rgb.iter_mut().step_by(3).for_each(|v| *v /= 2);
         }
         let hour = (3 * n % 24) as f32;
-        watcher.look(&mut bench, &Shot { rgb: &rgb, width: 1920, height: 1080, at, hour, moving: &[] });
+        watcher.inspect(
+            &mut bench,
+            &ChangeInput { rgb: &rgb, width: 1920, height: 1080, at, hour, moving: &[] },
+        );
     }
     assert!(watcher.banks.iter().all(Option::is_some));
     assert!(watcher.bytes() < 6_000_000, "{}", watcher.bytes());

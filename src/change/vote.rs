@@ -1,7 +1,7 @@
 //! One look's verdict on each cell: changed, as ever, or not to be told.
 
 use super::bank::{Bank, Difference};
-use super::small::{BANDS, Cells, Grid, bands};
+use super::grid::{BANDS, Cells, Grid, bands};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verdict {

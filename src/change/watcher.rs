@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use super::alignment::Alignment;
 use super::bank::{BANKS, Bank, DAY_BANKS, INFRARED, Lesson};
+use super::change_region::ChangeRegion;
+use super::grid::{Grid, Workbench};
 use super::memory::Memory;
-use super::place::View;
-use super::small::{Grid, Workbench};
-use super::told::ChangeRegion;
 use super::vote::{Differs, Verdict, differs, weather};
 use crate::base::{Rect, WallTime};
 
 /// A bank learns at most this often: looks in between are much the same.
 const LEARN_EVERY: Duration = Duration::from_secs(600);
-/// [`Look::unrest`] when weather begins to hide the place, and under which it has passed.
+/// [`Inspection::unrest`] when weather begins to hide the place, and under which it has passed.
 const WEATHER: (f32, f32) = (0.04, 0.02);
 const CALM_LOOKS: u32 = 3;
 /// Weather and haze that last longer than this are how the place looks now, such as a winter's snow: they are learnt.
@@ -30,7 +30,7 @@ pub struct Settings {
 
 /// A picture and what must be known of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Shot<'a> {
+pub struct ChangeInput<'a> {
     /// Rows of `width * 3` bytes.
     pub rgb: &'a [u8],
     pub width: u32,
@@ -44,10 +44,10 @@ pub struct Shot<'a> {
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Look {
+pub struct Inspection {
     /// All regions that there are, also those that this look does not show.
     pub regions: Vec<ChangeRegion>,
-    pub view: View,
+    pub alignment: Alignment,
     /// Without colour: infrared light.
     pub infrared: bool,
     /// The highest id that a region of this camera ever had.
@@ -65,7 +65,7 @@ pub struct Look {
 
 /// Watches one camera. Cloning copies its whole memory.
 #[derive(Clone, Debug)]
-pub struct Watcher {
+pub struct ChangeWatcher {
     pub(super) settings: Settings,
     pub(super) size: (u32, u32),
     pub(super) grid: Option<Grid>,
@@ -75,17 +75,17 @@ pub struct Watcher {
     pub(super) memory: Memory,
 }
 
-impl Watcher {
+impl ChangeWatcher {
     pub fn new(settings: Settings) -> Self {
         let banks = std::array::from_fn(|_| None);
         Self { settings, size: (0, 0), grid: None, banks, votes: Vec::new(), memory: Memory::default() }
     }
 
     /// Judges one picture and learns from it.
-    pub fn look(&mut self, bench: &mut Workbench, shot: &Shot) -> Look {
-        let mut look = Look {
+    pub fn inspect(&mut self, bench: &mut Workbench, shot: &ChangeInput) -> Inspection {
+        let mut look = Inspection {
             regions: Vec::new(),
-            view: View::Learning,
+            alignment: Alignment::Learning,
             infrared: false,
             last_id: self.memory.last_id,
             judged: false,
@@ -103,13 +103,13 @@ impl Watcher {
         self.memory.began.get_or_insert(shot.at);
         let bank = if bench.cells.grey { INFRARED } else { sector(shot.hour) };
         match self.register(bench, bank, shot.at, grid) {
-            Some(view) => look.view = view,
+            Some(view) => look.alignment = view,
             None => {
-                look.view = View::Learning;
+                look.alignment = Alignment::Learning;
                 std::mem::swap(&mut bench.field, &mut bench.aligned);
             }
         }
-        if matches!(look.view, View::Steady { .. } | View::Learning) && !self.is_astray() {
+        if matches!(look.alignment, Alignment::Steady { .. } | Alignment::Learning) && !self.is_astray() {
             self.judge(bench, shot, bank, grid, &mut look);
         }
         if !look.judged {
@@ -117,7 +117,7 @@ impl Watcher {
         }
         look.infrared = bench.cells.grey;
         look.last_id = self.memory.last_id;
-        look.regions = self.memory.regions.iter().map(|r| r.told(grid)).collect();
+        look.regions = self.memory.regions.iter().map(|r| r.report(grid)).collect();
         look
     }
 
@@ -150,7 +150,7 @@ impl Watcher {
         banks + self.votes.len() + regions
     }
 
-    fn begin(&mut self, shot: &Shot) {
+    fn begin(&mut self, shot: &ChangeInput) {
         let last_id = self.memory.last_id;
         *self = Self::new(self.settings);
         self.memory.last_id = last_id;
@@ -159,7 +159,14 @@ impl Watcher {
         self.votes = vec![0; self.grid.map_or(0, |g| g.cells())];
     }
 
-    fn judge(&mut self, bench: &mut Workbench, shot: &Shot, index: usize, grid: Grid, look: &mut Look) {
+    fn judge(
+        &mut self,
+        bench: &mut Workbench,
+        shot: &ChangeInput,
+        index: usize,
+        grid: Grid,
+        look: &mut Inspection,
+    ) {
         let beside = neighbour(index, shot.hour);
         let mut verdicts = vec![Verdict::Unknown; grid.cells()];
         let mut differing = vec![Differs::No; grid.cells()];

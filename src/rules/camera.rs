@@ -8,9 +8,9 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::events::Teller;
-use super::observe::{Scene, observe};
-use super::place::is_finite;
+use super::events::EventLifecycle;
+use super::geometry::is_finite;
+use super::observe::{RuleInput, observe};
 use super::schedule::is_awake;
 use super::state::{RuleState, RulesState};
 use super::{Changes, Violation};
@@ -85,14 +85,14 @@ impl CameraRules {
         }
         state.quiet.retain(|q| at < q.until || at.since(q.from) < KNOWN_CLEAR);
         state.ignored.retain(|i| at < i.until);
-        let teller = Teller {
+        let teller = EventLifecycle {
             node: &self.node,
             camera: &self.camera,
             time_zone: &self.time_zone,
             max_events_per_hour: self.max_events_per_hour,
         };
         for (index, rule) in self.rules.iter().enumerate() {
-            let scene = Scene {
+            let input = RuleInput {
                 at,
                 tracks: &tracks,
                 changes,
@@ -103,8 +103,8 @@ impl CameraRules {
                 moving: self.moving,
                 watched_before: last.is_some_and(|last| at.since(last) < rule.expire_after),
             };
-            state.passed_over += observe(&scene, &state.quiet, &mut state.rules[index]);
-            teller.turn(&scene, state, index, &mut out);
+            state.passed_over += observe(&input, &state.quiet, &mut state.rules[index]);
+            teller.turn(&input, state, index, &mut out);
         }
         out
     }
@@ -122,7 +122,7 @@ impl CameraRules {
     /// time than a picture's changes nothing but expiries.
     pub fn tick(&mut self, at: WallTime) -> Vec<Violation> {
         let mut out = Vec::new();
-        let teller = Teller {
+        let teller = EventLifecycle {
             node: &self.node,
             camera: &self.camera,
             time_zone: &self.time_zone,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::observe::{Scene, begin_spot, zone_of};
-use super::place::{SAME_IOU, touch};
+use super::geometry::{SAME_IOU, touch};
+use super::observe::{RuleInput, begin_spot, zone_of};
 use super::state::{Quiet, Spot, Stop};
 use crate::base::{ClassName, Point, Polygon, Rect, TrackId, WallTime, ZoneId};
 use crate::change::{ChangeRegion, Seen};
@@ -69,25 +69,30 @@ pub(super) const LOST: TrackId = TrackId(1 << 32);
 const MAX_STOPS: usize = 64;
 
 /// Brings the rule's changes up to this look; without a look nothing is known of them.
-pub(super) fn observe_changes(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>, stops: &mut Vec<Stop>) {
-    if let RuleKind::Sequence { dwell, stop, within } = scene.rule.kind {
-        note_stops(scene, stop, stops);
+pub(super) fn observe_changes(
+    input: &RuleInput,
+    quiet: &[Quiet],
+    spots: &mut Vec<Spot>,
+    stops: &mut Vec<Stop>,
+) {
+    if let RuleKind::Sequence { dwell, stop, within } = input.rule.kind {
+        note_stops(input, stop, stops);
         // A change is seen some looks after it came, and the stop must be known until then.
-        stops.retain(|s| scene.at.since(s.to) <= within + dwell);
+        stops.retain(|s| input.at.since(s.to) <= within + dwell);
     }
-    let Some(changes) = scene.changes else { return };
+    let Some(changes) = input.changes else { return };
     let found = recognise(spots, changes);
     let mut taken = vec![false; changes.regions.len()];
     for (spot, found) in spots.iter_mut().zip(&found) {
         match found {
             Some(i) => {
                 taken[*i] = true;
-                see(scene, spot, &changes.regions[*i]);
+                see(input, spot, &changes.regions[*i]);
             }
             None if is_lost(spot, changes) => spot.track = LOST,
             None => {
-                spot.last_clear = scene.at;
-                (0..scene.rule.hysteresis.1).for_each(|_| spot.history.push(false));
+                spot.last_clear = input.at;
+                (0..input.rule.hysteresis.1).for_each(|_| spot.history.push(false));
             }
         }
     }
@@ -95,31 +100,31 @@ pub(super) fn observe_changes(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Sp
         if changed.region.seen != Seen::Yes || spots.len() >= super::observe::MAX_SPOTS {
             continue;
         }
-        let Some(zone) = zone_of_change(scene, changed) else { continue };
-        let left_by = match scene.rule.kind {
+        let Some(zone) = zone_of_change(input, changed) else { continue };
+        let left_by = match input.rule.kind {
             RuleKind::Sequence { within, .. } => match left_by(changed, stops, within) {
                 Some(stop) => Some(stop.clone()),
                 None => continue,
             },
             _ => None,
         };
-        let mut spot = begin_spot(scene, quiet, &changed.track, zone);
-        if came_later(scene, changed) {
-            spot.since = scene.at - changed.region.all_stood();
+        let mut spot = begin_spot(input, quiet, &changed.track, zone);
+        if came_later(input, changed) {
+            spot.since = input.at - changed.region.all_stood();
         }
         spot.left_by = left_by;
-        see(scene, &mut spot, changed);
+        see(input, &mut spot, changed);
         spots.push(spot);
     }
 }
 
 /// Is it believed by now, the time apart?
-pub(super) fn is_believed(scene: &Scene, spot: &Spot) -> bool {
+pub(super) fn is_believed(input: &RuleInput, spot: &Spot) -> bool {
     let Some(region) = &spot.change else { return false };
-    match scene.rule.kind {
+    match input.rule.kind {
         RuleKind::Change { dwell, bare } => {
             let quiet = dwell.min(UNDENIED) * if region.edges_only { EDGES_ONLY } else { 1 };
-            let undenied = region.denied.is_none_or(|denied| scene.at.since(denied) >= quiet);
+            let undenied = region.denied.is_none_or(|denied| input.at.since(denied) >= quiet);
             undenied && (dwell < ONE_LIGHT || region.lights >= 3) && (!bare || region.bared >= BARE)
         }
         _ => true,
@@ -128,11 +133,11 @@ pub(super) fn is_believed(scene: &Scene, spot: &Spot) -> bool {
 
 /// Was it known long before it reached the rule's zones? Then only the time counts for which all of its outline has stood: a
 /// thing beside a zone that seems to reach into it for an hour of odd light has not stood in it for days.
-fn came_later(scene: &Scene, changed: &Changed) -> bool {
-    let (RuleKind::Change { dwell, .. } | RuleKind::Sequence { dwell, .. }) = scene.rule.kind else {
+fn came_later(input: &RuleInput, changed: &Changed) -> bool {
+    let (RuleKind::Change { dwell, .. } | RuleKind::Sequence { dwell, .. }) = input.rule.kind else {
         return false;
     };
-    scene.at.since(changed.region.first_seen) > (dwell / 4).max(AT_ONCE)
+    input.at.since(changed.region.first_seen) > (dwell / 4).max(AT_ONCE)
 }
 
 /// For each spot the region that is the same: by number where the place agrees. By place only where the memory of it was
@@ -160,40 +165,40 @@ fn is_lost(spot: &Spot, changes: &Changes) -> bool {
     spot.track.0 > u64::from(changes.last_id)
 }
 
-fn see(scene: &Scene, spot: &mut Spot, changed: &Changed) {
+fn see(input: &RuleInput, spot: &mut Spot, changed: &Changed) {
     spot.track = changed.track.id;
     let mut region = changed.region.clone();
     region.first_seen = region.first_seen.min(spot.since);
     spot.change = Some(region);
     match changed.region.seen {
         Seen::Unknown => {}
-        Seen::No => spot.last_clear = scene.at,
+        Seen::No => spot.last_clear = input.at,
         Seen::Yes => {
             spot.rect = changed.region.rect;
             spot.ground.clone_from(&changed.track.ground);
-            note_near(scene, spot);
+            note_near(input, spot);
             let raise = if spot.near.is_empty() { 0.0 } else { NEAR_RAISE };
             spot.score = (changed.track.score + raise).min(1.0);
             spot.scores = ((spot.score * 10_000.0).round() as u64, 1);
-            (spot.last_seen, spot.last_clear, spot.seen_now) = (scene.at, scene.at, true);
+            (spot.last_seen, spot.last_clear, spot.seen_now) = (input.at, input.at, true);
             spot.history.push(true);
         }
     }
 }
 
 /// What the detector sees beside the change: the rule's objects and companions.
-fn note_near(scene: &Scene, spot: &mut Spot) {
-    for track in scene.tracks.iter().filter(|t| t.seen_now && touch(&t.rect, &spot.rect, BESIDE)) {
-        if scene.rule.objects.contains(&track.class) {
+fn note_near(input: &RuleInput, spot: &mut Spot) {
+    for track in input.tracks.iter().filter(|t| t.seen_now && touch(&t.rect, &spot.rect, BESIDE)) {
+        if input.rule.objects.contains(&track.class) {
             spot.near.insert(track.class.clone());
-        } else if scene.rule.companions.contains(&track.class) {
+        } else if input.rule.companions.contains(&track.class) {
             spot.companions.insert(track.class.clone());
         }
     }
 }
 
-fn zone_of_change(scene: &Scene, changed: &Changed) -> Option<Option<ZoneId>> {
-    let rule = scene.rule;
+fn zone_of_change(input: &RuleInput, changed: &Changed) -> Option<Option<ZoneId>> {
+    let rule = input.rule;
     if rule.zones.is_empty() {
         return Some(None);
     }
@@ -232,19 +237,19 @@ fn share_inside(region: &ChangeRegion, polygon: &Polygon) -> f32 {
 }
 
 /// Remembers what stands still in one of the rule's zones for long enough.
-fn note_stops(scene: &Scene, least: Duration, stops: &mut Vec<Stop>) {
+fn note_stops(input: &RuleInput, least: Duration, stops: &mut Vec<Stop>) {
     let stands = |t: &&Track| {
-        t.seen_now && scene.rule.companions.contains(&t.class) && scene.at.since(t.still_since) >= least
+        t.seen_now && input.rule.companions.contains(&t.class) && input.at.since(t.still_since) >= least
     };
-    for track in scene.tracks.iter().filter(stands).filter(|t| zone_of(scene.rule, t).is_some()) {
+    for track in input.tracks.iter().filter(stands).filter(|t| zone_of(input.rule, t).is_some()) {
         // After a restart numbers begin again; a stop that ended before this one began is another.
         match stops.iter_mut().find(|s| s.track == track.id && s.to >= track.still_since) {
-            Some(stop) => (stop.to, stop.rect) = (scene.at, track.rect),
+            Some(stop) => (stop.to, stop.rect) = (input.at, track.rect),
             None => {
                 if stops.len() >= MAX_STOPS {
                     stops.remove(0);
                 }
-                let (class, from, to) = (track.class.clone(), track.still_since, scene.at);
+                let (class, from, to) = (track.class.clone(), track.still_since, input.at);
                 stops.push(Stop { track: track.id, class, rect: track.rect, from, to });
             }
         }

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::change::LOST;
-use super::observe::{Scene, is_gone, qualifies, stands};
-use super::place::{ONE_IOU, SAME_IOU, around, is_shown, touch};
+use super::geometry::{ONE_IOU, SAME_IOU, around, is_shown, touch};
+use super::observe::{RuleInput, is_gone, qualifies, stands};
 use super::reason;
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
 use super::{ChangeFacts, Transition, Violation, ViolationObject};
@@ -22,28 +22,34 @@ const COMPANION_RAISE: (f32, usize) = (0.15, 2);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Whose events these are and how they are told.
-pub(super) struct Teller<'a> {
+pub(super) struct EventLifecycle<'a> {
     pub(super) node: &'a str,
     pub(super) camera: &'a CameraId,
     pub(super) time_zone: &'a TimeZone,
     pub(super) max_events_per_hour: u32,
 }
 
-impl Teller<'_> {
+impl EventLifecycle<'_> {
     /// After `observe`: closes, joins, opens and tells again.
-    pub(super) fn turn(&self, scene: &Scene, state: &mut RulesState, index: usize, out: &mut Vec<Violation>) {
-        self.end(scene.at, scene.rule, state, index, out, |spot| is_gone(scene, spot), true);
-        self.open(scene, state, index, out);
+    pub(super) fn turn(
+        &self,
+        input: &RuleInput,
+        state: &mut RulesState,
+        index: usize,
+        out: &mut Vec<Violation>,
+    ) {
+        self.end(input.at, input.rule, state, index, out, |spot| is_gone(input, spot), true);
+        self.open(input, state, index, out);
         let rule_state = &mut state.rules[index];
         let spots = &rule_state.spots;
         for event in &mut rule_state.events {
             refresh(event, spots);
-            let due = scene.at.since(event.told) >= scene.rule.update_every && event.last_seen > event.told;
-            if scene.awake && due {
+            let due = input.at.since(event.told) >= input.rule.update_every && event.last_seen > event.told;
+            if input.awake && due {
                 event.revision += 1;
-                event.told = scene.at;
-                let reason = reason::of_open(scene.rule, event, scene.at, self.time_zone);
-                out.push(self.tell(event, Transition::Updated, scene.at, reason));
+                event.told = input.at;
+                let reason = reason::of_open(input.rule, event, input.at, self.time_zone);
+                out.push(self.tell(event, Transition::Updated, input.at, reason));
             }
         }
     }
@@ -105,25 +111,25 @@ impl Teller<'_> {
     }
 
     /// Gives each thing that qualifies to an open event beside it, or opens one.
-    fn open(&self, scene: &Scene, state: &mut RulesState, index: usize, out: &mut Vec<Violation>) {
+    fn open(&self, input: &RuleInput, state: &mut RulesState, index: usize, out: &mut Vec<Violation>) {
         let spots = &state.rules[index].spots;
         let mut ready: Vec<usize> =
-            (0..spots.len()).filter(|i| spots[*i].event.is_none() && qualifies(scene, &spots[*i])).collect();
+            (0..spots.len()).filter(|i| spots[*i].event.is_none() && qualifies(input, &spots[*i])).collect();
         ready.sort_by_key(|i| (spots[*i].since, *i));
         let mut opened = Vec::new();
         // Joining makes an event larger, and then others may touch it: again until nothing joins.
         loop {
-            self.join(scene.rule, &mut state.rules[index], &mut ready);
-            let Some(next) = ready.iter().position(|i| self.may_open(scene, state, index, *i)) else { break };
+            self.join(input.rule, &mut state.rules[index], &mut ready);
+            let Some(next) = ready.iter().position(|i| self.may_open(input, state, index, *i)) else { break };
             let spot = ready.remove(next);
-            opened.push(self.begin(scene, state, index, spot));
+            opened.push(self.begin(input, state, index, spot));
         }
         for id in opened {
             let RuleState { spots, events, .. } = &mut state.rules[index];
             let event = events.iter_mut().find(|e| e.id == id).expect("opened above");
             refresh(event, spots);
-            let reason = reason::of_open(scene.rule, event, scene.at, self.time_zone);
-            out.push(self.tell(event, Transition::Opened, scene.at, reason));
+            let reason = reason::of_open(input.rule, event, input.at, self.time_zone);
+            out.push(self.tell(event, Transition::Opened, input.at, reason));
         }
     }
 
@@ -158,19 +164,19 @@ impl Teller<'_> {
     }
 
     /// Not quiet, and under the cap; what the cap holds back is counted once.
-    fn may_open(&self, scene: &Scene, state: &mut RulesState, index: usize, spot: usize) -> bool {
+    fn may_open(&self, input: &RuleInput, state: &mut RulesState, index: usize, spot: usize) -> bool {
         let this = &mut state.rules[index].spots[spot];
-        let (rect, standing) = (this.rect, stands(&scene.rule.kind));
+        let (rect, standing) = (this.rect, stands(&input.rule.kind));
         let here = |p: &Rect| {
             let share = p.intersection(&rect) / rect.area().max(1e-9);
             p.iou(&rect) >= SAME_IOU || (!standing && share >= 0.5)
         };
-        let class = &scene.rule.class.id;
-        let quiet = |q: &Quiet| q.class == *class && scene.at < q.until && q.places.iter().any(here);
-        if state.quiet.iter().any(quiet) || state.ignored.iter().any(|i| i.covers(class, &rect, scene.at)) {
+        let class = &input.rule.class.id;
+        let quiet = |q: &Quiet| q.class == *class && input.at < q.until && q.places.iter().any(here);
+        if state.quiet.iter().any(quiet) || state.ignored.iter().any(|i| i.covers(class, &rect, input.at)) {
             return false;
         }
-        state.opened.retain(|t| scene.at.since(*t) < HOUR);
+        state.opened.retain(|t| input.at.since(*t) < HOUR);
         if state.opened.len() < self.max_events_per_hour as usize {
             return true;
         }
@@ -180,10 +186,10 @@ impl Teller<'_> {
         false
     }
 
-    fn begin(&self, scene: &Scene, state: &mut RulesState, index: usize, spot: usize) -> Uuid {
+    fn begin(&self, input: &RuleInput, state: &mut RulesState, index: usize, spot: usize) -> Uuid {
         state.counter += 1;
-        state.opened.push(scene.at);
-        let (rule, at) = (scene.rule, scene.at);
+        state.opened.push(input.at);
+        let (rule, at) = (input.rule, input.at);
         let spot = &mut state.rules[index].spots[spot];
         let id = event_id(self.node, self.camera, &rule.id, spot.since, state.counter);
         spot.event = Some(id);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::camera::CameraRules;
-use super::events::Teller;
-use super::place::{SAME_IOU, around};
+use super::events::EventLifecycle;
+use super::geometry::{SAME_IOU, around};
 use super::reason;
 use super::{Transition, Violation};
 use crate::base::{CameraId, Rect, WallTime};
@@ -34,8 +34,8 @@ impl Ignored {
     }
 }
 
-fn teller<'a>(node: &'a str, camera: &'a CameraId, time_zone: &'a TimeZone, cap: u32) -> Teller<'a> {
-    Teller { node, camera, time_zone, max_events_per_hour: cap }
+fn teller<'a>(node: &'a str, camera: &'a CameraId, time_zone: &'a TimeZone, cap: u32) -> EventLifecycle<'a> {
+    EventLifecycle { node, camera, time_zone, max_events_per_hour: cap }
 }
 
 impl CameraRules {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::appearance::Appearance;
 use super::camera::Thresholds;
 use super::change::{is_believed, observe_changes};
-use super::look::Look;
-use super::place::{
+use super::geometry::{
     ONE_IOU, SAME_IOU, around, clear_of_line, crosses, heights_between, hides, is_near, is_shown,
 };
 use super::state::{History, Quiet, RuleState, Slot, Spot};
@@ -28,7 +28,7 @@ const FLOWING: [&str; 6] = ["car", "van", "truck", "bus", "dump_truck", "concret
 const DEFAULT_SCORE: f32 = 0.3;
 
 /// One picture as a rule sees it.
-pub(super) struct Scene<'a> {
+pub(super) struct RuleInput<'a> {
     pub(super) at: WallTime,
     pub(super) tracks: &'a [Track],
     pub(super) changes: Option<&'a Changes>,
@@ -43,34 +43,34 @@ pub(super) struct Scene<'a> {
 }
 
 /// Brings the rule's things up to this picture. Gives the number of new things passed over as too many.
-pub(super) fn observe(scene: &Scene, quiet: &[Quiet], state: &mut RuleState) -> u64 {
+pub(super) fn observe(input: &RuleInput, quiet: &[Quiet], state: &mut RuleState) -> u64 {
     let RuleState { spots, stops, .. } = state;
     spots.iter_mut().for_each(|s| s.seen_now = false);
-    let passed_over = match &scene.rule.kind {
-        RuleKind::Count { limit, .. } => observe_count(scene, *limit as usize, quiet, spots),
+    let passed_over = match &input.rule.kind {
+        RuleKind::Count { limit, .. } => observe_count(input, *limit as usize, quiet, spots),
         RuleKind::Change { .. } | RuleKind::Sequence { .. } => {
-            observe_changes(scene, quiet, spots, stops);
+            observe_changes(input, quiet, spots, stops);
             0
         }
-        _ => observe_things(scene, quiet, spots),
+        _ => observe_things(input, quiet, spots),
     };
-    if !scene.awake && counts_waking_time(&scene.rule.kind) {
-        spots.iter_mut().filter(|s| s.event.is_none()).for_each(|s| s.since = scene.at);
+    if !input.awake && counts_waking_time(&input.rule.kind) {
+        spots.iter_mut().filter(|s| s.event.is_none()).for_each(|s| s.since = input.at);
     }
     passed_over
 }
 
 /// Clearly absent in enough pictures; a thing that stands, also for long enough: at ten pictures a second a flicker of
 /// the detector is not a departure.
-pub(super) fn is_gone(scene: &Scene, spot: &Spot) -> bool {
-    let (n, m) = scene.rule.hysteresis;
-    let long_enough = !stands(&scene.rule.kind) || scene.at.since(spot.last_seen) >= FLICKER;
+pub(super) fn is_gone(input: &RuleInput, spot: &Spot) -> bool {
+    let (n, m) = input.rule.hysteresis;
+    let long_enough = !stands(&input.rule.kind) || input.at.since(spot.last_seen) >= FLICKER;
     spot.history.of_last(m).1 >= n && long_enough
 }
 
 /// Everything holds that an event needs, but for quiet times and the cap.
-pub(super) fn qualifies(scene: &Scene, spot: &Spot) -> bool {
-    let (dwell, must_happen) = match scene.rule.kind {
+pub(super) fn qualifies(input: &RuleInput, spot: &Spot) -> bool {
+    let (dwell, must_happen) = match input.rule.kind {
         RuleKind::Presence { dwell, .. }
         | RuleKind::Count { dwell, .. }
         | RuleKind::CompanionAbsent { dwell, .. }
@@ -79,13 +79,13 @@ pub(super) fn qualifies(scene: &Scene, spot: &Spot) -> bool {
         | RuleKind::LongDwell { dwell } => (dwell, false),
         RuleKind::Entry | RuleKind::LineCrossing { .. } => (Duration::ZERO, true),
     };
-    let (seen, of) = scene.rule.hysteresis;
-    scene.awake
+    let (seen, of) = input.rule.hysteresis;
+    input.awake
         && spot.seen_now
         && (spot.happened || !must_happen)
-        && scene.at.since(spot.since) >= dwell
+        && input.at.since(spot.since) >= dwell
         && spot.history.of_last(of).0 >= seen
-        && (!scene.rule.kind.is_change() || is_believed(scene, spot))
+        && (!input.rule.kind.is_change() || is_believed(input, spot))
 }
 
 /// Things of this kind are known by their place; others move and are known by their track.
@@ -98,19 +98,19 @@ fn counts_waking_time(kind: &RuleKind) -> bool {
         && !matches!(kind, RuleKind::LongDwell { .. } | RuleKind::Entry | RuleKind::LineCrossing { .. })
 }
 
-fn observe_things(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
-    let rule = scene.rule;
+fn observe_things(input: &RuleInput, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
+    let rule = input.rule;
     let seen: Vec<&Track> =
-        scene.tracks.iter().filter(|t| t.seen_now && rule.objects.contains(&t.class)).collect();
+        input.tracks.iter().filter(|t| t.seen_now && rule.objects.contains(&t.class)).collect();
     let of_spot = recognise(&rule.kind, spots, &seen);
     let mut taken = vec![false; seen.len()];
     for (spot, found) in spots.iter_mut().zip(&of_spot) {
         match found {
             Some(i) => {
                 taken[*i] = true;
-                see(scene, spot, seen[*i]);
+                see(input, spot, seen[*i]);
             }
-            None => miss(scene, spot),
+            None => miss(input, spot),
         }
     }
     let known = spots.len();
@@ -118,7 +118,7 @@ fn observe_things(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 
     for (track, _) in seen.iter().zip(taken).filter(|(_, taken)| !taken) {
         // A second box on a thing that is known, or was found a moment ago, is the same thing.
         let double = spots.iter().any(|s| s.seen_now && s.rect.iou(&track.rect) >= ONE_IOU);
-        let Some(spot) = (!double).then(|| begin(scene, quiet, track)).flatten() else { continue };
+        let Some(spot) = (!double).then(|| begin(input, quiet, track)).flatten() else { continue };
         if spots.len() < MAX_SPOTS {
             spots.push(spot);
         } else {
@@ -126,7 +126,7 @@ fn observe_things(scene: &Scene, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 
         }
     }
     for spot in &mut spots[known..] {
-        note_companions(scene, spot);
+        note_companions(input, spot);
     }
     passed_over
 }
@@ -162,67 +162,67 @@ fn recognise(kind: &RuleKind, spots: &[Spot], seen: &[&Track]) -> Vec<Option<usi
     of_spot
 }
 
-fn see(scene: &Scene, spot: &mut Spot, track: &Track) {
-    let holds = stands(&scene.rule.kind) || condition(scene, track).is_some();
+fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
+    let holds = stands(&input.rule.kind) || condition(input, track).is_some();
     spot.track = track.id;
     spot.class = track.class.clone();
     spot.rect = track.rect;
     spot.ground.clone_from(&track.ground);
     if !holds {
-        clearly_absent(scene, spot);
+        clearly_absent(input, spot);
         return;
     }
-    if let RuleKind::LineCrossing { line, direction } = scene.rule.kind
+    if let RuleKind::LineCrossing { line, direction } = input.rule.kind
         && let Some(now) = clear_of_line(line, &track.rect)
     {
         let crossed = spot.beside.is_some_and(|before| crosses(line, direction, before, now));
-        if crossed && scene.awake && !spot.happened && zone_of(scene.rule, track).is_some() {
-            (spot.happened, spot.since) = (true, scene.at);
+        if crossed && input.awake && !spot.happened && zone_of(input.rule, track).is_some() {
+            (spot.happened, spot.since) = (true, input.at);
         }
         spot.beside = Some(now);
     }
-    if scene.moving {
+    if input.moving {
         spot.place = spot.place.towards(&track.rect, DRIFT);
     }
     // One vehicle after another on the same place is none that stands.
-    if let Some(dwell) = judged_by_look(scene, spot)
-        && let Some(now) = scene.picture.and_then(|picture| GrayPatch::of(picture, &spot.place))
-        && spot.look.is_another(scene.at, now, dwell)
+    if let Some(dwell) = judged_by_look(input, spot)
+        && let Some(now) = input.picture.and_then(|picture| GrayPatch::of(picture, &spot.place))
+        && spot.look.is_another(input.at, now, dwell)
     {
-        (spot.since, spot.history) = (scene.at, History::default());
+        (spot.since, spot.history) = (input.at, History::default());
     }
     spot.score = track.score;
     add_score(spot, track.score);
-    mark_seen(scene, spot);
-    note_companions(scene, spot);
+    mark_seen(input, spot);
+    note_companions(input, spot);
 }
 
 /// The dwell of what flows past like no other thing, and does not change its shape: vehicles that have not stood long enough
 /// yet, seen by a camera that stands itself.
-fn judged_by_look(scene: &Scene, spot: &Spot) -> Option<Duration> {
-    let (RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell }) = scene.rule.kind else {
+fn judged_by_look(input: &RuleInput, spot: &Spot) -> Option<Duration> {
+    let (RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell }) = input.rule.kind else {
         return None;
     };
-    (spot.event.is_none() && !scene.moving && FLOWING.contains(&spot.class.as_str())).then_some(dwell)
+    (spot.event.is_none() && !input.moving && FLOWING.contains(&spot.class.as_str())).then_some(dwell)
 }
 
-fn miss(scene: &Scene, spot: &mut Spot) {
+fn miss(input: &RuleInput, spot: &mut Spot) {
     // What stood beside it before hides nothing that it did not hide then; what came since does.
-    let hidden = scene.tracks.iter().any(|t| {
+    let hidden = input.tracks.iter().any(|t| {
         t.seen_now && t.id != spot.track && t.still_since > spot.last_seen && hides(&t.rect, &spot.rect)
     });
     // A camera that moves looks away from things: what the picture does not show is not gone.
     if !hidden && is_shown(&spot.rect) {
-        clearly_absent(scene, spot);
+        clearly_absent(input, spot);
     }
 }
 
 /// A new thing, if it meets the rule's condition strongly enough.
-fn begin(scene: &Scene, quiet: &[Quiet], track: &Track) -> Option<Spot> {
-    let (rule, at) = (scene.rule, scene.at);
+fn begin(input: &RuleInput, quiet: &[Quiet], track: &Track) -> Option<Spot> {
+    let (rule, at) = (input.rule, input.at);
     let least =
-        rule.min_score.or_else(|| scene.thresholds.get(&track.class).copied()).unwrap_or(DEFAULT_SCORE);
-    let zone = condition(scene, track)?;
+        rule.min_score.or_else(|| input.thresholds.get(&track.class).copied()).unwrap_or(DEFAULT_SCORE);
+    let zone = condition(input, track)?;
     let still_for = at.since(track.still_since);
     let since = match rule.kind {
         RuleKind::LongDwell { dwell } if still_for < slot_length(dwell) => return None,
@@ -230,25 +230,31 @@ fn begin(scene: &Scene, quiet: &[Quiet], track: &Track) -> Option<Spot> {
         RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. } => track.still_since,
         _ => at,
     };
-    let mut spot = begin_at(scene, quiet, track, zone, since);
+    let mut spot = begin_at(input, quiet, track, zone, since);
     if let RuleKind::LineCrossing { line, .. } = rule.kind {
         spot.beside = clear_of_line(line, &track.rect);
     }
     add_score(&mut spot, track.score);
-    mark_seen(scene, &mut spot);
+    mark_seen(input, &mut spot);
     (track.score >= least && fits(rule, track)).then_some(spot)
 }
 
 /// A change that was found.
-pub(super) fn begin_spot(scene: &Scene, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>) -> Spot {
+pub(super) fn begin_spot(input: &RuleInput, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>) -> Spot {
     let since = track.first_seen;
-    let mut spot = begin_at(scene, quiet, track, zone, since);
+    let mut spot = begin_at(input, quiet, track, zone, since);
     spot.happened = true;
     spot
 }
 
-fn begin_at(scene: &Scene, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>, since: WallTime) -> Spot {
-    let (rule, at) = (scene.rule, scene.at);
+fn begin_at(
+    input: &RuleInput,
+    quiet: &[Quiet],
+    track: &Track,
+    zone: Option<ZoneId>,
+    since: WallTime,
+) -> Spot {
+    let (rule, at) = (input.rule, input.at);
     // What was clearly gone has not been there since before it went.
     let same =
         |q: &&Quiet| q.class == rule.class.id && q.places.iter().any(|p| p.iou(&track.rect) >= SAME_IOU);
@@ -266,7 +272,7 @@ fn begin_at(scene: &Scene, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>,
         last_clear: at,
         seen_now: false,
         history: History::default(),
-        happened: rule.kind == RuleKind::Entry && scene.awake && scene.watched_before,
+        happened: rule.kind == RuleKind::Entry && input.awake && input.watched_before,
         beside: None,
         slot: Slot { start: at, seen: false, absent: false },
         companions: BTreeSet::new(),
@@ -277,7 +283,7 @@ fn begin_at(scene: &Scene, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>,
         change: None,
         near: BTreeSet::new(),
         left_by: None,
-        look: Look::default(),
+        look: Appearance::default(),
     }
 }
 
@@ -286,19 +292,19 @@ fn fits(rule: &Rule, track: &Track) -> bool {
 }
 
 /// The zone in which the thing meets the rule's condition in this picture; the inner `None` is the whole picture.
-fn condition(scene: &Scene, track: &Track) -> Option<Option<ZoneId>> {
-    match scene.rule.kind {
-        RuleKind::LineCrossing { .. } => Some(zone_of(scene.rule, track).flatten()),
+fn condition(input: &RuleInput, track: &Track) -> Option<Option<ZoneId>> {
+    match input.rule.kind {
+        RuleKind::LineCrossing { .. } => Some(zone_of(input.rule, track).flatten()),
         RuleKind::CompanionAbsent { distance, distance_m, .. } => {
             // A companion that is hidden for a moment is still there: all live tracks count.
             let near = |t: &Track| match (distance_m, &track.ground, &t.ground) {
                 (Some(metres), Some(a), Some(b)) => f64::from(a.metres_to(b)) <= metres,
                 _ => heights_between(&track.rect, &t.rect) <= distance,
             };
-            let companion = |t: &Track| scene.rule.companions.contains(&t.class) && near(t);
-            zone_of(scene.rule, track).filter(|_| !scene.tracks.iter().any(companion))
+            let companion = |t: &Track| input.rule.companions.contains(&t.class) && near(t);
+            zone_of(input.rule, track).filter(|_| !input.tracks.iter().any(companion))
         }
-        _ => zone_of(scene.rule, track),
+        _ => zone_of(input.rule, track),
     }
 }
 
@@ -317,24 +323,24 @@ fn stands_in(zone: &Zone, track: &Track) -> bool {
     }
 }
 
-fn mark_seen(scene: &Scene, spot: &mut Spot) {
-    (spot.last_seen, spot.last_clear, spot.seen_now) = (scene.at, scene.at, true);
-    match scene.rule.kind {
+fn mark_seen(input: &RuleInput, spot: &mut Spot) {
+    (spot.last_seen, spot.last_clear, spot.seen_now) = (input.at, input.at, true);
+    match input.rule.kind {
         RuleKind::LongDwell { dwell } => {
-            end_slot(scene.at, dwell, spot);
+            end_slot(input.at, dwell, spot);
             spot.slot.seen = true;
         }
         _ => spot.history.push(true),
     }
 }
 
-fn clearly_absent(scene: &Scene, spot: &mut Spot) {
-    if let RuleKind::LongDwell { dwell } = scene.rule.kind {
-        end_slot(scene.at, dwell, spot);
+fn clearly_absent(input: &RuleInput, spot: &mut Spot) {
+    if let RuleKind::LongDwell { dwell } = input.rule.kind {
+        end_slot(input.at, dwell, spot);
         // A picture in which nothing at all is seen may be a night: it says nothing.
-        spot.slot.absent |= scene.tracks.iter().any(|t| t.seen_now && t.id != spot.track);
+        spot.slot.absent |= input.tracks.iter().any(|t| t.seen_now && t.id != spot.track);
     } else {
-        spot.last_clear = scene.at;
+        spot.last_clear = input.at;
         spot.history.push(false);
     }
 }
@@ -355,12 +361,12 @@ pub(super) fn slot_length(dwell: Duration) -> Duration {
     (dwell / 48).clamp(Duration::from_secs(1), Duration::from_secs(3600))
 }
 
-fn note_companions(scene: &Scene, spot: &mut Spot) {
-    if matches!(scene.rule.kind, RuleKind::CompanionAbsent { .. }) || scene.rule.companions.is_empty() {
+fn note_companions(input: &RuleInput, spot: &mut Spot) {
+    if matches!(input.rule.kind, RuleKind::CompanionAbsent { .. }) || input.rule.companions.is_empty() {
         return;
     }
-    for track in scene.tracks.iter().filter(|t| t.seen_now && scene.rule.companions.contains(&t.class)) {
-        if zone_of(scene.rule, track).is_some_and(|zone| zone == spot.zone) {
+    for track in input.tracks.iter().filter(|t| t.seen_now && input.rule.companions.contains(&t.class)) {
+        if zone_of(input.rule, track).is_some_and(|zone| zone == spot.zone) {
             spot.companions.insert(track.class.clone());
         }
     }
@@ -373,20 +379,20 @@ fn add_score(spot: &mut Spot, score: f32) {
 }
 
 /// For a count the watched thing is the zone: present while more than `limit` are in it.
-fn observe_count(scene: &Scene, limit: usize, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
-    let rule = scene.rule;
+fn observe_count(input: &RuleInput, limit: usize, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
+    let rule = input.rule;
     let zones: Vec<Option<ZoneId>> = if rule.zones.is_empty() {
         vec![None]
     } else {
         rule.zones.iter().map(|z| Some(z.id.clone())).collect()
     };
     for zone in zones {
-        let inside = inside(scene, zone.as_ref());
+        let inside = inside(input, zone.as_ref());
         let over = inside.len() > limit;
         let index = match spots.iter().position(|s| s.zone == zone) {
             Some(index) => index,
             None if over => {
-                let Some(mut spot) = inside.first().and_then(|t| begin(scene, quiet, t)) else { continue };
+                let Some(mut spot) = inside.first().and_then(|t| begin(input, quiet, t)) else { continue };
                 (spot.zone, spot.history, spot.scores) = (zone, History::default(), (0, 0));
                 spots.push(spot);
                 spots.len() - 1
@@ -395,27 +401,27 @@ fn observe_count(scene: &Scene, limit: usize, quiet: &[Quiet], spots: &mut Vec<S
         };
         let spot = &mut spots[index];
         if !over {
-            clearly_absent(scene, spot);
+            clearly_absent(input, spot);
             continue;
         }
         let boxes = inside.iter().map(|t| t.rect);
         spot.rect = boxes.reduce(|a, b| around(&a, &b)).unwrap_or(spot.rect);
         spot.counted = inside.iter().map(|t| object(t)).collect();
         inside.iter().for_each(|t| add_score(spot, t.score));
-        mark_seen(scene, spot);
-        note_companions(scene, spot);
+        mark_seen(input, spot);
+        note_companions(input, spot);
     }
     0
 }
 
 /// What counts in the zone, each thing once, best first.
-fn inside<'a>(scene: &Scene<'a>, zone: Option<&ZoneId>) -> Vec<&'a Track> {
-    let rule = scene.rule;
+fn inside<'a>(input: &RuleInput<'a>, zone: Option<&ZoneId>) -> Vec<&'a Track> {
+    let rule = input.rule;
     let least = |t: &Track| {
-        rule.min_score.or_else(|| scene.thresholds.get(&t.class).copied()).unwrap_or(DEFAULT_SCORE)
+        rule.min_score.or_else(|| input.thresholds.get(&t.class).copied()).unwrap_or(DEFAULT_SCORE)
     };
     let zone = zone.and_then(|id| rule.zones.iter().find(|z| z.id == *id));
-    let mut found: Vec<&Track> = scene
+    let mut found: Vec<&Track> = input
         .tracks
         .iter()
         .filter(|t| t.seen_now && rule.objects.contains(&t.class) && t.score >= least(t))

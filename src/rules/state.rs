@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use super::look::Look;
-use super::place::{is_finite, is_shown};
+use super::appearance::Appearance;
+use super::geometry::{is_finite, is_shown};
 use super::{ChangeFacts, Ignored, ViolationObject};
 use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
 use crate::change::ChangeRegion;
@@ -92,7 +92,7 @@ pub(super) struct Spot {
     pub(super) left_by: Option<Stop>,
     /// How what stands there looks. Not kept over a restart: the next picture gives it anew.
     #[serde(skip)]
-    pub(super) look: Look,
+    pub(super) look: Appearance,
 }
 
 /// A thing that stood in a zone, for a sequence.

@@ -7,13 +7,13 @@
 //! A passing lorry, nightfall and fog look like tampering in single pictures. So everything needs several looks in a row,
 //! and a loss of contrast counts only where it came suddenly: night and fog come slowly, a hand or a bag does not.
 
-mod glance;
+mod frame_stats;
 mod movement;
-mod watch;
+mod detector;
 
-pub use glance::Glance;
+pub use detector::{Finding, Reference, TamperDetector};
+pub use frame_stats::FrameStats;
 pub use movement::{Movement, compare};
-pub use watch::{Finding, Reference, Watch};
 
 #[cfg(test)]
 mod tests;

@@ -50,25 +50,25 @@ fn even(value: u8) -> RgbImage {
 }
 
 /// What is found in pictures that come every four seconds, with the second in which it is.
-fn found(watch: &mut Watch, films: &[(&RgbImage, u64)]) -> Vec<(u64, Finding)> {
+fn found(watch: &mut TamperDetector, films: &[(&RgbImage, u64)]) -> Vec<(u64, Finding)> {
     found_every(4, watch, films)
 }
 
-fn found_every(pause: u64, watch: &mut Watch, films: &[(&RgbImage, u64)]) -> Vec<(u64, Finding)> {
+fn found_every(pause: u64, watch: &mut TamperDetector, films: &[(&RgbImage, u64)]) -> Vec<(u64, Finding)> {
     let (mut second, mut found) = (0, Vec::new());
     for (image, seconds) in films {
         let end = second + seconds;
         while second < end {
-            found.extend(watch.look(&picture(image, second)).map(|f| (second, f)));
+            found.extend(watch.inspect(&picture(image, second)).map(|f| (second, f)));
             second += pause;
         }
     }
     found
 }
 
-fn calibrated() -> Watch {
+fn calibrated() -> TamperDetector {
     let features = Features::of(&gray(&street("street_000"))).expect("features");
-    Watch::new(Some(Reference { features }))
+    TamperDetector::new(Some(Reference { features }))
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_bag_over_the_lens_is_told_once_and_so_is_its_end() {
     let (day, bag) = (street("street_000"), even(70));
     let blurred = imageops::blur(&day, 30.0);
     for cover in [&bag, &blurred] {
-        let told = found(&mut Watch::new(None), &[(&day, 400), (cover, 200), (&day, 200)]);
+        let told = found(&mut TamperDetector::new(None), &[(&day, 400), (cover, 200), (&day, 200)]);
         let [(covered, Finding::Covered), (well, Finding::Well)] = told[..] else { panic!("{told:?}") };
         assert!((420..=424).contains(&covered) && (620..=624).contains(&well), "{told:?}");
     }
@@ -100,7 +100,7 @@ fn a_bag_over_the_lens_is_told_once_and_so_is_its_end() {
 
 #[test]
 fn a_light_that_blinds_is_told() {
-    let told = found(&mut Watch::new(None), &[(&street("street_000"), 100), (&even(255), 100)]);
+    let told = found(&mut TamperDetector::new(None), &[(&street("street_000"), 100), (&even(255), 100)]);
     assert!(matches!(told[..], [(120..=124, Finding::Blinded)]), "{told:?}");
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::grid::Grid;
 use super::outline::outline;
 use super::region::{BY_INFRARED, Cell, Region};
 use super::shape::Shape;
-use super::small::Grid;
 use crate::base::{Point, Rect, WallTime};
 
 /// Colours that have changed by this share of their limits, both together, are more than edges.
@@ -114,7 +114,7 @@ impl Region {
     }
 
     /// As others see it.
-    pub(super) fn told(&self, grid: Grid) -> ChangeRegion {
+    pub(super) fn report(&self, grid: Grid) -> ChangeRegion {
         let cells: Vec<u32> = self.core().collect();
         let shape = Shape::of(&cells, grid);
         let outline = outline(&shape, grid);

@@ -1,9 +1,9 @@
 //! Is the camera where it was? A pushed one is told as moved, one that shows nothing of its place as lost.
 
+use super::grid::{Grid, Workbench};
 use super::memory::Elsewhere;
 use super::register::{SHAKE, Shift, far, shake};
-use super::small::{Grid, Workbench};
-use super::watcher::Watcher;
+use super::watcher::ChangeWatcher;
 use crate::base::WallTime;
 
 /// Looks in a row from another place that make a camera moved, or from nowhere that make it lost.
@@ -14,7 +14,7 @@ const SURE: f32 = 0.25;
 
 /// Is the camera where it was?
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum View {
+pub enum Alignment {
     /// No reference yet.
     Learning,
     /// Where it was, but for shake; pixels of the picture.
@@ -25,7 +25,7 @@ pub enum View {
     Lost { since: WallTime },
 }
 
-impl Watcher {
+impl ChangeWatcher {
     pub(super) fn is_astray(&self) -> bool {
         self.memory.elsewhere.is_some()
     }
@@ -37,7 +37,7 @@ impl Watcher {
         bank: usize,
         at: WallTime,
         grid: Grid,
-    ) -> Option<View> {
+    ) -> Option<Alignment> {
         let reference = self.banks[bank].as_ref().filter(|b| b.is_mature());
         let most = || self.banks.iter().flatten().max_by_key(|b| b.learnt);
         let reference = &reference.or_else(most)?.field;
@@ -59,13 +59,13 @@ impl Watcher {
             // Who was pushed is back only when it is sure.
             let pushed = self.memory.elsewhere.filter(|e| e.looks >= MOVED_LOOKS && shift.likeness < SURE);
             if let Some(pushed) = pushed {
-                return Some(pushed.view(grid));
+                return Some(pushed.alignment(grid));
             }
             self.memory.elsewhere = None;
             let Shift { dx, dy, .. } = if away { Shift::default() } else { shift };
             bench.field.moved(grid, dx, dy, &mut bench.aligned);
             let scale = grid.factor as f32;
-            return Some(View::Steady { dx: dx * scale, dy: dy * scale });
+            return Some(Alignment::Steady { dx: dx * scale, dy: dy * scale });
         };
         let same = |before: Option<(f32, f32)>| match (before, place) {
             (Some(a), Some(b)) => (a.0 - b.0).abs() < 2.5 && (a.1 - b.1).abs() < 2.5,
@@ -77,6 +77,10 @@ impl Watcher {
             _ => (1, at),
         };
         let elsewhere = self.memory.elsewhere.insert(Elsewhere { looks, since, place });
-        Some(if looks < MOVED_LOOKS { View::Steady { dx: 0.0, dy: 0.0 } } else { elsewhere.view(grid) })
+        Some(if looks < MOVED_LOOKS {
+            Alignment::Steady { dx: 0.0, dy: 0.0 }
+        } else {
+            elsewhere.alignment(grid)
+        })
     }
 }

@@ -19,13 +19,13 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_s
 const BLEND: f32 = 0.1;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Look {
+pub(super) struct Appearance {
     kept: Option<GrayPatch>,
     /// Since when it has looked otherwise more often than not, and by how much.
     unlike: Option<(WallTime, u32)>,
 }
 
-impl Look {
+impl Appearance {
     /// Takes how the place looks now. True once it has looked otherwise for long enough; from then on that is how it looks.
     pub fn is_another(&mut self, at: WallTime, now: GrayPatch, dwell: Duration) -> bool {
         let Some(kept) = &mut self.kept else {

@@ -11,7 +11,7 @@ const BLINDED: u8 = 245;
 
 /// Luma in 0..255.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Glance {
+pub struct FrameStats {
     pub mean: f32,
     /// Standard deviation.
     pub contrast: f32,
@@ -21,7 +21,7 @@ pub struct Glance {
     pub blinded: f32,
 }
 
-impl Glance {
+impl FrameStats {
     pub fn of(picture: &Picture) -> Self {
         let (width, height) = (picture.width as usize, picture.height as usize);
         let step = (width.max(height) / GRID).max(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::glance::{Glance, gray};
+use super::frame_stats::{FrameStats, gray};
 use super::movement::{Movement, compare};
 use crate::base::WallTime;
 use crate::calibration::Features;
@@ -62,9 +62,9 @@ pub struct Reference {
 }
 
 /// Watches one camera.
-pub struct Watch {
+pub struct TamperDetector {
     reference: Option<Reference>,
-    usual: Option<(Glance, WallTime)>,
+    usual: Option<(FrameStats, WallTime)>,
     /// When the view was last as usual.
     clear: Option<WallTime>,
     suspicion: Option<Suspicion>,
@@ -74,7 +74,7 @@ pub struct Watch {
     movements: Vec<Movement>,
     failures: u32,
     /// Features that agreed when the reference was last found, out of so many, and how the picture was then.
-    agreed: Option<(usize, usize, Glance)>,
+    agreed: Option<(usize, usize, FrameStats)>,
     /// The movement that positions are corrected by.
     corrected: [f64; 3],
 }
@@ -93,7 +93,7 @@ enum Told {
     Moved,
 }
 
-impl Watch {
+impl TamperDetector {
     pub fn new(reference: Option<Reference>) -> Self {
         Self {
             reference,
@@ -110,9 +110,9 @@ impl Watch {
     }
 
     /// The next picture of the camera.
-    pub fn look(&mut self, picture: &Picture) -> Option<Finding> {
+    pub fn inspect(&mut self, picture: &Picture) -> Option<Finding> {
         let at = picture.capture.at;
-        let glance = Glance::of(picture);
+        let glance = FrameStats::of(picture);
         if let Some(found) = self.sees(&glance, at) {
             return Some(found);
         }
@@ -123,7 +123,7 @@ impl Watch {
     }
 
     /// Covered, blinded, or well again.
-    fn sees(&mut self, now: &Glance, at: WallTime) -> Option<Finding> {
+    fn sees(&mut self, now: &FrameStats, at: WallTime) -> Option<Finding> {
         let what = self.suspect(now, at);
         if what.is_none() {
             self.learn(now, at);
@@ -152,7 +152,7 @@ impl Watch {
         })
     }
 
-    fn suspect(&self, now: &Glance, at: WallTime) -> Option<Told> {
+    fn suspect(&self, now: &FrameStats, at: WallTime) -> Option<Told> {
         if now.blinded >= BLINDED {
             return Some(Told::Blinded);
         }
@@ -169,7 +169,7 @@ impl Watch {
         ((lost || blurred) && (sudden || stays) && usual.mean > DARK).then_some(Told::Covered)
     }
 
-    fn learn(&mut self, now: &Glance, at: WallTime) {
+    fn learn(&mut self, now: &FrameStats, at: WallTime) {
         let Some((usual, last)) = &mut self.usual else {
             (self.usual, self.clear) = (Some((*now, at)), Some(at));
             return;
@@ -186,7 +186,7 @@ impl Watch {
     }
 
     /// Nudged, moved, or back where it was.
-    fn stands(&mut self, picture: &Picture, glance: &Glance, at: WallTime) -> Option<Finding> {
+    fn stands(&mut self, picture: &Picture, glance: &FrameStats, at: WallTime) -> Option<Finding> {
         let reference = self.reference.as_ref()?;
         let pause =
             if self.movements.is_empty() && self.failures == 0 { COMPARE_EVERY } else { COMPARE_AGAIN };
