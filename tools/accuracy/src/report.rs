@@ -33,24 +33,29 @@ impl<'a> Report<'a> {
         let first = &self.sets[0];
         let [flat, _, dem] = METHODS.map(|(_, _, error)| quantile(&within(first, GOAL), error, 0.5));
         let mut text = format!(
-            "# How far places are off\n\n\
-             Written by `make accuracy`; do not edit. The program is tools/accuracy, the same numbers come out on every machine.\n\n\
-             Synthetic hill country (heights over some 200 m, 6 m cells), masts of 20 to 60 m on the higher places, 1920 x 1080 pictures \
-             with lenses of 20 to 60 degrees and barrel distortion. Each camera is calibrated by Lintel's own solver from 14 surveyed \
-             points; then {THINGS} things in sight at 50 to 2000 m are placed from one pixel each. {CAMERAS} cameras a set. Noise \
-             (standard deviations): pixels 1 px in each direction, both of the points and of the things; survey 0.1 m in each \
-             coordinate. All methods see the same noisy points and pixels. The DEM is exact in the first sets and has errors in the \
-             last.\n\n\
-             **At 250 to 350 m: pose + DEM median {dem:.2} m, flat homography {flat:.1} m, {:.0} times as much.**\n",
+            "# How accurate positions are\n\n\
+             `make accuracy` writes this page with tools/accuracy; do not edit it. The numbers are the same\n\
+             on every machine.\n\n\
+             All figures are from **synthetic** hill country with heights over some 200 m in cells of 6 m.\n\
+             Masts of 20 to 60 m stand on the higher places. Pictures have 1920 x 1080 pixels, lenses of 20\n\
+             to 60 degrees, and barrel distortion. Lintel's own solver calibrates each camera from 14\n\
+             surveyed points. Then {THINGS} objects in sight, 50 to 2000 m away, are placed from one pixel\n\
+             each. A set has {CAMERAS} cameras.\n\n\
+             Noise is given as standard deviations. Pixels have 1 px in each direction, both of the points\n\
+             and of the objects. The survey has 0.1 m in each coordinate. All methods see the same noisy\n\
+             points and pixels. The DEM is exact in the first sets and has errors in the last.\n\n\
+             **At 250 to 350 m the median error is {dem:.2} m with pose + DEM and {flat:.1} m with a flat\n\
+             homography: {:.0} times as much.**\n",
             flat / dem
         );
         for set in self.sets {
             self.table(&mut text, set);
         }
         text.push_str(
-            "\n## Coverage of the 95 % ellipse\n\nShare of things whose true place is within the ellipse that was given with \
-             pose + DEM. What one camera's things have in common makes a set's share uncertain by more than their number says.\n\n\
-             | set | things | covered |\n|---|---:|---:|\n",
+            "\n## Coverage of the 95 % ellipse\n\n\
+             The table has the share of objects whose true position lies in the ellipse of pose + DEM.\n\
+             Errors that all objects of a camera share make this less certain than their number suggests.\n\n\
+             | set | objects | covered |\n|---|---:|---:|\n",
         );
         for set in self.sets {
             let covered = set.trials.iter().filter(|t| t.covered).count() as f64 / set.trials.len() as f64;
@@ -63,16 +68,17 @@ impl<'a> Report<'a> {
     fn table(&self, text: &mut String, set: &Set) {
         let _ = write!(
             text,
-            "\n## {}\n\n{} cameras ({} sites more were refused: too little ground in sight for 14 points, or points that do not determine \
-             the camera), {} things; {} lines of sight met no ground.\n\n\
+            "\n## {}\n\n\
+             {} cameras placed {} objects; {} lines of sight met no ground. {} further sites were refused:\n\
+             too little ground was in sight for 14 points, or the points did not determine the camera.\n\n\
              Error on the ground in metres, median / 95th percentile:\n\n\
-             | distance | things | flat homography | pose + plane | pose + DEM | 95 % ellipse, longer half axis (median) | covered |\n\
+             | distance | objects | flat homography | pose + plane | pose + DEM | 95 % ellipse, longer half axis (median) | covered |\n\
              |---|---:|---:|---:|---:|---:|---:|\n",
             name(set),
             set.cameras,
-            set.refused,
             set.trials.len(),
-            set.misses.len()
+            set.misses.len(),
+            set.refused
         );
         for bin in 0..EDGES.len() - 1 {
             let trials = within(set, bin);
@@ -103,7 +109,7 @@ impl<'a> Report<'a> {
         let lost = set.misses.iter().filter(|m| m.distance_m > 700.0).count();
         let _ = writeln!(
             text,
-            "\nOf the lines of sight that met no ground, {lost} were of things beyond 700 m (noise lifts them over a ridge)."
+            "\nOf these lines of sight, {lost} went to objects beyond 700 m: noise lifts them over a ridge."
         );
     }
 
@@ -144,7 +150,7 @@ impl<'a> Report<'a> {
             log: false,
             marks: &[84.0, 86.0, 88.0, 90.0, 93.0, 95.0, 97.0, 100.0],
         };
-        let title = "Share of true places within the 95 % ellipse, %, pose + DEM; wanted: 93 to 97";
+        let title = "Share of true positions within the 95 % ellipse, %, pose + DEM; wanted: 93 to 97";
         let mut plot = Plot::new(title, "distance, metres", DISTANCE, y);
         for level in [93.0, 97.0] {
             plot.curve(&[(60.0, level), (1800.0, level)], "#3a3", 1.0, None);
