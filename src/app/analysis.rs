@@ -3,10 +3,12 @@
 //! Scenes come and go on the same queue as the pictures, so a scene is never changed under a picture.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::order::{Lookouts, Order};
 use super::recorder::Recorder;
@@ -35,11 +37,11 @@ pub(super) struct SceneStatus {
 
 impl AnalysisStatus {
     fn forget(&self, camera: &CameraId) {
-        self.cameras.lock().unwrap_or_else(PoisonError::into_inner).remove(camera);
+        self.cameras.lock().remove(camera);
     }
 
     pub fn camera(&self, camera: &CameraId) -> SceneStatus {
-        self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(camera).copied().unwrap_or_default()
+        self.cameras.lock().get(camera).copied().unwrap_or_default()
     }
 }
 
@@ -219,7 +221,7 @@ impl Analysis {
     fn tell(&self, camera: &CameraId) {
         let Some(scene) = self.scenes.get(camera) else { return };
         let status = SceneStatus { open_events: scene.open_events() as u64, suppressed: scene.suppressed() };
-        let mut all = self.status.cameras.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.status.cameras.lock();
         if all.get(camera).map_or(0, |before| before.suppressed) < status.suppressed {
             tracing::warn!(
                 camera = %camera, suppressed = status.suppressed,

@@ -1,7 +1,9 @@
 //! Where the node's drones were: written by their sources, read by their scenes.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::{CameraId, WallTime};
 use crate::drone::{Flight, NoPose, Place, Sampled};
@@ -48,7 +50,7 @@ impl FlightLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 
@@ -60,7 +62,7 @@ pub(super) struct Flights {
 
 impl Flights {
     pub fn of(&self, camera: &CameraId) -> Arc<FlightLog> {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logs = self.logs.lock();
         Arc::clone(logs.entry(camera.clone()).or_default())
     }
 }

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use uuid::Uuid;
 
 use super::dossier::Dossier;
@@ -130,12 +131,12 @@ impl Recorder {
 
     /// Takes over the things that were open in an earlier run.
     pub fn restore_things(&self, things: Vec<Thing>) {
-        self.things.lock().unwrap_or_else(PoisonError::into_inner).restore(things);
+        self.things.lock().restore(things);
     }
 
     /// Other settings from the next step on; gives the ones before. The node's id and topics stay as they were.
     pub fn reconfigure(&self, settings: Arc<RecorderSettings>) -> Arc<RecorderSettings> {
-        std::mem::replace(&mut *self.settings.write().unwrap_or_else(PoisonError::into_inner), settings)
+        std::mem::replace(&mut *self.settings.write(), settings)
     }
 
     /// True while a record waits for room on the disk: the rules stand still then, and a restart would not help.
@@ -144,7 +145,7 @@ impl Recorder {
     }
 
     pub(super) fn settings(&self) -> Arc<RecorderSettings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.settings.read())
     }
 
     /// Takes over the dossiers of an earlier run; gives the clips that are still owed.
@@ -198,11 +199,7 @@ impl Recorder {
                 evidence = evidence_state(dossier);
                 store_dossier(&mut held, violation.id, &mut batch);
             }
-            let (told, stored) = self.things.lock().unwrap_or_else(PoisonError::into_inner).take(
-                violation,
-                place,
-                &evidence.expected,
-            );
+            let (told, stored) = self.things.lock().take(violation, place, &evidence.expected);
             batch.state.extend(stored);
             let Some(told) = told else {
                 tracing::info!(camera = %camera.id, event = %violation.id, "another camera's event tells of it");
@@ -396,7 +393,7 @@ impl Recorder {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Dossier>> {
-        self.dossiers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.dossiers.lock()
     }
 }
 

@@ -4,8 +4,10 @@
 use std::io::Write;
 use std::iter::Peekable;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::flights::Flights;
 use super::node::{AppError, generator};
@@ -197,7 +199,7 @@ struct Lines {
 
 impl Store for Lines {
     fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = self.out.lock();
         for message in batch
             .messages
             .iter()

@@ -1,8 +1,10 @@
 //! Where fixed cameras stand: boxes to places on the ground, places to pixels, zones of the ground in the picture.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+
+use parking_lot::RwLock;
 
 use super::place::on_ground;
 use crate::base::{CameraId, GroundArea, Point, Polygon, Rect, ZoneId};
@@ -50,7 +52,7 @@ pub(super) fn read_dem(map: &MapConfig) -> Result<Option<Arc<Dem>>, SiteError> {
 /// The terrain model, or a calibration, cannot be read.
 pub fn seen_on_ground(config: &Config) -> Result<Vec<String>, SiteError> {
     let sites = Sites::load(config)?;
-    let sites = sites.sites.read().unwrap_or_else(PoisonError::into_inner);
+    let sites = sites.sites.read();
     if sites.is_empty() {
         return Ok(Vec::new());
     }
@@ -123,24 +125,24 @@ impl Sites {
         if let Some(before) = self.get(&camera.id).filter(|before| before.calibration == site.calibration) {
             site.set_stale(before.is_stale());
             let turned = site.measured.with_view(before.locator().view().clone());
-            *site.locator.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(turned);
+            *site.locator.write() = Arc::new(turned);
         }
         Ok(Some(Arc::new(site)))
     }
 
     /// The terrain model that all cameras and drones are over.
     pub fn dem(&self) -> Option<Arc<Dem>> {
-        self.dem.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.dem.read().clone()
     }
 
     /// For the cameras that are read from now on; gives the one before.
     pub fn put_dem(&self, dem: Option<Arc<Dem>>) -> Option<Arc<Dem>> {
-        std::mem::replace(&mut *self.dem.write().unwrap_or_else(PoisonError::into_inner), dem)
+        std::mem::replace(&mut *self.dem.write(), dem)
     }
 
     /// From now on the camera is known like this; gives what was known before.
     pub fn put(&self, camera: &CameraId, site: Option<Arc<Site>>) -> Option<Arc<Site>> {
-        let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sites = self.sites.write();
         match site {
             Some(site) => sites.insert(camera.clone(), site),
             None => sites.remove(camera),
@@ -148,12 +150,12 @@ impl Sites {
     }
 
     pub fn get(&self, camera: &CameraId) -> Option<Arc<Site>> {
-        self.sites.read().unwrap_or_else(PoisonError::into_inner).get(camera).map(Arc::clone)
+        self.sites.read().get(camera).map(Arc::clone)
     }
 
     /// The cameras whose picture shows the place, those that see most of it first.
     pub fn seeing(&self, lon: f64, lat: f64, above_m: f64) -> Vec<(Arc<Site>, Sighting)> {
-        let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+        let sites = self.sites.read();
         let mut seeing: Vec<(Arc<Site>, Sighting)> = sites
             .values()
             .filter_map(|site| Some((Arc::clone(site), site.sees(lon, lat, above_m)?)))
@@ -165,7 +167,7 @@ impl Sites {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.sites.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.sites.read().is_empty()
     }
 }
 
@@ -205,7 +207,7 @@ impl Site {
     }
 
     pub fn locator(&self) -> Arc<Locator> {
-        Arc::clone(&self.locator.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.locator.read())
     }
 
     /// As it was measured.
@@ -216,7 +218,7 @@ impl Site {
     /// The camera looks a little elsewhere than when it was measured: by so many degrees about its own axes.
     pub fn turn(&self, by_deg: [f64; 3]) {
         let turned = self.measured.with_view(self.measured.view().turned(by_deg));
-        *self.locator.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(turned);
+        *self.locator.write() = Arc::new(turned);
     }
 
     pub fn is_stale(&self) -> bool {

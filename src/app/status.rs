@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::analysis::AnalysisStatus;
 use super::health::HealthWatch;
@@ -69,7 +71,7 @@ impl NodeStatus {
 
     /// What became of a reload.
     pub fn reloaded(&self, report: ReloadReport) {
-        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut config = self.config.lock();
         match report.outcome {
             ReloadOutcome::Applied => {
                 config.applied += 1;
@@ -82,7 +84,7 @@ impl NodeStatus {
     }
 
     pub fn config(&self) -> ConfigStatus {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.config.lock().clone()
     }
 
     /// All stages run.
@@ -119,7 +121,7 @@ impl NodeStatus {
             detect_load: detect.as_ref().map_or(0.0, |d| d.load),
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
             detect_busy_s: detect.as_ref().map_or(0.0, |d| d.busy_s),
-            load: *self.load.lock().unwrap_or_else(PoisonError::into_inner),
+            load: *self.load.lock(),
             publish: self.stages.publish.snapshot(),
             events: self.stages.recorder.counts(),
             config: self.config(),
@@ -130,12 +132,12 @@ impl NodeStatus {
 
     /// What the load guard says.
     pub fn load(&self, load: LoadSnapshot) {
-        *self.load.lock().unwrap_or_else(PoisonError::into_inner) = load;
+        *self.load.lock() = load;
     }
 
     /// Tells the node's health on its retained topic: at once where it changed, and again while it is not well.
     pub fn tell_health(&self, publisher: &PublisherHandle) {
-        let mut watch = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watch = self.health.lock();
         if let Some(health) = watch.look(&self.snapshot(), monotonic(), wall_now()) {
             publisher.publish_state(&self.topics.health(), &health);
         }
@@ -143,7 +145,7 @@ impl NodeStatus {
 
     /// Tells each camera's state on its retained topic: at once where it changed, else once a minute.
     pub fn tell(&self, publisher: &PublisherHandle) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         let members = self.stages.roster.members();
         told.retain(|id, _| {
             let there = members.contains_key(id);

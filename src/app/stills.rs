@@ -7,10 +7,11 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::lookback;
@@ -138,7 +139,7 @@ impl StillQueue {
             if left.is_zero() {
                 return false;
             }
-            state = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.room.wait_for(&mut state, left);
         }
         !state.closed
     }
@@ -171,7 +172,7 @@ impl StillQueue {
             if state.closed {
                 return None;
             }
-            state = self.more.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+            self.more.wait_for(&mut state, LOOK);
         }
     }
 
@@ -182,7 +183,7 @@ impl StillQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -7,10 +7,11 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 
 use super::lookback;
 use crate::base::{CameraId, Rect, WallTime};
@@ -122,7 +123,7 @@ impl Watch {
         let (width, height, hour) = (picture.width, picture.height, hour(at, &self.time_zone));
         let shot = ChangeInput { rgb: &rgb, width, height, at, hour, moving: &moving };
         let look = {
-            let mut bench = self.bench.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut bench = self.bench.lock();
             self.watcher.inspect(&mut bench, &shot)
         };
         self.tell(&look, picture);

@@ -1,8 +1,9 @@
 //! One word for "stop now", understood by tasks and by threads.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio_util::sync::CancellationToken;
 
 /// Cloneable stop signal. Tasks await `cancelled()`, threads poll `is_stopped()` or sleep with `wait()`.
@@ -18,7 +19,7 @@ impl Shutdown {
     }
 
     pub fn stop(&self) {
-        let _held = self.sleepers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = self.sleepers.0.lock();
         self.token.cancel();
         self.sleepers.1.notify_all();
     }
@@ -33,8 +34,8 @@ impl Shutdown {
 
     /// Sleeps for `limit` at most; true as soon as the stop is asked for.
     pub fn wait(&self, limit: Duration) -> bool {
-        let held = self.sleepers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.sleepers.1.wait_timeout_while(held, limit, |()| !self.is_stopped()));
+        let mut held = self.sleepers.0.lock();
+        self.sleepers.1.wait_while_for(&mut held, |()| !self.is_stopped(), limit);
         self.is_stopped()
     }
 }

@@ -8,7 +8,7 @@
 //! thread a decoder. Hardware decoders answer from threads of their own, which `drain` waits for.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
+use parking_lot::Mutex;
 
 use crate::base::monotonic;
 use crate::ingest::Codec;
@@ -86,7 +87,7 @@ impl Pipeline {
     /// Gives one access unit to the decoder. `pts` must differ from those of the pictures that are still held.
     pub fn push(&self, data: &Bytes, pts: u64, wanted: bool) -> Result<(), DecodeError> {
         if wanted {
-            let mut set = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut set = self.wanted.lock();
             set.insert(pts);
             while set.len() > MOST_HELD {
                 set.pop_first();
@@ -135,7 +136,7 @@ impl Pipeline {
         self.input.push_event(gst::event::FlushStart::new());
         self.input.push_event(gst::event::FlushStop::new(true));
         self.input.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.wanted.lock().clear();
     }
 
     pub fn no_picture(&self) -> DecodeError {
@@ -168,7 +169,7 @@ impl Pipeline {
     }
 
     fn take_failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failure.lock().take()
     }
 
     fn failed(&self, detail: String) -> DecodeError {
@@ -199,7 +200,7 @@ fn watch(pipeline: &gst::Pipeline, failure: &Arc<Mutex<Option<String>>>) -> Resu
     let failure = Arc::clone(failure);
     bus.set_sync_handler(move |_, message| {
         if let gst::MessageView::Error(e) = message.view() {
-            let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut first = failure.lock();
             first.get_or_insert_with(|| e.error().to_string());
         }
         gst::BusSyncReply::Drop
@@ -213,7 +214,7 @@ fn pass_wanted(pad: &gst::Pad, wanted: &Arc<Mutex<BTreeSet<u64>>>) {
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
         let pts = buffer.pts().map_or(u64::MAX, |pts| (pts.nseconds() + 500) / 1000);
-        let is_wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(&pts);
+        let is_wanted = wanted.lock().remove(&pts);
         if is_wanted && !buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
             return gst::PadProbeReturn::Ok;
         }

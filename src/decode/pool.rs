@@ -1,9 +1,11 @@
 //! A few decoders for many cameras.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::{Priority, Sampling};
@@ -95,7 +97,9 @@ impl DecodePool {
     /// Never blocks. Frames of one camera, in decode order, all of them: the pool picks.
     pub fn offer(&self, frame: EncodedFrame) {
         match self.shared.lock().slots.offer(frame) {
-            Some(true) => self.shared.wake.notify_one(),
+            Some(true) => {
+                self.shared.wake.notify_one();
+            }
             Some(false) => {}
             None => {
                 self.shared.unknown.fetch_add(1, Ordering::Relaxed);
@@ -200,8 +204,7 @@ impl Shared {
             }
             let wanted = self.demand.get().is_none_or(|demand| demand());
             if !wanted {
-                let waited = self.wake.wait_timeout(state, ASK);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                self.wake.wait_for(&mut state, ASK);
                 continue;
             }
             match state.slots.take() {
@@ -212,8 +215,7 @@ impl Shared {
                 // What another worker has in hand comes back to that worker, so nothing is left behind.
                 None if state.closed => return None,
                 None => {
-                    let waited = self.wake.wait_timeout(state, LOOK);
-                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    self.wake.wait_for(&mut state, LOOK);
                 }
             }
         }
@@ -316,6 +318,6 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

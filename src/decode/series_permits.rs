@@ -1,7 +1,9 @@
 //! How many pictures of a series may wait for the detectors: what holds a decoder back that is faster than they are.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar};
+
+use parking_lot::Condvar;
 
 /// Of one camera. Each picture holds its planes: 3 MB at 1080p, 12 MB at 4K.
 const MOST: usize = 3;

@@ -1,9 +1,10 @@
 //! What waits to be decoded, camera by camera, and whose turn it is. Pure: the pool puts locks and threads around it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Condvar;
 use serde::Serialize;
 
 use crate::base::{CameraId, WallTime};

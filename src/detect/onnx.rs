@@ -5,7 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use ort::environment::Environment;
@@ -14,6 +14,7 @@ use ort::logging::LogLevel;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef};
+use parking_lot::Mutex;
 
 use super::{DetectError, ModelError, ModelManifest};
 use crate::config::Provider;
@@ -38,7 +39,7 @@ impl Runtime {
     /// # Errors
     /// No library (the text lists every place), one that does not load or is too old, or another one is loaded already.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ModelError> {
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = LOADED.lock();
         if let (Some(runtime), None) = (&*loaded, explicit) {
             return Ok(runtime.clone());
         }

@@ -1,10 +1,11 @@
 //! Worker threads over one scheduler: any camera's picture -> detections.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::Serialize;
 
 use super::scheduler::{CameraSlot, Eviction, Scheduler};
@@ -303,7 +304,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn offer(&self, picture: Arc<Picture>) {
@@ -359,7 +360,7 @@ impl Shared {
                 state.running.insert(slot, now);
                 return Some((slot, tiles, picture));
             }
-            state = self.work.wait_timeout(state, STOP_POLL).unwrap_or_else(PoisonError::into_inner).0;
+            self.work.wait_for(&mut state, STOP_POLL);
         }
     }
 

@@ -1,12 +1,13 @@
 //! Takes: an mp4, mkv or ts file. Gives: its video's access units in decode order, on request.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::intake::Unit;
 use super::pipeline::{Pipeline, codec_of, file_error, gstreamer_error, join, unit};
@@ -93,7 +94,7 @@ impl UnitReader {
     }
 
     fn lock(&self) -> MutexGuard<'_, Found> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        self.found.lock()
     }
 
     fn error(&self) -> Option<IngestError> {
@@ -166,7 +167,7 @@ pub(super) fn klv_of(path: &Path) -> Result<Vec<Klv>, IngestError> {
             None if name.as_deref() == Some(KLV) => {
                 let kept = kept.clone();
                 klv_sink(&pipeline, pad, move |pts, bytes| {
-                    kept.lock().unwrap_or_else(PoisonError::into_inner).push((pts, bytes));
+                    kept.lock().push((pts, bytes));
                     Ok(())
                 })
             }
@@ -197,7 +198,7 @@ pub(super) fn klv_of(path: &Path) -> Result<Vec<Klv>, IngestError> {
     }
     drop(pipeline);
     let zero = zero.unwrap_or(MediaTime(0));
-    let all = std::mem::take(&mut *packets.lock().unwrap_or_else(PoisonError::into_inner));
+    let all = std::mem::take(&mut *packets.lock());
     let relative = |pts: MediaTime| MediaTime(pts.0.saturating_sub(zero.0));
     Ok(all.into_iter().map(|(pts, bytes): Klv| (pts.map(relative), bytes)).collect())
 }
@@ -252,7 +253,7 @@ fn demux(path: &Path) -> Result<(Pipeline, Arc<Mutex<Found>>), IngestError> {
     parse.connect_pad_added(move |_, pad| {
         let (Some(pipeline), Some(sink)) = (inner.upgrade(), sink.upgrade()) else { return };
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-        let mut found = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = seen.lock();
         match codec_of(&caps) {
             Some(codec) if !found.linked => {
                 found.linked = true;
@@ -276,13 +277,13 @@ fn demux(path: &Path) -> Result<(Pipeline, Arc<Mutex<Found>>), IngestError> {
         let name = caps.structure(0)?.name().to_string();
         let foreign = name.starts_with("image/") || name.starts_with("audio/");
         if foreign {
-            seen.lock().unwrap_or_else(PoisonError::into_inner).others.push(name);
+            seen.lock().others.push(name);
         }
         Some((!foreign).to_value())
     });
     let seen = found.clone();
     parse.connect_no_more_pads(move |_| {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).complete = true;
+        seen.lock().complete = true;
     });
     Ok((pipeline, found))
 }

@@ -1,8 +1,10 @@
 //! A recording as a source that is read on request: for replay, and as fast as its reader likes.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::container::{UnitReader, creation_time};
 use super::intake::Intake;
@@ -18,7 +20,7 @@ pub fn open_file(path: &Path, camera: CameraId, start: WallTime) -> Result<FileR
     let slot = Arc::new(Mutex::new(None));
     let sink = {
         let slot = slot.clone();
-        Arc::new(move |frame| *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame))
+        Arc::new(move |frame| *slot.lock() = Some(frame))
     };
     let stats = Arc::new(IngestStats::default());
     let intake = Intake::new(camera, sink, stats.clone());
@@ -56,7 +58,7 @@ impl Iterator for FileReader {
                     let capture = captured(self.start, unit.raw_pts);
                     self.intake.footage(unit, capture);
                     // Frames before the first key frame are left out.
-                    let frame = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let frame = self.slot.lock().take();
                     if let Some(frame) = frame {
                         return Some(Ok(frame));
                     }

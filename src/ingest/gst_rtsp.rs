@@ -1,12 +1,13 @@
 //! RTSP by GStreamer's rtspsrc, for devices that retina cannot speak to. Costs several threads a camera.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::IngestError;
@@ -156,7 +157,7 @@ fn select_video(source: &gst::Element, offered: Arc<Mutex<Vec<String>>>) {
         let caps = args.get(2).and_then(|v| v.get::<gst::Caps>().ok());
         let name = caps.as_deref().and_then(encoding);
         let wanted = name.as_deref().is_some_and(|n| codec_of(n).is_some());
-        offered.lock().unwrap_or_else(PoisonError::into_inner).extend(name.map(|n| n.to_uppercase()));
+        offered.lock().extend(name.map(|n| n.to_uppercase()));
         Some((wanted && !taken.fetch_or(wanted, Ordering::Relaxed)).to_value())
     });
 }
@@ -171,7 +172,7 @@ fn explain(config: &RtspConfig, error: &gst::message::Error, offered: &Mutex<Vec
     let place = place(config);
     let cause = error.error();
     tracing::debug!(%place, debug = ?error.debug(), "{cause}");
-    let offered = offered.lock().unwrap_or_else(PoisonError::into_inner);
+    let offered = offered.lock();
     if !offered.is_empty() && !offered.iter().any(|n| codec_of(&n.to_lowercase()).is_some()) {
         return IngestError::Unsupported { place, found: offered.join(", ") };
     }

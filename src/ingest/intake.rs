@@ -213,7 +213,7 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -221,7 +221,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = {
             let seen = seen.clone();
-            Arc::new(move |frame| seen.lock().expect("sink").push(frame))
+            Arc::new(move |frame| seen.lock().push(frame))
         };
         (Intake::new("gate".into(), sink, Arc::default()), seen)
     }
@@ -242,7 +242,7 @@ mod tests {
         intake.live(unit(false, 1, 40, 3));
         intake.begin_connection();
         intake.live(unit(true, 1, 900, 0));
-        let seen = seen.lock().expect("sink");
+        let seen = seen.lock();
         let numbers: Vec<_> = seen.iter().map(|f| (f.seq.0, f.stream)).collect();
         assert_eq!(numbers, [(0, 1), (2, 1), (3, 2)]);
         let stats = intake.stats().snapshot();
@@ -255,7 +255,7 @@ mod tests {
         for (key, sps, ms) in [(true, 1, 0), (false, 1, 40), (true, 1, 80), (true, 2, 120), (false, 2, 160)] {
             intake.live(unit(key, sps, ms, 0));
         }
-        let streams: Vec<_> = seen.lock().expect("sink").iter().map(|f| f.stream).collect();
+        let streams: Vec<_> = seen.lock().iter().map(|f| f.stream).collect();
         assert_eq!(streams, [1, 1, 1, 2, 2]);
         let stats = intake.stats().snapshot();
         assert_eq!((stats.gop_frames, stats.key_interval_ms), (Some(1), Some(80)));
@@ -268,7 +268,7 @@ mod tests {
         intake.live(Unit { data: vec![0, 0, 1, 0x65, 1].into(), ..unit(true, 1, 40, 0) });
         intake.live(Unit { data: vec![0xff; 40].into(), ..unit(true, 1, 80, 0) });
         intake.live(unit(true, 1, 120, 0));
-        assert_eq!(seen.lock().expect("sink").len(), 1);
+        assert_eq!(seen.lock().len(), 1);
         assert_eq!(intake.stats().snapshot().skipped_frames, 3);
     }
 
@@ -277,7 +277,7 @@ mod tests {
         let (mut intake, seen) = intake();
         intake.sender_report(MediaTime(0), WallTime(0));
         intake.live(unit(true, 1, 0, 0));
-        let capture = seen.lock().expect("sink")[0].capture;
+        let capture = seen.lock()[0].capture;
         assert_eq!(capture.source, TimeSource::Arrival);
         assert!(capture.offset_ms.is_some_and(|ms| ms < -1_000_000_000), "{capture:?}");
     }

@@ -1,9 +1,10 @@
 //! What rtspsrc keeps inside: RTCP sender reports and lost packets, taken from its jitter buffer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use parking_lot::Mutex;
 
 use super::timing::ntp_to_wall;
 use crate::base::{MediaTime, WallTime};
@@ -34,7 +35,7 @@ impl JitterBuffer {
                     report(pts, camera);
                     None
                 });
-                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(element.downgrade());
+                *place.lock() = Some(element.downgrade());
                 None
             });
             None
@@ -44,7 +45,7 @@ impl JitterBuffer {
 
     /// RTP packets lost since the connection began.
     pub fn lost(&self) -> u64 {
-        let place = self.element.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.element.lock();
         let element = place.as_ref().and_then(gst::glib::WeakRef::upgrade);
         element
             .map(|e| e.property::<gst::Structure>("stats"))

@@ -1,8 +1,9 @@
 //! What a source did so far: counters for metrics, health and the probe.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Codec, IngestError, Reason};
 use crate::base::{Capture, TimeSource, WallTime, monotonic};
@@ -183,7 +184,7 @@ impl IngestStats {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

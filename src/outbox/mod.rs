@@ -19,9 +19,9 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -219,7 +219,7 @@ impl Outbox {
         }
         let chunk_bytes = u32::try_from(chunk_bytes.max(1)).unwrap_or(u32::MAX);
         let Some((row, index)) = self.db(|store| store.next_chunk(chunk_bytes))? else { return Ok(None) };
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = self.reader.lock();
         Ok(Some(match reader.read(&row, index, chunk_bytes) {
             Ok(chunk) => Next::Chunk { id: RecordId::Chunk { media: row.id, index }, chunk },
             Err(reason) => Next::Lost(row.lost(reason)),
@@ -299,7 +299,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock()
     }
 
     fn db<T>(&self, work: impl FnOnce(&mut Store) -> rusqlite::Result<T>) -> Result<T, OutboxError> {

@@ -9,11 +9,12 @@
 //! acknowledged: rumqttc's own would send the same things a second time.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
@@ -67,7 +68,7 @@ struct Session {
 impl Session {
     /// Nothing more is to be done for the record.
     fn settled(&self, id: RecordId) {
-        self.acked.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        self.acked.lock().push(id);
         self.acked_changed.notify_one();
     }
 }
@@ -103,7 +104,7 @@ impl Sender {
             if told.as_ref() != Some(&reason) {
                 warn!(%reason, "no connection; trying again, events wait in the outbox");
             }
-            *self.stats.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+            *self.stats.reason.lock() = Some(reason.clone());
             told = Some(reason);
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
@@ -142,7 +143,7 @@ impl Sender {
             end
         };
         let (end, (), ()) = tokio::join!(pump, self.feed(&session, stop), self.settle(&session));
-        *unknown = session.unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *unknown = session.unknown.into_inner();
         unknown.extend(session.flight.unknown());
         end
     }
@@ -216,7 +217,7 @@ impl Sender {
         let allowed = connack.properties.as_ref().and_then(|p| p.receive_max).unwrap_or(u16::MAX);
         self.stats.connected.store(true, Ordering::Relaxed);
         self.stats.connections.fetch_add(1, Ordering::Relaxed);
-        *self.stats.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.stats.reason.lock() = None;
         *told = None;
         info!(
             host = %self.config.host,
@@ -253,7 +254,7 @@ impl Sender {
             }
             (reason, item) => {
                 if let Some(Item::Record(id)) = item {
-                    session.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+                    session.unknown.lock().insert(id);
                 }
                 self.stats.refused.fetch_add(1, Ordering::Relaxed);
                 Err(match reason {
@@ -355,7 +356,7 @@ impl Sender {
             return Ok(true);
         }
         self.stats.sent.fetch_add(1, Ordering::Relaxed);
-        if session.unknown.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+        if session.unknown.lock().remove(&id) {
             self.stats.resent.fetch_add(1, Ordering::Relaxed);
         }
         let item = if reply_to.is_some() { Item::Reply(id) } else { Item::Record(id) };
@@ -419,7 +420,7 @@ impl Sender {
     async fn settle(&self, session: &Session) {
         let mut failed = false;
         loop {
-            let ids = std::mem::take(&mut *session.acked.lock().unwrap_or_else(PoisonError::into_inner));
+            let ids = std::mem::take(&mut *session.acked.lock());
             if ids.is_empty() {
                 if session.over.is_cancelled() {
                     return;
@@ -445,7 +446,7 @@ impl Sender {
                     if session.over.is_cancelled() {
                         return;
                     }
-                    session.acked.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+                    session.acked.lock().extend(ids);
                     tokio::time::sleep(OUTBOX_PAUSE).await;
                 }
             }

@@ -1,7 +1,9 @@
 //! Counters of the publisher.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::base::wall_now;
 use crate::outbox::{Outbox, OutboxStats};
@@ -63,7 +65,7 @@ impl PublishStats {
             acked: count(&self.acked),
             refused: count(&self.refused),
             lag_seconds: outbox.oldest.map_or(0.0, |oldest| wall_now().since(oldest).as_secs_f64()),
-            last_error: self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_error: self.reason.lock().clone(),
             outbox,
         }
     }

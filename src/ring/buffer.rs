@@ -10,9 +10,10 @@
 //! Seconds are footage, not wall time: a camera that was away for an hour still has its last seconds from before.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 
 use crate::base::WallTime;
@@ -87,13 +88,13 @@ impl Ring {
 
     /// Other bounds from the next frame on; what is held stays as far as it fits.
     pub fn resize(&self, config: RingConfig) {
-        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+        *self.config.lock() = config;
     }
 
     /// Keeps the frame and drops what no longer fits. Frames of one camera, in decode order. Gives the frame with its
     /// bytes where the ring has them: who keeps this one takes no memory of its own.
     pub fn push(&self, mut frame: EncodedFrame) -> EncodedFrame {
-        let config = *self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = *self.config.lock();
         let mut state = self.lock();
         frame.data = state.blocks.keep(&frame.data);
         if !state.keep(frame.clone()) {
@@ -189,7 +190,7 @@ impl Ring {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

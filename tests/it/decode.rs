@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use lintel::decode::{
     DecodeError, DecodePool, DecodeStats, DecoderChoice, KeyframeDecoder, Picture, StreamDecoder,
 };
 use lintel::ingest::{Codec, EncodedFrame};
+use parking_lot::Mutex;
 
 use crate::support::root;
 
@@ -357,7 +358,7 @@ fn pool(workers: usize, cameras: &[(&str, Sampling)], shutdown: &Shutdown) -> (D
     let seen = Seen::default();
     let sink = {
         let seen = Arc::clone(&seen);
-        Arc::new(move |picture| seen.lock().expect("no panic").push(picture))
+        Arc::new(move |picture| seen.lock().push(picture))
     };
     let cameras = cameras.iter().map(|&(id, sampling)| (CameraId::from(id), sampling, Duration::ZERO));
     let pool = DecodePool::start(choice(), workers, cameras.collect(), sink, shutdown.clone());
@@ -365,7 +366,7 @@ fn pool(workers: usize, cameras: &[(&str, Sampling)], shutdown: &Shutdown) -> (D
 }
 
 fn rises(seen: &Seen, id: &str) -> usize {
-    let seen = seen.lock().expect("no panic");
+    let seen = seen.lock();
     let of: Vec<_> = seen.iter().filter(|p| p.camera.as_str() == id).map(|p| p.seq).collect();
     assert!(of.windows(2).all(|w| w[0] < w[1]), "{id}'s pictures keep their order");
     of.len()
@@ -397,7 +398,7 @@ fn of_sixteen_cameras_none_starves_and_one_that_sends_garbage_stops_no_other() {
         assert_eq!(stats.pictures + stats.failed + stats.replaced, offered as u64, "{camera}: {stats:?}");
         assert_eq!((stats.failed > 0, stats.last_error.is_some()), (camera.as_str() == "cam7", of == 0));
     }
-    let newest = seen.lock().expect("no panic").iter().map(|p| p.seq.0).max();
+    let newest = seen.lock().iter().map(|p| p.seq.0).max();
     assert_eq!(newest, Some(offered as u64 - 1), "the newest wins");
 }
 
@@ -408,7 +409,7 @@ fn a_pool_that_does_not_move_while_frames_wait_is_seen_and_an_idle_one_is_not() 
     let gate = Mutex::new(gate);
     // Whoever takes the pictures hangs until it is let go.
     let sink = Arc::new(move |_| {
-        gate.lock().expect("no panic").recv().expect_err("nothing is ever sent");
+        gate.lock().recv().expect_err("nothing is ever sent");
     });
     let cameras = vec![(CameraId::from("gate"), Sampling::Keyframes, Duration::ZERO)];
     let pool = DecodePool::start(choice(), 1, cameras, sink, Shutdown::new()).expect("threads");
@@ -461,5 +462,5 @@ fn on_shutdown_what_waits_is_dropped_and_counted() {
     assert_eq!(pool.stats(&CameraId::from("gate")).expect("known").replaced, 1);
     let stats = pool.join();
     assert_eq!((stats[0].1.replaced, stats[1].1.skipped), (2, 1));
-    assert!(seen.lock().expect("no panic").is_empty());
+    assert!(seen.lock().is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -10,6 +10,7 @@ use lintel::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime, 
 use lintel::config::{Provider, Tiling};
 use lintel::decode::{Picture, Pixels};
 use lintel::detect::{DetectPool, Detection, Detections, Detector, ModelManifest, Runtime, TileScheduler};
+use parking_lot::Mutex;
 use serde::Deserialize;
 
 use crate::support::{onnxruntime, program, root, shared};
@@ -325,7 +326,7 @@ fn a_worker_that_hangs_is_told_though_the_others_go_on() {
     let hold = Mutex::new(hold);
     let sink = Arc::new(move |seen: Detections| {
         if seen.picture.camera == CameraId::from("a") {
-            assert!(hold.lock().expect("one worker").recv().is_err(), "until the sender is gone");
+            assert!(hold.lock().recv().is_err(), "until the sender is gone");
         }
     });
     let shutdown = Shutdown::new();
@@ -357,7 +358,7 @@ fn the_pool_serves_every_camera_survives_a_bad_picture_and_ends() {
     let sink = {
         let seen = seen.clone();
         Arc::new(move |d: Detections| {
-            seen.lock().expect("sink").push((d.picture.camera.clone(), d.picture.seq, d.items.len()));
+            seen.lock().push((d.picture.camera.clone(), d.picture.seq, d.items.len()));
         })
     };
     let shutdown = Shutdown::new();
@@ -392,7 +393,7 @@ fn the_pool_serves_every_camera_survives_a_bad_picture_and_ends() {
     let end = pool.join();
     let ends: u64 = end.cameras[0].analysed + end.cameras[0].replaced + end.cameras[0].abandoned;
     assert_eq!(ends, 5, "every picture is accounted for: {end:?}");
-    let seen = seen.lock().expect("sink");
+    let seen = seen.lock();
     for camera in ["a", "c"] {
         let order: Vec<FrameSeq> =
             seen.iter().filter(|s| s.0 == CameraId::from(camera)).map(|s| s.1).collect();

@@ -8,7 +8,7 @@ mod stills;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +26,7 @@ use lintel::evidence::{
 use lintel::ingest::{EncodedFrame, open_file};
 use lintel::ring::{Ring, RingClip};
 use lintel::rules::{Transition, Violation, ViolationObject};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use uuid::Uuid;
 

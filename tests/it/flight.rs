@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use lintel::base::Shutdown;
 use lintel::config::{self, SourceConfig, UdpConfig};
@@ -167,12 +169,12 @@ struct Ears(Arc<Mutex<Heard>>);
 
 impl FrameSink for Ears {
     fn frame(&self, frame: EncodedFrame) {
-        self.0.lock().expect("ears").frames.push(frame);
+        self.0.lock().frames.push(frame);
     }
 
     fn telemetry(&self, telemetry: Telemetry) {
         if let Telemetry::Pose(at, pose) = telemetry {
-            self.0.lock().expect("ears").poses.push((at, pose.place));
+            self.0.lock().poses.push((at, pose.place));
         }
     }
 }
@@ -215,7 +217,7 @@ fn a_live_stream_over_udp_gives_pictures_and_poses_on_one_clock() {
     let deadline = std::time::Duration::from_secs(60);
     let began = lintel::base::monotonic();
     loop {
-        let heard = ears.0.lock().expect("ears");
+        let heard = ears.0.lock();
         if heard.frames.len() > 40 && heard.poses.len() > 40 {
             break;
         }
@@ -228,7 +230,7 @@ fn a_live_stream_over_udp_gives_pictures_and_poses_on_one_clock() {
     stop.stop();
     sender.join().expect("the sender");
     runtime.block_on(handle.join());
-    let heard = ears.0.lock().expect("ears");
+    let heard = ears.0.lock();
     // The clip's clock is years off, so both carry the time of their arrival.
     assert_eq!(stats.time_source, Some(lintel::base::TimeSource::Arrival));
     let pose = heard.poses[20].0;

@@ -8,8 +8,10 @@ mod trouble;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use lintel::base::{Shutdown, monotonic};
 use lintel::config::{
@@ -86,7 +88,7 @@ impl Camera {
         let frames = Arc::new(Mutex::new(Vec::new()));
         let sink = {
             let frames = frames.clone();
-            Arc::new(move |frame| frames.lock().expect("frames").push(frame))
+            Arc::new(move |frame| frames.lock().push(frame))
         };
         let shutdown = Shutdown::new();
         let rt = tokio::runtime::Handle::current();
@@ -99,7 +101,7 @@ impl Camera {
     }
 
     fn frames(&self) -> Vec<EncodedFrame> {
-        self.frames.lock().expect("frames").clone()
+        self.frames.lock().clone()
     }
 
     /// Waits until the counters say so.
@@ -118,8 +120,7 @@ impl Camera {
     async fn stop(self) -> Vec<EncodedFrame> {
         self.shutdown.stop();
         tokio::time::timeout(PATIENCE, self.handle.join()).await.expect("the camera stops");
-        Arc::try_unwrap(self.frames)
-            .map_or_else(|f| f.lock().expect("frames").clone(), |f| f.into_inner().expect("frames"))
+        Arc::try_unwrap(self.frames).map_or_else(|f| f.lock().clone(), |f| f.into_inner())
     }
 }
 

@@ -4,7 +4,9 @@
 //! frame, and with it the feed switches over: from then on the old one's frames are dropped. So neither the ring nor the
 //! decoders see a gap longer than the two streams' own distance, and numbers go on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::base::FrameSeq;
 use crate::decode::DecodePool;
@@ -34,7 +36,7 @@ impl Feed {
 
     /// A frame of the camera's `source`-th source, the first being 0.
     pub fn frame(&self, source: u32, mut frame: EncodedFrame) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if !state.number(source, &mut frame) {
             return;
         }
@@ -45,12 +47,12 @@ impl Feed {
 
     /// Which source gives the frames.
     pub fn source(&self) -> u32 {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).source
+        self.state.lock().source
     }
 
     /// Takes frames of `source` and later ones only.
     pub fn switch_to(&self, source: u32) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).switch_to(source);
+        self.state.lock().switch_to(source);
     }
 }
 

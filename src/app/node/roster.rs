@@ -1,8 +1,10 @@
 //! Which cameras the node has now. Asked by the clips, the status and whoever else needs one by its name.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::base::{CameraId, monotonic};
 use crate::config::CameraConfig;
@@ -92,10 +94,10 @@ impl Roster {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<CameraId, Entry>> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+        self.entries.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<CameraId, Entry>> {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+        self.entries.write()
     }
 }

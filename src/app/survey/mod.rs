@@ -17,10 +17,11 @@ mod state;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::feedback::Known;
@@ -277,11 +278,11 @@ impl Survey {
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+        self.states.lock()
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<CameraId, FlightsSnapshot>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock()
     }
 
     fn count(&self, area: &FlightArea, change: impl FnOnce(&mut FlightsSnapshot)) {

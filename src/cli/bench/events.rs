@@ -1,8 +1,9 @@
 //! The platform's side of a bench: takes the node's events off the broker and sees how old they are.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -55,11 +56,11 @@ impl Events {
 
     /// Forgets what was before.
     pub fn begin(&self) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Arrived::default();
+        *self.seen.lock() = Arrived::default();
     }
 
     pub fn end(&self) -> Arrived {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.lock().clone()
     }
 }
 
@@ -73,7 +74,7 @@ async fn take(mut messages: mpsc::Receiver<Delivery>, seen: Arc<Mutex<Arrived>>)
     while let Some(delivery) = messages.recv().await {
         let now = wall_now();
         let topic = delivery.topic();
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = seen.lock();
         if topic.ends_with("/event") {
             seen.latencies.extend(age(delivery.payload(), now));
         } else if topic.ends_with("/evidence") {

@@ -20,7 +20,7 @@ impl Served {
             Arc::new(move |camera| (camera.as_str() == "gate").then(|| Arc::clone(&found))),
             config,
             data.path().to_path_buf(),
-            Arc::new(move |outcome| told.lock().unwrap().push(outcome)),
+            Arc::new(move |outcome| told.lock().push(outcome)),
             shutdown.clone(),
         );
         Self { data, ring, outcomes, shutdown, service: service.expect("started") }
@@ -35,7 +35,7 @@ impl Served {
     fn outcome(&self) -> ClipOutcome {
         let deadline = monotonic() + Duration::from_secs(60);
         loop {
-            if let Some(outcome) = self.outcomes.lock().unwrap().pop() {
+            if let Some(outcome) = self.outcomes.lock().pop() {
                 return outcome;
             }
             assert!(monotonic() < deadline, "no outcome within a minute");
@@ -132,5 +132,5 @@ fn requests_beyond_the_bound_are_given_back() {
     assert_eq!((taken, served.service.stats().refused), (MAX_WAITING, 7));
     served.shutdown.stop();
     served.service.join();
-    assert_eq!(served.outcomes.lock().unwrap().len(), MAX_WAITING, "each that was taken has an outcome");
+    assert_eq!(served.outcomes.lock().len(), MAX_WAITING, "each that was taken has an outcome");
 }

@@ -5,9 +5,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use lintel::config::{MqttConfig, Secret, TlsConfig};
 use tempfile::TempDir;
@@ -266,7 +268,7 @@ impl Line {
                     continue;
                 };
                 let clone = |s: &TcpStream| s.try_clone().expect("clone");
-                state.open.lock().expect("lock").extend([clone(&client), clone(&server)]);
+                state.open.lock().extend([clone(&client), clone(&server)]);
                 let (to, from) = ((clone(&client), clone(&server)), (server, client));
                 let slow = Arc::clone(&state);
                 std::thread::spawn(move || {
@@ -283,7 +285,7 @@ impl Line {
 
     /// Breaks all connections without a word of MQTT; new ones are let through.
     pub fn cut(&self) {
-        for stream in self.shared.open.lock().expect("lock").drain(..) {
+        for stream in self.shared.open.lock().drain(..) {
             drop(stream.shutdown(Shutdown::Both));
         }
     }

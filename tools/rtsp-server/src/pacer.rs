@@ -1,12 +1,13 @@
 //! One thread that gives every watched path its next access unit when it is due.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::clip::{Clip, Unit};
 
@@ -123,14 +124,14 @@ impl Pacer {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn run(&self) {
         let mut state = self.lock();
         loop {
             let wait = state.step();
-            state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            self.changed.wait_for(&mut state, wait);
         }
     }
 }

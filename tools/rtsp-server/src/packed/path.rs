@@ -1,9 +1,10 @@
 //! What stands under one path: a camera with a clock of its own.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::packets::Packets;
@@ -55,7 +56,7 @@ impl Path {
 
     /// Closes all connections and answers nobody for a while, as a camera that starts anew.
     pub fn down(&self, time: Duration) {
-        *self.down_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
+        *self.down_until.lock() = Some(Instant::now() + time);
         self.close();
     }
 
@@ -69,7 +70,7 @@ impl Path {
     }
 
     pub fn is_down(&self) -> bool {
-        let until = *self.down_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *self.down_until.lock();
         until.is_some_and(|until| Instant::now() < until)
     }
 
