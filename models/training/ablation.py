@@ -58,8 +58,9 @@ def train(arm: str, args) -> None:
 
 def table(folder: Path, steps: int) -> str:
     lines = [
-        f"Written by `ablation.py`; every arm had {steps} steps from the same weights. Mean AP50 over the dev split's classes with at",
-        "least 30 boxes; AP50 by class; *elsewhere* are the sources that nobody trained on (nadir drone and site masts among them).",
+        f"`ablation.py` writes this table. Every arm had {steps} steps from the same weights. The mean is AP50 over",
+        "the dev split's classes with at least 30 boxes. The other columns are AP50 by class. *Elsewhere* means",
+        "the untrained sources, with nadir drones and site masts among them.",
         "",
         "| arm | dev mean | " + " | ".join(f"dev {n}" for n in VEHICLES) + " | elsewhere car | elsewhere bus |",
         "|---" * (len(VEHICLES) + 4) + "|",
