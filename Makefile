@@ -4,8 +4,9 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-.PHONY: help setup build demo test lint doc configs train-smoke systemd-check ci accuracy bench fuzz scenes change-report cross \
-  cross-check cross-ci deb deb-check clean
+.PHONY: help setup build demo test lint lint-quick lint-words lint-shell lint-python lint-format \
+  lint-clippy doc configs train-smoke systemd-check ci accuracy bench fuzz scenes change- \
+  report cross cross-check cross-ci deb deb-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,8 +26,30 @@ test: setup ## all tests: real RTSP server, real mosquitto, the real program
 	@cp -u .cache/onnxruntime/libonnxruntime.so target/debug/
 	@scripts/test.sh
 
-lint: setup ## formatting and clippy, warnings denied
-	cargo fmt --all --check
+# Quick checks first; every check is a target of its own that says what it does.
+lint: lint-quick lint-clippy ## every check of the sources, warnings denied
+
+lint-quick: lint-words lint-shell lint-python lint-format ## the checks that need no build: a few seconds
+
+lint-words: setup
+	@echo "lint: spelling (typos; exceptions in _typos.toml)"
+	@.cache/python/bin/typos
+
+lint-shell: setup
+	@echo "lint: shell scripts (shellcheck)"
+	@shellcheck -x -P SCRIPTDIR $$(git grep -lE '^#!/(usr/bin/env bash|bin/sh)$$' -- scripts tools packaging .ci)
+
+lint-python: setup
+	@echo "lint: Python (ruff check, ruff format)"
+	@.cache/python/bin/ruff check --quiet
+	@.cache/python/bin/ruff format --check --quiet
+
+lint-format: setup
+	@echo "lint: format of Rust (cargo fmt)"
+	@cargo fmt --all --check
+
+lint-clippy: setup
+	@echo "lint: Rust (clippy)"
 	cargo clippy --workspace --all-targets -- -D warnings
 
 doc: setup ## API documentation, warnings denied

@@ -4,13 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-wanted="onnxruntime==1.27.0 numpy==2.4.6 opencv-python-headless==5.0.0.93"
-if [ "$(cat .cache/peers-python/wanted 2>/dev/null)" != "$wanted" ]; then
-  echo "bench-peers: installing $wanted into .cache/peers-python" >&2
-  python3 -m venv .cache/peers-python
-  # shellcheck disable=SC2086 -- one word a package
-  .cache/peers-python/bin/python -m pip install -q $wanted
-  echo "$wanted" >.cache/peers-python/wanted
-fi
+scripts/pip-install.sh bench-peers .cache/peers-python onnxruntime==1.27.0 numpy==2.4.6 opencv-python-headless==5.0.0.93
 scripts/footage.sh
 exec .cache/peers-python/bin/python scripts/peers.py "$@"

@@ -23,7 +23,7 @@ if [ "$arch" = arm64 ]; then
   strip=aarch64-linux-gnu-strip
 else
   program=$native
-  strip=strip
+  strip="strip"
 fi
 scripts/fetch-onnxruntime.sh --arch "$machine"
 runtime=.cache/onnxruntime

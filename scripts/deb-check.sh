@@ -16,7 +16,7 @@ deb=$(find target/deb -name "lintel_*_$arch.deb" | sort | tail -n 1)
 scripts/apt-install.sh deb-check debootstrap qemu-user-static >/dev/null
 
 at_exit=()
-# shellcheck disable=SC2317 -- called by the trap
+# shellcheck disable=SC2317 # called by the trap
 clean_up() {
   local command
   for command in "${at_exit[@]}"; do eval "$command"; done
@@ -34,7 +34,7 @@ fi
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lintel
 base=$cache/debian-12-$arch
-# shellcheck disable=SC2016 -- apt fills these in
+# shellcheck disable=SC2016 # apt fills these in
 sources=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
   awk '$1 == "Debian" && $4 == "main" && $3 ~ /^bookworm/ { print "deb " $2 " " $3 " main" }' | sort -u)
 mirror=$(awk '$3 == "bookworm" { print $2; exit }' <<<"$sources")
@@ -55,7 +55,7 @@ if [ ! -e "$base/made" ]; then
   within "$base.new" apt-get update -q >>"$base.log" 2>&1 || { tail "$base.log" >&2; exit 1; }
   # What it depends on, so that a check need not fetch it each time.
   dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed -e 's/|.*//' -e 's/(.*//' -e 's/ //g' | sort -u >"$base.new/root/depends"
-  # shellcheck disable=SC2046 -- one word a package
+  # shellcheck disable=SC2046 # one word a package
   within "$base.new" apt-get install -y -q --no-install-recommends $(cat "$base.new/root/depends") >>"$base.log" 2>&1 ||
     { tail "$base.log" >&2; exit 1; }
   rm -f "$base.new"/var/cache/apt/archives/*.deb
@@ -99,7 +99,10 @@ grep -c '"category":"car"' "$root/found.json" | sed 's/.*/deb-check: & cars seen
 
 echo "deb-check: removing, then purging"
 within "$root" apt-get remove -y -q lintel >"$root/remove.log" 2>&1 || { tail "$root/remove.log" >&2; exit 1; }
-[ -f "$root/etc/lintel/lintel.toml" ] && [ -d "$root/var/lib/lintel" ] || { echo "deb-check: removing took config or data" >&2; exit 1; }
+if [ ! -f "$root/etc/lintel/lintel.toml" ] || [ ! -d "$root/var/lib/lintel" ]; then
+  echo "deb-check: removing the package deleted config or data" >&2
+  exit 1
+fi
 within "$root" apt-get purge -y -q lintel >"$root/purge.log" 2>&1 || { tail "$root/purge.log" >&2; exit 1; }
 left=$(find "$root/usr" "$root/etc" "$root/var/lib" -name '*lintel*' ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null || true)
 [ -z "$left" ] || { echo "deb-check: purging left" >&2; echo "$left" >&2; exit 1; }

@@ -60,6 +60,6 @@ wait "$node" || { echo "demo: the node did not stop cleanly" >&2; exit 1; }
 event=$(dirname "$clip")
 echo
 echo "demo: received $(find "$out/received" -name event.json | wc -l) events; the first with all its evidence:"
-ls -l "$event" | tail -n +2
+find "$event" -maxdepth 1 -type f -printf '%10s %f\n' | sort -k 2
 ffprobe -v error -select_streams v -show_entries stream=codec_name,width,height,nb_frames,duration -of default=nw=1 "$clip"
 echo "demo: the annotated picture: $event/annotated.jpg"

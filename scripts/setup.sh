@@ -17,8 +17,8 @@ packages=(
   mosquitto mosquitto-clients ffmpeg openssl
   # the ONNX Runtime wheel, and Chinese names on annotated stills
   python3 python3-pip python3-venv unzip fonts-wqy-microhei
-  # systemd-analyze, which holds the unit to its promises
-  systemd
+  # `make systemd-check` and `make lint`
+  systemd shellcheck
 )
 
 scripts/apt-install.sh setup "${packages[@]}"
@@ -26,13 +26,6 @@ scripts/apt-install.sh setup "${packages[@]}"
 command -v cargo >/dev/null || { echo "setup: cargo is missing; install Rust by rustup (see rust-toolchain.toml for the version)" >&2; exit 1; }
 scripts/fetch-onnxruntime.sh
 
-# The reference that the detector is tested against is plain Python.
-wanted="onnxruntime==1.27.0 numpy==2.4.6 pillow==13.0.0"
-if [ "$(cat .cache/python/wanted 2>/dev/null)" != "$wanted" ]; then
-  echo "setup: installing $wanted into .cache/python for the tests"
-  python3 -m venv .cache/python
-  # shellcheck disable=SC2086 -- one word a package
-  .cache/python/bin/python -m pip install -q $wanted
-  echo "$wanted" >.cache/python/wanted
-fi
+# NumPy, Pillow and ONNX Runtime run the tests' reference detector; ruff and typos are for `make lint`.
+scripts/pip-install.sh setup .cache/python onnxruntime==1.27.0 numpy==2.4.6 pillow==13.0.0 ruff==0.17.6 typos==1.52.0
 echo "setup: everything is there"

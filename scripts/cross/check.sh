@@ -15,7 +15,7 @@ work=$(mktemp -d)
 pids=()
 # A function in the background is a shell with the program as its child. Whoever still writes when the folder goes makes
 # `rm` fail, so all of them have ended before.
-# shellcheck disable=SC2317 -- called by the trap
+# shellcheck disable=SC2317 # called by the trap
 clean_up() {
   for pid in "${pids[@]}"; do pkill -KILL -P "$pid" || kill -KILL "$pid" || true; done
   wait

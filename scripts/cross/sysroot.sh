@@ -40,7 +40,7 @@ mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial "$apt"/etc "$r
 # The archive that this machine uses, for its own architecture and for arm64, in an apt of its own.
 : >"$apt/status"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-# shellcheck disable=SC2016 -- apt fills these in
+# shellcheck disable=SC2016 # apt fills these in
 apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
   awk -v key="$keyring" '$1 == "Debian" && $4 == "main" && $3 ~ /^bookworm/ {
     print "deb [signed-by=" key "] " $2 " " $3 " main" }' | sort -u >"$apt/etc/sources.list"

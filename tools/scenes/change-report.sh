@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 python=.cache/scenes-python/bin/python
 lintel=target/release/lintel
 export ORT_DYLIB_PATH="${ORT_DYLIB_PATH:-$PWD/.cache/onnxruntime/libonnxruntime.so}"
-# shellcheck disable=SC2086 -- one word a seed
+# shellcheck disable=SC2086 # one word a seed
 $python tools/scenes/report.py $lintel .cache/scenes docs/change.md ${SEEDS:-$(seq 143 154)}
 flights=$(mktemp -d)
 trap 'rm -rf "$flights"' EXIT

@@ -5,20 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=.cache/scenes-python
-wanted="numpy==2.4.6 opencv-python-headless==5.0.0.93 pillow==13.0.0"
-if [ "$(cat $python/wanted 2>/dev/null)" != "$wanted" ]; then
-  echo "scenes: installing $wanted into $python" >&2
-  python3 -m venv $python
-  # shellcheck disable=SC2086 -- one word a package
-  $python/bin/python -m pip install -q $wanted
-  echo "$wanted" >$python/wanted
-fi
+scripts/pip-install.sh scenes "$python" numpy==2.4.6 opencv-python-headless==5.0.0.93 pillow==13.0.0
 export OPENCV_LOG_LEVEL=ERROR OMP_NUM_THREADS=1
 if [ $# -gt 0 ]; then exec $python/bin/python tools/scenes/scenes.py "$@"; fi
 for seed in 1 2 3 $(seq 143 154); do
-  if [ ! -e .cache/scenes/seed$seed.mp4 ]; then
+  if [ ! -e ".cache/scenes/seed$seed.mp4" ]; then
     echo "scenes: seed $seed" >&2
-    $python/bin/python tools/scenes/scenes.py --seed $seed --days 10 --step 30 --size 960x540 --out .cache/scenes
+    $python/bin/python tools/scenes/scenes.py --seed "$seed" --days 10 --step 30 --size 960x540 --out .cache/scenes
   fi
 done
 echo "scenes: .cache/scenes has $(find .cache/scenes -name '*.mp4' | wc -l) of them" >&2
