@@ -5,8 +5,8 @@ export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .PHONY: help setup build demo test lint lint-quick lint-words lint-shell lint-python lint-format \
-  lint-clippy doc configs train-smoke systemd-check ci accuracy bench fuzz scenes change- \
-  report cross cross-check cross-ci deb deb-check clean
+  lint-clippy doc configs train-smoke systemd-check ci accuracy bench bench-parts bench-peers soak \
+  fuzz scenes change-report cross cross-check cross-ci deb deb-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
