@@ -10,11 +10,31 @@ NAMES = ("license", "licence", "copying", "copyright", "notice", "unlicense")
 
 
 def main() -> None:
-    tree = ["cargo", "tree", "--package", "lintel", "--edges", "normal", "--prefix", "none", "--format", "{p}"]
-    linked = {line.split(" (")[0] for line in subprocess.run(tree, check=True, capture_output=True, text=True).stdout.splitlines()}
-    meta = subprocess.run(["cargo", "metadata", "--format-version", "1"], check=True, capture_output=True, text=True)
+    tree = [
+        "cargo",
+        "tree",
+        "--package",
+        "lintel",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ]
+    linked = {
+        line.split(" (")[0]
+        for line in subprocess.run(
+            tree, check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+    }
+    meta = subprocess.run(
+        ["cargo", "metadata", "--format-version", "1"], check=True, capture_output=True, text=True
+    )
     texts: dict[str, tuple[str, list[str]]] = {}
-    for package in sorted(json.loads(meta.stdout)["packages"], key=lambda p: (p["name"], p["version"])):
+    for package in sorted(
+        json.loads(meta.stdout)["packages"], key=lambda p: (p["name"], p["version"])
+    ):
         name = f"{package['name']} v{package['version']}"
         if name not in linked or package["source"] is None:
             continue

@@ -37,7 +37,9 @@ class Server:
         command = [BIN / "lintel-rtsp-server", "--packed", "--control", "--listen", "127.0.0.1:0"]
         for i in range(cameras):
             command += ["--stream", f"cam-{i + 1}={footage[i % len(footage)]}"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.urls = []
         for line in self.process.stdout:
             if line.startswith("ready"):
@@ -78,12 +80,19 @@ def threads(pids):
 
 def ffmpeg(urls, _interval):
     command = "ffmpeg -nostdin -v error -rtsp_transport tcp -i URL -an -vf fps=5,scale=640:360 -pix_fmt yuv420p -f rawvideo -y /dev/null"
-    return [subprocess.Popen([url if word == "URL" else word for word in command.split()]) for url in urls]
+    return [
+        subprocess.Popen([url if word == "URL" else word for word in command.split()])
+        for url in urls
+    ]
 
 
 def opencv(urls, interval):
     command = [sys.executable, __file__, "--as-opencv", str(interval), *urls]
-    return [subprocess.Popen(command, env={**os.environ, "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp"})]
+    return [
+        subprocess.Popen(
+            command, env={**os.environ, "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp"}
+        )
+    ]
 
 
 def rtspsrc(urls, _interval):
@@ -126,7 +135,16 @@ def measure_lintel(cameras, footage, args):
     out = ROOT / ".cache/bench/peers.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     command = [BIN / "lintel", "bench", "--cameras", str(cameras), "--seconds", str(args.seconds)]
-    command += ["--warm-up", str(args.warm_up), "--interval", f"{args.interval}s", "--json", out, "--footage", *footage]
+    command += [
+        "--warm-up",
+        str(args.warm_up),
+        "--interval",
+        f"{args.interval}s",
+        "--json",
+        out,
+        "--footage",
+        *footage,
+    ]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     run = json.loads(out.read_text())["runs"][0]
     return {
@@ -152,7 +170,9 @@ def as_opencv(interval, urls):
 
     def detect(picture):
         scale = min(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
-        small = cv2.resize(picture, (round(picture.shape[1] * scale), round(picture.shape[0] * scale)))
+        small = cv2.resize(
+            picture, (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+        )
         tensor = numpy.full((HEIGHT, WIDTH, 3), 114, numpy.float32)
         tensor[: small.shape[0], : small.shape[1]] = small
         with lock:
@@ -174,7 +194,10 @@ def as_opencv(interval, urls):
 
 
 def table(results):
-    rows = ["| | cameras | % of a core a camera | MB a camera | threads | kept up |", "|---|---:|---:|---:|---:|---|"]
+    rows = [
+        "| | cameras | % of a core a camera | MB a camera | threads | kept up |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
     for result in results:
         n = result["cameras"]
         rows.append(
@@ -193,14 +216,23 @@ def per_more(results, way, key):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cameras", default="1,4", help="of each peer, comma between")
     parser.add_argument("--lintel-cameras", default="1,4,32", help="of lintel")
     parser.add_argument("--only", default="lintel,ffmpeg,opencv,rtspsrc")
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--warm-up", type=int, default=8)
-    parser.add_argument("--interval", type=int, default=4, help="between two detections of a camera, where there are any")
-    parser.add_argument("--footage", nargs="+", default=[str(FOOTAGE / "busy.mp4"), str(FOOTAGE / "quiet.mp4")])
+    parser.add_argument(
+        "--interval",
+        type=int,
+        default=4,
+        help="between two detections of a camera, where there are any",
+    )
+    parser.add_argument(
+        "--footage", nargs="+", default=[str(FOOTAGE / "busy.mp4"), str(FOOTAGE / "quiet.mp4")]
+    )
     parser.add_argument("--json", help="keep the figures here, and add to those that are there")
     parser.add_argument("--as-opencv", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -225,7 +257,10 @@ def main():
     print("| against lintel, each further camera | processor time | memory |\n|---|---:|---:|")
     for way in PEERS:
         if any(r["way"] == way for r in results):
-            cpu, memory = (per_more(results, way, key) / per_more(results, "lintel", key) for key in ("cores", "rss_mb"))
+            cpu, memory = (
+                per_more(results, way, key) / per_more(results, "lintel", key)
+                for key in ("cores", "rss_mb")
+            )
             print(f"| {way} | {cpu:.1f} times | {memory:.1f} times |")
 
 

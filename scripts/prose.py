@@ -17,7 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MEAN, LONGEST, COLUMNS = 18.0, 45, 100
-PAGES = ("*.md", ".github/**/*.md", "calibration/**/*.md", "docs/**/*.md", "models/**/*.md", "testdata/**/*.md")
+PAGES = (
+    "*.md",
+    ".github/**/*.md",
+    "calibration/**/*.md",
+    "docs/**/*.md",
+    "models/**/*.md",
+    "testdata/**/*.md",
+)
 
 FENCE = re.compile(r"^\s*(```|~~~)")
 APART = re.compile(r"^\s*(\||#|<!--|\[[^\]]+\]:\s)")
@@ -119,7 +126,9 @@ def measure(root: Path, path: Path) -> bool:
 
 def main() -> int:
     root = Path(__file__).resolve().parent.parent
-    pages = [Path(p) for p in sys.argv[1:]] or sorted({p.relative_to(root) for g in PAGES for p in root.glob(g)})
+    pages = [Path(p) for p in sys.argv[1:]] or sorted(
+        {p.relative_to(root) for g in PAGES for p in root.glob(g)}
+    )
     print(f"{'page':44} {'sent.':>5} {'mean':>6} {'longest':>8} {'wide':>5}")
     results = [measure(root, page) for page in pages]
     return 0 if all(results) else 1

@@ -25,7 +25,10 @@ ALL = [*WIDE, *SYNTHETIC, *COPIED]
 ARMS = {
     "all": ("everything", ALL),
     "without-synthetic": ("no rendered cut-outs, no drawn ground", [*WIDE, *COPIED]),
-    "without-copy-paste": ("drawn ground only, nothing laid on pictures", [*WIDE, *SYNTHETIC, "--paste", "0"]),
+    "without-copy-paste": (
+        "drawn ground only, nothing laid on pictures",
+        [*WIDE, *SYNTHETIC, "--paste", "0"],
+    ),
     "416": ("input 416x256", [*SMALL, *SYNTHETIC, *COPIED]),
     "without-seed": ("the seed is not followed", [*ALL, "--distil", "0"]),
     "without-mosaic": ("single pictures", [*ALL, "--mosaic", "0"]),
@@ -40,8 +43,25 @@ def run(command: list, **options) -> None:
 
 def score(folder: Path, truth: Path, name: str) -> dict:
     results, report = folder / f"{name}-results.json", folder / f"{name}.json"
-    run(["reference.py", "--model", folder / "model", "--coco", truth, "--images", shared_data(), "--floor", "0.01", "--out", results])
-    run(["evaluate.py", "--truth", truth, "--results", results, "--out", report], stdout=subprocess.DEVNULL)
+    run(
+        [
+            "reference.py",
+            "--model",
+            folder / "model",
+            "--coco",
+            truth,
+            "--images",
+            shared_data(),
+            "--floor",
+            "0.01",
+            "--out",
+            results,
+        ]
+    )
+    run(
+        ["evaluate.py", "--truth", truth, "--results", results, "--out", report],
+        stdout=subprocess.DEVNULL,
+    )
     return json.loads(report.read_text(encoding="utf-8"))
 
 
@@ -51,7 +71,16 @@ def train(arm: str, args) -> None:
     initial = ["--initial", args.initial.resolve()] if args.initial else []
     run(["train.py", "--folder", folder.resolve(), "--steps", args.steps, *initial, *extra])
     size = ARMS[arm][1][:4]
-    run(["export.py", "--checkpoint", folder.resolve() / "last.pt", "--out", folder.resolve() / "model", *size])
+    run(
+        [
+            "export.py",
+            "--checkpoint",
+            folder.resolve() / "last.pt",
+            "--out",
+            folder.resolve() / "model",
+            *size,
+        ]
+    )
     score(folder.resolve(), shared_data() / "annotations_dev.json", "dev")
     score(folder.resolve(), args.elsewhere.resolve(), "elsewhere")
 
@@ -62,7 +91,9 @@ def table(folder: Path, steps: int) -> str:
         "the dev split's classes with at least 30 boxes. The other columns are AP50 by class. *Elsewhere* means",
         "the untrained sources, with nadir drones and site masts among them.",
         "",
-        "| arm | dev mean | " + " | ".join(f"dev {n}" for n in VEHICLES) + " | elsewhere car | elsewhere bus |",
+        "| arm | dev mean | "
+        + " | ".join(f"dev {n}" for n in VEHICLES)
+        + " | elsewhere car | elsewhere bus |",
         "|---" * (len(VEHICLES) + 4) + "|",
     ]
     for arm, (words, _) in ARMS.items():
@@ -73,7 +104,11 @@ def table(folder: Path, steps: int) -> str:
         dev, other = (json.loads(f.read_text(encoding="utf-8")) for f in files)
         cells = [dev["mean_ap50"], *(dev["classes"][n].get("ap50") for n in VEHICLES)]
         cells += [other["classes"][n].get("ap50") for n in ("car", "bus")]
-        lines.append(f"| {arm}: {words} | " + " | ".join("-" if c is None else f"{c:.3f}" for c in cells) + " |")
+        lines.append(
+            f"| {arm}: {words} | "
+            + " | ".join("-" if c is None else f"{c:.3f}" for c in cells)
+            + " |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -92,7 +127,10 @@ def main() -> None:
             train(arm, args)
         page = args.out.read_text(encoding="utf-8")
         before, rest = page.split(START)
-        args.out.write_text(before + START + table(args.folder, args.steps) + END + rest.split(END)[1], encoding="utf-8")
+        args.out.write_text(
+            before + START + table(args.folder, args.steps) + END + rest.split(END)[1],
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

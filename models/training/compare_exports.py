@@ -54,7 +54,7 @@ class Outcome:
     only_ours: list[Box]
     only_theirs: list[Box]
 
-    def of(self, kind: int) -> "Outcome":
+    def of(self, kind: int) -> Outcome:
         """The part of one class."""
         return Outcome(
             [p for p in self.pairs if p.ours.kind == kind],
@@ -104,8 +104,12 @@ def compare(ours: list[Box], theirs: list[Box], *, limit: float, floor: float) -
 
 def table(outcome: Outcome, names: dict[int, str]) -> str:
     """Markdown: a row a class that was found, and all of them."""
-    found = {p.ours.kind for p in outcome.pairs} | {b.kind for b in outcome.only_ours + outcome.only_theirs}
-    rows = [(names.get(kind, str(kind)), outcome.of(kind)) for kind in sorted(found)] + [("all", outcome)]
+    found = {p.ours.kind for p in outcome.pairs} | {
+        b.kind for b in outcome.only_ours + outcome.only_theirs
+    }
+    rows = [(names.get(kind, str(kind)), outcome.of(kind)) for kind in sorted(found)] + [
+        ("all", outcome)
+    ]
     lines = [
         "| class | paired | only ours | only theirs | share | pixels apart: median, most | score apart: median, most |",
         "|---|---|---|---|---|---|---|",
@@ -133,9 +137,13 @@ def nearest(box: Box, others: list[Box], names: dict[int, str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares two COCO results files box by box.")
     parser.add_argument("--ours", type=Path, required=True, help="results of lintel detect")
-    parser.add_argument("--theirs", type=Path, required=True, help="results of the network's own library")
+    parser.add_argument(
+        "--theirs", type=Path, required=True, help="results of the network's own library"
+    )
     parser.add_argument("--coco", type=Path, help="the COCO file of the pictures, for names")
-    parser.add_argument("--iou", type=float, default=0.9, help="overlap from which two boxes are the same")
+    parser.add_argument(
+        "--iou", type=float, default=0.9, help="overlap from which two boxes are the same"
+    )
     parser.add_argument("--floor", type=float, default=0.1, help="lowest score that counts")
     parser.add_argument("--least", type=float, default=0.0, help="share of pairs that is asked for")
     args = parser.parse_args()
@@ -148,7 +156,10 @@ def main() -> None:
     theirs = boxes(json.loads(args.theirs.read_text(encoding="utf-8")))
     outcome = compare(ours, theirs, limit=args.iou, floor=args.floor)
     print(table(outcome, names))
-    for side, alone, others in (("ours", outcome.only_ours, theirs), ("theirs", outcome.only_theirs, ours)):
+    for side, alone, others in (
+        ("ours", outcome.only_ours, theirs),
+        ("theirs", outcome.only_theirs, ours),
+    ):
         for b in sorted(alone, key=lambda b: (b.picture, -b.score)):
             place = ", ".join(f"{v:.1f}" for v in b.corners)
             picture = files.get(b.picture, b.picture)

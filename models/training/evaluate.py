@@ -16,7 +16,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-
 from detector.classes import load_classes
 from detector.scoring import SIZES, choose_threshold, prepare, score_class
 
@@ -86,7 +85,9 @@ def table(report: dict) -> str:
     ]
     for name, row in report["classes"].items():
         sizes = " / ".join(number(row.get(f"ap_{s}")) for s in SIZES)
-        views = ", ".join(f"{v} {number(r['ap50'])} ({r['boxes']})" for v, r in row["viewpoints"].items())
+        views = ", ".join(
+            f"{v} {number(r['ap50'])} ({r['boxes']})" for v, r in row["viewpoints"].items()
+        )
         extra = row["positive_only"]
         if row["boxes"] == 0 and extra:
             views = f"recall {number(extra['recall'])} of {extra['boxes']} boxes in incompletely labelled pictures"
@@ -98,7 +99,9 @@ def table(report: dict) -> str:
 
 
 def mark(row: dict) -> str:
-    return {"reached": "", "not reached": " (precision not reached)"}.get(row["chosen"], " (default)")
+    return {"reached": "", "not reached": " (precision not reached)"}.get(
+        row["chosen"], " (default)"
+    )
 
 
 def number(value) -> str:

@@ -18,11 +18,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
 from detector.classes import load_classes
 from detector.paste import GROUNDS, Cutout, blend, load_rendered, patches
 
-WIDTH, HEIGHT, STEP, LENGTH = 1280, 720, 2.0, 600.0  # pixels, seconds between pictures, seconds of a clip
+WIDTH, HEIGHT, STEP, LENGTH = (
+    1280,
+    720,
+    2.0,
+    600.0,
+)  # pixels, seconds between pictures, seconds of a clip
 DWELL = 60.0  # of the presence rules
 METRES_PER_PIXEL = 0.11
 ACTORS = ("car", "truck", "bus", "dump_truck", "motorcycle", "person", "excavator", "vendor_stall")
@@ -94,7 +98,12 @@ class Actor:
 def street(rng) -> np.ndarray:
     """Houses' side, road, kerb, yard."""
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    for top, bottom, colour in ((0, 0.2, GROUNDS[7]), (0.2, 0.5, GROUNDS[0]), (0.5, 0.66, GROUNDS[1]), (0.66, 1.0, GROUNDS[int(rng.integers(2, 6))])):
+    for top, bottom, colour in (
+        (0, 0.2, GROUNDS[7]),
+        (0.2, 0.5, GROUNDS[0]),
+        (0.5, 0.66, GROUNDS[1]),
+        (0.66, 1.0, GROUNDS[int(rng.integers(2, 6))]),
+    ):
         a, b = int(top * HEIGHT), int(bottom * HEIGHT)
         picture[a:b] = cv2.resize(patches(colour, 512, rng), (WIDTH, HEIGHT))[a:b]
     for x in range(0, WIDTH, 90):
@@ -107,12 +116,15 @@ def plan(rng, groups: dict[str, list[Cutout]]) -> tuple[list[Actor], list[dict]]
         return groups[name][int(rng.integers(len(groups[name])))]
 
     actors, truth = [], []
+
     def stays(name, kind, x, y, start, length, opens_after):
         if name not in groups:
             return
         actors.append(Actor(one(name), x, y, start - 8, start, start + length, start + length + 8))
         if kind:
-            truth.append({"class": kind, "from": start + (opens_after or -8), "to": start + length + 8})
+            truth.append(
+                {"class": kind, "from": start + (opens_after or -8), "to": start + length + 8}
+            )
 
     stays("car", "motor_vehicle_parking", rng.uniform(0.2, 0.4), 0.58, 40, 200, DWELL)
     stays("truck", "motor_vehicle_parking", rng.uniform(0.6, 0.8), 0.57, 330, 150, DWELL)
@@ -123,10 +135,24 @@ def plan(rng, groups: dict[str, list[Cutout]]) -> tuple[list[Actor], list[dict]]
     for _ in range(14):
         start = rng.uniform(0, LENGTH - 10)
         name = ("car", "car", "car", "bus", "motorcycle")[int(rng.integers(5))]
-        actors.append(Actor(one(name), 0.5, rng.uniform(0.27, 0.43), start, start + 5, start + 5.1, start + 10))
+        actors.append(
+            Actor(
+                one(name), 0.5, rng.uniform(0.27, 0.43), start, start + 5, start + 5.1, start + 10
+            )
+        )
     for _ in range(6):
         start = rng.uniform(0, LENGTH - 90)
-        actors.append(Actor(one("person"), 0.5, rng.uniform(0.52, 0.64), start, start + 40, start + 41, start + 85))
+        actors.append(
+            Actor(
+                one("person"),
+                0.5,
+                rng.uniform(0.52, 0.64),
+                start,
+                start + 40,
+                start + 41,
+                start + 85,
+            )
+        )
     return actors, truth
 
 
@@ -152,7 +178,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("../lintel-nano"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=6)
-    parser.add_argument("--slices", action="store_true", help="also look at two of 2 x 2 slices of each picture")
+    parser.add_argument(
+        "--slices", action="store_true", help="also look at two of 2 x 2 slices of each picture"
+    )
     args = parser.parse_args()
     classes = load_classes()
     groups: dict[str, list[Cutout]] = {}
@@ -160,23 +188,59 @@ def main() -> None:
         groups.setdefault(classes.names[c.label], []).append(c)
     missing = [n for n in ACTORS if n not in groups]
     if missing:
-        print(f"{args.cutouts}: no cut-out of {', '.join(missing)}; nothing of that kind happens in the clips")
+        print(
+            f"{args.cutouts}: no cut-out of {', '.join(missing)}; nothing of that kind happens in the clips"
+        )
     for number in range(args.clips):
         rng = np.random.default_rng((77, number))
         folder = args.out / f"clip{number}"
         folder.mkdir(parents=True, exist_ok=True)
         # A mast sees from one angle: half of the clips are steep.
-        fitting = {n: [c for c in cs if c.steep == (number % 2 == 1)] or cs for n, cs in groups.items()}
+        fitting = {
+            n: [c for c in cs if c.steep == (number % 2 == 1)] or cs for n, cs in groups.items()
+        }
         actors, truth = plan(rng, fitting)
         background = street(rng)
-        command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(1 / STEP), "-i", "-"]
-        command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "24", "-g", "1", "-pix_fmt", "yuv420p", str(folder / "clip.mp4")]
+        command = [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "bgr24",
+            "-s",
+            f"{WIDTH}x{HEIGHT}",
+            "-r",
+            str(1 / STEP),
+            "-i",
+            "-",
+        ]
+        command += [
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-crf",
+            "24",
+            "-g",
+            "1",
+            "-pix_fmt",
+            "yuv420p",
+            str(folder / "clip.mp4"),
+        ]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
             for k in range(int(LENGTH / STEP)):
                 encoder.stdin.write(draw(background, actors, k * STEP, rng).tobytes())
             encoder.stdin.close()
-        (folder / "truth.json").write_text(json.dumps({"seconds": LENGTH, "events": truth}, indent=1) + "\n", encoding="utf-8")
-        (folder / "lintel.toml").write_text(CONFIG.format(model=args.model.resolve(), tiling=SLICES if args.slices else WHOLE), encoding="utf-8")
+        (folder / "truth.json").write_text(
+            json.dumps({"seconds": LENGTH, "events": truth}, indent=1) + "\n", encoding="utf-8"
+        )
+        (folder / "lintel.toml").write_text(
+            CONFIG.format(model=args.model.resolve(), tiling=SLICES if args.slices else WHOLE),
+            encoding="utf-8",
+        )
         print(folder)
 
 

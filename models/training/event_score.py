@@ -22,7 +22,16 @@ START = "2026-01-01T00:00:00Z"
 
 def replayed(program: Path, folder: Path) -> list[tuple[float, str]]:
     """(seconds of footage, class) of all opened events."""
-    command = [program, "replay", "--config", folder / "lintel.toml", "--camera", f"mast={folder / 'clip.mp4'}", "--start", START]
+    command = [
+        program,
+        "replay",
+        "--config",
+        folder / "lintel.toml",
+        "--camera",
+        f"mast={folder / 'clip.mp4'}",
+        "--start",
+        START,
+    ]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     begin = datetime.fromisoformat(START.replace("Z", "+00:00"))
@@ -46,16 +55,23 @@ def main() -> None:
         free = list(truth["events"])
         there.update(e["class"] for e in free)
         for at, name in replayed(args.lintel, folder):
-            match = next((e for e in free if e["class"] == name and e["from"] - 2 <= at <= e["to"] + GRACE), None)
+            match = next(
+                (e for e in free if e["class"] == name and e["from"] - 2 <= at <= e["to"] + GRACE),
+                None,
+            )
             if match:
                 free.remove(match)
                 hit[name] += 1
             else:
                 false[name] += 1
-    print(f"| class | events | found | recall | false events an hour ({seconds / 3600:.2f} h) |\n|---|---|---|---|---|")
+    print(
+        f"| class | events | found | recall | false events an hour ({seconds / 3600:.2f} h) |\n|---|---|---|---|---|"
+    )
     for name in sorted(there | false):
         recall = f"{hit[name] / there[name]:.2f}" if there[name] else "-"
-        print(f"| {name} | {there[name]} | {hit[name]} | {recall} | {false[name] / seconds * 3600:.1f} |")
+        print(
+            f"| {name} | {there[name]} | {hit[name]} | {recall} | {false[name] / seconds * 3600:.1f} |"
+        )
 
 
 if __name__ == "__main__":

@@ -14,16 +14,22 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
-
 import reference
+import torch
 from detector.classes import load_classes, load_sources
 from detector.dataset import read_pictures, shared_data, shared_seed
-from detector.export import TOLERANCE, add_nms, export_onnx, head_kind, keep_classes, largest_difference
+from detector.export import (
+    TOLERANCE,
+    add_nms,
+    export_onnx,
+    head_kind,
+    keep_classes,
+    largest_difference,
+)
 from detector.manifest import sha256_of, write_manifest
 from detector.network import YoloxNano
 from detector.seed import COCO_CLASSES, load_teacher, start_from_seed, towards_seed
+from PIL import Image
 
 VERSION = "0.6.0"
 NMS_IOU = 0.5
@@ -33,8 +39,14 @@ FIRST_THRESHOLD = 0.35  # until evaluate.py has chosen one per class
 def input_table(width: int, height: int) -> dict:
     """The manifest's [input] table."""
     return {
-        "width": width, "height": height, "channels": "bgr", "scale": 1.0,
-        "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0], "letterbox": "top_left", "pad": 114,
+        "width": width,
+        "height": height,
+        "channels": "bgr",
+        "scale": 1.0,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "letterbox": "top_left",
+        "pad": 114,
     }
 
 
@@ -80,7 +92,10 @@ def training_record(state: dict | None, checkpoint: Path | None) -> dict:
         remarks = checkpoint.with_name("remarks.txt")
         if remarks.exists():
             record["remarks"] = remarks.read_text(encoding="utf-8").splitlines()
-        record["first_loss"], record["last_loss"] = state["history"][0]["loss"], state["history"][-1]["loss"]
+        record["first_loss"], record["last_loss"] = (
+            state["history"][0]["loss"],
+            state["history"][-1]["loss"],
+        )
     return record
 
 
@@ -90,11 +105,21 @@ def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
     inside.mkdir(parents=True, exist_ok=True)
     outside, worst, boxes = reference.Detector(folder), 0.0, 0
     add_nms(
-        folder / "model.onnx", inside / "model.onnx", spec["width"], spec["height"],
-        kind=outside.manifest["head"]["kind"], floor=reference.DEFAULT_FLOOR, ious=outside.nms_ious, most=reference.MAX_DETECTIONS,
+        folder / "model.onnx",
+        inside / "model.onnx",
+        spec["width"],
+        spec["height"],
+        kind=outside.manifest["head"]["kind"],
+        floor=reference.DEFAULT_FLOOR,
+        ious=outside.nms_ious,
+        most=reference.MAX_DETECTIONS,
     )
     write_manifest(
-        inside, name=inside.name, version=VERSION, input=spec, head={"kind": "end_to_end", "nms_iou": NMS_IOU},
+        inside,
+        name=inside.name,
+        version=VERSION,
+        input=spec,
+        head={"kind": "end_to_end", "nms_iou": NMS_IOU},
         classes=[(name, FIRST_THRESHOLD) for name in names],
     )
     coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
@@ -103,7 +128,9 @@ def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
         picture = np.asarray(Image.open(shared_data() / record["file_name"]).convert("RGB"))
         (b0, s0, c0), (b1, s1, c1) = outside.detect(picture), inner.detect(picture)
         if len(s0) != len(s1) or (np.sort(c0) != np.sort(c1)).any():
-            raise SystemExit(f"{inside}: other boxes than with NMS outside in {record['file_name']}")
+            raise SystemExit(
+                f"{inside}: other boxes than with NMS outside in {record['file_name']}"
+            )
         if len(s0):
             worst = max(worst, float(np.abs(np.sort(s0) - np.sort(s1)).max()))
         boxes += len(s0)
@@ -115,8 +142,12 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--coco-classes", action="store_true", help="the seed as published")
-    parser.add_argument("--towards-seed", type=float, default=0.0, help="share of the seed in the mean of weights")
-    parser.add_argument("--with-nms", action="store_true", help="also write OUT-nms, which gives boxes")
+    parser.add_argument(
+        "--towards-seed", type=float, default=0.0, help="share of the seed in the mean of weights"
+    )
+    parser.add_argument(
+        "--with-nms", action="store_true", help="also write OUT-nms, which gives boxes"
+    )
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=384)
     args = parser.parse_args()
@@ -126,7 +157,9 @@ def main() -> None:
         state = torch.load(args.checkpoint, weights_only=True)
         names = state["classes"]
         if names != classes.names:
-            raise SystemExit(f"{args.checkpoint}: made with another class list than classes.toml; train further first")
+            raise SystemExit(
+                f"{args.checkpoint}: made with another class list than classes.toml; train further first"
+            )
         network = YoloxNano(classes.of_seed, classes.count - classes.of_seed)
         network.load_state_dict(state["average"])
         network = towards_seed(network, shared_seed(), classes, args.towards_seed)
@@ -158,8 +191,13 @@ def main() -> None:
     if args.with_nms:
         write_with_nms(args.out, names, spec)
     if not args.coco_classes:
-        record = training_record(state, args.checkpoint) | {"onnx_difference": difference, "towards_seed": args.towards_seed}
-        (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        record = training_record(state, args.checkpoint) | {
+            "onnx_difference": difference,
+            "towards_seed": args.towards_seed,
+        }
+        (args.out / "training.json").write_text(
+            json.dumps(record, indent=1) + "\n", encoding="utf-8"
+        )
     print(f"{args.out}: {len(names)} classes, {width}x{height}, ONNX differs by {difference:.1e}")
 
 

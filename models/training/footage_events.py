@@ -17,7 +17,12 @@ from pathlib import Path
 
 from event_clips import CONFIG, WHOLE
 
-ROADS = ("highway_cctv_320x240.avi", "highway_overpass_320x240.avi", "intel_car_overhead_768x432.mp4", "simple_vehicle_counting_overhead_320x176.avi")
+ROADS = (
+    "highway_cctv_320x240.avi",
+    "highway_overpass_320x240.avi",
+    "intel_car_overhead_768x432.mp4",
+    "simple_vehicle_counting_overhead_320x176.avi",
+)
 # Site: are machines at work in it, as seen by eye on every picture?
 SITES = {"site_a": False, "site_b": False, "site_c": True, "site_d": True}
 BETWEEN = 10.0  # seconds from one picture of a site to the next
@@ -40,11 +45,45 @@ def lay_out(folder: Path, source: list[str], model: Path, events) -> None:
     """`events`: of the clip's length in seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     clip = folder / "clip.mp4"
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *source, "-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-g", "25",
-                    "-vf", "scale=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p", str(clip)], check=True)
-    asked = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(clip)]
+    subprocess.run(
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-y",
+            *source,
+            "-an",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-crf",
+            "18",
+            "-g",
+            "25",
+            "-vf",
+            "scale=trunc(iw/2)*2:trunc(ih/2)*2",
+            "-pix_fmt",
+            "yuv420p",
+            str(clip),
+        ],
+        check=True,
+    )
+    asked = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-show_entries",
+        "format=duration",
+        "-of",
+        "csv=p=0",
+        str(clip),
+    ]
     seconds = float(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
-    (folder / "truth.json").write_text(json.dumps({"seconds": seconds, "events": events(seconds)}, indent=1) + "\n", encoding="utf-8")
+    (folder / "truth.json").write_text(
+        json.dumps({"seconds": seconds, "events": events(seconds)}, indent=1) + "\n",
+        encoding="utf-8",
+    )
     node = CONFIG.split("[[camera.zone]]")[0].format(model=model.resolve(), tiling=WHOLE)
     (folder / "lintel.toml").write_text(node + RULES.lstrip(), encoding="utf-8")
     print(folder)
@@ -57,10 +96,31 @@ def main() -> None:
     args = parser.parse_args()
     extra = Path(os.environ.get("LINTEL_SHARED", "../../../shared")) / "data/extra"
     for name in ROADS:
-        lay_out(args.out / Path(name).stem, ["-i", str(extra / "video" / name)], args.model, lambda _: [])
+        lay_out(
+            args.out / Path(name).stem,
+            ["-i", str(extra / "video" / name)],
+            args.model,
+            lambda _: [],
+        )
     for site, machines in SITES.items():
-        pictures = ["-framerate", str(1 / BETWEEN), "-pattern_type", "glob", "-i", str(extra / "timelapse" / site / "*.jpg"), "-r", "1"]
-        lay_out(args.out / site, pictures, args.model, lambda seconds: [{"class": "construction_work", "from": 0, "to": seconds}] if machines else [])
+        pictures = [
+            "-framerate",
+            str(1 / BETWEEN),
+            "-pattern_type",
+            "glob",
+            "-i",
+            str(extra / "timelapse" / site / "*.jpg"),
+            "-r",
+            "1",
+        ]
+        lay_out(
+            args.out / site,
+            pictures,
+            args.model,
+            lambda seconds: (
+                [{"class": "construction_work", "from": 0, "to": seconds}] if machines else []
+            ),
+        )
 
 
 if __name__ == "__main__":

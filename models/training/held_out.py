@@ -18,7 +18,9 @@ from detector.dataset import shared_data
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Collects the pictures that are for evaluation only.")
+    parser = argparse.ArgumentParser(
+        description="Collects the pictures that are for evaluation only."
+    )
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     sources = load_sources()

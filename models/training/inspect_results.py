@@ -19,13 +19,25 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
 from detector.classes import load_classes
 from detector.dataset import iou
 from detector.scoring import prepare, score_class
 
 THUMB, ACROSS, SHOWN = 200, 6, 18
-COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d98200", "#16a085", "#7f3f00", "#34495e", "#c2185b", "#607d00", "#00838f", "#5d4037")
+COLOURS = (
+    "#1b6ca8",
+    "#c0392b",
+    "#2e8b57",
+    "#8e44ad",
+    "#d98200",
+    "#16a085",
+    "#7f3f00",
+    "#34495e",
+    "#c2185b",
+    "#607d00",
+    "#00838f",
+    "#5d4037",
+)
 
 
 def corners(bbox) -> list[float]:
@@ -60,7 +72,9 @@ def sheet(rows: list[tuple[Path, list[float], str]]) -> np.ndarray:
         part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         tile = np.full((THUMB + 16, THUMB, 3), 40, np.uint8)
         tile[: part.shape[0], : part.shape[1]] = part[:THUMB, :THUMB]
-        a, b = ((np.array([[box[0] - x1, box[1] - y1], [box[2] - x1, box[3] - y1]])) * scale).astype(int)
+        a, b = (
+            (np.array([[box[0] - x1, box[1] - y1], [box[2] - x1, box[3] - y1]])) * scale
+        ).astype(int)
         cv2.rectangle(tile, a.tolist(), b.tolist(), (0, 0, 255), 1)
         cv2.putText(tile, word, (2, THUMB + 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (255, 255, 255), 1)
         tiles.append(tile)
@@ -82,8 +96,12 @@ def curves(truth, results, names: list[str]) -> str:
             continue
         points = " ".join(f"{40 + 360 * r:.0f},{380 - 360 * p:.0f}" for _, p, r in row["curve"])
         colour = COLOURS[drawn % len(COLOURS)]
-        lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        lines.append(f'<text x="412" y="{30 + 16 * drawn}" fill="{colour}">{name} {row["ap50"]:.2f}</text>')
+        lines.append(
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+        )
+        lines.append(
+            f'<text x="412" y="{30 + 16 * drawn}" fill="{colour}">{name} {row["ap50"]:.2f}</text>'
+        )
         drawn += 1
     return "\n".join([*lines, "</svg>", ""])
 
@@ -113,7 +131,11 @@ def main() -> None:
     confused, wrong, missed = Counter(), defaultdict(list), defaultdict(list)
     for image in data["images"]:
         own = [b for b in boxes[image["id"]] if not b.get("iscrowd")]
-        covers = [b for b in boxes[image["id"]] if b.get("iscrowd") or names[b["category_id"]] not in limits]
+        covers = [
+            b
+            for b in boxes[image["id"]]
+            if b.get("iscrowd") or names[b["category_id"]] not in limits
+        ]
         pairs, free, spare = match(own, found[image["id"]])
         path = args.images / image["file_name"]
         for b, f in pairs:
@@ -128,11 +150,15 @@ def main() -> None:
             inside = any(iou(corners(f["bbox"]), corners(c["bbox"])) > 0.3 for c in covers)
             if name in image["labelled_classes"] and not inside:
                 confused["-", name] += 1
-                wrong[name].append((f["score"], path, corners(f["bbox"]), f"{name} {f['score']:.2f}"))
+                wrong[name].append(
+                    (f["score"], path, corners(f["bbox"]), f"{name} {f['score']:.2f}")
+                )
 
     seen = sorted({t for t, _ in confused} | {f for _, f in confused}, key=lambda n: (n == "-", n))
     lines = ["| truth \\ found | " + " | ".join(seen) + " |", "|---" * (len(seen) + 1) + "|"]
-    lines += [f"| {t} | " + " | ".join(str(confused[t, f] or "") for f in seen) + " |" for t in seen]
+    lines += [
+        f"| {t} | " + " | ".join(str(confused[t, f] or "") for f in seen) + " |" for t in seen
+    ]
     (args.out / "confusion.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (args.out / "pr.svg").write_text(curves(truth, results, list(limits)), encoding="utf-8")
     for name, rows in wrong.items():
@@ -141,7 +167,9 @@ def main() -> None:
     for name, rows in missed.items():
         rows.sort(key=lambda r: -((r[1][2] - r[1][0]) * (r[1][3] - r[1][1])))
         cv2.imwrite(str(args.out / f"{name}_missed.jpg"), sheet(rows))
-    print(f"{args.out}: {sum(map(len, wrong.values()))} wrong, {sum(map(len, missed.values()))} missed")
+    print(
+        f"{args.out}: {sum(map(len, wrong.values()))} wrong, {sum(map(len, missed.values()))} missed"
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-
 from reference import Detector
 
 WARM_UP, RUNS = 10, 100
@@ -21,7 +20,9 @@ def processor() -> str:
     """The processor's name where the system tells it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
+    return next(
+        (line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine()
+    )
 
 
 def inside(network: Path, threads: int, feed: dict[str, np.ndarray]) -> dict[str, float]:
@@ -37,7 +38,10 @@ def inside(network: Path, threads: int, feed: dict[str, np.ndarray]) -> dict[str
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     runs = [e["dur"] / 1000 for e in events if e["name"] == "model_run"]
     kernels = sum(e["dur"] / 1000 for e in events if e["name"].endswith("_kernel_time"))
-    return {"profiled_ms": round(float(np.median(runs[WARM_UP:])), 1), "kernels_ms": round(kernels / len(runs), 1)}
+    return {
+        "profiled_ms": round(float(np.median(runs[WARM_UP:])), 1),
+        "kernels_ms": round(kernels / len(runs), 1),
+    }
 
 
 def main() -> None:
@@ -57,11 +61,15 @@ def main() -> None:
             times.append((time.perf_counter() - began) * 1000)
             busy.append((time.thread_time() - work) * 1000)
     report = {
-        "processor_ms": round(float(np.median(busy)), 1),  # not counting time taken by other programs
+        "processor_ms": round(
+            float(np.median(busy)), 1
+        ),  # not counting time taken by other programs
         "median_ms": round(float(np.median(times)), 1),
         "p10_ms": round(float(np.percentile(times, 10)), 1),
         "p90_ms": round(float(np.percentile(times, 90)), 1),
-        **inside(args.model / detector.manifest["file"], detector.manifest["runtime"]["threads"], feed),
+        **inside(
+            args.model / detector.manifest["file"], detector.manifest["runtime"]["threads"], feed
+        ),
         "threads": detector.manifest["runtime"]["threads"],
         "onnxruntime": onnxruntime.__version__,
         "processor": processor(),

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from detector.manifest import write_manifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
-
-from detector.manifest import write_manifest
 from reference import Detector, detect_all
 
 CLASSES = ["person", "car", "truck"]
@@ -73,7 +72,11 @@ def cell_rows(graph: Graph, stride: int, gain: float, channels: int, phase: floa
     contrast = fixed((8, 3, 3, 3), phase)
     contrast -= contrast.mean(axis=(2, 3), keepdims=True)  # a flat area gives zero
     mixed = graph.add(
-        "Conv", cells, graph.constant(contrast * np.float32(gain)), kernel_shape=[3, 3], pads=[1] * 4
+        "Conv",
+        cells,
+        graph.constant(contrast * np.float32(gain)),
+        kernel_shape=[3, 3],
+        pads=[1] * 4,
     )
     bounded = graph.add("Tanh", mixed)
     weight = fixed((channels, 8, 1, 1), phase + 1)
@@ -129,7 +132,9 @@ def build(name: str) -> onnx.ModelProto:
             wide = graph.constant(np.float32([0, 0, 1.2, 1.2]))
             box = graph.add("Add", graph.add("Mul", graph.add("Tanh", offsets), half), wide)
             parts = [box, probability(graph, objectness, -3.0, 2.0)]
-            levels.append(graph.add("Concat", *parts, probability(graph, classes, 1.0, 2.0), axis=2))
+            levels.append(
+                graph.add("Concat", *parts, probability(graph, classes, 1.0, 2.0), axis=2)
+            )
         graph.add("Concat", *levels, axis=1, output="output")
         rows = sum(width // s * height // s for s in (8, 16, 32))
         declare("output", [1, rows, 5 + count])
@@ -156,19 +161,25 @@ def build(name: str) -> onnx.ModelProto:
         elif name == "detr_fused":
             size = graph.constant(np.float32([width, height, width, height]))
             fractions = graph.add("Div", boxes, size)
-            graph.add("Concat", fractions, probability(graph, classes, -4.0), axis=2, output="output0")
+            graph.add(
+                "Concat", fractions, probability(graph, classes, -4.0), axis=2, output="output0"
+            )
             declare("output0", [1, rows, 4 + count])
         elif name == "end_to_end":
             centre, extent = split(graph, boxes, 2, 2)
             half = graph.add("Mul", extent, graph.constant(np.float32(0.5)))
             low, high = graph.add("Sub", centre, half), graph.add("Add", centre, half)
             scores = probability(graph, classes, -4.0)
-            label = graph.add("Cast", graph.add("ArgMax", scores, axis=2, keepdims=1), to=TensorProto.FLOAT)
+            label = graph.add(
+                "Cast", graph.add("ArgMax", scores, axis=2, keepdims=1), to=TensorProto.FLOAT
+            )
             best = graph.add("ReduceMax", scores, axes=[2], keepdims=1)
             graph.add("Concat", low, high, best, label, axis=2, output="output0")
             declare("output0", [1, rows, 6])
         else:
-            size_input = helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, [1, 2])
+            size_input = helper.make_tensor_value_info(
+                "orig_target_sizes", TensorProto.INT64, [1, 2]
+            )
             inputs.append(size_input)
             centre, extent = split(graph, boxes, 2, 2)
             half = graph.add("Mul", extent, graph.constant(np.float32(0.5)))
@@ -203,8 +214,12 @@ def write_model(name: str, folder: Path) -> None:
         name=f"tiny-{name}",
         version="0.1.0",
         input={
-            "width": width, "height": height, "channels": channels, **normalisation,
-            "letterbox": box, "pad": 114,
+            "width": width,
+            "height": height,
+            "channels": channels,
+            **normalisation,
+            "letterbox": box,
+            "pad": 114,
         },
         head={"kind": kind, "nms_iou": 0.5},
         classes=[(label, 0.25) for label in CLASSES],
@@ -223,9 +238,13 @@ def check_stable(name: str, folder: Path, coco: dict, frames: Path) -> None:
         if len(s0) < 3:
             raise SystemExit(f"{place}: only {len(s0)} detections; raise a bias in build()")
         if len(s0) != len(s1):
-            raise SystemExit(f"{place}: noise changes the number of boxes; change a phase in build()")
+            raise SystemExit(
+                f"{place}: noise changes the number of boxes; change a phase in build()"
+            )
         for box, score, label in zip(b0, s0, c0):
-            near = (np.abs(b1 - box).max(axis=1) < 0.7) & (np.abs(s1 - score) < 0.007) & (c1 == label)
+            near = (
+                (np.abs(b1 - box).max(axis=1) < 0.7) & (np.abs(s1 - score) < 0.007) & (c1 == label)
+            )
             if not near.any():
                 raise SystemExit(f"{place}: noise moves a box; change a phase in build()")
 
@@ -241,7 +260,9 @@ def main() -> None:
         write_model(name, folder)
         check_stable(name, folder, coco, args.frames)
         results = detect_all(Detector(folder), coco, args.frames, 0.1)
-        (folder / "expected.json").write_text(json.dumps(results, indent=0) + "\n", encoding="utf-8")
+        (folder / "expected.json").write_text(
+            json.dumps(results, indent=0) + "\n", encoding="utf-8"
+        )
         print(f"{name}: {len(results)} detections, {(folder / 'model.onnx').stat().st_size} bytes")
 
 

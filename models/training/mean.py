@@ -18,7 +18,9 @@ def mean(checkpoints: list[dict], weights: list[float]) -> dict:
     """Checkpoints of train.py or merge.py with the same classes -> one, its `average` the weighted mean of theirs."""
     first = checkpoints[0]
     if any(c["classes"] != first["classes"] for c in checkpoints):
-        raise SystemExit("the checkpoints have different classes; only such of one line of training have a mean")
+        raise SystemExit(
+            "the checkpoints have different classes; only such of one line of training have a mean"
+        )
     total = sum(weights)
 
     def blend(name: str, value: torch.Tensor) -> torch.Tensor:
@@ -26,12 +28,17 @@ def mean(checkpoints: list[dict], weights: list[float]) -> dict:
             return value
         return sum(c["average"][name] * (w / total) for c, w in zip(checkpoints, weights))
 
-    return {**first, "average": {name: blend(name, value) for name, value in first["average"].items()}}
+    return {
+        **first,
+        "average": {name: blend(name, value) for name, value in first["average"].items()},
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Weighted mean of checkpoints.")
-    parser.add_argument("--of", nargs=2, action="append", required=True, metavar=("CHECKPOINT", "WEIGHT"))
+    parser.add_argument(
+        "--of", nargs=2, action="append", required=True, metavar=("CHECKPOINT", "WEIGHT")
+    )
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     checkpoints = [torch.load(path, weights_only=True) for path, _ in args.of]

@@ -19,15 +19,17 @@ from pathlib import Path
 import cv2
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 import train
 from detector.dataset import shared_seed
 from detector.seed import start_from_model
+from torch import nn
 
 OFF_DIAGONAL = 0.9  # of the second moments; less is closer to the mean of weights
 RIDGE = 1e-6  # of the mean second moment
-ROWS, TAPS = 8000, 3000  # positions taken from a batch for a pointwise and for a depthwise convolution
+ROWS, TAPS = (
+    8000,
+    3000,
+)  # positions taken from a batch for a pointwise and for a depthwise convolution
 BACKGROUND = 0.02  # weight of a place where the second heads see nothing; where they do, their score is added
 
 
@@ -58,11 +60,15 @@ def second_moments(network, batches) -> dict[str, torch.Tensor]:
     def add(name):
         def hook(layer, given, _):
             rows = inputs_of(layer, given[0])
-            moments[name] = moments.get(name, 0) + (rows.transpose(-1, -2) @ rows / rows.shape[-2]).double()
+            moments[name] = (
+                moments.get(name, 0) + (rows.transpose(-1, -2) @ rows / rows.shape[-2]).double()
+            )
 
         return hook
 
-    hooks = [layer.register_forward_hook(add(name)) for name, layer in merged_layers(network).items()]
+    hooks = [
+        layer.register_forward_hook(add(name)) for name, layer in merged_layers(network).items()
+    ]
     for pixels in batches:
         network(as_input(pixels))
     for hook in hooks:
@@ -89,9 +95,17 @@ def merge(trained, seed, batches, share: float) -> dict:
     ours, theirs = second_moments(trained, batches), second_moments(seed, batches)
     state, other = trained.state_dict(), merged_layers(seed)
     for name, layer in merged_layers(trained).items():
-        g1, g2 = less_off_diagonal(ours[name] * (1 - share)), less_off_diagonal(theirs[name] * share)
+        g1, g2 = (
+            less_off_diagonal(ours[name] * (1 - share)),
+            less_off_diagonal(theirs[name] * share),
+        )
         w1, w2, both = with_bias(layer), with_bias(other[name]), g1 + g2
-        both = both + torch.eye(both.shape[-1], dtype=both.dtype) * RIDGE * both.diagonal(dim1=-2, dim2=-1).mean()
+        both = (
+            both
+            + torch.eye(both.shape[-1], dtype=both.dtype)
+            * RIDGE
+            * both.diagonal(dim1=-2, dim2=-1).mean()
+        )
         if both.dim() == 2:
             solved = torch.linalg.solve(both, g1 @ w1.T + g2 @ w2.T).T
         else:  # depthwise: one system a channel
@@ -105,24 +119,38 @@ def merge(trained, seed, batches, share: float) -> dict:
 def fit_first_layers(state: dict, merged, trained, batches) -> None:
     """Replaces the first layers of the second heads in `state`."""
     heads = trained.own_heads
-    left = [torch.zeros(h.stem.conv.in_channels + 1, h.stem.conv.in_channels + 1, dtype=torch.float64) for h in heads]
-    right = [torch.zeros(len(g), h.stem.conv.out_channels, dtype=torch.float64) for g, h in zip(left, heads)]
+    left = [
+        torch.zeros(h.stem.conv.in_channels + 1, h.stem.conv.in_channels + 1, dtype=torch.float64)
+        for h in heads
+    ]
+    right = [
+        torch.zeros(len(g), h.stem.conv.out_channels, dtype=torch.float64)
+        for g, h in zip(left, heads)
+    ]
     for pixels in batches:
         x = as_input(pixels)
         before, after = trained.neck(trained.backbone(x)), merged.neck(merged.backbone(x))
         for level, head in enumerate(heads):
             wanted = head.stem.conv(before[level])
             features = F.silu(wanted)
-            seen = head.class_logits(head.class_branch(features)).sigmoid().amax(dim=1, keepdim=True)
+            seen = (
+                head.class_logits(head.class_branch(features)).sigmoid().amax(dim=1, keepdim=True)
+            )
             weight = BACKGROUND + head.objectness(head.box_branch(features)).sigmoid() * seen
-            rows, weight, wanted = (v.permute(0, 2, 3, 1).flatten(0, 2).double() for v in (after[level], weight, wanted))
+            rows, weight, wanted = (
+                v.permute(0, 2, 3, 1).flatten(0, 2).double() for v in (after[level], weight, wanted)
+            )
             rows = torch.cat([rows, torch.ones(len(rows), 1, dtype=rows.dtype)], dim=1)
             left[level] += (rows * weight).T @ rows
             right[level] += (rows * weight).T @ wanted
     for level, head in enumerate(heads):
-        ridge = torch.eye(len(left[level]), dtype=torch.float64) * left[level].diagonal().mean() * 1e-4
+        ridge = (
+            torch.eye(len(left[level]), dtype=torch.float64) * left[level].diagonal().mean() * 1e-4
+        )
         ridge[-1, -1] = 0  # towards the layer as it was, but for its bias
-        solved = torch.linalg.solve(left[level] + ridge, right[level] + ridge @ with_bias(head.stem.conv).T)
+        solved = torch.linalg.solve(
+            left[level] + ridge, right[level] + ridge @ with_bias(head.stem.conv).T
+        )
         state[f"own_heads.{level}.stem.conv.weight"] = solved[:-1].T[..., None, None].float()
         state[f"own_heads.{level}.stem.conv.bias"] = solved[-1].float()
 
@@ -134,23 +162,51 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=16, help="of 8 training canvases")
     parser.add_argument("--cutouts", type=Path)
     parser.add_argument("--random-seed", type=int, default=55)
-    parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, for export.py and train.py --initial")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="checkpoint to write, for export.py and train.py --initial",
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     extra = ["--cutouts", str(args.cutouts), "--drawn", "0.08"] if args.cutouts else []
-    run = train.Trainer(train.parse_args([
-        "--folder", str(args.out.parent), "--batch", "8", "--mosaic", "0.4", "--copy-machines", "--random-seed", str(args.random_seed), *extra,
-    ]))
-    trained, seed = (start_from_model(args.trained, shared_seed(), run.classes, share).eval() for share in (0.0, 1.0))
+    run = train.Trainer(
+        train.parse_args(
+            [
+                "--folder",
+                str(args.out.parent),
+                "--batch",
+                "8",
+                "--mosaic",
+                "0.4",
+                "--copy-machines",
+                "--random-seed",
+                str(args.random_seed),
+                *extra,
+            ]
+        )
+    )
+    trained, seed = (
+        start_from_model(args.trained, shared_seed(), run.classes, share).eval()
+        for share in (0.0, 1.0)
+    )
     batches = [batch["pictures"] for batch, _ in zip(run.batches(), range(args.batches))]
     state = merge(trained, seed, batches, args.share)
     merged = start_from_model(args.trained, shared_seed(), run.classes).eval()
     merged.load_state_dict(state)
     fit_first_layers(state, merged, trained, batches)
     before = torch.load(args.trained, weights_only=True)
-    kept = {key: before[key] for key in ("step", "seconds", "history", "epochs", "batch", "rate", "pictures") if key in before}
-    torch.save({"average": state, "classes": run.classes.names, "merged_share": args.share, **kept}, args.out)
+    kept = {
+        key: before[key]
+        for key in ("step", "seconds", "history", "epochs", "batch", "rate", "pictures")
+        if key in before
+    }
+    torch.save(
+        {"average": state, "classes": run.classes.names, "merged_share": args.share, **kept},
+        args.out,
+    )
     print(f"{args.out}: {args.share} of the seed, from {args.batches * 8} canvases")
 
 

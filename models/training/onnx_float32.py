@@ -15,7 +15,9 @@ from onnx import TensorProto, numpy_helper
 
 def narrow(tensor: TensorProto) -> None:
     if tensor.data_type == TensorProto.DOUBLE:
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
+        tensor.CopyFrom(
+            numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name)
+        )
 
 
 def main() -> None:

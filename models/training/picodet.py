@@ -15,16 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image
-
 import reference
 from detector.dataset import shared_data
 from detector.seed import COCO_CLASSES
+from PIL import Image
 
 SIDE = 416
 SPEC = {
-    "width": SIDE, "height": SIDE, "channels": "rgb", "scale": 1 / 255, "mean": [0.485, 0.456, 0.406],
-    "std": [0.229, 0.224, 0.225], "letterbox": "top_left", "pad": 114,
+    "width": SIDE,
+    "height": SIDE,
+    "channels": "rgb",
+    "scale": 1 / 255,
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+    "letterbox": "top_left",
+    "pad": 114,
 }
 STRIDES, BINS, NMS_IOU = (8, 16, 32, 64), 8, 0.6
 
@@ -36,7 +41,9 @@ def softmax(x):
 
 def decode(outputs: list[np.ndarray]):
     """Boxes [N, 4] x1 y1 x2 y2 in input pixels, scores [N, 80]."""
-    classes = sorted((o for o in outputs if o.shape[-1] == len(COCO_CLASSES)), key=lambda o: -o.shape[1])
+    classes = sorted(
+        (o for o in outputs if o.shape[-1] == len(COCO_CLASSES)), key=lambda o: -o.shape[1]
+    )
     places = sorted((o for o in outputs if o.shape[-1] == 4 * BINS), key=lambda o: -o.shape[1])
     boxes, scores = [], []
     for stride, s, d in zip(STRIDES, classes, places):
@@ -57,7 +64,9 @@ def main() -> None:
     args = parser.parse_args()
     path = shared_data().parent / "weights" / "picodet_s_416.onnx"
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # the export lists its weights as inputs, and ONNX Runtime warns of each
+    options.log_severity_level = (
+        3  # the export lists its weights as inputs, and ONNX Runtime warns of each
+    )
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     coco = json.loads(args.coco.read_text(encoding="utf-8"))
@@ -76,7 +85,14 @@ def main() -> None:
             label = COCO_CLASSES[best[k]]
             if label in ids:
                 x1, y1, x2, y2 = (boxes[k] / np.float32([at.scale_x, at.scale_y] * 2)).tolist()
-                results.append({"image_id": record["id"], "category_id": ids[label], "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(score[k])})
+                results.append(
+                    {
+                        "image_id": record["id"],
+                        "category_id": ids[label],
+                        "bbox": [x1, y1, x2 - x1, y2 - y1],
+                        "score": float(score[k]),
+                    }
+                )
     args.out.write_text(json.dumps(results), encoding="utf-8")
     print(f"{len(results)} detections in {len(coco['images'])} pictures")
 

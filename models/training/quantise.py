@@ -15,20 +15,19 @@ import argparse
 import json
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
-import tomllib
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
-from PIL import Image
-
 import reference
 from detector.classes import load_sources
 from detector.dataset import shared_data
 from detector.manifest import sha256_of
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from PIL import Image
 
 CALIBRATION = 96  # pictures
 LAST_LAYERS = ("class_logits", "box.weight", "objectness")  # parts of the names of their weights
@@ -61,9 +60,15 @@ def load(record: dict, spec: dict) -> np.ndarray:
 def last_layers(path: Path) -> list[str]:
     """Names of the nodes that stay in floating point: the heads' last convolutions and everything that is none."""
     nodes = onnx.load(str(path)).graph.node
-    named = [n.name for n in nodes if n.op_type == "Conv" and any(part in n.input[1] for part in LAST_LAYERS)]
+    named = [
+        n.name
+        for n in nodes
+        if n.op_type == "Conv" and any(part in n.input[1] for part in LAST_LAYERS)
+    ]
     if not named or len(named) % 9:
-        raise SystemExit(f"{path}: {len(named)} last layers of heads, 9 a set expected; export the model by export.py")
+        raise SystemExit(
+            f"{path}: {len(named)} last layers of heads, 9 a set expected; export the model by export.py"
+        )
     return named
 
 
@@ -91,25 +96,40 @@ def main() -> None:
     spec, source = manifest["input"], args.model / manifest["file"]
     args.out.mkdir(parents=True, exist_ok=True)
     target = args.out / "model.onnx"
-    name = onnxruntime.InferenceSession(str(source), providers=["CPUExecutionProvider"]).get_inputs()[0].name
+    name = (
+        onnxruntime.InferenceSession(str(source), providers=["CPUExecutionProvider"])
+        .get_inputs()[0]
+        .name
+    )
     reader = Pictures(spec, name, args.pictures)
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.onnx"
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
         quantize_static(
-            str(ready), str(target), reader,
-            quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=False,
-            weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
-            op_types_to_quantize=["Conv"], nodes_to_exclude=last_layers(ready),
+            str(ready),
+            str(target),
+            reader,
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=False,
+            weight_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=last_layers(ready),
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
     onnx.checker.check_model(onnx.load(str(target)), full_check=True)
-    text = text.replace(manifest["sha256"], sha256_of(target)).replace(f'name = "{manifest["name"]}"', f'name = "{args.out.name}"', 1)
+    text = text.replace(manifest["sha256"], sha256_of(target)).replace(
+        f'name = "{manifest["name"]}"', f'name = "{args.out.name}"', 1
+    )
     (args.out / "model.toml").write_text(text, encoding="utf-8")
 
     reader.rewind()
     feeds = [reader.get_next() for _ in range(8)]
-    sessions = [onnxruntime.InferenceSession(str(p), providers=["CPUExecutionProvider"]) for p in (source, target)]
+    sessions = [
+        onnxruntime.InferenceSession(str(p), providers=["CPUExecutionProvider"])
+        for p in (source, target)
+    ]
     apart = []
     for feed in feeds:
         a, b = (s.run(None, feed)[0] for s in sessions)

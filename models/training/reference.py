@@ -186,7 +186,9 @@ def yolox_to_pixels(rows: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.concatenate([centre, np.exp(rows[:, 2:4]) * stride], axis=1)
 
 
-def nms(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou_limits: np.ndarray) -> np.ndarray:
+def nms(
+    boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou_limits: np.ndarray
+) -> np.ndarray:
     """Indices kept, best first. A box falls to a better one of its class with IoU > iou_limits[class]."""
     order = np.argsort(-scores, kind="stable")
     area = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
@@ -251,7 +253,9 @@ def detect_all(detector: Detector, coco: dict, images: Path, floor: float) -> li
     for record in coco["images"]:
         path = images / record["file_name"]
         if not path.exists():
-            raise FileNotFoundError(f"{path}: listed in the COCO file but not there; check --images")
+            raise FileNotFoundError(
+                f"{path}: listed in the COCO file but not there; check --images"
+            )
         with Image.open(path) as file:
             picture = np.asarray(file.convert("RGB"))
         for box, score, index in zip(*detector.detect(picture, floor)):
@@ -276,8 +280,12 @@ def detect_all(detector: Detector, coco: dict, images: Path, floor: float) -> li
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--model", type=Path, required=True, help="folder with model.toml")
-    parser.add_argument("--coco", type=Path, required=True, help="COCO file that lists the pictures")
-    parser.add_argument("--images", type=Path, help="folder of the pictures (default: the COCO file's)")
+    parser.add_argument(
+        "--coco", type=Path, required=True, help="COCO file that lists the pictures"
+    )
+    parser.add_argument(
+        "--images", type=Path, help="folder of the pictures (default: the COCO file's)"
+    )
     parser.add_argument("--floor", type=float, default=DEFAULT_FLOOR, help="lowest score kept")
     parser.add_argument("--out", type=Path, required=True, help="COCO results file to write")
     args = parser.parse_args()

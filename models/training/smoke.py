@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-
 import train
 from detector.classes import HERE
 from detector.dataset import shared_data, shared_seed
@@ -56,7 +55,11 @@ def seed_difference() -> float:
 def program() -> Path:
     """The product's binary."""
     places = [HERE.parents[1] / "target" / kind / "lintel" for kind in ("release", "debug")]
-    places = [Path(os.environ["LINTEL"])] if "LINTEL" in os.environ else [p for p in places if p.exists()]
+    places = (
+        [Path(os.environ["LINTEL"])]
+        if "LINTEL" in os.environ
+        else [p for p in places if p.exists()]
+    )
     if not places or not places[0].exists():
         raise SystemExit("no lintel program: `cargo build`, or set LINTEL to where it is")
     return max(places, key=lambda p: p.stat().st_mtime)
@@ -71,7 +74,16 @@ def product_disagrees(folder: Path) -> str:
     missing = [n for n in Detector(folder).names if n not in names]
     coco["categories"] += [{"id": first + k, "name": n} for k, n in enumerate(missing)]
     (folder / "six.json").write_text(json.dumps(coco), encoding="utf-8")
-    command = [program(), "detect", "--coco", folder / "six.json", "--images", shared_data(), "--model", folder]
+    command = [
+        program(),
+        "detect",
+        "--coco",
+        folder / "six.json",
+        "--images",
+        shared_data(),
+        "--model",
+        folder,
+    ]
     subprocess.run([*command, "--min-score", "0.02", "--out", folder / "found.json"], check=True)
     ours = json.loads((folder / "found.json").read_text(encoding="utf-8"))
     reference = detect_all(Detector(folder), coco, shared_data(), 0.02)
@@ -100,7 +112,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         difference = seed_difference()
-        check(f"native network equals the seed's ONNX file: {difference:.1e}", difference < TOLERANCE)
+        check(
+            f"native network equals the seed's ONNX file: {difference:.1e}", difference < TOLERANCE
+        )
 
         trainer = make_trainer(folder, STEPS)
         history = trainer.run()
@@ -111,7 +125,10 @@ def main() -> None:
         again.resume()
         start = again.step
         again.run()
-        check(f"resumed at step {start}, went on to {again.step}", (start, again.step) == (STEPS, STEPS + 5))
+        check(
+            f"resumed at step {start}, went on to {again.step}",
+            (start, again.step) == (STEPS, STEPS + 5),
+        )
 
         export_onnx(trainer.average.network, folder / "model.onnx", WIDTH, HEIGHT)
         inputs = real_inputs(input_table(WIDTH, HEIGHT))
@@ -129,7 +146,10 @@ def main() -> None:
         classes = trainer.classes
         again = start_from_model(folder, shared_seed(), classes)
         difference = largest_difference(again, folder / "model.onnx", inputs)
-        check(f"a run that begins with the exported ONNX has its outputs: {difference:.1e}", difference < TOLERANCE)
+        check(
+            f"a run that begins with the exported ONNX has its outputs: {difference:.1e}",
+            difference < TOLERANCE,
+        )
 
         disagreement = product_disagrees(folder)
         check(f"lintel detect equals the reference {disagreement}", not disagreement)

@@ -23,12 +23,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import nn
-
 from detector.classes import load_classes, load_sources
 from detector.dataset import iou, read_pictures, shared_data, shared_seed
 from detector.network import anchor_points, decode_boxes
 from detector.seed import COCO_CLASSES, load_teacher, start_from_model
+from torch import nn
 
 LONG_SIDES = (640, 1024)  # pixels of the enlarged picture's longest side
 FLOOR = 0.15  # scores below are not written
@@ -112,9 +111,13 @@ def save(labels: dict, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Labels what the sources leave out, with the seed.")
+    parser = argparse.ArgumentParser(
+        description="Labels what the sources leave out, with the seed."
+    )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--from-above", type=Path, help="model folder or checkpoint that looks from straight above")
+    parser.add_argument(
+        "--from-above", type=Path, help="model folder or checkpoint that looks from straight above"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

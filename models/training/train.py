@@ -21,8 +21,6 @@ from pathlib import Path
 import cv2
 import torch
 import torch.distributed
-from torch.utils.data import DataLoader
-
 from detector.augment import CanvasSet, collate
 from detector.classes import load_classes, load_sources
 from detector.dataset import load_samples, sampling_weights, shared_data, shared_seed
@@ -31,6 +29,7 @@ from detector.network import anchor_points
 from detector.paste import Cutouts, cut_machines, load_rendered
 from detector.schedule import PARTS, MovingAverage, make_optimizer, rate_factor, set_rate
 from detector.seed import load_teacher, start_from_model, start_from_seed
+from torch.utils.data import DataLoader
 
 WITHOUT_MOSAIC = 0.2  # last share of the run
 LOG_EVERY = 20
@@ -39,29 +38,54 @@ GRADIENT_LIMIT = 200.0  # norm; ordinary steps stay below it, a spike is cut
 
 def parse_args(arguments=None):
     parser = argparse.ArgumentParser(description="Trains the detector.")
-    parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoints and the log")
-    parser.add_argument("--minutes", type=float, default=75.0, help="training time in all")
-    parser.add_argument("--initial", type=Path, help="model folder or checkpoint (.pt) to start from, instead of the seed")
-    parser.add_argument("--towards-seed", type=float, default=0.0, help="share of the seed in what --initial gives")
     parser.add_argument(
-        "--part", choices=PARTS, default="all",
+        "--folder", type=Path, required=True, help="folder for checkpoints and the log"
+    )
+    parser.add_argument("--minutes", type=float, default=75.0, help="training time in all")
+    parser.add_argument(
+        "--initial",
+        type=Path,
+        help="model folder or checkpoint (.pt) to start from, instead of the seed",
+    )
+    parser.add_argument(
+        "--towards-seed", type=float, default=0.0, help="share of the seed in what --initial gives"
+    )
+    parser.add_argument(
+        "--part",
+        choices=PARTS,
+        default="all",
         help="what learns: heads leaves the trunk as it is (half the time), own-heads also what the seed knows (a third)",
     )
     parser.add_argument("--distil", type=float, default=1.0, help="weight of following the seed")
-    parser.add_argument("--teacher", type=Path, help="labels of teacher_labels.py for what the sources leave out")
     parser.add_argument(
-        "--also", type=Path, action="append", default=[],
+        "--teacher", type=Path, help="labels of teacher_labels.py for what the sources leave out"
+    )
+    parser.add_argument(
+        "--also",
+        type=Path,
+        action="append",
+        default=[],
         help="folder with pictures of one's own: annotations_train.json and sources.toml (lintel harvest makes it)",
     )
-    parser.add_argument("--cutouts", type=Path, help="rendered cut-outs (synth/cutouts.py) to lay on pictures")
-    parser.add_argument("--copy-machines", action="store_true", help="also lay real machines on other pictures")
-    parser.add_argument("--drawn", type=float, default=0.12, help="share of drawn grounds where there are cut-outs")
-    parser.add_argument("--paste", type=float, default=1.0, help="factor on how often things are laid on pictures")
+    parser.add_argument(
+        "--cutouts", type=Path, help="rendered cut-outs (synth/cutouts.py) to lay on pictures"
+    )
+    parser.add_argument(
+        "--copy-machines", action="store_true", help="also lay real machines on other pictures"
+    )
+    parser.add_argument(
+        "--drawn", type=float, default=0.12, help="share of drawn grounds where there are cut-outs"
+    )
+    parser.add_argument(
+        "--paste", type=float, default=1.0, help="factor on how often things are laid on pictures"
+    )
     parser.add_argument("--steps", type=int, help="stop after so many steps instead")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=384)
     parser.add_argument("--batch", type=int, default=16, help="pictures a step, over all processes")
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak step of the backbone, relative to a filter")
+    parser.add_argument(
+        "--rate", type=float, default=1.5e-3, help="peak step of the backbone, relative to a filter"
+    )
     parser.add_argument("--mosaic", type=float, default=0.55, help="share of mosaics")
     parser.add_argument("--limit", type=int, help="train on about so many pictures only")
     parser.add_argument("--save-every", type=float, default=3.0, help="minutes between checkpoints")
@@ -84,11 +108,17 @@ class Trainer:
         cv2.setNumThreads(1)
         self.classes = load_classes()
         self.samples = load_samples(
-            shared_data() / "annotations_train.json", self.classes, load_sources(), args.limit, args.teacher
+            shared_data() / "annotations_train.json",
+            self.classes,
+            load_sources(),
+            args.limit,
+            args.teacher,
         )
         for folder in args.also:
             self.samples += load_samples(
-                folder / "annotations_train.json", self.classes, load_sources(folder / "sources.toml")
+                folder / "annotations_train.json",
+                self.classes,
+                load_sources(folder / "sources.toml"),
             )
         pieces = load_rendered(args.cutouts, self.classes) if args.cutouts else []
         if args.copy_machines:
@@ -105,7 +135,9 @@ class Trainer:
         self.teacher = load_teacher(shared_seed()).to(memory_format=layout)
         self.average = MovingAverage(self.network)
         self.optimizer = make_optimizer(self.network, args.rate, args.part)
-        self.loss = PartialLabelLoss(self.classes, anchor_points(args.height, args.width), args.distil)
+        self.loss = PartialLabelLoss(
+            self.classes, anchor_points(args.height, args.width), args.distil
+        )
         self.step, self.seconds, self.history = 0, 0.0, []
         args.folder.mkdir(parents=True, exist_ok=True)
 
@@ -126,10 +158,16 @@ class Trainer:
         while True:
             mosaic = args.mosaic if self.progress < 1 - WITHOUT_MOSAIC else 0.0
             canvases = CanvasSet(
-                self.samples, self.weights, args.width, args.height,
-                length=share * 50, mosaic=mosaic,
+                self.samples,
+                self.weights,
+                args.width,
+                args.height,
+                length=share * 50,
+                mosaic=mosaic,
                 seed=(args.random_seed * 1_000_003 + self.step) * self.processes + self.rank,
-                cutouts=self.cutouts, drawn=args.drawn if args.cutouts else 0.0, paste_share=args.paste,
+                cutouts=self.cutouts,
+                drawn=args.drawn if args.cutouts else 0.0,
+                paste_share=args.paste,
             )
             yield from DataLoader(canvases, share, collate_fn=collate)
 
@@ -146,7 +184,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.average_over_processes()
-        parts["gradient"] = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT))
+        parts["gradient"] = float(
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT)
+        )
         self.optimizer.step()
         self.average.update(self.network)
         self.step += 1
@@ -209,10 +249,14 @@ class Trainer:
             "average": self.average.network.state_dict(),
             "updates": self.average.updates,
             "optimizer": self.optimizer.state_dict(),
-            "step": self.step, "seconds": self.seconds, "history": self.history,
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
             "classes": self.classes.names,
             "batch": self.args.batch,
-            "rate": self.args.rate, "pictures": len(self.samples), "epochs": self.epochs,
+            "rate": self.args.rate,
+            "pictures": len(self.samples),
+            "epochs": self.epochs,
         }
         part = self.args.folder / "last.pt.part"
         torch.save(state, part)
@@ -232,13 +276,19 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
         if self.rank == 0:
-            print(f"{path}: continuing at step {self.step}, {self.seconds / 60:.1f} minutes", flush=True)
+            print(
+                f"{path}: continuing at step {self.step}, {self.seconds / 60:.1f} minutes",
+                flush=True,
+            )
 
 
 def main() -> None:
     trainer = Trainer(parse_args())
     if trainer.rank == 0:
-        print(f"{len(trainer.samples)} pictures, classes: {', '.join(trainer.classes.names)}", flush=True)
+        print(
+            f"{len(trainer.samples)} pictures, classes: {', '.join(trainer.classes.names)}",
+            flush=True,
+        )
     trainer.resume()
     trainer.run()
 

@@ -51,14 +51,28 @@ def write_geotiff(path, heights, left, top):
     geo_keys = [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, EPSG]
     short, long, double = 3, 4, 12
     tags = [
-        (256, long, [columns]), (257, long, [rows]), (258, short, [32]), (259, short, [8]), (262, short, [1]),
-        (273, long, [0]), (277, short, [1]), (278, long, [rows]), (279, long, [len(data)]), (339, short, [3]),
-        (33550, double, [CELL_M, CELL_M, 0.0]), (33922, double, [0, 0, 0, left, top, 0.0]), (34735, short, geo_keys),
+        (256, long, [columns]),
+        (257, long, [rows]),
+        (258, short, [32]),
+        (259, short, [8]),
+        (262, short, [1]),
+        (273, long, [0]),
+        (277, short, [1]),
+        (278, long, [rows]),
+        (279, long, [len(data)]),
+        (339, short, [3]),
+        (33550, double, [CELL_M, CELL_M, 0.0]),
+        (33922, double, [0, 0, 0, left, top, 0.0]),
+        (34735, short, geo_keys),
     ]
     code = {short: "H", long: "I", double: "d"}
     entries, extra = b"", b""
     start = 8 + 2 + 12 * len(tags) + 4
-    at_data = start + sum(len(v) * struct.calcsize(code[t]) for _, t, v in tags if len(v) * struct.calcsize(code[t]) > 4)
+    at_data = start + sum(
+        len(v) * struct.calcsize(code[t])
+        for _, t, v in tags
+        if len(v) * struct.calcsize(code[t]) > 4
+    )
     for tag, kind, values in tags:
         if tag == 273:
             values = [at_data]
@@ -68,7 +82,13 @@ def write_geotiff(path, heights, left, top):
             extra += packed
         else:
             entries += struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
-    header = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    header = (
+        b"II*\0"
+        + struct.pack("<I", 8)
+        + struct.pack("<H", len(tags))
+        + entries
+        + struct.pack("<I", 0)
+    )
     path.write_bytes(header + extra + data)
 
 
@@ -78,7 +98,10 @@ heights, left, top = terrain()
 def height_at(e, n):
     """Bilinear; easting and northing."""
     c, r = (e - left) / CELL_M - 0.5, (top - n) / CELL_M - 0.5
-    c0, r0 = numpy.clip(numpy.floor(c).astype(int), 0, CELLS - 2), numpy.clip(numpy.floor(r).astype(int), 0, CELLS - 2)
+    c0, r0 = (
+        numpy.clip(numpy.floor(c).astype(int), 0, CELLS - 2),
+        numpy.clip(numpy.floor(r).astype(int), 0, CELLS - 2),
+    )
     x, y = c - c0, r - r0
     h = heights.astype(float)
     upper = h[r0, c0] * (1 - x) + h[r0, c0 + 1] * x
@@ -96,16 +119,24 @@ def rotation():
     forward = numpy.array([math.sin(h) * math.cos(p), math.cos(h) * math.cos(p), math.sin(p)])
     level = numpy.array([math.cos(h), -math.sin(h), 0.0])
     down = numpy.cross(forward, level)
-    return numpy.array([level * math.cos(r) + down * math.sin(r), down * math.cos(r) - level * math.sin(r), forward])
+    return numpy.array(
+        [
+            level * math.cos(r) + down * math.sin(r),
+            down * math.cos(r) - level * math.sin(r),
+            forward,
+        ]
+    )
 
 
 R = rotation()
 lon, lat = (math.radians(v) for v in HOME)
-AXES = numpy.array([
-    [-math.sin(lon), math.cos(lon), 0],
-    [-math.sin(lat) * math.cos(lon), -math.sin(lat) * math.sin(lon), math.cos(lat)],
-    [math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)],
-])
+AXES = numpy.array(
+    [
+        [-math.sin(lon), math.cos(lon), 0],
+        [-math.sin(lat) * math.cos(lon), -math.sin(lat) * math.sin(lon), math.cos(lat)],
+        [math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)],
+    ]
+)
 CENTER = numpy.array(to_ecef.transform(*HOME, camera_alt))
 factors = Proj(EPSG).get_factors(*HOME)
 CONVERGENCE, SCALE = math.radians(factors.meridian_convergence), factors.meridional_scale
@@ -186,12 +217,18 @@ def picture(points):
     e, n, _ = near_grid(rays, numpy.where(ground, t, 10.0))
     rise_e = (height_at(e + 8, n) - height_at(e - 8, n)) / 16
     rise_n = (height_at(e, n + 8) - height_at(e, n - 8)) / 16
-    light = numpy.nan_to_num((0.75 + 0.8 * rise_e - 0.5 * rise_n) / numpy.sqrt(1 + rise_e**2 + rise_n**2), nan=0.7)
+    light = numpy.nan_to_num(
+        (0.75 + 0.8 * rise_e - 0.5 * rise_n) / numpy.sqrt(1 + rise_e**2 + rise_n**2), nan=0.7
+    )
     fields = value_noise(numpy.floor(e / 46) * 17.3, numpy.floor(n / 34) * 11.9, 1.0, 5)
     fine = 0.6 * value_noise(e, n, 3.0, 6) + 0.4 * value_noise(e, n, 0.8, 7)
     shade = (0.55 + 0.5 * fine) * numpy.clip(light, 0.2, 1.2)
-    colour = numpy.stack([105 + 90 * fields, 130 + 40 * fields, 70 + 35 * fields], -1) * shade[..., None]
-    road = (numpy.abs((e - home_grid[0]) - 0.6 * (n - home_grid[1]) - 120) < 4) | (numpy.abs(n - home_grid[1] - 330) < 4)
+    colour = (
+        numpy.stack([105 + 90 * fields, 130 + 40 * fields, 70 + 35 * fields], -1) * shade[..., None]
+    )
+    road = (numpy.abs((e - home_grid[0]) - 0.6 * (n - home_grid[1]) - 120) < 4) | (
+        numpy.abs(n - home_grid[1] - 330) < 4
+    )
     colour[road] = 165 * shade[road][:, None]
     haze = numpy.clip(numpy.nan_to_num(t, nan=4000) / 4200, 0, 1)[..., None]
     sky = numpy.stack([170 + 0.12 * y, 190 + 0.09 * y, 215 + 0.05 * y], -1)
@@ -207,8 +244,22 @@ def picture(points):
 
 def survey():
     wanted = [
-        (90, 500), (300, 515), (520, 490), (760, 520), (905, 470), (180, 400), (430, 380), (660, 395), (860, 360),
-        (70, 300), (330, 285), (560, 270), (770, 262), (915, 300), (480, 225), (640, 232),
+        (90, 500),
+        (300, 515),
+        (520, 490),
+        (760, 520),
+        (905, 470),
+        (180, 400),
+        (430, 380),
+        (660, 395),
+        (860, 360),
+        (70, 300),
+        (330, 285),
+        (560, 270),
+        (770, 262),
+        (915, 300),
+        (480, 225),
+        (640, 232),
     ]
     points = []
     for pixel in wanted:
@@ -222,7 +273,10 @@ OUT.mkdir(exist_ok=True)
 write_geotiff(OUT / "dem.tif", heights, left, top)
 points = survey()
 picture(points).save(OUT / "hill.jpg", quality=82)
-lines = ["# Made by make_hill.py: pixels are off by 0.7 px, places by 0.1 m (standard deviations).", "name,x,y,lon,lat,alt"]
+lines = [
+    "# Made by make_hill.py: pixels are off by 0.7 px, places by 0.1 m (standard deviations).",
+    "name,x,y,lon,lat,alt",
+]
 for i, (x, y, lon, lat, alt, distance) in enumerate(points):
     u, v = numpy.array([x, y]) + random.normal(0, PIXEL_NOISE, 2)
     e, n, up = random.normal(0, SURVEY_NOISE, 3)

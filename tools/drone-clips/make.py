@@ -13,7 +13,7 @@ import json
 import math
 import subprocess
 import tempfile
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ WIDTH, HEIGHT, FPS, SECONDS = 960, 540, 10, 14
 FOV = 60.0
 FOCAL = WIDTH / 2 / math.tan(math.radians(FOV / 2))
 LON, LAT, GROUND = 120.1614, 30.2931, 0.0
-BEGAN = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
+BEGAN = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 # Vans: metres east and north of the origin, height in metres.
 VANS = [(14.0, 36.0, 2.1), (-9.0, 44.0, 2.1)]
 # Errors of the telemetry: metres east, north and up, degrees of heading.
@@ -36,7 +36,13 @@ def pose(second):
     """Metres east, north, up; heading and pitch in degrees."""
     east = -6.0 + 1.2 * second
     north = 2.0 * math.sin(second / 4)
-    return east, north, 16.0 + 0.5 * math.sin(second / 3), 7.0 * math.sin(second / 2.5), -21.0 + 1.5 * math.sin(second / 3.5)
+    return (
+        east,
+        north,
+        16.0 + 0.5 * math.sin(second / 3),
+        7.0 * math.sin(second / 2.5),
+        -21.0 + 1.5 * math.sin(second / 3.5),
+    )
 
 
 def axes(heading, pitch):
@@ -50,8 +56,12 @@ def axes(heading, pitch):
 def texture(rng):
     """The yard from above, 20 pixels a metre, 160 m square, its middle at the origin plus 40 m north."""
     size = 3200
-    rough = Image.fromarray((rng.random((size // 40, size // 40)) * 50 + 95).astype(np.uint8)).resize((size, size), Image.BICUBIC)
-    grain = Image.fromarray((rng.random((size // 4, size // 4)) * 40 + 105).astype(np.uint8)).resize((size, size), Image.BICUBIC)
+    rough = Image.fromarray(
+        (rng.random((size // 40, size // 40)) * 50 + 95).astype(np.uint8)
+    ).resize((size, size), Image.BICUBIC)
+    grain = Image.fromarray(
+        (rng.random((size // 4, size // 4)) * 40 + 105).astype(np.uint8)
+    ).resize((size, size), Image.BICUBIC)
     yard = Image.blend(rough, grain, 0.4).convert("RGB")
     draw = ImageDraw.Draw(yard)
     for line in range(12):
@@ -63,7 +73,11 @@ def texture(rng):
         draw.ellipse([x, y, x + r, y + r * 0.7], fill=(shade, shade, shade - 5))
     for _ in range(60):
         x, y = rng.integers(0, size, 2)
-        draw.line([(x, y), (x + rng.integers(-300, 300), y + rng.integers(-300, 300))], fill=(88, 88, 86), width=5)
+        draw.line(
+            [(x, y), (x + rng.integers(-300, 300), y + rng.integers(-300, 300))],
+            fill=(88, 88, 86),
+            width=5,
+        )
     return np.asarray(yard.filter(ImageFilter.GaussianBlur(1.2)), dtype=np.float32)
 
 
@@ -71,9 +85,23 @@ def van():
     """The white van of the street, with a soft edge."""
     street = Image.open(ROOT / "testdata/frames/street_000.jpg").convert("RGB")
     box = (650, 42, 726, 101)
-    outline = [(655.5, 48), (663, 46), (709, 45), (714, 53), (723, 66), (722, 79), (721, 93), (713, 94), (700, 100), (660, 97), (652, 87)]
+    outline = [
+        (655.5, 48),
+        (663, 46),
+        (709, 45),
+        (714, 53),
+        (723, 66),
+        (722, 79),
+        (721, 93),
+        (713, 94),
+        (700, 100),
+        (660, 97),
+        (652, 87),
+    ]
     mask = Image.new("L", ((box[2] - box[0]) * 4, (box[3] - box[1]) * 4))
-    ImageDraw.Draw(mask).polygon([((x - box[0]) * 4, (y - box[1]) * 4) for x, y in outline], fill=255)
+    ImageDraw.Draw(mask).polygon(
+        [((x - box[0]) * 4, (y - box[1]) * 4) for x, y in outline], fill=255
+    )
     cut = street.crop(box).resize(mask.size, Image.BICUBIC)
     return cut, mask.filter(ImageFilter.GaussianBlur(2))
 
@@ -94,12 +122,19 @@ def render(yard, card, second):
     c0, r0 = c.astype(int), r.astype(int)
     fc, fr = (c - c0)[..., None], (r - r0)[..., None]
     c1, r1 = np.minimum(c0 + 1, size - 1), np.minimum(r0 + 1, size - 1)
-    ground = (yard[r0, c0] * (1 - fc) + yard[r0, c1] * fc) * (1 - fr) + (yard[r1, c0] * (1 - fc) + yard[r1, c1] * fc) * fr
+    ground = (yard[r0, c0] * (1 - fc) + yard[r0, c1] * fc) * (1 - fr) + (
+        yard[r1, c0] * (1 - fc) + yard[r1, c1] * fc
+    ) * fr
     haze = np.clip(np.where(inside, distance / 160, 1.0), 0, 1)[..., None] ** 2
-    picture = Image.fromarray((ground * (1 - haze) + np.array([168, 176, 184]) * haze).astype(np.uint8))
+    picture = Image.fromarray(
+        (ground * (1 - haze) + np.array([168, 176, 184]) * haze).astype(np.uint8)
+    )
     cut, mask = card
     for ve, vn, tall in sorted(VANS, key=lambda v: -v[1]):
-        feet, head = (project(np.array([ve - east, vn - north, z - up]), right, down, forward) for z in (0.0, tall))
+        feet, head = (
+            project(np.array([ve - east, vn - north, z - up]), right, down, forward)
+            for z in (0.0, tall)
+        )
         if feet is None or head is None:
             continue
         height = feet[1] - head[1]
@@ -109,7 +144,11 @@ def render(yard, card, second):
         shadow = Image.new("L", (round(width * 1.1), max(3, round(height * 0.16))))
         ImageDraw.Draw(shadow).ellipse([0, 0, shadow.width - 1, shadow.height - 1], fill=150)
         soft = shadow.filter(ImageFilter.GaussianBlur(2))
-        picture.paste((35, 35, 35), (round(feet[0] - width * 0.55), round(feet[1] - shadow.height * 0.75)), soft)
+        picture.paste(
+            (35, 35, 35),
+            (round(feet[0] - width * 0.55), round(feet[1] - shadow.height * 0.75)),
+            soft,
+        )
         small = (max(1, round(width)), max(1, round(height)))
         picture.paste(cut.resize(small, Image.LANCZOS), at, mask.resize(small, Image.LANCZOS))
     return picture
@@ -164,15 +203,28 @@ def packet(frame):
     micros = round((BEGAN + timedelta(milliseconds=frame * 1000 // FPS)).timestamp() * 1e6)
     vertical = 2 * math.degrees(math.atan(HEIGHT / 2 / FOCAL))
     items = [
-        (2, micros.to_bytes(8, "big")), (5, unsigned(heading, 2, 0, 360)), (6, signed(0, 2, 20)), (7, signed(0, 2, 50)),
-        (13, signed(lat, 4, 90)), (14, signed(lon, 4, 180)), (15, unsigned(up + 12, 2, -900, 19000)),
-        (16, unsigned(FOV, 2, 0, 180)), (17, unsigned(vertical, 2, 0, 180)), (18, unsigned(0, 4, 0, 360)),
-        (19, signed(pitch, 4, 180)), (20, unsigned(0, 4, 0, 360)),
-        (23, signed(lat, 4, 90)), (24, signed(lon, 4, 180)), (25, unsigned(12, 2, -900, 19000)), (65, b"\x0d"),
+        (2, micros.to_bytes(8, "big")),
+        (5, unsigned(heading, 2, 0, 360)),
+        (6, signed(0, 2, 20)),
+        (7, signed(0, 2, 50)),
+        (13, signed(lat, 4, 90)),
+        (14, signed(lon, 4, 180)),
+        (15, unsigned(up + 12, 2, -900, 19000)),
+        (16, unsigned(FOV, 2, 0, 180)),
+        (17, unsigned(vertical, 2, 0, 180)),
+        (18, unsigned(0, 4, 0, 360)),
+        (19, signed(pitch, 4, 180)),
+        (20, unsigned(0, 4, 0, 360)),
+        (23, signed(lat, 4, 90)),
+        (24, signed(lon, 4, 180)),
+        (25, unsigned(12, 2, -900, 19000)),
+        (65, b"\x0d"),
     ]
     body = b"".join(bytes([tag, len(value)]) + value for tag, value in items) + b"\x01\x02"
     length = len(body) + 2
-    head = bytes.fromhex("060e2b34020b01010e01030101000000") + (bytes([length]) if length < 128 else bytes([0x81, length]))
+    head = bytes.fromhex("060e2b34020b01010e01030101000000") + (
+        bytes([length]) if length < 128 else bytes([0x81, length])
+    )
     total = sum(b << (8 * ((i + 1) % 2)) for i, b in enumerate(head + body)) & 0xFFFF
     return head + body + total.to_bytes(2, "big")
 
@@ -207,14 +259,36 @@ def main():
         for frame in range(FPS * SECONDS):
             Path(folder, f"{frame:04}.klv").write_bytes(packet(frame))
         subprocess.run(
-            ["gst-launch-1.0", "-q", "mpegtsmux", "name=mux", "!", "filesink", f"location={OUT / 'drone_klv.ts'}",
-             "filesrc", f"location={video}", "!", "qtdemux", "!", "h264parse", "config-interval=-1", "!", "mux.",
-             "multifilesrc", f"location={folder}/%04d.klv", f"caps=meta/x-klv,parsed=(boolean)true,framerate=(fraction){FPS}/1", "!", "mux."],
+            [
+                "gst-launch-1.0",
+                "-q",
+                "mpegtsmux",
+                "name=mux",
+                "!",
+                "filesink",
+                f"location={OUT / 'drone_klv.ts'}",
+                "filesrc",
+                f"location={video}",
+                "!",
+                "qtdemux",
+                "!",
+                "h264parse",
+                "config-interval=-1",
+                "!",
+                "mux.",
+                "multifilesrc",
+                f"location={folder}/%04d.klv",
+                f"caps=meta/x-klv,parsed=(boolean)true,framerate=(fraction){FPS}/1",
+                "!",
+                "mux.",
+            ],
             check=True,
         )
     interleave(OUT / "drone_klv.ts")
     vans = [dict(zip(("lon", "lat"), geodetic(east, north))) for east, north, _ in VANS]
-    (OUT / "drone.json").write_text(json.dumps({"vans": vans, "fov_deg": FOV, "began": BEGAN.isoformat()}, indent=2) + "\n")
+    (OUT / "drone.json").write_text(
+        json.dumps({"vans": vans, "fov_deg": FOV, "began": BEGAN.isoformat()}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -12,9 +12,13 @@ def sun(day_of_year, hour):
     """Unit vector to the sun; y is north, x east. Below the horizon where z < 0."""
     declination = np.radians(-23.44) * np.cos(2 * np.pi * (day_of_year + 10) / 365)
     latitude, angle = np.radians(LATITUDE), np.radians(15 * (hour - 12))
-    up = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(angle)
+    up = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(
+        angle
+    )
     east = -np.cos(declination) * np.sin(angle)
-    north = np.cos(latitude) * np.sin(declination) - np.sin(latitude) * np.cos(declination) * np.cos(angle)
+    north = np.cos(latitude) * np.sin(declination) - np.sin(latitude) * np.cos(
+        declination
+    ) * np.cos(angle)
     return np.array([east, north, up], np.float32)
 
 
@@ -47,7 +51,9 @@ def plan_weather(rng, hours, winter):
             out[h].rain, out[h].cloud = strength, max(out[h].cloud, 0.85)
             out[h].wind = max(out[h].wind, 0.5)
         for h in range(start, min(start + length + 6, hours)):
-            out[h].wet = max(out[h].wet, 1.0 if h < start + length else 1 - (h - start - length) / 6)
+            out[h].wet = max(
+                out[h].wet, 1.0 if h < start + length else 1 - (h - start - length) / 6
+            )
     for d in range(days):
         if rng.random() < 0.18:
             for h in range(d * 24 + 5, min(d * 24 + 10, hours)):
@@ -114,7 +120,13 @@ class Shade:
             lit = self.shadow(position, normal, to_sun, casters, crowns, bare)
             height = float(np.clip(to_sun[2], 0, 1))
             direct = (1 - weather.cloud) ** 1.5 * np.clip(height * 4, 0, 1)
-            warm = np.array([1.0, 0.95 - 0.25 * (1 - min(height * 2.5, 1)), 0.88 - 0.5 * (1 - min(height * 2.5, 1))])
+            warm = np.array(
+                [
+                    1.0,
+                    0.95 - 0.25 * (1 - min(height * 2.5, 1)),
+                    0.88 - 0.5 * (1 - min(height * 2.5, 1)),
+                ]
+            )
             cosine = np.clip((normal * to_sun).sum(-1), 0, 1) * lit
             ambient = (0.25 + 0.35 * weather.cloud) * (0.12 + np.clip(height * 2, 0, 1))
             blue = np.array([0.85, 0.97, 1.15]) * (1 - weather.cloud) + weather.cloud
@@ -124,7 +136,7 @@ class Shade:
             light = surface * (1.25 * direct * warm * cosine[..., None] + ambient * blue * up)
             haze = (0.5 + 0.4 * weather.cloud) * (0.1 + height) * np.array([0.9, 1.0, 1.1])
             light = np.where(sky[..., None], haze, light)
-            thick = (0.0012 + 0.03 * weather.fog**2 + 0.004 * weather.rain + 0.006 * weather.falling)
+            thick = 0.0012 + 0.03 * weather.fog**2 + 0.004 * weather.rain + 0.006 * weather.falling
             veil = 1 - np.exp(-np.where(sky, 3000, depth) * thick)
             light = light * (1 - veil[..., None]) + haze * veil[..., None]
         return self._camera(light.astype(np.float32), night, weather)
@@ -133,7 +145,9 @@ class Shade:
         if weather.snow <= 0:
             return np.zeros(position.shape[:2], np.float32)
         where = self.noise.at("broad", position[..., 0], position[..., 1], 2.5)
-        return ((normal[..., 2] > 0.6) & (where < -2.5 + 5.5 * weather.snow)).astype(np.float32) * 0.95
+        return ((normal[..., 2] > 0.6) & (where < -2.5 + 5.5 * weather.snow)).astype(
+            np.float32
+        ) * 0.95
 
     def _camera(self, light, night, weather):
         """Exposure, shake, drops, sensor noise, gamma."""
@@ -149,10 +163,17 @@ class Shade:
         dx, dy = rng.normal(0, sway * w / 960, 2)
         turn = np.radians(rng.normal(0, 0.02 * weather.wind))
         c, s = np.cos(turn), np.sin(turn)
-        matrix = np.array([[c, -s, dx + (1 - c) * w / 2 + s * h / 2], [s, c, dy - s * w / 2 + (1 - c) * h / 2]])
-        picture = cv2.warpAffine(picture, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        matrix = np.array(
+            [[c, -s, dx + (1 - c) * w / 2 + s * h / 2], [s, c, dy - s * w / 2 + (1 - c) * h / 2]]
+        )
+        picture = cv2.warpAffine(
+            picture, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         gain = np.clip(self.exposure / (6 if night else 3), 0.3, 3)
-        picture = picture + rng.normal(0, 1, picture.shape[:2])[..., None].astype(np.float32) * 0.006 * gain
+        picture = (
+            picture
+            + rng.normal(0, 1, picture.shape[:2])[..., None].astype(np.float32) * 0.006 * gain
+        )
         if not night:
             picture = picture + rng.normal(0, 0.003 * gain, picture.shape).astype(np.float32)
             picture = picture * rng.normal(1, 0.015, 3)
@@ -167,5 +188,11 @@ class Shade:
         x, y = rng.integers(0, w, n), rng.integers(0, h, n)
         length = 3 if weather.falling else 14
         for i in range(n):
-            cv2.line(streaks, (int(x[i]), int(y[i])), (int(x[i] + 2), int(y[i] + length)), float(rng.uniform(0.3, 1)), 1)
+            cv2.line(
+                streaks,
+                (int(x[i]), int(y[i])),
+                (int(x[i] + 2), int(y[i] + length)),
+                float(rng.uniform(0.3, 1)),
+                1,
+            )
         return picture + 0.10 * cv2.blur(streaks, (2, 2))[..., None]

@@ -20,7 +20,11 @@ import numpy as np
 def found_in(lintel, before, after, shape):
     mask = np.zeros(shape, np.uint8)
     with tempfile.TemporaryDirectory() as out:
-        run = subprocess.run([lintel, "compare", before, after, "--aligned", "--out", out], capture_output=True, text=True)
+        run = subprocess.run(
+            [lintel, "compare", before, after, "--aligned", "--out", out],
+            capture_output=True,
+            text=True,
+        )
         if run.returncode != 0:
             return mask > 0, run.stderr.strip().splitlines()[-1]
         for feature in json.loads((Path(out) / "changes.geojson").read_text())["features"]:
@@ -37,7 +41,10 @@ def objects(mask, other):
 
 
 def f1(hits, found, wanted, hits_wanted=None):
-    precision, recall = hits / max(found, 1), (hits if hits_wanted is None else hits_wanted) / max(wanted, 1)
+    precision, recall = (
+        hits / max(found, 1),
+        (hits if hits_wanted is None else hits_wanted) / max(wanted, 1),
+    )
     return 2 * precision * recall / max(precision + recall, 1e-9)
 
 
@@ -55,7 +62,9 @@ def main():
                 print(f"{data.name} {before.name}: {why}", file=sys.stderr)
             pixels += [(found & truth).sum(), found.sum(), truth.sum()]
             things += [*objects(found, truth), *objects(truth, found)]
-        lines.append(f"| {data.name} | {pairs} | {f1(*pixels):.2f} | {f1(things[0], things[1], things[3], things[2]):.2f} |")
+        lines.append(
+            f"| {data.name} | {pairs} | {f1(*pixels):.2f} | {f1(things[0], things[1], things[3], things[2]):.2f} |"
+        )
     text = docs.read_text()
     begin, end = "<!-- pairs of make change-report -->\n", "<!-- end of pairs -->"
     head, rest = text.split(begin)

@@ -4,7 +4,6 @@ import itertools
 
 import cv2
 import numpy as np
-
 from footage import looks, seconds
 
 TILE = (240, 150)
@@ -21,11 +20,22 @@ def tiles(scene, truth, found, planted, false):
     hours = lambda at: (at - seconds(truth["start"])) / 3600
     out = []
     for change, step, i, overlap in planted:
-        since, until = hours(seconds(change["from"])), hours(seconds(change["to"])) if change["to"] else np.inf
+        since, until = (
+            hours(seconds(change["from"])),
+            hours(seconds(change["to"])) if change["to"] else np.inf,
+        )
         told = since if i is None else hours(found[i][0])
         how = "missed" if i is None else f"told after {told - since:.0f} h, overlap {overlap:.2f}"
         mask = None if i is None else found[i][1]
-        out.append(tile(noons, (since, told, until), np.array(step["outline"]), mask, f"{change['kind']}: {how}"))
+        out.append(
+            tile(
+                noons,
+                (since, told, until),
+                np.array(step["outline"]),
+                mask,
+                f"{change['kind']}: {how}",
+            )
+        )
     for i in false:
         told = hours(found[i][0])
         times = (told - truth["decided_after_hours"], told, np.inf)
@@ -36,11 +46,17 @@ def tiles(scene, truth, found, planted, false):
 def noon_pictures(scene, truth):
     """(scene hour, picture) of each day's noon."""
     hours = (n * truth["step_minutes"] / 60 for n in itertools.count())
-    return [(hour, picture) for hour, picture in zip(hours, looks(scene, truth["size"])) if hour % 24 == NOON_H]
+    return [
+        (hour, picture)
+        for hour, picture in zip(hours, looks(scene, truth["size"]))
+        if hour % 24 == NOON_H
+    ]
 
 
 def clearest(noons):
-    return max(noons, key=lambda n: cv2.Laplacian(cv2.cvtColor(n[1], cv2.COLOR_BGR2GRAY), cv2.CV_32F).var())
+    return max(
+        noons, key=lambda n: cv2.Laplacian(cv2.cvtColor(n[1], cv2.COLOR_BGR2GRAY), cv2.CV_32F).var()
+    )
 
 
 def tile(noons, times, outline, mask, text):
@@ -58,18 +74,26 @@ def tile(noons, times, outline, mask, text):
         cv2.polylines(after, [ring], True, TRUTH, 1, cv2.LINE_AA)
     if mask is not None:
         marked |= mask.astype(np.uint8)
-        rings, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        rings, _ = cv2.findContours(
+            mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
         cv2.drawContours(after, rings, -1, FALSE if outline is None else FOUND, 1, cv2.LINE_AA)
     x, y, bw, bh = cv2.boundingRect(marked)
     # Twice as large as what is marked, in the tile's shape, within the picture.
     wide = min(w, max(2 * bw, 2 * bh * TILE[0] / TILE[1], 96))
     high = min(h, wide * TILE[1] / TILE[0])
-    left, top = (int(np.clip(at - size / 2, 0, most - size))
-                 for at, size, most in ((x + bw / 2, wide, w), (y + bh / 2, high, h)))
-    cut = lambda p: cv2.resize(p[top:top + int(high), left:left + int(wide)], TILE, interpolation=cv2.INTER_CUBIC)
+    left, top = (
+        int(np.clip(at - size / 2, 0, most - size))
+        for at, size, most in ((x + bw / 2, wide, w), (y + bh / 2, high, h))
+    )
+    cut = lambda p: cv2.resize(
+        p[top : top + int(high), left : left + int(wide)], TILE, interpolation=cv2.INTER_CUBIC
+    )
     pair = cv2.hconcat([cut(before), cut(after)])
     pair = cv2.copyMakeBorder(pair, CAPTION, 2, 2, 2, cv2.BORDER_CONSTANT, value=(32, 32, 32))
-    cv2.putText(pair, text, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (230, 230, 230), 1, cv2.LINE_AA)
+    cv2.putText(
+        pair, text, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (230, 230, 230), 1, cv2.LINE_AA
+    )
     return pair
 
 
@@ -77,5 +101,5 @@ def sheet(tiles, path):
     """All tiles as one JPEG, some in a row."""
     empty = np.full_like(tiles[0], 32)
     tiles = tiles + [empty] * (-len(tiles) % ACROSS)
-    rows = [cv2.hconcat(tiles[i:i + ACROSS]) for i in range(0, len(tiles), ACROSS)]
+    rows = [cv2.hconcat(tiles[i : i + ACROSS]) for i in range(0, len(tiles), ACROSS)]
     cv2.imwrite(str(path), cv2.vconcat(rows), [cv2.IMWRITE_JPEG_QUALITY, 78])

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
 import pictures
 from footage import looks, seconds
 
@@ -44,7 +43,9 @@ def middle(mask):
 def on_it(found, planted):
     both, either = (found & planted).sum(), (found | planted).sum()
     (fx, fy), (px, py) = middle(found), middle(planted)
-    return both / max(either, 1), both / max(either, 1) >= 0.5 or bool(planted[fy, fx]) or bool(found[py, px])
+    return both / max(either, 1), both / max(either, 1) >= 0.5 or bool(planted[fy, fx]) or bool(
+        found[py, px]
+    )
 
 
 def in_sight(begin, until, truth):
@@ -62,7 +63,10 @@ def score(found, truth, size, dwell_h):
     for change in truth["changes"]:
         begin = seconds(change["from"])
         until = seconds(change["to"]) if change["to"] else end
-        if in_sight(begin, until, truth) < (dwell_h + 4) * 3600 or change["steps"][-1]["seen"] < LEAST:
+        if (
+            in_sight(begin, until, truth) < (dwell_h + 4) * 3600
+            or change["steps"][-1]["seen"] < LEAST
+        ):
             continue
         best = (change["steps"][-1], None, 0.0)
         for i, (at, mask) in enumerate(found):
@@ -77,7 +81,9 @@ def score(found, truth, size, dwell_h):
     anything = np.zeros(size[::-1], bool)
     for change in truth["changes"]:
         for step in change["steps"]:
-            anything |= cv2.dilate(drawn(step["outline"], size).astype(np.uint8), np.ones((9, 9))) > 0
+            anything |= (
+                cv2.dilate(drawn(step["outline"], size).astype(np.uint8), np.ones((9, 9))) > 0
+            )
     false = []
     for i, (_, mask) in enumerate(found):
         in_zone = max((mask & z).sum() / max(mask.sum(), 1) for z in zones) >= 0.4
@@ -87,12 +93,27 @@ def score(found, truth, size, dwell_h):
 
 
 def ours(lintel, scene, size, evidence):
-    run = subprocess.run([lintel, "replay", "--config", scene.with_suffix(".toml"), "--camera", f"mast={scene}", "--out", evidence],
-                         capture_output=True, text=True)
+    run = subprocess.run(
+        [
+            lintel,
+            "replay",
+            "--config",
+            scene.with_suffix(".toml"),
+            "--camera",
+            f"mast={scene}",
+            "--out",
+            evidence,
+        ],
+        capture_output=True,
+        text=True,
+    )
     if run.returncode != 0:
         sys.exit(f"lintel replay of {scene} failed:\n{run.stderr}")
     events = [json.loads(line) for line in run.stdout.splitlines()]
-    return [(at, drawn(outline, size)) for at, outline in told([e for e in events if e["data"].get("change")])]
+    return [
+        (at, drawn(outline, size))
+        for at, outline in told([e for e in events if e["data"].get("change")])
+    ]
 
 
 def told(events):
@@ -153,13 +174,17 @@ def simpler(scene, truth, size, dwell_h):
             if len(votes[name]) < window:
                 continue
             lasting = (np.mean(votes[name], axis=0) > 0.6) & ~told[name]
-            lasting = cv2.morphologyEx(lasting.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+            lasting = cv2.morphologyEx(
+                lasting.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)
+            )
             count, labels, stats, _ = cv2.connectedComponentsWithStats(lasting)
             for label in range(1, count):
                 if stats[label, cv2.CC_STAT_AREA] >= 0.0005 * small[0] * small[1]:
                     mask = labels == label
                     told[name] |= cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-                    whole = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+                    whole = (
+                        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+                    )
                     found[name].append((start + hour * 3600, whole))
     return found
 
@@ -172,21 +197,39 @@ def main():
         truth = json.loads(scene.with_suffix(".json").read_text())
         size, dwell = tuple(truth["size"]), truth["decided_after_hours"]
         evidence = scenes / f"seed{seed}-evidence"
-        found = {"Lintel": ours(lintel, scene, size, evidence), **simpler(scene, truth, size, dwell)}
+        found = {
+            "Lintel": ours(lintel, scene, size, evidence),
+            **simpler(scene, truth, size, dwell),
+        }
         for name, outlines in found.items():
             planted, false = score(outlines, truth, size, dwell)
             overlaps = [overlap for _, _, i, overlap in planted if i is not None]
             t = total.setdefault(name, [0, 0, 0, 0.0, []])
-            t[0], t[1], t[2], t[3] = t[0] + len(overlaps), t[1] + len(planted), t[2] + len(false), t[3] + truth["days"]
+            t[0], t[1], t[2], t[3] = (
+                t[0] + len(overlaps),
+                t[1] + len(planted),
+                t[2] + len(false),
+                t[3] + truth["days"],
+            )
             t[4] += overlaps
-            print(f"seed {seed} {name}: {len(overlaps)} of {len(planted)}, {len(false)} false", file=sys.stderr)
+            print(
+                f"seed {seed} {name}: {len(overlaps)} of {len(planted)}, {len(false)} false",
+                file=sys.stderr,
+            )
             if name == "Lintel":
-                tiles += pictures.tiles(scene, truth, outlines, planted if seed in seeds[:SHOWN] else [], false)
-    lines = ["| way | found | recall | false a camera-day | mean overlap of what was found |", "|---|---|---|---|---|"]
+                tiles += pictures.tiles(
+                    scene, truth, outlines, planted if seed in seeds[:SHOWN] else [], false
+                )
+    lines = [
+        "| way | found | recall | false a camera-day | mean overlap of what was found |",
+        "|---|---|---|---|---|",
+    ]
     for name, (hits, planted, false, days, overlaps) in total.items():
         mean = np.mean(overlaps) if overlaps else 0
-        lines.append(f"| {name} | {hits} of {planted} | {hits / planted:.2f} | {false / days:.3f} ({false} in {days:.0f} days) "
-                     f"| {mean:.2f} |")
+        lines.append(
+            f"| {name} | {hits} of {planted} | {hits / planted:.2f} | {false / days:.3f} ({false} in {days:.0f} days) "
+            f"| {mean:.2f} |"
+        )
     text = docs.read_text()
     begin, end = "<!-- table of make change-report -->\n", "<!-- end of table -->"
     head, rest = text.split(begin)

@@ -11,17 +11,16 @@ import argparse
 import json
 import os
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cv2
 import numpy as np
-
 from light import Shade, Weather, plan_weather
 from plan import person, plan, vehicle
 from world import Crown, World, corners
 
-START = datetime(2026, 10, 5, tzinfo=timezone.utc)
+START = datetime(2026, 10, 5, tzinfo=UTC)
 OFFSET_H = 8
 MODEL = Path(__file__).resolve().parents[2] / "models/lintel-nano"
 
@@ -43,7 +42,10 @@ class Canvas:
             nearer &= np.isfinite(layer.depth)
             if layer.leaf.any():
                 nearer &= ~leaf_holes[window]
-            for part, new in zip(parts, (layer.depth, layer.position, layer.normal, layer.albedo, layer.ir, layer.leaf)):
+            for part, new in zip(
+                parts,
+                (layer.depth, layer.position, layer.normal, layer.albedo, layer.ir, layer.leaf),
+            ):
                 part[window][nearer] = new[nearer]
         return parts
 
@@ -76,7 +78,9 @@ def outline(mask):
         return None, 0.0
     largest = max(found, key=cv2.contourArea)
     shape = cv2.approxPolyDP(largest, 1.0, True)[:, 0, :]
-    return [[round(float(x) / w, 4), round(float(y) / h, 4)] for x, y in shape], float(mask.sum()) / (w * h)
+    return [[round(float(x) / w, 4), round(float(y) / h, 4)] for x, y in shape], float(
+        mask.sum()
+    ) / (w * h)
 
 
 def truth(world, base, p, size):
@@ -90,20 +94,36 @@ def truth(world, base, p, size):
             shape, share = outline(shown(world, base, things, size))
             if shape:
                 seen = float(shown(world, base, things, size, trees).mean())
-                steps.append({"from": stamp(hour), "outline": shape, "share": round(share, 6), "seen": round(seen, 6)})
+                steps.append(
+                    {
+                        "from": stamp(hour),
+                        "outline": shape,
+                        "share": round(share, 6),
+                        "seen": round(seen, 6),
+                    }
+                )
         # What the picture shows of it at last is what lasts: a heap beyond its edge leaves nothing to be found.
         if shape:
-            out.append({
-                "id": planted.id, "kind": planted.kind, "class": planted.rule, "zone": planted.zone,
-                "from": steps[0]["from"], "to": stamp(planted.to) if planted.to is not None else None, "steps": steps,
-            })
+            out.append(
+                {
+                    "id": planted.id,
+                    "kind": planted.kind,
+                    "class": planted.rule,
+                    "zone": planted.zone,
+                    "from": steps[0]["from"],
+                    "to": stamp(planted.to) if planted.to is not None else None,
+                    "steps": steps,
+                }
+            )
     return out
 
 
 def snow(weather):
     """From when to when snow lies, in UTC."""
     lies = [w.snow > 0.05 for w in weather]
-    ends = [h for h in range(len(lies) + 1) if (h > 0 and lies[h - 1]) != (h < len(lies) and lies[h])]
+    ends = [
+        h for h in range(len(lies) + 1) if (h > 0 and lies[h - 1]) != (h < len(lies) and lies[h])
+    ]
     return [[stamp(a), stamp(b)] for a, b in zip(ends[::2], ends[1::2])]
 
 
@@ -121,7 +141,11 @@ def traffic(rng, hour):
         size = (2.5, 9.0, 3.2) if rng.random() < 0.2 else (1.8, 4.4, 1.5)
         things.append(vehicle(rng.uniform(-50, 50), lane, rng.uniform(0.04, 0.7, 3), "x", size))
     for _ in range(rng.poisson(2.0 * busy)):
-        x, y = (rng.uniform(-36, -8), rng.uniform(30, 47)) if rng.random() < 0.5 else (rng.uniform(-40, 40), rng.uniform(64, 71))
+        x, y = (
+            (rng.uniform(-36, -8), rng.uniform(30, 47))
+            if rng.random() < 0.5
+            else (rng.uniform(-40, 40), rng.uniform(64, 71))
+        )
         things.append(person(x, y, rng.uniform(0.05, 0.6, 3)))
     return things
 
@@ -150,7 +174,14 @@ def pictures(args, rng, p, world):
         now = weather[int(hour)]
         bare = min(1.0, p.leaf_fall * hour / hours)
         gust = rng.random(falling.shape, np.float32) < 0.06 + 0.12 * now.wind
-        holes = cv2.resize(((falling < bare * 0.85) | gust).astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST) > 0
+        holes = (
+            cv2.resize(
+                ((falling < bare * 0.85) | gust).astype(np.uint8),
+                (w, h),
+                interpolation=cv2.INTER_NEAREST,
+            )
+            > 0
+        )
         things = [(f"planted{i}", q.things(hour)) for i, q in enumerate(p.planted)]
         things += [(f"visit{i}", v[2]) for i, v in enumerate(p.visits) if v[0] <= hour < v[1]]
         present = [t for _, group in things for t in group]
@@ -174,8 +205,19 @@ def pictures(args, rng, p, world):
                 cv2.circle(headlights, (int(x), int(y)), int(w * 0.02), 1.0, -1)
         casters = p.boxes + [t for t in present if hasattr(t, "pattern") and len(t.lo) == 3]
         heaps = [t for t in present if isinstance(t, Crown)]
-        yield hour, shade.picture(scene, p.first_day + hour / 24, hour % 24, now, bare, casters, p.crowns + heaps,
-                                  cv2.GaussianBlur(headlights, (0, 0), 6))
+        yield (
+            hour,
+            shade.picture(
+                scene,
+                p.first_day + hour / 24,
+                hour % 24,
+                now,
+                bare,
+                casters,
+                p.crowns + heaps,
+                cv2.GaussianBlur(headlights, (0, 0), 6),
+            ),
+        )
 
 
 def shifted(layer, rng, wind, width):
@@ -192,41 +234,79 @@ def config(p, name, dwell_h, folder):
     """A node's config whose camera is the scene; the model's place is told from `folder`, where the config will be."""
     model = os.path.relpath(MODEL, folder)
     lines = [
-        "# Generated beside its scene: the zones and rules that its planted changes are about.", "",
-        "[node]", f'id = "{name}"', f'data_dir = "{name}-data"', 'time_zone = "Asia/Shanghai"', "",
-        "[detect]", f'model = "{model}"', "", "[mqtt]", 'url = "mqtt://127.0.0.1:1883"', "",
-        "[[camera]]", 'id = "mast"', 'profile = "high_mount"', 'url = "rtsp://127.0.0.1:8554/mast"', 'sampling = "all"',
-        "tiling = { columns = 1, rows = 1 }", "",
+        "# Generated beside its scene: the zones and rules that its planted changes are about.",
+        "",
+        "[node]",
+        f'id = "{name}"',
+        f'data_dir = "{name}-data"',
+        'time_zone = "Asia/Shanghai"',
+        "",
+        "[detect]",
+        f'model = "{model}"',
+        "",
+        "[mqtt]",
+        'url = "mqtt://127.0.0.1:1883"',
+        "",
+        "[[camera]]",
+        'id = "mast"',
+        'profile = "high_mount"',
+        'url = "rtsp://127.0.0.1:8554/mast"',
+        'sampling = "all"',
+        "tiling = { columns = 1, rows = 1 }",
+        "",
     ]
     for zone, polygon in p.zones.items():
         lines += ["[[camera.zone]]", f'id = "{zone}"', f"polygon = {polygon}", ""]
     rules = {}
-    for zone, rule in [("roof_a", "rooftop_addition"), ("roof_b", "rooftop_addition"), ("facade_a", "facade_alteration"),
-                       ("facade_b", "facade_alteration"), ("shop_b", "outdoor_advertising"),
-                       ("wall", "illegal_posting"), ("green", "green_destruction"),
-                       ("field", "land_occupation"), ("yard", "material_stockpile")]:
+    for zone, rule in [
+        ("roof_a", "rooftop_addition"),
+        ("roof_b", "rooftop_addition"),
+        ("facade_a", "facade_alteration"),
+        ("facade_b", "facade_alteration"),
+        ("shop_b", "outdoor_advertising"),
+        ("wall", "illegal_posting"),
+        ("green", "green_destruction"),
+        ("field", "land_occupation"),
+        ("yard", "material_stockpile"),
+    ]:
         rules.setdefault(rule, []).append(zone)
     for rule, zones in rules.items():
-        lines += ["[[camera.rule]]", f'class = "{rule}"', f"zones = {json.dumps(zones)}", 'kind = "change"',
-                  f'dwell = "{dwell_h}h"', ""]
+        lines += [
+            "[[camera.rule]]",
+            f'class = "{rule}"',
+            f"zones = {json.dumps(zones)}",
+            'kind = "change"',
+            f'dwell = "{dwell_h}h"',
+            "",
+        ]
     return "\n".join(lines)
 
 
 def main():
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("--seed", type=int, required=True)
     ask.add_argument("--days", type=float, default=14)
     ask.add_argument("--step", type=float, default=30, help="minutes between pictures")
     ask.add_argument("--size", default="960x540")
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--name", help="of the files; default: seedN")
-    ask.add_argument("--only", nargs="*", help="kinds of planted changes to keep; 'none' for a quiet scene")
+    ask.add_argument(
+        "--only", nargs="*", help="kinds of planted changes to keep; 'none' for a quiet scene"
+    )
     ask.add_argument("--calm", action="store_true", help="no rain, fog or snow")
     ask.add_argument("--dwell", type=int, default=24, help="hours after which the rules decide")
-    ask.add_argument("--crf", type=int, default=21, help="quality of the video, lower is better and larger")
+    ask.add_argument(
+        "--crf", type=int, default=21, help="quality of the video, lower is better and larger"
+    )
     ask.add_argument("--gop", type=int, default=1, help="pictures from one key picture to the next")
-    ask.add_argument("--facts", action="store_true", help="write the truth and the config, render nothing")
-    ask.add_argument("--stills", type=int, default=0, help="write every Nth picture as PNG instead of the video")
+    ask.add_argument(
+        "--facts", action="store_true", help="write the truth and the config, render nothing"
+    )
+    ask.add_argument(
+        "--stills", type=int, default=0, help="write every Nth picture as PNG instead of the video"
+    )
     args = ask.parse_args()
     width, height = (int(v) for v in args.size.split("x"))
     rng = np.random.default_rng(args.seed)
@@ -237,8 +317,15 @@ def main():
     frames = pictures(args, rng, p, world)
     base, weather = next(frames)
     facts = {
-        "seed": args.seed, "start": stamp(0), "step_minutes": args.step, "days": args.days, "size": [width, height],
-        "decided_after_hours": args.dwell, "winter": p.winter, "leaf_fall": round(p.leaf_fall, 3), "zones": p.zones,
+        "seed": args.seed,
+        "start": stamp(0),
+        "step_minutes": args.step,
+        "days": args.days,
+        "size": [width, height],
+        "decided_after_hours": args.dwell,
+        "winter": p.winter,
+        "leaf_fall": round(p.leaf_fall, 3),
+        "zones": p.zones,
         "snow": snow(weather),
         "changes": truth(world, base, p, (width, height)),
     }
@@ -254,10 +341,37 @@ def main():
     video = args.out / f"{name}.mp4"
     unfinished = video.with_suffix(".part.mp4")
     command = [
-        "ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}",
-        "-r", f"1/{round(args.step * 60)}", "-i", "-", "-c:v", "libx264", "-preset", "veryfast", "-crf", str(args.crf),
-        "-g", str(args.gop), "-bf", "0", "-pix_fmt", "yuv420p", "-threads", "1",
-        "-metadata", f"creation_time={stamp(0)}", str(unfinished),
+        "ffmpeg",
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "bgr24",
+        "-s",
+        f"{width}x{height}",
+        "-r",
+        f"1/{round(args.step * 60)}",
+        "-i",
+        "-",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-crf",
+        str(args.crf),
+        "-g",
+        str(args.gop),
+        "-bf",
+        "0",
+        "-pix_fmt",
+        "yuv420p",
+        "-threads",
+        "1",
+        "-metadata",
+        f"creation_time={stamp(0)}",
+        str(unfinished),
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
         for _, picture in frames:

@@ -145,7 +145,14 @@ def corners(thing):
         lo, hi = np.array([*thing.lo, 0.0]), np.array([*thing.hi, 0.1])
     else:
         lo, hi = np.array(thing.lo), np.array(thing.hi)
-    return np.array([[(lo, hi)[i][0], (lo, hi)[j][1], (lo, hi)[k][2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    return np.array(
+        [
+            [(lo, hi)[i][0], (lo, hi)[j][1], (lo, hi)[k][2]]
+            for i in (0, 1)
+            for j in (0, 1)
+            for k in (0, 1)
+        ]
+    )
 
 
 def slab(origin, rays, lo, hi):
@@ -184,9 +191,15 @@ class World:
         rays, eye = self.camera.rays[y0:y1, x0:x1], self.camera.eye
         shape = rays.shape[:2]
         out = Layer(
-            x0, y0, np.full(shape, np.inf, np.float32), np.zeros((*shape, 3), np.float32),
-            np.zeros((*shape, 3), np.float32), np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32),
-            np.zeros(shape, np.float32), list(things),
+            x0,
+            y0,
+            np.full(shape, np.inf, np.float32),
+            np.zeros((*shape, 3), np.float32),
+            np.zeros((*shape, 3), np.float32),
+            np.zeros((*shape, 3), np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
+            list(things),
         )
         for thing in things:
             self._draw(out, thing, eye, rays)
@@ -195,13 +208,17 @@ class World:
     def _draw(self, out, thing, eye, rays):
         if isinstance(thing, Patch):
             with np.errstate(divide="ignore", invalid="ignore"):
-                t = np.where(rays[..., 2] < -1e-4, -eye[2] / rays[..., 2], np.inf).astype(np.float32)
+                t = np.where(rays[..., 2] < -1e-4, -eye[2] / rays[..., 2], np.inf).astype(
+                    np.float32
+                )
             p = eye + rays * np.where(np.isfinite(t), t, 0)[..., None]
             x, y = p[..., 0], p[..., 1]
             (xa, ya), (xb, yb) = thing.lo, thing.hi
             rim = thing.ragged * self.noise.at("broad", x, y, 6.0) if thing.ragged else 0.0
             if thing.round:
-                r = np.hypot((x - (xa + xb) / 2) / ((xb - xa) / 2), (y - (ya + yb) / 2) / ((yb - ya) / 2))
+                r = np.hypot(
+                    (x - (xa + xb) / 2) / ((xb - xa) / 2), (y - (ya + yb) / 2) / ((yb - ya) / 2)
+                )
                 inside = r + rim * 0.1 < 1
             else:
                 inside = (x + rim > xa) & (x + rim < xb) & (y + rim > ya) & (y + rim < yb)
@@ -213,7 +230,9 @@ class World:
             t = ellipsoid(eye, rays, thing.centre, thing.radii)
             hit = t < out.depth
             p = eye + rays * np.where(np.isfinite(t), t, 0)[..., None]
-            normal = (p - np.asarray(thing.centre, np.float32)) / np.asarray(thing.radii, np.float32) ** 2
+            normal = (p - np.asarray(thing.centre, np.float32)) / np.asarray(
+                thing.radii, np.float32
+            ) ** 2
             normal = normal / (np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-6)
             u, v = p[..., 0] + p[..., 1], p[..., 2]
         else:
@@ -247,7 +266,12 @@ class World:
         lo = np.array(corners(thing).min(0))
         a, b = u - lo[0], v - (lo[2] if not isinstance(thing, Patch) else lo[1])
         if pattern == "windows":
-            pane = (np.mod(u, 3.2) > 1.0) & (np.mod(u, 3.2) < 2.6) & (np.mod(b, 3.1) > 1.0) & (np.mod(b, 3.1) < 2.5)
+            pane = (
+                (np.mod(u, 3.2) > 1.0)
+                & (np.mod(u, 3.2) < 2.6)
+                & (np.mod(b, 3.1) > 1.0)
+                & (np.mod(b, 3.1) < 2.5)
+            )
             mark = np.where(side & pane, 0.22 + 0.10 * n.at("broad", u, v, 1.0).clip(-1, 2), mark)
             mark = np.where(~side, 0.62, mark)
         elif pattern == "bars":
@@ -266,4 +290,8 @@ class World:
             joint = (np.mod(b, 0.5) < 0.08) | (np.mod(u + 0.5 * np.floor(b / 0.5), 1.0) < 0.08)
             mark = np.where(joint, 1.5, 1.0)
         shade = (grain * mark)[..., None]
-        return np.clip(np.array(colour, np.float32) * shade, 0.01, 0.95), np.clip(ir * grain * mark, 0.01, 0.95), gap
+        return (
+            np.clip(np.array(colour, np.float32) * shade, 0.01, 0.95),
+            np.clip(ir * grain * mark, 0.01, 0.95),
+            gap,
+        )

@@ -17,7 +17,18 @@ import numpy as np
 
 SIDE = 256
 # Rendered cut-outs that are a change when they stay, and those that drive off.
-STAYS = {"soil_pile", "brick_pile", "rebar", "colour_steel_shed", "awning", "tarpaulin", "pit", "scaffolding", "timber", "dust_net"}
+STAYS = {
+    "soil_pile",
+    "brick_pile",
+    "rebar",
+    "colour_steel_shed",
+    "awning",
+    "tarpaulin",
+    "pit",
+    "scaffolding",
+    "timber",
+    "dust_net",
+}
 
 
 @functools.lru_cache(maxsize=1000)
@@ -30,7 +41,11 @@ class Composer:
     """`pair(rng)` gives (before, after) as uint8 BGR [SIDE, SIDE, 3] and the mask as float32 [SIDE, SIDE]."""
 
     def __init__(self, data: Path, sources: Path, cutouts: Path | None):
-        allowed = {s["name"] for s in tomllib.loads(sources.read_text())["source"] if s["decision"] == "train"}
+        allowed = {
+            s["name"]
+            for s in tomllib.loads(sources.read_text())["source"]
+            if s["decision"] == "train"
+        }
         images = json.loads((data / "annotations_train.json").read_text())["images"]
         usable = [i for i in images if i["source"] in allowed]
         self.above = [data / i["file_name"] for i in usable if "nadir" in i["viewpoint"]]
@@ -59,10 +74,18 @@ class Composer:
         many = self.above if self.above and rng.random() < 0.75 else self.other
         picture = picture_of(many[rng.integers(len(many))])
         zoom = side / (min(picture.shape[:2]) * rng.uniform(0.25, 0.95))
-        turn = cv2.getRotationMatrix2D((picture.shape[1] / 2, picture.shape[0] / 2), rng.uniform(0, 360), zoom)
+        turn = cv2.getRotationMatrix2D(
+            (picture.shape[1] / 2, picture.shape[0] / 2), rng.uniform(0, 360), zoom
+        )
         free = np.array([picture.shape[1], picture.shape[0]]) * zoom
-        turn[:, 2] += side / 2 - np.array([picture.shape[1], picture.shape[0]]) / 2 + rng.uniform(-0.2, 0.2, 2) * (free - side).clip(0)
-        return cv2.warpAffine(picture, turn, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT)
+        turn[:, 2] += (
+            side / 2
+            - np.array([picture.shape[1], picture.shape[0]]) / 2
+            + rng.uniform(-0.2, 0.2, 2) * (free - side).clip(0)
+        )
+        return cv2.warpAffine(
+            picture, turn, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT
+        )
 
     def put_something(self, picture, mask, rng):
         kind = rng.random()
@@ -76,16 +99,35 @@ class Composer:
             corners = cv2.boxPoints(((at[0], at[1]), part, rng.uniform(0, 180)))
             cv2.fillPoly(shape, [np.int32(corners)], 1)
             if rng.random() < 0.3:
-                more = cv2.boxPoints(((at[0] + size / 3, at[1] + size / 3), (part[1], part[0] / 2), rng.uniform(0, 180)))
+                more = cv2.boxPoints(
+                    (
+                        (at[0] + size / 3, at[1] + size / 3),
+                        (part[1], part[0] / 2),
+                        rng.uniform(0, 180),
+                    )
+                )
                 cv2.fillPoly(shape, [np.int32(more)], 1)
-            content = roof(side, corners, rng) if rng.random() < 0.6 else self.crop(rng, side).astype(np.float32)
+            content = (
+                roof(side, corners, rng)
+                if rng.random() < 0.6
+                else self.crop(rng, side).astype(np.float32)
+            )
             if rng.random() < 0.7:
-                shadow = cv2.warpAffine(shape, np.float32([[1, 0, rng.uniform(-9, 9)], [0, 1, rng.uniform(-9, 9)]]), (side, side))
+                shadow = cv2.warpAffine(
+                    shape,
+                    np.float32([[1, 0, rng.uniform(-9, 9)], [0, 1, rng.uniform(-9, 9)]]),
+                    (side, side),
+                )
                 picture[(shadow > 0) & (shape == 0)] *= rng.uniform(0.35, 0.7)
         else:
-            blob = cloud(side, size / 2, rng) - 0.012 * np.hypot(*(np.indices((side, side)) - at[:, None, None])) * 40 / size
+            blob = (
+                cloud(side, size / 2, rng)
+                - 0.012 * np.hypot(*(np.indices((side, side)) - at[:, None, None])) * 40 / size
+            )
             shape[blob > blob.max() - 0.45] = 1
-            content = earth(side, rng) if rng.random() < 0.5 else self.crop(rng, side).astype(np.float32)
+            content = (
+                earth(side, rng) if rng.random() < 0.5 else self.crop(rng, side).astype(np.float32)
+            )
         soft = cv2.GaussianBlur(shape.astype(np.float32), (0, 0), rng.uniform(0.3, 1.2))[..., None]
         picture[:] = picture * (1 - soft) + content * soft
         mask[shape > 0] = 1
@@ -96,9 +138,15 @@ class Composer:
         piece = picture_of(self.cutouts[stays][rng.integers(len(self.cutouts[stays]))])
         size = rng.uniform(25, 90) if stays else rng.uniform(6, 30)
         by = size / max(piece.shape[:2])
-        turn = cv2.getRotationMatrix2D((piece.shape[1] / 2, piece.shape[0] / 2), rng.uniform(0, 360), by)
-        turn[:, 2] += rng.uniform(0, picture.shape[0], 2) - np.array([piece.shape[1], piece.shape[0]]) / 2
-        piece = cv2.warpAffine(piece, turn, picture.shape[1::-1], flags=cv2.INTER_AREA).astype(np.float32)
+        turn = cv2.getRotationMatrix2D(
+            (piece.shape[1] / 2, piece.shape[0] / 2), rng.uniform(0, 360), by
+        )
+        turn[:, 2] += (
+            rng.uniform(0, picture.shape[0], 2) - np.array([piece.shape[1], piece.shape[0]]) / 2
+        )
+        piece = cv2.warpAffine(piece, turn, picture.shape[1::-1], flags=cv2.INTER_AREA).astype(
+            np.float32
+        )
         cover = piece[..., 3:] / 255
         picture[:] = picture * (1 - cover) + piece[..., :3] * cover
         if mask is not None:
@@ -120,7 +168,15 @@ def roof(side, corners, rng):
     over = (x - corners[0][0]) * along[0] + (y - corners[0][1]) * along[1]
     light = 1 + rng.uniform(0, 0.12) * np.sign(np.sin(over * 2 * np.pi / rng.uniform(2, 12)))
     if rng.random() < 0.5:
-        light *= np.where(over > over[int(corners[:, 1].mean().clip(0, side - 1)), int(corners[:, 0].mean().clip(0, side - 1))], 1, rng.uniform(0.6, 0.95))
+        light *= np.where(
+            over
+            > over[
+                int(corners[:, 1].mean().clip(0, side - 1)),
+                int(corners[:, 0].mean().clip(0, side - 1)),
+            ],
+            1,
+            rng.uniform(0.6, 0.95),
+        )
     light *= 0.9 + 0.2 * cloud(side, rng.uniform(4, 40), rng)
     return light[..., None] * colour.astype(np.float32)
 
@@ -138,19 +194,43 @@ def appearance(picture, rng):
         # Season and dryness act on what is green.
         b, g, r = cv2.split(picture)
         green = np.clip((2 * g - r - b) / 60, 0, 1)[..., None]
-        picture = picture * (1 - green) + picture * (1 + rng.uniform(-0.35, 0.35, 3).astype(np.float32)) * green
+        picture = (
+            picture * (1 - green)
+            + picture * (1 + rng.uniform(-0.35, 0.35, 3).astype(np.float32)) * green
+        )
     for _ in range(rng.integers(0, 4)):
         # Shadows of trees and houses that are elsewhere by the hour.
         at, size = rng.uniform(0, side, 2), rng.uniform(4, 30)
         shade = np.zeros((side, side), np.float32)
         if rng.random() < 0.5:
-            cv2.ellipse(shade, (tuple(map(float, at)), (size, size * rng.uniform(0.4, 1)), rng.uniform(0, 180)), 1.0, -1)
+            cv2.ellipse(
+                shade,
+                (tuple(map(float, at)), (size, size * rng.uniform(0.4, 1)), rng.uniform(0, 180)),
+                1.0,
+                -1,
+            )
         else:
-            cv2.fillPoly(shade, [np.int32(cv2.boxPoints((tuple(map(float, at)), (size * 2, size), rng.uniform(0, 180))))], 1.0)
-        picture = picture * (1 - rng.uniform(0.3, 0.65) * cv2.GaussianBlur(shade, (0, 0), rng.uniform(0.5, 2))[..., None])
+            cv2.fillPoly(
+                shade,
+                [
+                    np.int32(
+                        cv2.boxPoints(
+                            (tuple(map(float, at)), (size * 2, size), rng.uniform(0, 180))
+                        )
+                    )
+                ],
+                1.0,
+            )
+        picture = picture * (
+            1
+            - rng.uniform(0.3, 0.65)
+            * cv2.GaussianBlur(shade, (0, 0), rng.uniform(0.5, 2))[..., None]
+        )
     gain = rng.uniform(0.65, 1.4) * (1 + rng.uniform(-0.15, 0.15, 3))
     light = 1 + rng.uniform(0, 0.25) * (cloud(side, side / 2, rng)[..., None] - 0.5)
-    picture = 255 * (np.clip(picture * gain.astype(np.float32) * light / 255, 0, 1) ** rng.uniform(0.7, 1.4)) + rng.uniform(-12, 25) * (rng.random() < 0.3)
+    picture = 255 * (
+        np.clip(picture * gain.astype(np.float32) * light / 255, 0, 1) ** rng.uniform(0.7, 1.4)
+    ) + rng.uniform(-12, 25) * (rng.random() < 0.3)
     angle, grow = rng.normal(0, 0.3), 1 + rng.normal(0, 0.004)
     move = cv2.getRotationMatrix2D((side / 2, side / 2), angle, grow)
     move[:, 2] += rng.normal(0, 1.0, 2)
@@ -159,8 +239,16 @@ def appearance(picture, rng):
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.5))
     if rng.random() < 0.2:
         small = rng.uniform(0.4, 0.8)
-        picture = cv2.resize(cv2.resize(picture, None, fx=small, fy=small, interpolation=cv2.INTER_AREA), (SIDE, SIDE))
-    picture = np.clip(picture + rng.normal(0, rng.uniform(0, 5), picture.shape), 0, 255).astype(np.uint8)
+        picture = cv2.resize(
+            cv2.resize(picture, None, fx=small, fy=small, interpolation=cv2.INTER_AREA),
+            (SIDE, SIDE),
+        )
+    picture = np.clip(picture + rng.normal(0, rng.uniform(0, 5), picture.shape), 0, 255).astype(
+        np.uint8
+    )
     if rng.random() < 0.5:
-        picture = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])[1], 1)
+        picture = cv2.imdecode(
+            cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])[1],
+            1,
+        )
     return picture

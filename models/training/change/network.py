@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from detector.network import Backbone, Unit
+from torch import nn
 
 WIDTH = 32
 
@@ -16,9 +15,16 @@ class ChangeHead(nn.Module):
 
     def __init__(self, backbone: Backbone):
         super().__init__()
-        self.stem, self.dark2, self.dark3, self.dark4 = backbone.stem, backbone.dark2, backbone.dark3, backbone.dark4
+        self.stem, self.dark2, self.dark3, self.dark4 = (
+            backbone.stem,
+            backbone.dark2,
+            backbone.dark3,
+            backbone.dark4,
+        )
         self.reduce = nn.ModuleList([Unit(3 * c, WIDTH) for c in (16, 32, 64, 128)])
-        self.mix = nn.ModuleList([nn.Sequential(Unit(WIDTH, WIDTH, 3, 1, WIDTH), Unit(WIDTH, WIDTH)) for _ in range(4)])
+        self.mix = nn.ModuleList(
+            [nn.Sequential(Unit(WIDTH, WIDTH, 3, 1, WIDTH), Unit(WIDTH, WIDTH)) for _ in range(4)]
+        )
         self.out = nn.Conv2d(WIDTH, 1, 3, padding=1)
         nn.init.constant_(self.out.bias, -2.0)
 
@@ -34,5 +40,9 @@ class ChangeHead(nn.Module):
         for stage, reduce, mix in zip(reversed(both), reversed(self.reduce), reversed(self.mix)):
             a, b = stage.chunk(2)
             x = reduce(torch.cat([(a - b).abs(), torch.maximum(a, b), torch.minimum(a, b)], 1))
-            y = mix(x if y is None else x + F.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False))
+            y = mix(
+                x
+                if y is None
+                else x + F.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
+            )
         return F.interpolate(self.out(y), scale_factor=2.0, mode="bilinear", align_corners=False)

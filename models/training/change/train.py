@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-
 from detector.seed import load_teacher
 
 from .composites import Composer
@@ -44,7 +43,9 @@ class Pairs(torch.utils.data.IterableDataset):
 def loss_of(logits, mask):
     weighted = F.binary_cross_entropy_with_logits(logits, mask)
     share = torch.sigmoid(logits)
-    overlap = (2 * (share * mask).sum((1, 2, 3)) + 20) / (share.sum((1, 2, 3)) + mask.sum((1, 2, 3)) + 20)
+    overlap = (2 * (share * mask).sum((1, 2, 3)) + 20) / (
+        share.sum((1, 2, 3)) + mask.sum((1, 2, 3)) + 20
+    )
     return weighted + 0.5 * (1 - overlap).mean()
 
 
@@ -77,7 +78,9 @@ def score(head, pairs, threshold=0.5):
 
 
 def main():
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("--folder", type=Path, required=True)
     ask.add_argument("--cutouts", type=Path)
     ask.add_argument("--minutes", type=float, default=40.0)
@@ -87,11 +90,17 @@ def main():
     shared = Path(os.environ.get("LINTEL_SHARED", HERE / "../../../shared"))
     torch.manual_seed(1)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    head = ChangeHead(load_teacher(shared / "weights/yolox_nano.onnx").backbone.requires_grad_(True)).train()
+    head = ChangeHead(
+        load_teacher(shared / "weights/yolox_nano.onnx").backbone.requires_grad_(True)
+    ).train()
     head = head.to(memory_format=torch.channels_last)
     new = [p for n, p in head.named_parameters() if n.startswith(("reduce", "mix", "out"))]
     old = [p for n, p in head.named_parameters() if not n.startswith(("reduce", "mix", "out"))]
-    optimiser = torch.optim.AdamW([{"params": new, "factor": 1.0}, {"params": old, "factor": 0.25}], lr=args.rate, weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(
+        [{"params": new, "factor": 1.0}, {"params": old, "factor": 0.25}],
+        lr=args.rate,
+        weight_decay=1e-3,
+    )
     args.folder.mkdir(parents=True, exist_ok=True)
     last, step, spent = args.folder / "last.pt", 0, 0.0
     if last.exists():
@@ -100,15 +109,27 @@ def main():
         optimiser.load_state_dict(state["optimiser"])
         step, spent = state["step"], state["spent"]
     composer = Composer(shared / "data", HERE / "sources.toml", args.cutouts)
-    loader = iter(torch.utils.data.DataLoader(Pairs(composer, [1, step]), batch_size=args.batch, num_workers=1))
+    loader = iter(
+        torch.utils.data.DataLoader(
+            Pairs(composer, [1, step]), batch_size=args.batch, num_workers=1
+        )
+    )
     pairs = list(real_pairs(shared / "data/extra/change_pairs"))
     means, saved = [], spent
     while spent < 60 * args.minutes:
         begun, share = time.monotonic(), spent / (60 * args.minutes)
         for group in optimiser.param_groups:
-            group["lr"] = args.rate * group["factor"] * min((step + 1) / 100, 1) * 0.5 * (1 + math.cos(math.pi * share))
+            group["lr"] = (
+                args.rate
+                * group["factor"]
+                * min((step + 1) / 100, 1)
+                * 0.5
+                * (1 + math.cos(math.pi * share))
+            )
         before, after, mask = next(loader)
-        before, after = (p.float().contiguous(memory_format=torch.channels_last) for p in (before, after))
+        before, after = (
+            p.float().contiguous(memory_format=torch.channels_last) for p in (before, after)
+        )
         loss = loss_of(head(before, after), mask)
         optimiser.zero_grad()
         loss.backward()
@@ -117,14 +138,26 @@ def main():
         step, spent = step + 1, spent + time.monotonic() - begun
         means.append(float(loss.detach()))
         if step % 100 == 0:
-            row = {"step": step, "minutes": round(spent / 60, 1), "loss": round(float(np.mean(means)), 4)}
+            row = {
+                "step": step,
+                "minutes": round(spent / 60, 1),
+                "loss": round(float(np.mean(means)), 4),
+            }
             means.clear()
             if step % 500 == 0:
                 row |= score(head, pairs)
             print(json.dumps(row), flush=True)
         if spent - saved > 120 or spent >= 60 * args.minutes:
             saved = spent
-            torch.save({"head": head.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "spent": spent}, last)
+            torch.save(
+                {
+                    "head": head.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": step,
+                    "spent": spent,
+                },
+                last,
+            )
     print(json.dumps(score(head, pairs)))
 
 

@@ -47,7 +47,19 @@ class Canvas:
 class CanvasSet(Dataset):
     """Endless random canvases over `samples`; item i depends on (seed, i) only."""
 
-    def __init__(self, samples, weights, width, height, length, seed, mosaic=0.5, cutouts=None, drawn=0.0, paste_share=1.0):
+    def __init__(
+        self,
+        samples,
+        weights,
+        width,
+        height,
+        length,
+        seed,
+        mosaic=0.5,
+        cutouts=None,
+        drawn=0.0,
+        paste_share=1.0,
+    ):
         self.samples, self.weights = samples, weights
         self.width, self.height = width, height
         self.length, self.seed, self.mosaic = length, seed, mosaic
@@ -67,9 +79,17 @@ class CanvasSet(Dataset):
         if self.cutouts and rng.random() < self.drawn:
             return turn(ground(len(self.samples[0].known), self.cutouts, rng), rng)
         sample = self.samples[rng.choice(len(self.samples), p=self.weights)]
-        if self.cutouts and rng.random() < self.paste_share * (PASTE_NADIR if sample.nadir else PASTE):
-            metres = rng.uniform(0.07, 0.12) if sample.nadir else np.exp(rng.uniform(np.log(0.03), np.log(0.2)))
-            sample = paste(sample, self.cutouts, rng, int(rng.integers(1, 5)), float(metres), sample.nadir)
+        if self.cutouts and rng.random() < self.paste_share * (
+            PASTE_NADIR if sample.nadir else PASTE
+        ):
+            metres = (
+                rng.uniform(0.07, 0.12)
+                if sample.nadir
+                else np.exp(rng.uniform(np.log(0.03), np.log(0.2)))
+            )
+            sample = paste(
+                sample, self.cutouts, rng, int(rng.integers(1, 5)), float(metres), sample.nadir
+            )
         return turn(sample, rng)
 
 
@@ -219,7 +239,13 @@ def rain(picture: np.ndarray, rng) -> np.ndarray:
     layer = np.zeros((h, w), dtype=np.uint8)
     slant, length = int(rng.integers(-6, 7)), int(rng.integers(6, 20))
     for x, y in zip(rng.integers(0, w, 250), rng.integers(0, h, 250)):
-        cv2.line(layer, (int(x), int(y)), (int(x) + slant, int(y) + length), int(rng.integers(40, 110)), 1)
+        cv2.line(
+            layer,
+            (int(x), int(y)),
+            (int(x) + slant, int(y) + length),
+            int(rng.integers(40, 110)),
+            1,
+        )
     return cv2.add(picture, cv2.merge([layer] * 3))
 
 

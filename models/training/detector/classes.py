@@ -81,7 +81,9 @@ def load_classes(path: Path = HERE / "classes.toml") -> ClassList:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     known = [c["name"] in COCO_CLASSES for c in table["class"]]
     if known != sorted(known, reverse=True):
-        raise SystemExit(f"{path}: list the classes that COCO has before all others; they share a head")
+        raise SystemExit(
+            f"{path}: list the classes that COCO has before all others; they share a head"
+        )
     return ClassList(
         names=[c["name"] for c in table["class"]],
         relatives={c["name"]: c.get("relatives", []) for c in table["class"]},

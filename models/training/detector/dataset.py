@@ -16,7 +16,9 @@ import numpy as np
 
 from .classes import HERE, IGNORE, ClassList
 
-TEACHER_SURE = 0.4  # a teacher's box above this score is taken as a label, below it counts for nothing
+TEACHER_SURE = (
+    0.4  # a teacher's box above this score is taken as a label, below it counts for nothing
+)
 TEACHER_REFINES = 0.6  # overlap at which the teacher's class replaces a generic label
 
 
@@ -41,7 +43,9 @@ def shared_data() -> Path:
     """Folder of the data sets: LINTEL_SHARED/data, by default ../shared/data beside the project."""
     root = Path(os.environ.get("LINTEL_SHARED", HERE.parents[1].parent / "shared")) / "data"
     if not root.is_dir():
-        raise SystemExit(f"{root}: no such folder; set LINTEL_SHARED to the folder that holds data/ and weights/")
+        raise SystemExit(
+            f"{root}: no such folder; set LINTEL_SHARED to the folder that holds data/ and weights/"
+        )
     return root
 
 
@@ -65,7 +69,11 @@ def read_pictures(path: Path, sources: dict[str, dict]) -> dict:
                 continue
             record["labelled_classes"] += ours["classes"]
             coco["annotations"] += [
-                {"image_id": record["id"], "category_id": numbers[label], "bbox": [x1, y1, x2 - x1, y2 - y1]}
+                {
+                    "image_id": record["id"],
+                    "category_id": numbers[label],
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                }
                 for x1, y1, x2, y2, label in ours["boxes"][record["file_name"]]
             ]
     return coco
@@ -101,7 +109,9 @@ def load_samples(
         records = records[:: max(1, len(records) // limit)]
     return [
         add_teacher(
-            _sample(coco_path.parent, r, by_image.get(r["id"], []), names, classes, sources[r["source"]]),
+            _sample(
+                coco_path.parent, r, by_image.get(r["id"], []), names, classes, sources[r["source"]]
+            ),
             added.get(r["file_name"], []),
             classes,
         )
@@ -164,7 +174,9 @@ def _sample(
     )
 
 
-def sampling_weights(samples: list[Sample], classes: ClassList, target_share: float = 0.06) -> np.ndarray:
+def sampling_weights(
+    samples: list[Sample], classes: ClassList, target_share: float = 0.06
+) -> np.ndarray:
     """[n] probabilities: pictures of rare classes come up to 4 times as often.
 
     A class present in a share f of the pictures asks for the factor sqrt(target_share / f);

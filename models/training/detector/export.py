@@ -95,11 +95,16 @@ def add_nms(
     points = anchor_points(height, width).numpy()
     offsets = kind == "yolox"  # "yolov5": centre and size are in pixels already
     tensors = {
-        "nms_floor": np.float32([floor]), "nms_most": np.int64([most]),
-        "nms_half": np.float32(0.5), "nms_split": np.int64([2, 2, 1, points_classes(graph)]),
+        "nms_floor": np.float32([floor]),
+        "nms_most": np.int64([most]),
+        "nms_half": np.float32(0.5),
+        "nms_split": np.int64([2, 2, 1, points_classes(graph)]),
         "nms_column": np.int64([2]),
-        "nms_pads": np.int64([0, 0, most, 0]), "nms_zero": np.float32(0), "nms_shape": np.int64([1, most, 6]),
-        "nms_front": np.int64([0]), "nms_axis1": np.int64([1]),
+        "nms_pads": np.int64([0, 0, most, 0]),
+        "nms_zero": np.float32(0),
+        "nms_shape": np.int64([1, most, 6]),
+        "nms_front": np.int64([0]),
+        "nms_axis1": np.int64([1]),
     }
     different = sorted(set(np.float32(ious)))
     for i, iou in enumerate(different):
@@ -107,56 +112,75 @@ def add_nms(
         tensors |= {f"nms_iou_{i}": np.float32([iou]), f"nms_mine_{i}": mine[None, :, None]}
     if offsets:
         tensors |= {"nms_grid": points[None, :, :2], "nms_stride": points[None, :, 2:]}
-    graph.initializer.extend(numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in tensors.items())
+    graph.initializer.extend(
+        numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in tensors.items()
+    )
     node = helper.make_node
     names = ["nms_xy", "nms_wh"] if offsets else ["nms_centre", "nms_size"]
-    graph.node.append(node("Split", ["output", "nms_split"], [*names, "nms_object", "nms_classes"], axis=2))
+    graph.node.append(
+        node("Split", ["output", "nms_split"], [*names, "nms_object", "nms_classes"], axis=2)
+    )
     if offsets:
-        graph.node.extend([
-            node("Add", ["nms_xy", "nms_grid"], ["nms_cells"]),
-            node("Mul", ["nms_cells", "nms_stride"], ["nms_centre"]),
-            node("Exp", ["nms_wh"], ["nms_grown"]),
-            node("Mul", ["nms_grown", "nms_stride"], ["nms_size"]),
-        ])
-    graph.node.extend([
-        node("Mul", ["nms_size", "nms_half"], ["nms_reach"]),
-        node("Sub", ["nms_centre", "nms_reach"], ["nms_low"]),
-        node("Add", ["nms_centre", "nms_reach"], ["nms_high"]),
-        node("Concat", ["nms_low", "nms_high"], ["nms_boxes"], axis=2),
-        node("Mul", ["nms_object", "nms_classes"], ["nms_scores"]),
-        # Each point keeps its best class only.
-        node("ReduceMax", ["nms_scores"], ["nms_best"], axes=[2], keepdims=1),
-        node("Equal", ["nms_scores", "nms_best"], ["nms_is_best"]),
-        node("Cast", ["nms_is_best"], ["nms_mask"], to=TensorProto.FLOAT),
-        node("Mul", ["nms_scores", "nms_mask"], ["nms_alone"]),
-        node("Transpose", ["nms_alone"], ["nms_by_class"], perm=[0, 2, 1]),
-    ])
+        graph.node.extend(
+            [
+                node("Add", ["nms_xy", "nms_grid"], ["nms_cells"]),
+                node("Mul", ["nms_cells", "nms_stride"], ["nms_centre"]),
+                node("Exp", ["nms_wh"], ["nms_grown"]),
+                node("Mul", ["nms_grown", "nms_stride"], ["nms_size"]),
+            ]
+        )
+    graph.node.extend(
+        [
+            node("Mul", ["nms_size", "nms_half"], ["nms_reach"]),
+            node("Sub", ["nms_centre", "nms_reach"], ["nms_low"]),
+            node("Add", ["nms_centre", "nms_reach"], ["nms_high"]),
+            node("Concat", ["nms_low", "nms_high"], ["nms_boxes"], axis=2),
+            node("Mul", ["nms_object", "nms_classes"], ["nms_scores"]),
+            # Each point keeps its best class only.
+            node("ReduceMax", ["nms_scores"], ["nms_best"], axes=[2], keepdims=1),
+            node("Equal", ["nms_scores", "nms_best"], ["nms_is_best"]),
+            node("Cast", ["nms_is_best"], ["nms_mask"], to=TensorProto.FLOAT),
+            node("Mul", ["nms_scores", "nms_mask"], ["nms_alone"]),
+            node("Transpose", ["nms_alone"], ["nms_by_class"], perm=[0, 2, 1]),
+        ]
+    )
     for i in range(len(different)):
         scores, limits = f"nms_by_class_{i}", ["nms_most", f"nms_iou_{i}", "nms_floor"]
         graph.node.append(node("Mul", ["nms_by_class", f"nms_mine_{i}"], [scores]))
-        graph.node.append(node("NonMaxSuppression", ["nms_boxes", scores, *limits], [f"nms_kept_{i}"]))
-    graph.node.extend([
-        node("Concat", [f"nms_kept_{i}" for i in range(len(different))], ["nms_kept"], axis=0),
-        node("Gather", ["nms_kept", "nms_axis1"], ["nms_class_column"], axis=1),
-        node("Gather", ["nms_kept", "nms_column"], ["nms_point_column"], axis=1),
-        node("Squeeze", ["nms_point_column", "nms_axis1"], ["nms_point"]),
-        node("Squeeze", ["nms_boxes", "nms_front"], ["nms_boxes_flat"]),
-        node("Gather", ["nms_boxes_flat", "nms_point"], ["nms_kept_boxes"], axis=0),
-        node("Squeeze", ["nms_best", "nms_front"], ["nms_best_flat"]),
-        node("Gather", ["nms_best_flat", "nms_point"], ["nms_kept_scores"], axis=0),
-        node("Cast", ["nms_class_column"], ["nms_kept_classes"], to=TensorProto.FLOAT),
-        node("Concat", ["nms_kept_boxes", "nms_kept_scores", "nms_kept_classes"], ["nms_rows"], axis=1),
-        # Zeros after the last one, so that the best `most` can be taken and the shape is fixed.
-        node("Pad", ["nms_rows", "nms_pads", "nms_zero"], ["nms_padded"]),
-        node("Gather", ["nms_padded", "nms_score_index"], ["nms_score_column"], axis=1),
-        node("Squeeze", ["nms_score_column", "nms_axis1"], ["nms_score_flat"]),
-        node("TopK", ["nms_score_flat", "nms_most"], ["nms_top_scores", "nms_top"], axis=0),
-        node("Gather", ["nms_padded", "nms_top"], ["nms_ordered"], axis=0),
-        node("Reshape", ["nms_ordered", "nms_shape"], ["detections"]),
-    ])
+        graph.node.append(
+            node("NonMaxSuppression", ["nms_boxes", scores, *limits], [f"nms_kept_{i}"])
+        )
+    graph.node.extend(
+        [
+            node("Concat", [f"nms_kept_{i}" for i in range(len(different))], ["nms_kept"], axis=0),
+            node("Gather", ["nms_kept", "nms_axis1"], ["nms_class_column"], axis=1),
+            node("Gather", ["nms_kept", "nms_column"], ["nms_point_column"], axis=1),
+            node("Squeeze", ["nms_point_column", "nms_axis1"], ["nms_point"]),
+            node("Squeeze", ["nms_boxes", "nms_front"], ["nms_boxes_flat"]),
+            node("Gather", ["nms_boxes_flat", "nms_point"], ["nms_kept_boxes"], axis=0),
+            node("Squeeze", ["nms_best", "nms_front"], ["nms_best_flat"]),
+            node("Gather", ["nms_best_flat", "nms_point"], ["nms_kept_scores"], axis=0),
+            node("Cast", ["nms_class_column"], ["nms_kept_classes"], to=TensorProto.FLOAT),
+            node(
+                "Concat",
+                ["nms_kept_boxes", "nms_kept_scores", "nms_kept_classes"],
+                ["nms_rows"],
+                axis=1,
+            ),
+            # Zeros after the last one, so that the best `most` can be taken and the shape is fixed.
+            node("Pad", ["nms_rows", "nms_pads", "nms_zero"], ["nms_padded"]),
+            node("Gather", ["nms_padded", "nms_score_index"], ["nms_score_column"], axis=1),
+            node("Squeeze", ["nms_score_column", "nms_axis1"], ["nms_score_flat"]),
+            node("TopK", ["nms_score_flat", "nms_most"], ["nms_top_scores", "nms_top"], axis=0),
+            node("Gather", ["nms_padded", "nms_top"], ["nms_ordered"], axis=0),
+            node("Reshape", ["nms_ordered", "nms_shape"], ["detections"]),
+        ]
+    )
     graph.initializer.append(numpy_helper.from_array(np.int64([4]), "nms_score_index"))
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info("detections", TensorProto.FLOAT, [1, most, 6]))
+    graph.output.append(
+        helper.make_tensor_value_info("detections", TensorProto.FLOAT, [1, most, 6])
+    )
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(target))
 

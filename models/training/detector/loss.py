@@ -81,18 +81,24 @@ class PartialLabelLoss:
         for i in range(len(output)):
             region = batch["regions"][i][self.cell_y, self.cell_x].long()
             known = batch["known"][i][region]  # [N, C]
-            first, second = output[i].split([5 + self.of_seed, output.shape[2] - 5 - self.of_seed], dim=1)
+            first, second = output[i].split(
+                [5 + self.of_seed, output.shape[2] - 5 - self.of_seed], dim=1
+            )
             truth, labels = batch["boxes"][i], batch["labels"][i]
             heads = {"own": self._own(second, batch["background"][i][region], truth, labels)}
             if seed_output is not None:
                 follow = batch["follow"][i][region]
-                heads["known"] = self._like_the_seed(first, seed_output[i].float(), known, follow, truth, labels)
+                heads["known"] = self._like_the_seed(
+                    first, seed_output[i].float(), known, follow, truth, labels
+                )
             for head, (parts, mass) in heads.items():
                 masses[head] += mass
                 for name, value in parts.items():
                     sums[head, name] = sums.get((head, name), 0.0) + value
         scaled = {key: value / max(masses[key[0]], 1.0) for key, value in sums.items()}
-        return sum(scaled.values()), {f"{head}_{name}": float(value.detach()) for (head, name), value in scaled.items()}
+        return sum(scaled.values()), {
+            f"{head}_{name}": float(value.detach()) for (head, name), value in scaled.items()
+        }
 
     def _labelled(self, rows, boxes, truth, labels, channels):
         """Loss at the points that answer for `truth`: (points [p], parts)."""
@@ -114,7 +120,9 @@ class PartialLabelLoss:
         mine = (labels != IGNORE) & ~self.with_seed[labels]
         nothing = (labels == IGNORE) | (self.with_seed[labels] & self.generic[labels])
         boxes = corners(decode_boxes(rows[:, :4], self.points))
-        at, parts = self._labelled(rows, boxes, truth[mine], labels[mine], slice(self.of_seed, None))
+        at, parts = self._labelled(
+            rows, boxes, truth[mine], labels[mine], slice(self.of_seed, None)
+        )
         weight, wanted = background.clone(), torch.zeros_like(background)
         weight[self._inside(truth[nothing])] = 0.0
         weight[at], wanted[at] = 1.0, 1.0
@@ -133,17 +141,26 @@ class PartialLabelLoss:
             score = best.sigmoid() * seed[:, 4].sigmoid()
             labelled = (guess >= 0) & known.gather(1, guess.clamp(min=0)[:, None])[:, 0]
             wrong = free & labelled & (score <= SURE) & ~self._inside(truth)
-            follow = torch.where(free & ~wrong & ~self._inside(truth[labels == IGNORE]), follow, 0.0)
+            follow = torch.where(
+                free & ~wrong & ~self._inside(truth[labels == IGNORE]), follow, 0.0
+            )
             seed_classes = seed[:, 5:][:, self.coco]
             strength = seed_classes.sigmoid().amax(dim=1) * seed[:, 4].sigmoid()
             share = torch.where(strength > FAINT, strength.sqrt(), 0.0) * follow
             seed_boxes = corners(decode_boxes(seed[:, :4], self.points))
         objectness = rows[:, 4]
-        parts["objectness"] = bce(objectness[at], torch.ones(len(at))).sum() + bce(objectness[wrong], torch.zeros(int(wrong.sum()))).sum()
+        parts["objectness"] = (
+            bce(objectness[at], torch.ones(len(at))).sum()
+            + bce(objectness[wrong], torch.zeros(int(wrong.sum()))).sum()
+        )
         same = (divergence(objectness, seed[:, 4]) * follow).sum()
         seen = share > 0
-        same = same + (divergence(rows[seen, 5:], seed_classes[seen]).sum(dim=1) * share[seen]).sum()
-        same = same + OVERLAP_GAIN * (overlap_loss(boxes[seen], seed_boxes[seen]) * share[seen]).sum()
+        same = (
+            same + (divergence(rows[seen, 5:], seed_classes[seen]).sum(dim=1) * share[seen]).sum()
+        )
+        same = (
+            same + OVERLAP_GAIN * (overlap_loss(boxes[seen], seed_boxes[seen]) * share[seen]).sum()
+        )
         parts["seed"] = self.distil * same
         return parts, len(at) + float(share.sum())
 

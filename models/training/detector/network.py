@@ -164,7 +164,9 @@ class LevelHead(nn.Module):
     def __init__(self, c_in: int, classes: int):
         super().__init__()
         self.stem = Unit(c_in, HEAD_WIDTH)
-        self.class_branch = nn.Sequential(*[DepthwiseUnit(HEAD_WIDTH, HEAD_WIDTH) for _ in range(2)])
+        self.class_branch = nn.Sequential(
+            *[DepthwiseUnit(HEAD_WIDTH, HEAD_WIDTH) for _ in range(2)]
+        )
         self.class_logits = nn.Conv2d(HEAD_WIDTH, classes, 1)
         self.box_branch = nn.Sequential(*[DepthwiseUnit(HEAD_WIDTH, HEAD_WIDTH) for _ in range(2)])
         self.box = nn.Conv2d(HEAD_WIDTH, 4, 1)
@@ -220,15 +222,24 @@ class YoloxNano(nn.Module):
             return torch.cat([out[..., :4], out[..., 4:].sigmoid()], dim=2)
         own = rows_of(self.own_heads, levels)
         points = anchor_points(height, width)
-        nothing = [torch.zeros(len(out), len(points), count) for count in (self.classes, self.own_classes)]
+        nothing = [
+            torch.zeros(len(out), len(points), count) for count in (self.classes, self.own_classes)
+        ]
         first = [decode_boxes(out[..., :4], points), out[..., 4:].sigmoid(), nothing[1]]
-        second = [decode_boxes(own[..., :4], points), own[..., 4:5].sigmoid(), nothing[0], own[..., 5:].sigmoid()]
+        second = [
+            decode_boxes(own[..., :4], points),
+            own[..., 4:5].sigmoid(),
+            nothing[0],
+            own[..., 5:].sigmoid(),
+        ]
         return torch.cat([torch.cat(first, dim=2), torch.cat(second, dim=2)], dim=1)
 
 
 def rows_of(heads, levels):
     """Raw rows [B, N, 5 + classes] of one set of heads."""
-    return torch.cat([head(level).flatten(2) for head, level in zip(heads, levels)], dim=2).transpose(1, 2)
+    return torch.cat(
+        [head(level).flatten(2) for head, level in zip(heads, levels)], dim=2
+    ).transpose(1, 2)
 
 
 def anchor_points(height: int, width: int, device=None):

@@ -61,9 +61,17 @@ def load_rendered(folder: Path, classes: ClassList) -> list[Cutout]:
             continue
         picture = cv2.imread(str(folder / row["file"]), cv2.IMREAD_UNCHANGED)
         if picture is None or picture.shape[2] != 4:
-            raise SystemExit(f"{folder / row['file']}: not a picture with alpha; render the cut-outs again")
+            raise SystemExit(
+                f"{folder / row['file']}: not a picture with alpha; render the cut-outs again"
+            )
         found.append(
-            Cutout(picture, np.float32(row["box"]), classes.names.index(row["class"]), row["pitch"] >= STEEP, row["metres_per_pixel"])
+            Cutout(
+                picture,
+                np.float32(row["box"]),
+                classes.names.index(row["class"]),
+                row["pitch"] >= STEEP,
+                row["metres_per_pixel"],
+            )
         )
     return found
 
@@ -77,16 +85,26 @@ def cut_machines(samples: list[Sample], classes: ClassList) -> list[Cutout]:
             x1, y1, x2, y2 = box.clip(0)
             if label not in wanted or min(x2 - x1, y2 - y1) < LEAST_REAL or sample.nadir:
                 continue
-            piece = cv2.resize(sample.picture[y1:y2, x1:x2], None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+            piece = cv2.resize(
+                sample.picture[y1:y2, x1:x2], None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA
+            )
             h, w = piece.shape[:2]
-            fade = np.minimum(*np.meshgrid(*(np.minimum(np.arange(n) + 1, n - np.arange(n)) / (0.12 * n) for n in (w, h))))
+            fade = np.minimum(
+                *np.meshgrid(
+                    *(np.minimum(np.arange(n) + 1, n - np.arange(n)) / (0.12 * n) for n in (w, h))
+                )
+            )
             alpha = (np.clip(fade, 0, 1) * 255).astype(np.uint8)
             picture = np.dstack([piece, alpha])
-            found.append(Cutout(picture, np.float32([0, 0, w, h]), int(label), False, 7.0 / max(w, h)))
+            found.append(
+                Cutout(picture, np.float32([0, 0, w, h]), int(label), False, 7.0 / max(w, h))
+            )
     return found
 
 
-def paste(sample: Sample, cutouts: Cutouts, rng, count: int, metres_per_pixel: float, steep: bool) -> Sample:
+def paste(
+    sample: Sample, cutouts: Cutouts, rng, count: int, metres_per_pixel: float, steep: bool
+) -> Sample:
     """Lays up to `count` cut-outs on a copy of the picture, all to one scale."""
     picture = sample.picture.copy()
     boxes, labels = list(sample.boxes), list(sample.labels)
@@ -98,7 +116,9 @@ def paste(sample: Sample, cutouts: Cutouts, rng, count: int, metres_per_pixel: f
         scale = min(max(scale, LEAST / longer), MOST / longer, 1.4)
         piece, box = cutout.picture, cutout.box * scale
         h, w = max(2, round(piece.shape[0] * scale)), max(2, round(piece.shape[1] * scale))
-        piece = cv2.resize(piece, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        piece = cv2.resize(
+            piece, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        )
         if rng.random() < 0.5:
             piece, box = piece[:, ::-1], np.float32([w - box[2], box[1], w - box[0], box[3]])
         side = box[2:] - box[:2]
@@ -113,17 +133,25 @@ def paste(sample: Sample, cutouts: Cutouts, rng, count: int, metres_per_pixel: f
         else:
             continue
         blend(picture, piece, left, top, rng)
-        labels = [IGNORE if hidden(own, put) > COVERED else label for own, label in zip(boxes, labels)]
+        labels = [
+            IGNORE if hidden(own, put) > COVERED else label for own, label in zip(boxes, labels)
+        ]
         boxes.append(put)
         labels.append(cutout.label)
     return replace(
-        sample, picture=picture, boxes=np.array(boxes, np.float32).reshape(-1, 4), labels=np.array(labels, np.int64)
+        sample,
+        picture=picture,
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        labels=np.array(labels, np.int64),
     )
 
 
 def hidden(below, above) -> float:
     """Share of the box `below` that the box `above` covers."""
-    w, h = min(below[2], above[2]) - max(below[0], above[0]), min(below[3], above[3]) - max(below[1], above[1])
+    w, h = (
+        min(below[2], above[2]) - max(below[0], above[0]),
+        min(below[3], above[3]) - max(below[1], above[1]),
+    )
     area = (below[2] - below[0]) * (below[3] - below[1])
     return float(w * h / area) if w > 0 and h > 0 and area > 0 else 0.0
 
@@ -140,11 +168,20 @@ def blend(picture: np.ndarray, piece: np.ndarray, left: int, top: int, rng) -> N
     light = under.mean() / 110.0
     gain = np.float32(rng.uniform(0.75, 1.2) * light ** rng.uniform(0, 0.7))
     alpha = part[..., 3:] / 255
-    picture[ay:by, ax:bx] = np.clip(part[..., :3] * gain * alpha + under * (1 - alpha), 0, 255).astype(np.uint8)
+    picture[ay:by, ax:bx] = np.clip(
+        part[..., :3] * gain * alpha + under * (1 - alpha), 0, 255
+    ).astype(np.uint8)
 
 
 GROUNDS = [  # BGR: asphalt, concrete, soil, sand, grass, dry grass, field, roof
-    (95, 95, 92), (150, 155, 155), (70, 100, 130), (130, 165, 190), (60, 95, 70), (95, 140, 145), (55, 75, 85), (120, 115, 125),
+    (95, 95, 92),
+    (150, 155, 155),
+    (70, 100, 130),
+    (130, 165, 190),
+    (60, 95, 70),
+    (95, 140, 145),
+    (55, 75, 85),
+    (120, 115, 125),
 ]
 
 
@@ -161,14 +198,32 @@ def ground(classes: int, cutouts: Cutouts, rng, side: int = 512) -> Sample:
         away = (x - middle[0]) * np.cos(angle) + (y - middle[1]) * np.sin(angle)
         picture[away > 0] = other[away > 0]
         if rng.random() < 0.5:
-            picture[np.abs(away + rng.uniform(5, 40)) < rng.uniform(0.8, 2.5)] = rng.integers(150, 235)
-    for _ in range(int(rng.integers(0, 5))):  # roofs, slabs, puddles: shapes that are none of the classes
+            picture[np.abs(away + rng.uniform(5, 40)) < rng.uniform(0.8, 2.5)] = rng.integers(
+                150, 235
+            )
+    for _ in range(
+        int(rng.integers(0, 5))
+    ):  # roofs, slabs, puddles: shapes that are none of the classes
         centre, size = rng.uniform(0, side, 2), rng.uniform(15, 150, 2)
         corners = cv2.boxPoints((centre.tolist(), size.tolist(), float(rng.uniform(0, 180))))
         tone = np.array(GROUNDS[rng.integers(len(GROUNDS))]) * rng.uniform(0.5, 1.4)
         cv2.fillPoly(picture, [corners.astype(np.int32)], tone.clip(0, 255).tolist())
-    empty = Sample(picture, np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.ones(classes, bool), 1.0, steep)
-    return paste(empty, cutouts, rng, int(rng.integers(3, 13)), float(np.exp(rng.uniform(np.log(0.04), np.log(0.2)))), steep)
+    empty = Sample(
+        picture,
+        np.zeros((0, 4), np.float32),
+        np.zeros(0, np.int64),
+        np.ones(classes, bool),
+        1.0,
+        steep,
+    )
+    return paste(
+        empty,
+        cutouts,
+        rng,
+        int(rng.integers(3, 13)),
+        float(np.exp(rng.uniform(np.log(0.04), np.log(0.2)))),
+        steep,
+    )
 
 
 def patches(colour, side: int, rng) -> np.ndarray:

@@ -81,9 +81,13 @@ def make_optimizer(network, rate: float, part: str = "all") -> FilterAdam:
             parameter.requires_grad_(False)
             continue
         new = name.startswith("own_heads") and "class_logits" in name
-        groups["new" if new else "backbone" if name.startswith("backbone") else "rest"].append(parameter)
+        groups["new" if new else "backbone" if name.startswith("backbone") else "rest"].append(
+            parameter
+        )
     factors = {"backbone": 1.0, "rest": 2.0, "new": 8.0}
-    return FilterAdam({"params": groups[key], "lr": 0.0, "peak": rate * factor} for key, factor in factors.items())
+    return FilterAdam(
+        {"params": groups[key], "lr": 0.0, "peak": rate * factor} for key, factor in factors.items()
+    )
 
 
 def set_rate(optimizer, factor: float) -> None:

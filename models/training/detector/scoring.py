@@ -58,7 +58,9 @@ def score_class(truth: Truth, results: list[dict], name: str, pictures: list[int
     None where the class has no box there. Detections in other pictures do not count.
     """
     category = truth.category.get(name)
-    ids = truth.coco.getAnnIds(imgIds=pictures, catIds=[category], iscrowd=False) if pictures else []
+    ids = (
+        truth.coco.getAnnIds(imgIds=pictures, catIds=[category], iscrowd=False) if pictures else []
+    )
     if category is None or not ids:
         return None
     wanted = set(pictures)
@@ -99,7 +101,9 @@ def operating_curve(run: COCOeval, boxes: int) -> list[tuple[float, float, float
         chosen = scores >= threshold
         if chosen.any():
             right = int(hits[chosen].sum())
-            curve.append((float(threshold), round(right / int(chosen.sum()), 4), round(right / boxes, 4)))
+            curve.append(
+                (float(threshold), round(right / int(chosen.sum()), 4), round(right / boxes, 4))
+            )
     return curve
 
 

@@ -18,15 +18,88 @@ from torch import nn
 
 from .network import YoloxNano, unfold_focus
 
-COCO_CLASSES = (
-    "person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant "
-    "stop_sign parking_meter bench bird cat dog horse sheep cow elephant bear zebra giraffe "
-    "backpack umbrella handbag tie suitcase frisbee skis snowboard sports_ball kite baseball_bat "
-    "baseball_glove skateboard surfboard tennis_racket bottle wine_glass cup fork knife spoon bowl "
-    "banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch potted_plant "
-    "bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink "
-    "refrigerator book clock vase scissors teddy_bear hair_drier toothbrush"
-).split()
+COCO_CLASSES = [
+    "person",
+    "bicycle",
+    "car",
+    "motorcycle",
+    "airplane",
+    "bus",
+    "train",
+    "truck",
+    "boat",
+    "traffic_light",
+    "fire_hydrant",
+    "stop_sign",
+    "parking_meter",
+    "bench",
+    "bird",
+    "cat",
+    "dog",
+    "horse",
+    "sheep",
+    "cow",
+    "elephant",
+    "bear",
+    "zebra",
+    "giraffe",
+    "backpack",
+    "umbrella",
+    "handbag",
+    "tie",
+    "suitcase",
+    "frisbee",
+    "skis",
+    "snowboard",
+    "sports_ball",
+    "kite",
+    "baseball_bat",
+    "baseball_glove",
+    "skateboard",
+    "surfboard",
+    "tennis_racket",
+    "bottle",
+    "wine_glass",
+    "cup",
+    "fork",
+    "knife",
+    "spoon",
+    "bowl",
+    "banana",
+    "apple",
+    "sandwich",
+    "orange",
+    "broccoli",
+    "carrot",
+    "hot_dog",
+    "pizza",
+    "donut",
+    "cake",
+    "chair",
+    "couch",
+    "potted_plant",
+    "bed",
+    "dining_table",
+    "toilet",
+    "tv",
+    "laptop",
+    "mouse",
+    "remote",
+    "keyboard",
+    "cell_phone",
+    "microwave",
+    "oven",
+    "toaster",
+    "sink",
+    "refrigerator",
+    "book",
+    "clock",
+    "vase",
+    "scissors",
+    "teddy_bear",
+    "hair_drier",
+    "toothbrush",
+]
 
 
 def read_convolutions(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -105,7 +178,9 @@ def start_from_model(path: Path, seed: Path, classes, share: float = 0.0) -> Yol
     else:
         manifest = tomllib.loads((path / "model.toml").read_text(encoding="utf-8"))
         graph = onnx.load(str(path / manifest["file"])).graph
-        tensors = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+        tensors = {
+            t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer
+        }
         before = [c["name"] for c in manifest["classes"]]
     two = any(name.startswith("own_heads") for name in tensors)
     network = start_from_seed(seed, classes)
@@ -113,12 +188,16 @@ def start_from_model(path: Path, seed: Path, classes, share: float = 0.0) -> Yol
     for name, value in state.items():
         source = name if two else name.replace("own_heads", "heads")
         if source not in tensors:
-            raise SystemExit(f"{path}: no weights {source!r}; only models exported by export.py can be continued")
+            raise SystemExit(
+                f"{path}: no weights {source!r}; only models exported by export.py can be continued"
+            )
         own_heads, old = name.startswith("own_heads"), unfold_focus(tensors[source])
         if "class_logits" not in name:
             new = old.clone()
         else:
-            here = classes.names[classes.of_seed :] if own_heads else classes.names[: classes.of_seed]
+            here = (
+                classes.names[classes.of_seed :] if own_heads else classes.names[: classes.of_seed]
+            )
             there = [n for n in before if not two or (n in COCO_CLASSES) != own_heads]
             new = value.clone()
             for row, label in enumerate(here):

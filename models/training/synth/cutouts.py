@@ -26,13 +26,28 @@ from shapes import Builder
 SIDE = 208  # pixels of a cut-out
 VIEWS = 3  # cut-outs of one model
 MODELS = {
-    "car": vehicles.car, "truck": vehicles.truck, "bus": vehicles.bus, "dump_truck": vehicles.dump_truck,
-    "concrete_mixer": vehicles.concrete_mixer, "tricycle": vehicles.tricycle, "motorcycle": vehicles.motorcycle,
-    "person": vehicles.person, "excavator": machines.excavator, "loader_dozer": machines.loader_dozer,
-    "road_roller": machines.road_roller, "crane": machines.crane, "soil_pile": site.soil_pile,
-    "brick_pile": site.brick_pile, "rebar": site.rebar, "scaffolding": site.scaffolding, "dust_net": site.dust_net,
-    "tarpaulin": site.tarpaulin, "awning": site.awning, "colour_steel_shed": site.colour_steel_shed,
-    "umbrella": site.umbrella, "vendor_stall": site.vendor_stall,
+    "car": vehicles.car,
+    "truck": vehicles.truck,
+    "bus": vehicles.bus,
+    "dump_truck": vehicles.dump_truck,
+    "concrete_mixer": vehicles.concrete_mixer,
+    "tricycle": vehicles.tricycle,
+    "motorcycle": vehicles.motorcycle,
+    "person": vehicles.person,
+    "excavator": machines.excavator,
+    "loader_dozer": machines.loader_dozer,
+    "road_roller": machines.road_roller,
+    "crane": machines.crane,
+    "soil_pile": site.soil_pile,
+    "brick_pile": site.brick_pile,
+    "rebar": site.rebar,
+    "scaffolding": site.scaffolding,
+    "dust_net": site.dust_net,
+    "tarpaulin": site.tarpaulin,
+    "awning": site.awning,
+    "colour_steel_shed": site.colour_steel_shed,
+    "umbrella": site.umbrella,
+    "vendor_stall": site.vendor_stall,
 }
 # How many of 35 models are of each class: most of what stands on streets and sites.
 SHARES = {"car": 6, "truck": 3, "bus": 2, "dump_truck": 3, "excavator": 3, "loader_dozer": 2}
@@ -74,7 +89,12 @@ def light(scene, rng) -> None:
     sun.rotation_euler = (math.pi / 2 - high, 0, float(rng.uniform(0, 2 * math.pi)))
     scene.collection.objects.link(sun)
     sky = scene.world.node_tree.nodes["Background"].inputs
-    sky["Color"].default_value = (float(rng.uniform(0.65, 0.95)), float(rng.uniform(0.8, 0.98)), 1, 1)
+    sky["Color"].default_value = (
+        float(rng.uniform(0.65, 0.95)),
+        float(rng.uniform(0.8, 0.98)),
+        1,
+        1,
+    )
     sky["Strength"].default_value = float(rng.uniform(0.5, 1.1))
 
 
@@ -87,7 +107,9 @@ def aim(scene, centre, distance: float, pitch: float, heading: float, angle: flo
         scene.camera = camera
     camera.data.angle = angle
     camera.data.clip_end = 5000
-    away = Vector((math.cos(pitch) * math.cos(heading), math.cos(pitch) * math.sin(heading), math.sin(pitch)))
+    away = Vector(
+        (math.cos(pitch) * math.cos(heading), math.cos(pitch) * math.sin(heading), math.sin(pitch))
+    )
     camera.location = Vector(centre) + away * distance
     camera.rotation_euler = (-away).to_track_quat("-Z", "Y").to_euler()
     bpy.context.view_layer.update()
@@ -96,7 +118,10 @@ def aim(scene, centre, distance: float, pitch: float, heading: float, angle: flo
 def seen_box(scene, thing) -> tuple[np.ndarray, np.ndarray]:
     """Box of all vertices in pixels [x1, y1, x2, y2], and the vertices' pixels [n, 2]."""
     render = scene.render
-    at = [world_to_camera_view(scene, scene.camera, thing.matrix_world @ v.co) for v in thing.data.vertices]
+    at = [
+        world_to_camera_view(scene, scene.camera, thing.matrix_world @ v.co)
+        for v in thing.data.vertices
+    ]
     pixels = np.array([[p.x * render.resolution_x, (1 - p.y) * render.resolution_y] for p in at])
     return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)]), pixels
 
@@ -126,10 +151,15 @@ def make(number: int, folder: Path) -> list[dict]:
         file = f"{number:04d}_{view}.png"
         scene.render.filepath = str(folder / file)
         bpy.ops.render.render(write_still=True)
-        rows.append({
-            "file": file, "class": name, "box": [round(float(v), 1) for v in box], "pitch": round(float(pitch), 1),
-            "metres_per_pixel": round(2 * distance * math.tan(angle / 2) / SIDE, 4),
-        })
+        rows.append(
+            {
+                "file": file,
+                "class": name,
+                "box": [round(float(v), 1) for v in box],
+                "pitch": round(float(pitch), 1),
+                "metres_per_pixel": round(2 * distance * math.tan(angle / 2) / SIDE, 4),
+            }
+        )
     return rows
 
 
@@ -141,7 +171,11 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     index = args.out / "cutouts.jsonl"
-    done = {json.loads(line)["file"] for line in index.read_text().splitlines()} if index.exists() else set()
+    done = (
+        {json.loads(line)["file"] for line in index.read_text().splitlines()}
+        if index.exists()
+        else set()
+    )
     for number in range(args.first, args.first + args.count):
         if f"{number:04d}_0.png" in done:
             continue

@@ -33,12 +33,16 @@ class Builder:
     def box(self, centre, size, material, yaw: float = 0.0, pitch: float = 0.0) -> None:
         """A cuboid; `yaw` about z and `pitch` about y in radians, about its centre."""
         x, y, z = (np.array(size) / 2).tolist()
-        corners = np.array([[a * x, b * y, c * z] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
+        corners = np.array(
+            [[a * x, b * y, c * z] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]
+        )
         corners = corners @ turned(yaw, pitch).T + np.array(centre)
         faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
         self.add(corners, faces, material)
 
-    def tube(self, start, end, radius, material, sides: int = 10, end_radius: float | None = None) -> None:
+    def tube(
+        self, start, end, radius, material, sides: int = 10, end_radius: float | None = None
+    ) -> None:
         """A cylinder or cone between two points, closed."""
         a, b = np.array(start, float), np.array(end, float)
         along = (b - a) / max(np.linalg.norm(b - a), 1e-9)
@@ -73,7 +77,9 @@ class Builder:
         ]
         self.add(vertices, faces, material)
 
-    def heap(self, radius: float, height: float, material, stretch: float = 1.0, centre=(0.0, 0.0, 0.0)) -> None:
+    def heap(
+        self, radius: float, height: float, material, stretch: float = 1.0, centre=(0.0, 0.0, 0.0)
+    ) -> None:
         """A pile of loose material: a rough cone with a round foot."""
         rings, sides = 9, 26
         lumps = bumps(self.rng, 5)
@@ -86,11 +92,20 @@ class Builder:
                 reach = radius * (1 + 0.22 * lumps(math.cos(a), math.sin(a)))
                 z = height * (1 - r) ** 0.9 * (1 + 0.35 * lumps(2 * x, 2 * y)) if k < rings else 0.0
                 z += float(self.rng.normal(0, 0.02)) * height
-                vertices.append((centre[0] + x * reach * stretch, centre[1] + y * reach, centre[2] + max(z, 0.0)))
+                vertices.append(
+                    (
+                        centre[0] + x * reach * stretch,
+                        centre[1] + y * reach,
+                        centre[2] + max(z, 0.0),
+                    )
+                )
         ring = lambda k, j: 1 + (k - 1) * sides + j % sides  # noqa: E731
         faces += [(0, ring(1, j), ring(1, j + 1)) for j in range(sides)]
         for k in range(1, rings):
-            faces += [(ring(k, j), ring(k + 1, j), ring(k + 1, j + 1), ring(k, j + 1)) for j in range(sides)]
+            faces += [
+                (ring(k, j), ring(k + 1, j), ring(k + 1, j + 1), ring(k, j + 1))
+                for j in range(sides)
+            ]
         self.add(vertices, faces, material)
 
     def finish(self, name: str):
@@ -109,17 +124,23 @@ def turned(yaw: float, pitch: float = 0.0) -> np.ndarray:
     """Rotation about y by pitch, then about z by yaw."""
     c, s = math.cos(yaw), math.sin(yaw)
     d, t = math.cos(pitch), math.sin(pitch)
-    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array([[d, 0, t], [0, 1, 0], [-t, 0, d]])
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array(
+        [[d, 0, t], [0, 1, 0], [-t, 0, d]]
+    )
 
 
 def bumps(rng, waves: int):
     """A smooth random function of (x, y) within about -1..1."""
-    terms = [(*rng.normal(0, 2.2, 2), rng.uniform(0, 6.3), rng.uniform(0.3, 1)) for _ in range(waves)]
+    terms = [
+        (*rng.normal(0, 2.2, 2), rng.uniform(0, 6.3), rng.uniform(0.3, 1)) for _ in range(waves)
+    ]
     whole = sum(t[3] for t in terms)
     return lambda x, y: sum(g * math.sin(a * x + b * y + p) for a, b, p, g in terms) / whole
 
 
-def paint(rgb, roughness: float = 0.5, metallic: float = 0.0, speckle: float = 0.0, scale: float = 8.0):
+def paint(
+    rgb, roughness: float = 0.5, metallic: float = 0.0, speckle: float = 0.0, scale: float = 8.0
+):
     """A new material; `speckle` 0..1 darkens it in patches of about 1 / scale metres."""
     material = bpy.data.materials.new("paint")
     material.use_nodes = True
@@ -155,7 +176,10 @@ def striped(first, second, scale: float, axis: int = 0):
     links.new(times.outputs[0], wave.inputs[0])
     links.new(wave.outputs[0], sign.inputs[0])
     mix = nodes.new("ShaderNodeMixRGB")
-    mix.inputs["Color1"].default_value, mix.inputs["Color2"].default_value = (*first, 1), (*second, 1)
+    mix.inputs["Color1"].default_value, mix.inputs["Color2"].default_value = (
+        (*first, 1),
+        (*second, 1),
+    )
     links.new(sign.outputs[0], mix.inputs["Fac"])
     links.new(mix.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
     return material

@@ -5,7 +5,6 @@ import unittest
 import cv2
 import numpy as np
 import torch
-
 from change.composites import SIDE, appearance, earth
 from change.network import ChangeHead
 from change.train import loss_of
@@ -25,7 +24,9 @@ class ChangeHeadTest(unittest.TestCase):
     def test_a_right_answer_costs_less_than_none_and_than_a_wrong_one(self):
         mask = torch.zeros(1, 1, 32, 32)
         mask[..., 8:16, 8:16] = 1
-        right, none, wrong = (float(loss_of(6 * m - 3, mask)) for m in (2 * mask - 0.5, 0 * mask, 1.5 - 2 * mask))
+        right, none, wrong = (
+            float(loss_of(6 * m - 3, mask)) for m in (2 * mask - 0.5, 0 * mask, 1.5 - 2 * mask)
+        )
         self.assertLess(right, none)
         self.assertLess(none, wrong)
 
@@ -37,7 +38,10 @@ class AppearanceTest(unittest.TestCase):
         cv2.rectangle(ground, (100, 100), (160, 150), (230, 230, 230), -1)
         before, after = (appearance(ground, rng) for _ in range(2))
         self.assertEqual((before.shape, before.dtype), ((SIDE, SIDE, 3), np.uint8))
-        small = [cv2.GaussianBlur(cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), (0, 0), 4).astype(float).ravel() for p in (before, after)]
+        small = [
+            cv2.GaussianBlur(cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), (0, 0), 4).astype(float).ravel()
+            for p in (before, after)
+        ]
         self.assertGreater(np.corrcoef(*small)[0, 1], 0.7)
 
 

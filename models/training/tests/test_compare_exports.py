@@ -24,7 +24,10 @@ class Compare(unittest.TestCase):
         self.assertIn("overlap 1.00", nearest(outcome.only_theirs[0], ours, {}))
 
     def test_a_box_on_either_side_of_the_floor_is_no_miss(self):
-        ours, theirs = boxes([result(1, 1, 0, 0, 10, 10, 0.301)]), boxes([result(1, 1, 0, 0, 10, 10, 0.299)])
+        ours, theirs = (
+            boxes([result(1, 1, 0, 0, 10, 10, 0.301)]),
+            boxes([result(1, 1, 0, 0, 10, 10, 0.299)]),
+        )
         self.assertEqual(compare(ours, theirs, limit=0.9, floor=0.3).share, 1.0)
         self.assertEqual(len(compare(ours, [], limit=0.9, floor=0.3).only_ours), 1)
         self.assertEqual(len(compare([], theirs, limit=0.9, floor=0.3).only_theirs), 0)

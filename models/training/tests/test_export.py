@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import reference
 import torch
 import torch.nn.functional as F
-
-import reference
 from detector.export import add_nms, export_onnx, head_kind, keep_classes
 from detector.network import YoloxNano, anchor_points, decode_boxes, unfold_focus
 
@@ -20,15 +19,24 @@ class Export(unittest.TestCase):
     def setUp(self):
         torch.manual_seed(3)
         self.one, self.two = YoloxNano(4).eval(), YoloxNano(2, 3).eval()
-        for head in [*self.one.heads, *self.two.heads, *self.two.own_heads]:  # a few points are surer than the floor
+        for head in [
+            *self.one.heads,
+            *self.two.heads,
+            *self.two.own_heads,
+        ]:  # a few points are surer than the floor
             head.class_logits.weight.data *= 40
             head.objectness.weight.data *= 40
-        self.pixels = np.random.default_rng(0).uniform(0, 255, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
+        self.pixels = (
+            np.random.default_rng(0).uniform(0, 255, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
+        )
 
     def test_kept_classes_give_what_they_gave(self):
         smaller = keep_classes(self.two, ["a", "b", "c", "d", "e"], ["e", "b", "c"])
         with torch.no_grad():
-            whole, part = self.two(torch.from_numpy(self.pixels)), smaller(torch.from_numpy(self.pixels))
+            whole, part = (
+                self.two(torch.from_numpy(self.pixels)),
+                smaller(torch.from_numpy(self.pixels)),
+            )
         torch.testing.assert_close(part, whole[..., [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 14]])
 
     @torch.no_grad()
@@ -51,7 +59,9 @@ class Export(unittest.TestCase):
         x = torch.randn(1, 3, 12, 16)
         blocks = [x[..., 0::2, 0::2], x[..., 1::2, 0::2], x[..., 0::2, 1::2], x[..., 1::2, 1::2]]
         published = F.conv2d(torch.cat(blocks, dim=1), weight, padding=1)
-        torch.testing.assert_close(F.conv2d(x, unfold_focus(weight), stride=2, padding=2), published, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            F.conv2d(x, unfold_focus(weight), stride=2, padding=2), published, rtol=1e-4, atol=1e-4
+        )
 
     def test_suppression_inside_equals_suppression_outside(self):
         for network in (self.one, self.two):
@@ -63,10 +73,23 @@ class Export(unittest.TestCase):
             outside, inside = Path(name) / "a.onnx", Path(name) / "b.onnx"
             export_onnx(network, outside, WIDTH, HEIGHT)
             ious = np.float32([0.3, 0.7, 0.3, 0.7, 0.3])[: 4 if network is self.one else 5]
-            add_nms(outside, inside, WIDTH, HEIGHT, kind=head_kind(network), floor=0.3, ious=ious, most=50)
-            run = lambda path: onnxruntime.InferenceSession(str(path)).run(None, {"images": self.pixels})  # noqa: E731
+            add_nms(
+                outside,
+                inside,
+                WIDTH,
+                HEIGHT,
+                kind=head_kind(network),
+                floor=0.3,
+                ious=ious,
+                most=50,
+            )
+            run = lambda path: onnxruntime.InferenceSession(str(path)).run(
+                None, {"images": self.pixels}
+            )  # noqa: E731
             raw, rows = run(outside)[0], run(inside)[0][0]
-        boxes, scores, classes = reference.decode(head_kind(network), {"output": raw}, WIDTH, HEIGHT)
+        boxes, scores, classes = reference.decode(
+            head_kind(network), {"output": raw}, WIDTH, HEIGHT
+        )
         sure = scores >= 0.3
         boxes, scores, classes = boxes[sure], scores[sure], classes[sure]
         kept = reference.nms(boxes, scores, classes, ious)[:50]

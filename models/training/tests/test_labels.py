@@ -17,8 +17,18 @@ class Labels(unittest.TestCase):
         coco = {
             "categories": [{"id": n, "name": name} for n, name in enumerate(ours["classes"])],
             "images": [
-                {"id": 1, "source": source, "file_name": looked_at, "labelled_classes": ["vendor_stall"]},
-                {"id": 2, "source": source, "file_name": "never seen.jpg", "labelled_classes": ["vendor_stall"]},
+                {
+                    "id": 1,
+                    "source": source,
+                    "file_name": looked_at,
+                    "labelled_classes": ["vendor_stall"],
+                },
+                {
+                    "id": 2,
+                    "source": source,
+                    "file_name": "never seen.jpg",
+                    "labelled_classes": ["vendor_stall"],
+                },
                 {"id": 3, "source": "another", "file_name": looked_at, "labelled_classes": []},
             ],
             "annotations": [],
@@ -27,7 +37,9 @@ class Labels(unittest.TestCase):
             path = Path(folder) / "coco.json"
             path.write_text(json.dumps(coco), encoding="utf-8")
             out = read_pictures(path, load_sources())
-        self.assertEqual([len(i["labelled_classes"]) for i in out["images"]], [1 + len(ours["classes"]), 1, 0])
+        self.assertEqual(
+            [len(i["labelled_classes"]) for i in out["images"]], [1 + len(ours["classes"]), 1, 0]
+        )
         self.assertEqual([a["image_id"] for a in out["annotations"]], [1] * len(boxes))
         x1, y1, x2, y2, name = boxes[0]
         first = out["annotations"][0]

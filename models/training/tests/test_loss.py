@@ -3,7 +3,6 @@
 import unittest
 
 import torch
-
 from detector.classes import IGNORE, load_classes
 from detector.loss import PartialLabelLoss
 from detector.network import anchor_points
@@ -63,7 +62,9 @@ class PartialLabels(unittest.TestCase):
 
     def test_the_seed_itself_is_not_moved(self):
         for score in (6.0, -1.0):
-            gradient = self.gradient(labelled=["garbage"], seed=self.seed("car", score), like_seed=True)
+            gradient = self.gradient(
+                labelled=["garbage"], seed=self.seed("car", score), like_seed=True
+            )
             self.assertLess(float(gradient[:, 4 : self.own].abs().max()), 1e-6)
 
     def test_gap_in_the_labels_does_not_contradict_the_seed(self):
@@ -78,7 +79,10 @@ class PartialLabels(unittest.TestCase):
         self.assertEqual(float(gradient[:, self.own :].abs().sum()), 0.0)
 
     def test_a_source_may_follow_the_seed_less(self):
-        whole, half, none = (self.gradient(labelled=["garbage"], seed=self.seed(), follow=f)[:, 4] for f in (1.0, 0.5, 0.0))
+        whole, half, none = (
+            self.gradient(labelled=["garbage"], seed=self.seed(), follow=f)[:, 4]
+            for f in (1.0, 0.5, 0.0)
+        )
         self.assertGreater(float(whole.min()), 0)
         torch.testing.assert_close(half, whole / 2)
         self.assertEqual(float(none.abs().max()), 0.0)

@@ -3,7 +3,6 @@
 import unittest
 
 import torch
-
 from mean import mean
 
 

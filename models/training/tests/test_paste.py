@@ -3,7 +3,6 @@
 import unittest
 
 import numpy as np
-
 from detector.classes import IGNORE, load_classes
 from detector.dataset import Sample, add_teacher
 from detector.paste import Cutout, Cutouts, blend, ground, hidden, paste
@@ -16,8 +15,12 @@ MOTOR_VEHICLE = CLASSES.count + [g["name"] for g in CLASSES.generics].index("mot
 
 def sample(boxes=(), labels=()) -> Sample:
     return Sample(
-        np.full((200, 300, 3), 90, np.uint8), np.array(boxes, np.float32).reshape(-1, 4),
-        np.array(labels, np.int64), np.zeros(CLASSES.count, bool), 1.0, False,
+        np.full((200, 300, 3), 90, np.uint8),
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(labels, np.int64),
+        np.zeros(CLASSES.count, bool),
+        1.0,
+        False,
     )
 
 
@@ -36,7 +39,10 @@ class Teacher(unittest.TestCase):
     def test_a_labelled_box_is_kept_and_a_generic_one_gets_a_name(self):
         found = [[10, 10, 50, 50, "car", 0.7]]
         truck = CLASSES.names.index("truck")
-        self.assertEqual(add_teacher(sample([[11, 10, 50, 50]], [truck]), found, CLASSES).labels.tolist(), [truck])
+        self.assertEqual(
+            add_teacher(sample([[11, 10, 50, 50]], [truck]), found, CLASSES).labels.tolist(),
+            [truck],
+        )
         named = add_teacher(sample([[11, 10, 50, 50]], [MOTOR_VEHICLE]), found, CLASSES)
         self.assertEqual(named.labels.tolist(), [CAR])
 
