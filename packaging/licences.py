@@ -1,5 +1,7 @@
-"""Writes the licences of all Rust crates that the program is linked with: name, version, licence, and the texts that
-the crates ship. Reads what cargo has fetched; each text that several crates share is written once."""
+"""Writes the licences of all Rust crates that the program is linked with: name, version, licence,
+and the texts that the crates ship. Reads what cargo has fetched; each text that several crates
+share is written once.
+"""
 
 import hashlib
 import json

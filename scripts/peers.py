@@ -1,6 +1,7 @@
 """Processor time and memory a camera: Lintel beside the usual ways to watch one.
 
-All read the same 1080p25 H.264 footage over RTSP (TCP) from the project's own server, one way after the other:
+All read the same 1080p25 H.264 footage over RTSP (TCP) from the project's own server, one way after
+the other:
 
   ffmpeg    decodes every frame and gives 5 a second at the detector's size, a process a camera, as Frigate does
             without hardware decoders; what looks at these pictures would come on top
@@ -9,8 +10,8 @@ All read the same 1080p25 H.264 footage over RTSP (TCP) from the project's own s
   rtspsrc   one GStreamer process: rtspsrc ! rtph264depay ! h264parse ! avdec_h264 a camera, and nothing after it
   lintel    all of it: ring, decoding, detection, rules, evidence, outbox, by `lintel bench`
 
-Processor time is what the kernel accounts to the processes between two moments, server apart; memory is their
-resident set at the end. A way that did not take every frame in time is marked.
+Processor time is what the kernel accounts to the processes between two moments, server apart;
+memory is their resident set at the end. A way that did not take every frame in time is marked.
 """
 
 import argparse
@@ -208,7 +209,9 @@ def table(results):
 
 
 def per_more(results, way, key):
-    """What each further camera costs, by the runs with the fewest and the most cameras; a mean where there is one."""
+    """What each further camera costs, by the runs with the fewest and the most cameras; a mean
+    where there is one.
+    """
     runs = sorted((r for r in results if r["way"] == way), key=lambda r: r["cameras"])
     if len(runs) == 1:
         return runs[0][key] / runs[0]["cameras"]

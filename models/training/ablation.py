@@ -2,9 +2,10 @@
 
     python ablation.py --folder runs/ablation --steps 250 [--arm all --arm without-synthetic]
 
-Each arm is a run of train.py from the same weights with one thing changed. An arm that is there is not trained
-again, so the table can be filled over several evenings; arms without a result stand in it as missing. Scored by
-reference.py and evaluate.py on the dev split and on the sources that nobody trained on (held_out.py).
+Each arm is a run of train.py from the same weights with one thing changed. An arm that is there is
+not trained again, so the table can be filled over several evenings; arms without a result stand in
+it as missing. Scored by reference.py and evaluate.py on the dev split and on the sources that
+nobody trained on (held_out.py).
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
     lintel detect --coco pictures.json --images pictures/ --model mine --out ours.json
     python compare_exports.py --ours ours.json --theirs library.json --coco pictures.json [--floor 0.3] [--least 0.99]
 
-Takes two lists of COCO results (image_id, category_id, bbox as x, y, width, height in pixels, score)
-over the same pictures. Boxes of a picture and a class are paired one to one, best overlap first, from
---iou on. A box counts if it or its partner reaches --floor, so that one that is 0.301 here and 0.299
-there is no miss; let both files reach a little below the floor.
+Takes two lists of COCO results (image_id, category_id, bbox as x, y, width, height in pixels,
+score) over the same pictures. Boxes of a picture and a class are paired one to one, best overlap
+first, from --iou on. A box counts if it or its partner reaches --floor, so that one that is 0.301
+here and 0.299 there is no miss; let both files reach a little below the floor.
 
 Gives a table per class, the largest differences of the pairs, and every box without a partner with
 what stands nearest to it on the other side. Exit code 1 where less than --least is paired.
@@ -80,7 +80,9 @@ def boxes(results: list[dict]) -> list[Box]:
 
 
 def compare(ours: list[Box], theirs: list[Box], *, limit: float, floor: float) -> Outcome:
-    """Pairs of one class and picture that overlap by `limit` or more, and what is left of either side."""
+    """Pairs of one class and picture that overlap by `limit` or more, and what is left of either
+    side.
+    """
     there = defaultdict(list)
     for number, b in enumerate(theirs):
         there[b.picture, b.kind].append((number, b))

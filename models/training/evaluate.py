@@ -64,7 +64,9 @@ def by_viewpoint(truth, results, name) -> dict:
 
 
 def recall_where_incomplete(truth, results, name, threshold) -> dict | None:
-    """Boxes in pictures that do not label the class completely: how many are found at the threshold."""
+    """Boxes in pictures that do not label the class completely: how many are found at the
+    threshold.
+    """
     if name not in truth.category:
         return None
     labelled = set(truth.labelled[name])

@@ -2,10 +2,10 @@
 
     python event_clips.py --cutouts runs/held-out-cutouts --out runs/events
 
-Takes: rendered cut-outs that no training saw. Gives: per clip a video (one picture in two seconds, every one a key
-frame), lintel.toml and truth.json: [{class, from, to} in seconds of footage], the violations that the rules of
-lintel.toml ask for. Beside them things happen that are none: cars pass, one stops for less than the dwell, people
-walk. The same numbers give the same clip.
+Takes: rendered cut-outs that no training saw. Gives: per clip a video (one picture in two seconds,
+every one a key frame), lintel.toml and truth.json: [{class, from, to} in seconds of footage], the
+violations that the rules of lintel.toml ask for. Beside them things happen that are none: cars
+pass, one stops for less than the dwell, people walk. The same numbers give the same clip.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ dwell = "60s"
 
 @dataclass
 class Actor:
-    """A thing that comes at `come`, stands at (x, y) in shares from `stand` to `leave`, and is gone at `gone`."""
+    """A thing that comes at `come`, stands at (x, y) in shares from `stand` to `leave`, and is gone
+    at `gone`.
+    """
 
     cutout: Cutout
     x: float

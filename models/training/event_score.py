@@ -2,9 +2,9 @@
 
     python event_score.py --lintel ../../target/release/lintel runs/events/clip0 runs/events/clip1
 
-Takes: folders with clip.mp4, lintel.toml (one camera, "mast") and truth.json. Gives: a table by class. An event
-counts for a truth of its class if it opens within its time or GRACE seconds after; each truth takes one event, and
-further ones of the same thing count as false.
+Takes: folders with clip.mp4, lintel.toml (one camera, "mast") and truth.json. Gives: a table by
+class. An event counts for a truth of its class if it opens within its time or GRACE seconds after;
+each truth takes one event, and further ones of the same thing count as false.
 """
 
 from __future__ import annotations

@@ -63,7 +63,9 @@ def real_inputs(spec: dict, count: int = 4) -> list[np.ndarray]:
 
 
 def training_record(state: dict | None, checkpoint: Path | None) -> dict:
-    """What the model card says about the training; its remarks stand in remarks.txt beside the checkpoint."""
+    """What the model card says about the training; its remarks stand in remarks.txt beside the
+    checkpoint.
+    """
     sources, classes = load_sources(), load_classes()
     coco = read_pictures(shared_data() / "annotations_train.json", sources)
     names = {c["id"]: c["name"] for c in coco["categories"]}
@@ -100,7 +102,9 @@ def training_record(state: dict | None, checkpoint: Path | None) -> dict:
 
 
 def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
-    """Writes folder-nms: the same model with suppression inside, checked against the reference's own."""
+    """Writes folder-nms: the same model with suppression inside, checked against the reference's
+    own.
+    """
     inside = folder.with_name(folder.name + "-nms")
     inside.mkdir(parents=True, exist_ok=True)
     outside, worst, boxes = reference.Detector(folder), 0.0, 0

@@ -1,10 +1,12 @@
-"""Lays out the real footage of the shared data for event_score.py, with what a person saw happen in it.
+"""Lays out the real footage of the shared data for event_score.py, with what a person saw happen in
+it.
 
     python footage_events.py --out runs/footage-events
 
-Takes: $LINTEL_SHARED/data/extra. Gives: a folder a clip, with clip.mp4, lintel.toml and truth.json, as event_clips.py does.
-On the four roads everything drives: whatever is told as parked there is false. On the four building sites people work and,
-where the truth says so, machines stand; their pictures are minutes apart and are played as one every ten seconds.
+Takes: $LINTEL_SHARED/data/extra. Gives: a folder a clip, with clip.mp4, lintel.toml and truth.json,
+as event_clips.py does. On the four roads everything drives: whatever is told as parked there is
+false. On the four building sites people work and, where the truth says so, machines stand; their
+pictures are minutes apart and are played as one every ten seconds.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python held_out.py --out runs/elsewhere.json
 
 Takes: the data set's training file. Gives: its pictures whose source has decision = "evaluate" in
-sources.toml. Nobody trained on them and no threshold was chosen on them, so they say more about a new
-place than the dev split, whose pictures come from the same sources as the training's.
+sources.toml. Nobody trained on them and no threshold was chosen on them, so they say more about a
+new place than the dev split, whose pictures come from the same sources as the training's.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""What a model takes for what, and where it is most wrong: confusion, precision-recall curves, contact sheets.
+"""What a model takes for what, and where it is most wrong: confusion, precision-recall curves,
+contact sheets.
 
     python inspect_results.py --truth annotations_dev.json --images DIR --results results.json \
         --model ../lintel-nano --out runs/nano/inspection
 
-Takes: a COCO file, results of any program, the model's thresholds. Gives: confusion.md, pr.svg, and per class
-`<class>_wrong.jpg` (surest detections where there is nothing, only in pictures that label the class) and
-`<class>_missed.jpg` (largest boxes that nothing found). The sheets show pictures of the data set: look at them,
-do not publish them.
+Takes: a COCO file, results of any program, the model's thresholds. Gives: confusion.md, pr.svg, and
+per class `<class>_wrong.jpg` (surest detections where there is nothing, only in pictures that label
+the class) and `<class>_missed.jpg` (largest boxes that nothing found). The sheets show pictures of
+the data set: look at them, do not publish them.
 """
 
 from __future__ import annotations

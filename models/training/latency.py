@@ -26,7 +26,9 @@ def processor() -> str:
 
 
 def inside(network: Path, threads: int, feed: dict[str, np.ndarray]) -> dict[str, float]:
-    """What ONNX Runtime's own profiler, in C++, counts of a run in ms: the median of all of it, and the mean of its kernels alone."""
+    """What ONNX Runtime's own profiler, in C++, counts of a run in ms: the median of all of it, and
+    the mean of its kernels alone.
+    """
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

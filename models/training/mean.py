@@ -1,5 +1,5 @@
-"""The weighted mean of checkpoints of one line of training: it often does a little better than each of them
-(Wortsman et al., "Model soups", arXiv 2203.05482).
+"""The weighted mean of checkpoints of one line of training: it often does a little better than each
+of them (Wortsman et al., "Model soups", arXiv 2203.05482).
 
     python mean.py --out mean/last.pt --of runs/more/last.pt 0.7 --of merged.pt 0.3
 
@@ -15,7 +15,9 @@ import torch
 
 
 def mean(checkpoints: list[dict], weights: list[float]) -> dict:
-    """Checkpoints of train.py or merge.py with the same classes -> one, its `average` the weighted mean of theirs."""
+    """Checkpoints of train.py or merge.py with the same classes -> one, its `average` the weighted
+    mean of theirs.
+    """
     first = checkpoints[0]
     if any(c["classes"] != first["classes"] for c in checkpoints):
         raise SystemExit(

@@ -2,13 +2,15 @@
 
     python merge.py --trained runs/nano/last.pt --share 0.35 --out runs/merged/last.pt
 
-Takes: a checkpoint (or model folder) that has learned new classes and lost some of what the seed knew. Gives: a
-checkpoint whose trunk and first heads give, in the sense of least squares over training pictures, the outputs of both:
-each convolution W solves (a G1 + s G2) W = a G1 W1 + s G2 W2, where G1, G2 are the second moments of its inputs in
-the trained network and in the seed (RegMean; Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language
-Models", 2023), s is the seed's share and a = 1 - s. The second heads then get a new first layer, fitted by weighted
-least squares, so that from the merged trunk's features they see what they saw before. Minutes, where training
-takes hours. The mean of weights (`--towards-seed`) is the simpler way; it keeps less of both.
+Takes: a checkpoint (or model folder) that has learned new classes and lost some of what the seed
+knew. Gives: a checkpoint whose trunk and first heads give, in the sense of least squares over
+training pictures, the outputs of both: each convolution W solves (a G1 + s G2) W = a G1 W1 + s G2
+W2, where G1, G2 are the second moments of its inputs in the trained network and in the seed
+(RegMean; Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language Models", 2023), s is
+the seed's share and a = 1 - s. The second heads then get a new first layer, fitted by weighted
+least squares, so that from the merged trunk's features they see what they saw before. Minutes,
+where training takes hours. The mean of weights (`--towards-seed`) is the simpler way; it keeps less
+of both.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ BACKGROUND = 0.02  # weight of a place where the second heads see nothing; where
 
 
 def inputs_of(layer: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
-    """What the layer multiplies its weights with, and a one for its bias: [n, Cin + 1], or [C, n, 9 + 1] if depthwise."""
+    """What the layer multiplies its weights with, and a one for its bias: [n, Cin + 1], or [C, n, 9
+    + 1] if depthwise.
+    """
     x = x.float()
     if layer.kernel_size == (1, 1):
         rows = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
@@ -48,7 +52,9 @@ def inputs_of(layer: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
 
 
 def merged_layers(network) -> dict[str, nn.Conv2d]:
-    """Convolutions that are merged: all but the stem, which training leaves alone, and the second heads."""
+    """Convolutions that are merged: all but the stem, which training leaves alone, and the second
+    heads.
+    """
     layers = {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d)}
     return {n: m for n, m in layers.items() if not n.startswith(("own_heads", "backbone.stem"))}
 

@@ -1,7 +1,9 @@
-"""Makes an ONNX model that computes partly in doubles compute in float32: `python onnx_float32.py in.onnx out.onnx`.
+"""Makes an ONNX model that computes partly in doubles compute in float32: `python onnx_float32.py
+in.onnx out.onnx`.
 
-Exports of D-FINE from transformers compute their position embeddings in float64, and ONNX Runtime's CPU provider has
-no Cos and Sin for doubles ("NOT_IMPLEMENTED ... Cos(7)"). Nothing of a detector needs them.
+Exports of D-FINE from transformers compute their position embeddings in float64, and ONNX Runtime's
+CPU provider has no Cos and Sin for doubles ("NOT_IMPLEMENTED ... Cos(7)"). Nothing of a detector
+needs them.
 """
 
 from __future__ import annotations

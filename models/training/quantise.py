@@ -2,11 +2,12 @@
 
     python quantise.py --model ../lintel-nano --out ../lintel-nano-int8
 
-Takes: a folder that export.py wrote. Gives: a folder of the same form whose convolutions run in eight bits:
-weights per channel and symmetric, activations per tensor, both from the range seen on pictures of the
-training split (min-max over CALIBRATION pictures). The last layers of the heads (box offsets, objectness, class
-logits) and all that follows stay in floating point: their range is that of exp and of rare classes.
-Says how far the outputs move and how fast it is here; which one to run is for the box to measure.
+Takes: a folder that export.py wrote. Gives: a folder of the same form whose convolutions run in
+eight bits: weights per channel and symmetric, activations per tensor, both from the range seen on
+pictures of the training split (min-max over CALIBRATION pictures). The last layers of the heads
+(box offsets, objectness, class logits) and all that follows stay in floating point: their range is
+that of exp and of rare classes. Says how far the outputs move and how fast it is here; which one to
+run is for the box to measure.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def load(record: dict, spec: dict) -> np.ndarray:
 
 
 def last_layers(path: Path) -> list[str]:
-    """Names of the nodes that stay in floating point: the heads' last convolutions and everything that is none."""
+    """Names of the nodes that stay in floating point: the heads' last convolutions and everything
+    that is none.
+    """
     nodes = onnx.load(str(path)).graph.node
     named = [
         n.name

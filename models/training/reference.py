@@ -1,13 +1,13 @@
 """Reference detector: picture -> letterbox -> ONNX Runtime -> boxes, in plain numpy.
 
-The product's own inference is checked against this file: boxes agree within 1 px and
-scores within 0.01. Every step is therefore written out, without a library's resize or NMS.
+The product's own inference is checked against this file: boxes agree within 1 px and scores within
+0.01. Every step is therefore written out, without a library's resize or NMS.
 
     python reference.py --model models/lintel-nano --coco pictures.json --images DIR --out results.json
 
 Reads the model's `model.toml` and the pictures listed in a COCO file; writes COCO results
-(image_id, category_id, bbox [x, y, w, h] in picture pixels, score). A class name that the COCO
-file lacks is left out and counted on stderr.
+(image_id, category_id, bbox [x, y, w, h] in picture pixels, score). A class name that the COCO file
+lacks is left out and counted on stderr.
 
 The steps, all of which the product repeats:
 
@@ -101,7 +101,9 @@ def letterbox(picture: np.ndarray, spec: dict) -> tuple[np.ndarray, Placement]:
 
 
 def normalise(canvas: np.ndarray, spec: dict) -> np.ndarray:
-    """[H, W, 3] uint8 RGB -> [1, 3, H, W] float32 as the manifest asks; mean and std in channel order."""
+    """[H, W, 3] uint8 RGB -> [1, 3, H, W] float32 as the manifest asks; mean and std in channel
+    order.
+    """
     pixels = canvas[..., ::-1] if spec["channels"] == "bgr" else canvas
     scaled = pixels.astype(np.float32) * np.float32(spec["scale"])
     scaled = (scaled - np.float32(spec["mean"])) / np.float32(spec["std"])
@@ -189,7 +191,9 @@ def yolox_to_pixels(rows: np.ndarray, width: int, height: int) -> np.ndarray:
 def nms(
     boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou_limits: np.ndarray
 ) -> np.ndarray:
-    """Indices kept, best first. A box falls to a better one of its class with IoU > iou_limits[class]."""
+    """Indices kept, best first. A box falls to a better one of its class with IoU >
+    iou_limits[class].
+    """
     order = np.argsort(-scores, kind="stable")
     area = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
     alive = np.ones(len(boxes), dtype=bool)

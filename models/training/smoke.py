@@ -66,7 +66,9 @@ def program() -> Path:
 
 
 def product_disagrees(folder: Path) -> str:
-    """What `lintel detect` finds on six dev pictures that the reference does not, or the other way round."""
+    """What `lintel detect` finds on six dev pictures that the reference does not, or the other way
+    round.
+    """
     coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
     coco["images"], coco["annotations"] = coco["images"][:: len(coco["images"]) // 6][:6], []
     names = {c["name"] for c in coco["categories"]}

@@ -2,10 +2,10 @@
 
     python teacher_labels.py --out runs/teacher.json --from-above ../lintel-nano
 
-Takes: the training pictures and the seed; with --from-above a model of ours for the views from straight above,
-of which the seed knows little. Gives: a JSON object, file name -> list of
-[x1, y1, x2, y2, class name, score] in pixels of the picture, only classes that the picture does not
-label. The trainer takes sure ones as boxes and the others as places that count for nothing.
+Takes: the training pictures and the seed; with --from-above a model of ours for the views from
+straight above, of which the seed knows little. Gives: a JSON object, file name -> list of [x1, y1,
+x2, y2, class name, score] in pixels of the picture, only classes that the picture does not label.
+The trainer takes sure ones as boxes and the others as places that count for nothing.
 
 A network that looks once at a picture misses what lies small or upside down in it. The teacher
 therefore looks at each picture enlarged twice, and at views from straight above in all four quarter
@@ -37,7 +37,9 @@ LEAST_SIDE = 4.0  # pixels
 
 @dataclass
 class Teacher:
-    """`network` gives boxes, objectness, and a channel for each of `names` (more channels are not looked at)."""
+    """`network` gives boxes, objectness, and a channel for each of `names` (more channels are not
+    looked at).
+    """
 
     network: nn.Module
     names: list[str]

@@ -193,7 +193,9 @@ class Trainer:
         return {"loss": float(loss.detach()), **parts}
 
     def average_over_processes(self) -> None:
-        """Averages gradients, and the clock, so that all processes agree on the position in the run."""
+        """Averages gradients, and the clock, so that all processes agree on the position in the
+        run.
+        """
         if self.processes == 1:
             return
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]

@@ -1,6 +1,8 @@
-"""Makes hill/: a terrain model, a rendered picture and surveyed points of one camera, with the truth beside them.
+"""Makes hill/: a terrain model, a rendered picture and surveyed points of one camera, with the
+truth beside them.
 
-Truth comes from PROJ and formulas of this file, not from Lintel's own code. The same command makes the same files:
+Truth comes from PROJ and formulas of this file, not from Lintel's own code. The same command makes
+the same files:
 
     pip install numpy pyproj pillow && python make_hill.py
 """
@@ -29,7 +31,9 @@ random = numpy.random.default_rng(20260501)
 
 
 def terrain():
-    """Heights, row by row from the north, to the centimetre; the grid's points are the middles of its cells."""
+    """Heights, row by row from the north, to the centimetre; the grid's points are the middles of
+    its cells.
+    """
     east0, north0 = to_grid.transform(*HOME)
     left, top = round(east0) - CELLS * CELL_M / 2, round(north0) + CELLS * CELL_M / 2
     east = left + (numpy.arange(CELLS) + 0.5) * CELL_M - east0

@@ -1,8 +1,10 @@
-"""Makes testdata/clips/drone.{mp4,SRT,json} and drone_klv.ts: a flight over a drawn yard with parked vans whose places are known.
+"""Makes testdata/clips/drone.{mp4,SRT,json} and drone_klv.ts: a flight over a drawn yard with
+parked vans whose places are known.
 
-The yard is a drawn, even ground; the vans are cut from testdata/frames/street_000.jpg and stand up from it like cards, always
-facing the camera. The telemetry is that of the true flight with the errors of a cheap receiver and compass put on (fixed
-numbers, not chance). Every run gives the same pictures.
+The yard is a drawn, even ground; the vans are cut from testdata/frames/street_000.jpg and stand up
+from it like cards, always facing the camera. The telemetry is that of the true flight with the
+errors of a cheap receiver and compass put on (fixed numbers, not chance). Every run gives the same
+pictures.
 
     .cache/python/bin/python tools/drone-clips/make.py
 
@@ -54,7 +56,9 @@ def axes(heading, pitch):
 
 
 def texture(rng):
-    """The yard from above, 20 pixels a metre, 160 m square, its middle at the origin plus 40 m north."""
+    """The yard from above, 20 pixels a metre, 160 m square, its middle at the origin plus 40 m
+    north.
+    """
     size = 3200
     rough = Image.fromarray(
         (rng.random((size // 40, size // 40)) * 50 + 95).astype(np.uint8)
@@ -230,8 +234,9 @@ def packet(frame):
 
 
 def interleave(path):
-    """Puts each packet of telemetry before the frame that it belongs to, as a live sender does: mpegtsmux gives metadata
-    without time stamps after all video."""
+    """Puts each packet of telemetry before the frame that it belongs to, as a live sender does:
+    mpegtsmux gives metadata without time stamps after all video.
+    """
     stream = path.read_bytes()
     packets = [stream[at : at + 188] for at in range(0, len(stream), 188)]
     pid = lambda p: (p[1] & 0x1F) << 8 | p[2]

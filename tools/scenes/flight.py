@@ -2,9 +2,9 @@
 
     python flight.py --seed 4 --out DIR
 
-writes DIR/before/*.jpg and DIR/after/*.jpg (stills as a drone takes them, with the XMP of DJI: two places, other heights and
-headings, other light, cars elsewhere), DIR/before.tif and DIR/after.tif (mosaics) and DIR/truth.geojson.
-Run it through tools/scenes/make.sh's Python.
+writes DIR/before/*.jpg and DIR/after/*.jpg (stills as a drone takes them, with the XMP of DJI: two
+places, other heights and headings, other light, cars elsewhere), DIR/before.tif and DIR/after.tif
+(mosaics) and DIR/truth.geojson. Run it through tools/scenes/make.sh's Python.
 """
 
 import argparse
@@ -173,7 +173,9 @@ def developed(linear, rng):
 
 
 def still(picture, east, north, height, heading):
-    """What the camera sees that looks straight down from there; the top of the picture lies in `heading`."""
+    """What the camera sees that looks straight down from there; the top of the picture lies in
+    `heading`.
+    """
     scale = height / FOCAL * PER_M
     a = math.radians(heading)
     right, down = np.array([math.cos(a), math.sin(a)]), np.array([-math.sin(a), math.cos(a)])

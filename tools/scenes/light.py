@@ -36,7 +36,9 @@ class Weather:
 
 
 def plan_weather(rng, hours, winter):
-    """Weather hour by hour: cloud wanders, spells of rain, fog of a morning, snow that falls, lies and melts."""
+    """Weather hour by hour: cloud wanders, spells of rain, fog of a morning, snow that falls, lies
+    and melts.
+    """
     out = [Weather() for _ in range(hours + 1)]
     cloud, wind = rng.random(), 0.3
     for w in out:

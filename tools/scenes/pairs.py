@@ -2,9 +2,11 @@
 
     python pairs.py LINTEL FOLDER DOCS
 
-FOLDER holds a folder a set (LEVIR-CD, DSIFN) with A (before), B (after) and label (white is changed). Their makers laid them over each
-other, so registration is not scored. Nothing is learnt from them, but the limits of `src/compare` were looked at on these very pairs: the figures flatter a little. An object is found
-when half of it is covered by findings, and a finding is right when half of it lies on what is labelled.
+FOLDER holds a folder a set (LEVIR-CD, DSIFN) with A (before), B (after) and label (white is
+changed). Their makers laid them over each other, so registration is not scored. Nothing is learnt
+from them, but the limits of `src/compare` were looked at on these very pairs: the figures flatter a
+little. An object is found when half of it is covered by findings, and a finding is right when half
+of it lies on what is labelled.
 """
 
 import json
@@ -34,7 +36,9 @@ def found_in(lintel, before, after, shape):
 
 
 def objects(mask, other):
-    """Of the parts of a mask of some size: how many lie by half on the other one, and how many there are."""
+    """Of the parts of a mask of some size: how many lie by half on the other one, and how many
+    there are.
+    """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     parts = [labels == i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] >= 30]
     return sum((part & other).sum() * 2 >= part.sum() for part in parts), len(parts)

@@ -15,7 +15,9 @@ TRUTH, FOUND, FALSE = (255, 255, 255), (255, 200, 0), (60, 60, 255)
 
 
 def tiles(scene, truth, found, planted, false):
-    """A tile for each planted change and each false outline of a scene: before and after, in the light of noon."""
+    """A tile for each planted change and each false outline of a scene: before and after, in the
+    light of noon.
+    """
     noons = noon_pictures(scene, truth)
     hours = lambda at: (at - seconds(truth["start"])) / 3600
     out = []
@@ -60,8 +62,9 @@ def clearest(noons):
 
 
 def tile(noons, times, outline, mask, text):
-    """The clearest of the three noons before it came and of those after it was told, while it is there, around the truth's
-    `outline` and the found `mask`; either may be None."""
+    """The clearest of the three noons before it came and of those after it was told, while it is
+    there, around the truth's `outline` and the found `mask`; either may be None.
+    """
     since, told, until = times
     before = [n for n in noons if n[0] < since][-3:] or noons[:1]
     after = [n for n in noons if told <= n[0] < until][:3] or noons[-1:]

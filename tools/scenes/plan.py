@@ -151,7 +151,9 @@ def _zones(camera, a, b, wall):
 
 
 def _planted(rng, a, b, wall, end, hour):
-    """Every kind once, at drawn places and hours; all come after two days and in time to be decided."""
+    """Every kind once, at drawn places and hours; all come after two days and in time to be
+    decided.
+    """
     last = max(end - 54, 60)
     when = lambda: hour(50, last)
     out = []

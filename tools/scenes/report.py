@@ -1,14 +1,16 @@
-"""Scores `lintel replay` and three simpler ways on generated scenes, and writes docs/change.md's table and its picture of
-what was found.
+"""Scores `lintel replay` and three simpler ways on generated scenes, and writes docs/change.md's
+table and its picture of what was found.
 
     python report.py LINTEL SCENES DOCS SEED...
 
-Everybody has the same task: name the places that looked different for the rules' dwell time, in the zones of the scene's
-config. A planted change is found when an outline covers its middle, or overlaps it by half (intersection over union);
-an outline in a zone that is on nothing planted is false. Not asked for is what shows less than 0.05 % of the picture (a panel of which
-the edge or the trees before it leave a sliver), or stands for less than 28 hours without snow. The simpler ways compare each picture with a reference from
-the first day (frame difference, SSIM) or with a mixture of Gaussians (MOG2), and get the same patience: a pixel
-counts when it differed in 60 % of the looks of the last 24 hours.
+Everybody has the same task: name the places that looked different for the rules' dwell time, in the
+zones of the scene's config. A planted change is found when an outline covers its middle, or
+overlaps it by half (intersection over union); an outline in a zone that is on nothing planted is
+false. Not asked for is what shows less than 0.05 % of the picture (a panel of which the edge or the
+trees before it leave a sliver), or stands for less than 28 hours without snow. The simpler ways
+compare each picture with a reference from the first day (frame difference, SSIM) or with a mixture
+of Gaussians (MOG2), and get the same patience: a pixel counts when it differed in 60 % of the looks
+of the last 24 hours.
 """
 
 import json
@@ -55,8 +57,10 @@ def in_sight(begin, until, truth):
 
 
 def score(found, truth, size, dwell_h):
-    """`found`: (time, mask) of each outline when it was told. Gives a list of (planted change, its step that was found best,
-    the index of what found it or None, their overlap), and the indices of what is false."""
+    """`found`: (time, mask) of each outline when it was told. Gives a list of (planted change, its
+    step that was found best, the index of what found it or None, their overlap), and the indices
+    of what is false.
+    """
     end = seconds(truth["start"]) + truth["days"] * 86400
     zones = [drawn(z, size) for z in truth["zones"].values()]
     planted, used = [], set()
@@ -117,8 +121,10 @@ def ours(lintel, scene, size, evidence):
 
 
 def told(events):
-    """(time, outline) of every thing that events name: when it was first told, and as it was last. A shed is found when its
-    posts stand, and measured when it is done. The largest of an event's things has an outline, others a box."""
+    """(time, outline) of every thing that events name: when it was first told, and as it was last.
+    A shed is found when its posts stand, and measured when it is done. The largest of an event's
+    things has an outline, others a box.
+    """
     things = {}
     for event in events:
         data = event["data"]

@@ -1,10 +1,12 @@
-"""Generates what a fixed camera on a mast sees over weeks, with changes planted in it and the truth about them.
+"""Generates what a fixed camera on a mast sees over weeks, with changes planted in it and the truth
+about them.
 
     python scenes.py --seed 1 --days 14 --step 20 --out DIR
 
-writes DIR/seed1.mp4 (each picture a key picture, presentation times those of the scene), DIR/seed1.json (the truth: what
-came, when, its outline) and DIR/seed1.toml (a config with the scene's zones and rules, for `lintel replay`).
-Run it through tools/scenes/make.sh, which brings numpy and OpenCV along.
+writes DIR/seed1.mp4 (each picture a key picture, presentation times those of the scene),
+DIR/seed1.json (the truth: what came, when, its outline) and DIR/seed1.toml (a config with the
+scene's zones and rules, for `lintel replay`). Run it through tools/scenes/make.sh, which brings
+numpy and OpenCV along.
 """
 
 import argparse
@@ -51,7 +53,9 @@ class Canvas:
 
 
 def shown(world, base, things, size, trees=()):
-    """Where some things show in the picture: a mask of 0 and 1. `trees`: layers of crowns; what is behind one does not show."""
+    """Where some things show in the picture: a mask of 0 and 1. `trees`: layers of crowns; what is
+    behind one does not show.
+    """
     w, h = size
     mask = np.zeros((h, w), np.uint8)
     layer = world.layer(things)
@@ -84,8 +88,10 @@ def outline(mask):
 
 
 def truth(world, base, p, size):
-    """The truth of the planted changes. `from` and `to` in UTC; `steps` tells how each grows: its outline and its `share` of the
-    picture where nothing hides it, and the share that trees in leaf let be `seen`."""
+    """The truth of the planted changes. `from` and `to` in UTC; `steps` tells how each grows: its
+    outline and its `share` of the picture where nothing hides it, and the share that trees in
+    leaf let be `seen`.
+    """
     trees = [layer for layer in (world.layer([c]) for c in p.crowns) if layer]
     out = []
     for planted in p.planted:
@@ -102,7 +108,8 @@ def truth(world, base, p, size):
                         "seen": round(seen, 6),
                     }
                 )
-        # What the picture shows of it at last is what lasts: a heap beyond its edge leaves nothing to be found.
+        # What the picture shows of it at last is what lasts: a heap beyond its edge leaves nothing
+        # to be found.
         if shape:
             out.append(
                 {
@@ -231,7 +238,9 @@ def shifted(layer, rng, wind, width):
 
 
 def config(p, name, dwell_h, folder):
-    """A node's config whose camera is the scene; the model's place is told from `folder`, where the config will be."""
+    """A node's config whose camera is the scene; the model's place is told from `folder`, where the
+    config will be.
+    """
     model = os.path.relpath(MODEL, folder)
     lines = [
         "# Generated beside its scene: the zones and rules that its planted changes are about.",

@@ -1,7 +1,8 @@
 """A small world of boxes, crowns and ground patches, seen by a fixed camera on a mast.
 
-Metres; x right, y away from the mast, z up. A thing is rendered once into a layer (depth, position, normal, albedo by
-day and in infrared); layers are put together by depth, so a change costs only its own part of the picture.
+Metres; x right, y away from the mast, z up. A thing is rendered once into a layer (depth, position,
+normal, albedo by day and in infrared); layers are put together by depth, so a change costs only its
+own part of the picture.
 """
 
 from dataclasses import dataclass, field
@@ -59,7 +60,9 @@ MATERIALS = {
 
 @dataclass
 class Box:
-    """Axis-aligned; `paint` overrides the material's colour; `pattern` is one of windows, bars, letters, rows or none."""
+    """Axis-aligned; `paint` overrides the material's colour; `pattern` is one of windows, bars,
+    letters, rows or none.
+    """
 
     lo: tuple
     hi: tuple

@@ -1,8 +1,9 @@
 """Pairs of pictures with known changes, composed from pictures whose licence allows training.
 
-One crop from straight above is taken twice. Both get a light, a season, a sharpness, shadows, vehicles and an offset of their
-own: none of that is change. Into one of the two something is put that stays (a roof, earth, a piece of other ground, a rendered
-shed or heap): that is change, and its place is the mask. Nothing here looks at real pairs.
+One crop from straight above is taken twice. Both get a light, a season, a sharpness, shadows,
+vehicles and an offset of their own: none of that is change. Into one of the two something is put
+that stays (a roof, earth, a piece of other ground, a rendered shed or heap): that is change, and
+its place is the mask. Nothing here looks at real pairs.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def picture_of(path):
 
 
 class Composer:
-    """`pair(rng)` gives (before, after) as uint8 BGR [SIDE, SIDE, 3] and the mask as float32 [SIDE, SIDE]."""
+    """`pair(rng)` gives (before, after) as uint8 BGR [SIDE, SIDE, 3] and the mask as float32 [SIDE,
+    SIDE].
+    """
 
     def __init__(self, data: Path, sources: Path, cutouts: Path | None):
         allowed = {
@@ -49,7 +52,8 @@ class Composer:
         images = json.loads((data / "annotations_train.json").read_text())["images"]
         usable = [i for i in images if i["source"] in allowed]
         self.above = [data / i["file_name"] for i in usable if "nadir" in i["viewpoint"]]
-        # Seen from the ground or obliquely: as textures, and now and then as ground; every fifth is plenty.
+        # Seen from the ground or obliquely: as textures, and now and then as ground; every fifth is
+        # plenty.
         self.other = [data / i["file_name"] for i in usable if "nadir" not in i["viewpoint"]][::5]
         self.cutouts = {True: [], False: []}
         if cutouts:

@@ -1,4 +1,6 @@
-"""The head: the detector's first stages over both pictures, their differences at three scales, and a small decoder."""
+"""The head: the detector's first stages over both pictures, their differences at three scales, and
+a small decoder.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ WIDTH = 32
 
 
 class ChangeHead(nn.Module):
-    """Before and after [B, 3, H, W] float32 BGR 0..255, H and W multiples of 16 -> logits [B, 1, H, W]."""
+    """Before and after [B, 3, H, W] float32 BGR 0..255, H and W multiples of 16 -> logits [B, 1, H,
+    W].
+    """
 
     def __init__(self, backbone: Backbone):
         super().__init__()

@@ -2,7 +2,8 @@
 
     python -m change.score --checkpoint runs/change/last.pt --lintel ../../target/release/lintel
 
-Run in models/training. Prints a table of pixel F1 and object F1 by set; counted as `tools/scenes/pairs.py` does.
+Run in models/training. Prints a table of pixel F1 and object F1 by set; counted as
+`tools/scenes/pairs.py` does.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m change.train --folder runs/change --cutouts runs/cutouts --minutes 40
 
-Run in models/training. Begins with the seed's first stages; resumes from its last checkpoint. The real pairs (LEVIR-CD, DSIFN) are
-for academic use only: nothing is trained on them.
+Run in models/training. Begins with the seed's first stages; resumes from its last checkpoint. The
+real pairs (LEVIR-CD, DSIFN) are for academic use only: nothing is trained on them.
 """
 
 from __future__ import annotations

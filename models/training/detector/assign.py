@@ -29,9 +29,9 @@ def pairwise_iou(a, b):
 def assign(points, predicted, scores, boxes, target, mask):
     """Which anchor points answer for which boxes, for one picture.
 
-    points [N, 3] (column, row, stride); predicted [N, 4] x1 y1 x2 y2; scores [N, C] = sqrt(objectness *
-    class); boxes [n, 4]; target and mask [n, C] of the boxes.
-    Returns (indices of positive points [p], their box numbers [p], their overlaps [p]).
+    points [N, 3] (column, row, stride); predicted [N, 4] x1 y1 x2 y2; scores [N, C] =
+    sqrt(objectness * class); boxes [n, 4]; target and mask [n, C] of the boxes. Returns (indices of
+    positive points [p], their box numbers [p], their overlaps [p]).
     """
     none = torch.zeros(0, dtype=torch.long)
     if len(boxes) == 0:

@@ -1,9 +1,9 @@
 """Pictures -> training canvases.
 
 A canvas is what the product's letterbox makes (grey 114 where no picture is), but with pictures
-placed at random: mostly shrunk, because the product looks from masts and drones while most
-training pictures are taken on the ground; up to sixteen at a time for mosaics. Colour, darkness, haze,
-rain, infrared, blur and JPEG damage imitate cheap cameras, weather and nights.
+placed at random: mostly shrunk, because the product looks from masts and drones while most training
+pictures are taken on the ground; up to sixteen at a time for mosaics. Colour, darkness, haze, rain,
+infrared, blur and JPEG damage imitate cheap cameras, weather and nights.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MIN_VISIBLE = 0.35  # share of the area; a box cut further is ignored
 class Canvas:
     """One training input.
 
-    picture [H, W, 3] uint8 BGR; boxes [n, 4] x1 y1 x2 y2 in pixels; labels [n]; regions [H, W] uint8:
-    0 where there is padding, k where picture k lies; known [k + 1, C], background [k + 1] and follow [k + 1]: row r
-    for region r.
+    picture [H, W, 3] uint8 BGR; boxes [n, 4] x1 y1 x2 y2 in pixels; labels [n]; regions [H, W]
+    uint8: 0 where there is padding, k where picture k lies; known [k + 1, C], background [k + 1]
+    and follow [k + 1]: row r for region r.
     """
 
     picture: np.ndarray
@@ -75,7 +75,9 @@ class CanvasSet(Dataset):
         return canvas
 
     def draw(self, rng) -> Sample:
-        """A picture; with cut-outs, a share `drawn` is drawn ground, and some get things laid on them."""
+        """A picture; with cut-outs, a share `drawn` is drawn ground, and some get things laid on
+        them.
+        """
         if self.cutouts and rng.random() < self.drawn:
             return turn(ground(len(self.samples[0].known), self.cutouts, rng), rng)
         sample = self.samples[rng.choice(len(self.samples), p=self.weights)]

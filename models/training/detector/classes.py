@@ -40,7 +40,9 @@ class ClassList:
         return None
 
     def known_from(self, labelled: list[str]) -> np.ndarray:
-        """[C] bool: the classes whose absence is meaningful in a picture with these labelled classes."""
+        """[C] bool: the classes whose absence is meaningful in a picture with these labelled
+        classes.
+        """
         known = {name for name in labelled if name in self.names}
         for generic in self.generics:
             if generic["name"] in labelled:
@@ -67,7 +69,9 @@ class ClassList:
         return len(self.seed_channels()[0])
 
     def head_of_label(self) -> np.ndarray:
-        """[C + G] bool: labels that the seed's head learns. A generic label goes with the first class it covers."""
+        """[C + G] bool: labels that the seed's head learns. A generic label goes with the first
+        class it covers.
+        """
         known = [name in COCO_CLASSES for name in self.names]
         return np.array(known + [g["covers"][0] in COCO_CLASSES for g in self.generics])
 

@@ -26,8 +26,8 @@ TEACHER_REFINES = 0.6  # overlap at which the teacher's class replaces a generic
 class Sample:
     """One picture: [h, w, 3] uint8 BGR, boxes [n, 4] x1 y1 x2 y2 in pixels, labels [n], known [C].
 
-    background: weight of places without a box. nadir: taken from straight above. follow: how much the seed's word is
-    worth here.
+    background: weight of places without a box. nadir: taken from straight above. follow: how much
+    the seed's word is worth here.
     """
 
     picture: np.ndarray
@@ -56,7 +56,8 @@ def shared_seed() -> Path:
 def read_pictures(path: Path, sources: dict[str, dict]) -> dict:
     """The COCO file with our own labels added, where a source has some (`labels` in sources.toml).
 
-    Such a file has `classes`, what it labels, and `boxes`: file name -> list of [x1, y1, x2, y2, class name].
+    Such a file has `classes`, what it labels, and `boxes`: file name -> list of [x1, y1, x2, y2,
+    class name].
     """
     coco = json.loads(path.read_text(encoding="utf-8"))
     numbers = {c["name"]: c["id"] for c in coco["categories"]}
@@ -88,7 +89,8 @@ def load_samples(
 ) -> list[Sample]:
     """Every picture of the COCO file whose source may be trained on; about 0.6 MB of memory each.
 
-    `limit` takes every k-th picture so that about that many remain. `teacher`: file of teacher_labels.py.
+    `limit` takes every k-th picture so that about that many remain. `teacher`: file of
+    teacher_labels.py.
     """
     added = json.loads(teacher.read_text(encoding="utf-8")) if teacher else {}
     coco = read_pictures(coco_path, sources)
@@ -120,7 +122,9 @@ def load_samples(
 
 
 def add_teacher(sample: Sample, found: list[list], classes: ClassList) -> Sample:
-    """Adds the teacher's boxes where the source labels nothing; names a generic box that it agrees with."""
+    """Adds the teacher's boxes where the source labels nothing; names a generic box that it agrees
+    with.
+    """
     boxes, labels = list(sample.boxes), list(sample.labels)
     for x1, y1, x2, y2, name, score in found:
         label, box = classes.names.index(name), np.array([x1, y1, x2, y2], np.float32)

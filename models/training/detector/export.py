@@ -18,7 +18,9 @@ TOLERANCE = 1e-3  # largest difference allowed between PyTorch and ONNX Runtime,
 
 
 def export_onnx(network: YoloxNano, path: Path, width: int, height: int) -> None:
-    """Writes `images` [1, 3, H, W] -> `output` [1, rows, 5 + C] as `YoloxNano` gives it with `probabilities`."""
+    """Writes `images` [1, 3, H, W] -> `output` [1, rows, 5 + C] as `YoloxNano` gives it with
+    `probabilities`.
+    """
     network = network.eval().to(memory_format=torch.contiguous_format)
     network.probabilities = True
     try:
@@ -84,11 +86,13 @@ def keep_classes(network: YoloxNano, names: list[str], kept: list[str]) -> Yolox
 def add_nms(
     source: Path, target: Path, width: int, height: int, *, kind: str, floor: float, ious, most: int
 ) -> None:
-    """Writes a model that ends in `detections` [1, most, 6]: x1 y1 x2 y2 in input pixels, score, class.
+    """Writes a model that ends in `detections` [1, most, 6]: x1 y1 x2 y2 in input pixels, score,
+    class.
 
-    What the product does after the network as ONNX operators (NonMaxSuppression of opset 11), for programs that
-    want boxes: best class of each point, suppression within a class, best first, zeros at the end. `ious`: the overlap
-    that a class allows, by class; each different one has an operator of its own.
+    What the product does after the network as ONNX operators (NonMaxSuppression of opset 11), for
+    programs that want boxes: best class of each point, suppression within a class, best first,
+    zeros at the end. `ious`: the overlap that a class allows, by class; each different one has an
+    operator of its own.
     """
     model = onnx.load(str(source))
     graph = model.graph

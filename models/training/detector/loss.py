@@ -1,17 +1,18 @@
 """Loss for pictures of which only some classes are labelled.
 
-The network has two sets of heads (`network.py`). Each learns its own labels: at an anchor point assigned to a
-box, overlap loss, objectness 1, and class cross-entropy, where a generic box (for example "motor_vehicle") leaves
-the classes that it covers untouched.
+The network has two sets of heads (`network.py`). Each learns its own labels: at an anchor point
+assigned to a box, overlap loss, objectness 1, and class cross-entropy, where a generic box (for
+example "motor_vehicle") leaves the classes that it covers untouched.
 
-*The seed's classes.* Everywhere else the heads follow the frozen seed, which sees the same input: objectness
-at every point, class probabilities and boxes where the seed sees one of our classes, however faintly (Li and Hoiem,
-"Learning without Forgetting", 2016), by the weight that the picture's source gives it, and not inside ignore boxes.
-At the seed's own weights this part of the loss is zero and so is its gradient. The seed is corrected in one case only: its best guess is a class that is *labelled* in that picture, no
-box is there, and it is not sure (labels have gaps).
+*The seed's classes.* Everywhere else the heads follow the frozen seed, which sees the same input:
+objectness at every point, class probabilities and boxes where the seed sees one of our classes,
+however faintly (Li and Hoiem, "Learning without Forgetting", 2016), by the weight that the
+picture's source gives it, and not inside ignore boxes. At the seed's own weights this part of the
+loss is zero and so is its gradient. The seed is corrected in one case only: its best guess is a
+class that is *labelled* in that picture, no box is there, and it is not sure (labels have gaps).
 
-*The other classes.* At every other point objectness is 0, with the source's `background` weight, and nothing
-counts inside ignore boxes or generic boxes that go with the seed's classes.
+*The other classes.* At every other point objectness is 0, with the source's `background` weight,
+and nothing counts inside ignore boxes or generic boxes that go with the seed's classes.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def bce(logits, target):
 
 
 def divergence(logits, wanted):
-    """Cross-entropy of `logits` with the probabilities of the logits `wanted`, less its least value."""
+    """Cross-entropy of `logits` with the probabilities of the logits `wanted`, less its least
+    value.
+    """
     target = wanted.sigmoid()
     return bce(logits, target) - bce(wanted, target)
 
@@ -71,7 +74,8 @@ class PartialLabelLoss:
         self.cell_x, self.cell_y = cells[:, 0], cells[:, 1]
 
     def __call__(self, output, seed_output, batch):
-        """output [B, N, (5 + S) + (5 + O)] and seed_output [B, N, 85], logits. Returns (scalar, dict of floats).
+        """output [B, N, (5 + S) + (5 + O)] and seed_output [B, N, 85], logits. Returns (scalar,
+        dict of floats).
 
         Without seed_output only the classes that the seed lacks are learned.
         """

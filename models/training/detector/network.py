@@ -91,8 +91,9 @@ class SpatialPyramidPooling(nn.Module):
 class Focus(nn.Module):
     """YOLOX's focus layer. [B, 3, H, W] -> [B, c_out, H/2, W/2].
 
-    Published as a fold of each 2x2 pixel block into channels and a 3x3 convolution; here the same sum as one 6x6
-    convolution of stride 2, which spares ONNX Runtime the slices (7 % of the whole network's time).
+    Published as a fold of each 2x2 pixel block into channels and a 3x3 convolution; here the same
+    sum as one 6x6 convolution of stride 2, which spares ONNX Runtime the slices (7 % of the whole
+    network's time).
     """
 
     def __init__(self, c_out: int):
@@ -182,16 +183,17 @@ class LevelHead(nn.Module):
 class YoloxNano(nn.Module):
     """The whole detector.
 
-    Input: [B, 3, H, W] float32, BGR, 0..255, H and W multiples of 32.
-    Output with one set of heads: [B, N, 5 + classes] with N = sum of H/s * W/s over the strides 8, 16, 32,
-    row-major within a level. The four box numbers are offsets (see `decode_boxes`); objectness and classes are
-    logits, or probabilities when `probabilities` is set, which is how the network is exported.
+    Input: [B, 3, H, W] float32, BGR, 0..255, H and W multiples of 32. Output with one set of heads:
+    [B, N, 5 + classes] with N = sum of H/s * W/s over the strides 8, 16, 32, row-major within a
+    level. The four box numbers are offsets (see `decode_boxes`); objectness and classes are logits,
+    or probabilities when `probabilities` is set, which is how the network is exported.
 
-    With `own_classes` there is a second set of heads on the same trunk: the first is for the classes that the seed
-    knows and follows the seed, the second is for the others. One objectness for both would have to call a car
-    nothing in every picture where nobody labelled cars. Output then: [B, N, (5 + classes) + (5 + own_classes)],
-    and with `probabilities` [B, 2N, 5 + classes + own_classes]: boxes as centre and size in pixels, objectness,
-    class probabilities; rows of the first heads, then of the second, zero at the classes of the other.
+    With `own_classes` there is a second set of heads on the same trunk: the first is for the
+    classes that the seed knows and follows the seed, the second is for the others. One objectness
+    for both would have to call a car nothing in every picture where nobody labelled cars. Output
+    then: [B, N, (5 + classes) + (5 + own_classes)], and with `probabilities` [B, 2N, 5 + classes +
+    own_classes]: boxes as centre and size in pixels, objectness, class probabilities; rows of the
+    first heads, then of the second, zero at the classes of the other.
     """
 
     def __init__(self, classes: int, own_classes: int = 0):

@@ -1,8 +1,8 @@
 """Copy-paste: things cut out elsewhere, laid on pictures and on drawn ground.
 
-Takes: rendered cut-outs (`synth/cutouts.py`) and machines cut from training pictures by their boxes.
-Gives: samples with more boxes. Dwibedi et al., "Cut, Paste and Learn" (2017): what is around a thing
-matters less than how its edge is blended, so edges are soft and light is varied.
+Takes: rendered cut-outs (`synth/cutouts.py`) and machines cut from training pictures by their
+boxes. Gives: samples with more boxes. Dwibedi et al., "Cut, Paste and Learn" (2017): what is around
+a thing matters less than how its edge is blended, so edges are soft and light is varied.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Cutout:
 
 
 class Cutouts:
-    """All cut-outs; a class is drawn first, then one of it, so that many renders of cars do not crowd others out."""
+    """All cut-outs; a class is drawn first, then one of it, so that many renders of cars do not
+    crowd others out.
+    """
 
     def __init__(self, cutouts: list[Cutout]):
         self.groups: dict[bool, dict[int, list[Cutout]]] = {False: {}, True: {}}
@@ -77,7 +79,9 @@ def load_rendered(folder: Path, classes: ClassList) -> list[Cutout]:
 
 
 def cut_machines(samples: list[Sample], classes: ClassList) -> list[Cutout]:
-    """Machines of the training pictures, cut along their boxes with faded edges; taken to be 7 m long."""
+    """Machines of the training pictures, cut along their boxes with faded edges; taken to be 7 m
+    long.
+    """
     wanted = [classes.names.index(n) for n in MACHINES]
     found = []
     for sample in samples:
@@ -157,7 +161,9 @@ def hidden(below, above) -> float:
 
 
 def blend(picture: np.ndarray, piece: np.ndarray, left: int, top: int, rng) -> None:
-    """Lays `piece` over the picture in place, cut at its edges, in a light between its own and the place's."""
+    """Lays `piece` over the picture in place, cut at its edges, in a light between its own and the
+    place's.
+    """
     height, width = picture.shape[:2]
     ax, ay = max(0, left), max(0, top)
     bx, by = min(width, left + piece.shape[1]), min(height, top + piece.shape[0])

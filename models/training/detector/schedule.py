@@ -72,8 +72,8 @@ class FilterAdam(torch.optim.Optimizer):
 def make_optimizer(network, rate: float, part: str = "all") -> FilterAdam:
     """Peak steps by part: backbone 1, neck and heads 2, class channels that the seed lacks 8.
 
-    The stem always stays as it is; `part` is one of PARTS. Classes that the seed knows step as the heads do: faster, they forget
-    classes of which the data has few boxes.
+    The stem always stays as it is; `part` is one of PARTS. Classes that the seed knows step as the
+    heads do: faster, they forget classes of which the data has few boxes.
     """
     groups = {"backbone": [], "rest": [], "new": []}
     for name, parameter in network.named_parameters():

@@ -138,9 +138,9 @@ def load_teacher(path: Path) -> YoloxNano:
 def start_from_seed(path: Path, classes) -> YoloxNano:
     """A network for `classes` (a ClassList), initialised from the seed.
 
-    The first heads are the seed's, with the channels of the classes that COCO has. The second heads begin as a
-    copy: a new class starts from the mean of its `relatives` (COCO names) with the bias lowered by 2, or, without
-    any, from small weights and a bias of -4.6 (a prior of 1 %).
+    The first heads are the seed's, with the channels of the classes that COCO has. The second heads
+    begin as a copy: a new class starts from the mean of its `relatives` (COCO names) with the bias
+    lowered by 2, or, without any, from small weights and a bias of -4.6 (a prior of 1 %).
     """
     teacher = load_teacher(path)
     channels = classes.seed_channels()[1]
@@ -166,11 +166,12 @@ def start_from_seed(path: Path, classes) -> YoloxNano:
 
 
 def start_from_model(path: Path, seed: Path, classes, share: float = 0.0) -> YoloxNano:
-    """A network for `classes` from a folder that `export.py` wrote (model.toml + model.onnx) or a checkpoint (.pt).
+    """A network for `classes` from a folder that `export.py` wrote (model.toml + model.onnx) or a
+    checkpoint (.pt).
 
-    Weights are matched by name, class channels by class name; classes that it lacks start as in `start_from_seed`.
-    A model with one set of heads gives its heads to both sets. share: how far trunk and first heads start towards
-    the seed (0: not at all).
+    Weights are matched by name, class channels by class name; classes that it lacks start as in
+    `start_from_seed`. A model with one set of heads gives its heads to both sets. share: how far
+    trunk and first heads start towards the seed (0: not at all).
     """
     if path.suffix == ".pt":
         stored = torch.load(path, weights_only=True)
@@ -211,9 +212,9 @@ def start_from_model(path: Path, seed: Path, classes, share: float = 0.0) -> Yol
 def towards_seed(network: YoloxNano, seed: Path, classes, share: float) -> YoloxNano:
     """A network between a trained one (share 0) and the seed (share 1): the mean of their weights.
 
-    What training on few sources cost in other places, weights on the way back regain, at little loss on those
-    sources (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). The heads of the classes that the
-    seed lacks stay as they are.
+    What training on few sources cost in other places, weights on the way back regain, at little
+    loss on those sources (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). The
+    heads of the classes that the seed lacks stay as they are.
     """
     start, state = start_from_seed(seed, classes).state_dict(), network.state_dict()
     for key, trained in state.items():

@@ -34,7 +34,9 @@ class PartialLabels(unittest.TestCase):
         return seed
 
     def gradient(self, *, boxes=(), labels=(), labelled=(), seed=None, like_seed=False, follow=1.0):
-        """Gradient [N, (5 + S) + (5 + O)] of the loss for one picture, at zero or at the seed's own output."""
+        """Gradient [N, (5 + S) + (5 + O)] of the loss for one picture, at zero or at the seed's own
+        output.
+        """
         output = torch.zeros(1, len(self.points), 10 + self.classes.count)
         seed = self.seed() if seed is None else seed
         if like_seed:
