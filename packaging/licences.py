@@ -12,24 +12,9 @@ NAMES = ("license", "licence", "copying", "copyright", "notice", "unlicense")
 
 
 def main() -> None:
-    tree = [
-        "cargo",
-        "tree",
-        "--package",
-        "lintel",
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ]
-    linked = {
-        line.split(" (")[0]
-        for line in subprocess.run(
-            tree, check=True, capture_output=True, text=True
-        ).stdout.splitlines()
-    }
+    tree = "cargo tree --package lintel --edges normal --prefix none --format {p}".split()
+    listed = subprocess.run(tree, check=True, capture_output=True, text=True).stdout
+    linked = {line.split(" (")[0] for line in listed.splitlines()}
     meta = subprocess.run(
         ["cargo", "metadata", "--format-version", "1"], check=True, capture_output=True, text=True
     )

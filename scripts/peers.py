@@ -1,17 +1,18 @@
-"""Processor time and memory a camera: Lintel beside the usual ways to watch one.
+"""Processor time and memory per camera: Lintel beside the usual ways to watch one.
 
 All read the same 1080p25 H.264 footage over RTSP (TCP) from the project's own server, one way after
 the other:
 
-  ffmpeg    decodes every frame and gives 5 a second at the detector's size, a process a camera, as Frigate does
-            without hardware decoders; what looks at these pictures would come on top
-  opencv    a Python process: cv2.VideoCapture reads every frame on a thread a camera, onnxruntime runs Lintel's own
-            model on one thread, as often as Lintel does
-  rtspsrc   one GStreamer process: rtspsrc ! rtph264depay ! h264parse ! avdec_h264 a camera, and nothing after it
-  lintel    all of it: ring, decoding, detection, rules, evidence, outbox, by `lintel bench`
+  ffmpeg    decodes every frame and outputs 5 a second at the detector's size, one process per
+            camera, as Frigate does without hardware decoders; analysing them would cost extra
+  opencv    one Python process: cv2.VideoCapture reads every frame on one thread per camera,
+            onnxruntime runs Lintel's own model on one thread, as often as Lintel does
+  rtspsrc   one GStreamer process: rtspsrc ! rtph264depay ! h264parse ! avdec_h264 per camera,
+            nothing after it
+  lintel    all of it: ring, decoding, detection, rules, evidence, outbox
 
-Processor time is what the kernel accounts to the processes between two moments, server apart;
-memory is their resident set at the end. A way that did not take every frame in time is marked.
+Processor time is what the kernel accounts to the processes between two moments, without the server.
+Memory is their resident set at the end. A way that did not keep up with the frames is marked.
 """
 
 import argparse
@@ -59,7 +60,7 @@ class Server:
 
 
 def cpu_seconds(pids):
-    """User and system time of the processes, with that of their ended threads (proc_pid_stat(5))."""
+    """User and system time of the processes, ended threads included (proc_pid_stat(5))."""
     total = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -76,11 +77,14 @@ def resident_mb(pids):
 
 
 def threads(pids):
-    return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids)
+    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids)
 
 
 def ffmpeg(urls, _interval):
-    command = "ffmpeg -nostdin -v error -rtsp_transport tcp -i URL -an -vf fps=5,scale=640:360 -pix_fmt yuv420p -f rawvideo -y /dev/null"
+    command = (
+        "ffmpeg -nostdin -v error -rtsp_transport tcp -i URL -an -vf fps=5,scale=640:360 "
+        "-pix_fmt yuv420p -f rawvideo -y /dev/null"
+    )
     return [
         subprocess.Popen([url if word == "URL" else word for word in command.split()])
         for url in urls
@@ -99,7 +103,10 @@ def opencv(urls, interval):
 def rtspsrc(urls, _interval):
     command = ["gst-launch-1.0", "-q"]
     for url in urls:
-        branch = f"rtspsrc location={url} protocols=tcp latency=200 ! rtph264depay ! h264parse ! avdec_h264 ! fakesink sync=false"
+        branch = (
+            f"rtspsrc location={url} protocols=tcp latency=200 ! rtph264depay ! h264parse "
+            "! avdec_h264 ! fakesink sync=false"
+        )
         command += branch.split()
     return [subprocess.Popen(command, stdout=subprocess.DEVNULL)]
 
@@ -202,8 +209,9 @@ def table(results):
     for result in results:
         n = result["cameras"]
         rows.append(
-            f"| {result['way']} | {n} | {100 * result['cores'] / n:.2f} | {result['rss_mb'] / n:.1f} "
-            f"| {result['threads']} | {'yes' if result['kept_up'] else 'NO'} |"
+            f"| {result['way']} | {n} | {100 * result['cores'] / n:.2f} "
+            f"| {result['rss_mb'] / n:.1f} | {result['threads']} "
+            f"| {'yes' if result['kept_up'] else 'NO'} |"
         )
     return "\n".join(rows)
 

@@ -3,9 +3,10 @@
 
     scripts/prose.py [PAGE...]
 
-Prints for each page the number of sentences, the words of the mean and of the longest sentence, and the prose lines over
-100 columns. Exits 1 if a page's mean reaches 18 words, a sentence has more than 45, or a prose line is too wide. Code,
-tables, headings and link definitions do not count. A piece of code is one word, and so are two Chinese characters.
+Prints for each page the number of sentences, the words of the mean and of the longest sentence, and
+the prose lines over 100 columns. Exits 1 if a page's mean reaches 18 words, a sentence has more
+than 45, or a prose line is too wide. Code, tables, headings and link definitions do not count. A
+piece of code is one word, and so are two Chinese characters.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def blocks(text: str) -> Iterator[str]:
 
 
 def plain(block: str) -> str:
-    """A block as it is read: pieces of code as one word, links as their text, pictures as nothing."""
+    """A block as it reads: code as one word, links as their text, pictures as nothing."""
     block = re.sub(r"`+[^`]*`+", "code", block)
     block = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", block)
     block = re.sub(r"\[([^\]]*)\](\([^)]*\)|\[[^\]]*\])", r"\1", block)

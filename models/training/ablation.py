@@ -44,21 +44,8 @@ def run(command: list, **options) -> None:
 
 def score(folder: Path, truth: Path, name: str) -> dict:
     results, report = folder / f"{name}-results.json", folder / f"{name}.json"
-    run(
-        [
-            "reference.py",
-            "--model",
-            folder / "model",
-            "--coco",
-            truth,
-            "--images",
-            shared_data(),
-            "--floor",
-            "0.01",
-            "--out",
-            results,
-        ]
-    )
+    model = ["--model", folder / "model", "--coco", truth, "--images", shared_data()]
+    run(["reference.py", *model, "--floor", "0.01", "--out", results])
     run(
         ["evaluate.py", "--truth", truth, "--results", results, "--out", report],
         stdout=subprocess.DEVNULL,
@@ -88,9 +75,10 @@ def train(arm: str, args) -> None:
 
 def table(folder: Path, steps: int) -> str:
     lines = [
-        f"`ablation.py` writes this table. Every arm had {steps} steps from the same weights. The mean is AP50 over",
-        "the dev split's classes with at least 30 boxes. The other columns are AP50 by class. *Elsewhere* means",
-        "the untrained sources, with nadir drones and site masts among them.",
+        f"`ablation.py` writes this table. Every arm had {steps} steps from the same weights. "
+        "The mean is AP50",
+        "over the dev split's classes with at least 30 boxes. The other columns are AP50 by class.",
+        "*Elsewhere* means the untrained sources, with nadir drones and site masts among them.",
         "",
         "| arm | dev mean | "
         + " | ".join(f"dev {n}" for n in VEHICLES)

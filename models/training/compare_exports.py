@@ -1,7 +1,8 @@
 """Are two COCO results files the same boxes? For a network whose own library is at hand.
 
     lintel detect --coco pictures.json --images pictures/ --model mine --out ours.json
-    python compare_exports.py --ours ours.json --theirs library.json --coco pictures.json [--floor 0.3] [--least 0.99]
+    python compare_exports.py --ours ours.json --theirs library.json --coco pictures.json \\
+      [--floor 0.3] [--least 0.99]
 
 Takes two lists of COCO results (image_id, category_id, bbox as x, y, width, height in pixels,
 score) over the same pictures. Boxes of a picture and a class are paired one to one, best overlap
@@ -41,7 +42,7 @@ class Pair:
     @property
     def pixels(self) -> float:
         """How far the edge that is farthest off is off."""
-        return max(abs(a - b) for a, b in zip(self.ours.corners, self.theirs.corners))
+        return max(abs(a - b) for a, b in zip(self.ours.corners, self.theirs.corners, strict=True))
 
     @property
     def score(self) -> float:
@@ -113,7 +114,8 @@ def table(outcome: Outcome, names: dict[int, str]) -> str:
         ("all", outcome)
     ]
     lines = [
-        "| class | paired | only ours | only theirs | share | pixels apart: median, most | score apart: median, most |",
+        "| class | paired | only ours | only theirs | share | pixels apart: median, most "
+        "| score apart: median, most |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, part in rows:

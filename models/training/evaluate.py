@@ -16,6 +16,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+
 from detector.classes import load_classes
 from detector.scoring import SIZES, choose_threshold, prepare, score_class
 
@@ -82,7 +83,8 @@ def recall_where_incomplete(truth, results, name, threshold) -> dict | None:
 def table(report: dict) -> str:
     """Markdown table of a report."""
     lines = [
-        "| class | boxes | AP | AP50 | AP small / medium / large | AP50 by viewpoint (boxes) | threshold | precision | recall |",
+        "| class | boxes | AP | AP50 | AP small / medium / large | AP50 by viewpoint (boxes) "
+        "| threshold | precision | recall |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in report["classes"].items():
@@ -92,10 +94,14 @@ def table(report: dict) -> str:
         )
         extra = row["positive_only"]
         if row["boxes"] == 0 and extra:
-            views = f"recall {number(extra['recall'])} of {extra['boxes']} boxes in incompletely labelled pictures"
+            views = (
+                f"recall {number(extra['recall'])} of {extra['boxes']} boxes "
+                "in incompletely labelled pictures"
+            )
         lines.append(
-            f"| {name} | {row['boxes']} | {number(row.get('ap'))} | {number(row.get('ap50'))} | {sizes} "
-            f"| {views or '-'} | {row['threshold']:.2f}{mark(row)} | {number(row['precision'])} | {number(row['recall'])} |"
+            f"| {name} | {row['boxes']} | {number(row.get('ap'))} | {number(row.get('ap50'))} "
+            f"| {sizes} | {views or '-'} | {row['threshold']:.2f}{mark(row)} "
+            f"| {number(row['precision'])} | {number(row['recall'])} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from detector.classes import load_classes
 from detector.paste import GROUNDS, Cutout, blend, load_rendered, patches
 
@@ -191,7 +192,8 @@ def main() -> None:
     missing = [n for n in ACTORS if n not in groups]
     if missing:
         print(
-            f"{args.cutouts}: no cut-out of {', '.join(missing)}; nothing of that kind happens in the clips"
+            f"{args.cutouts}: no cut-out of {', '.join(missing)}; "
+            "nothing of that kind happens in the clips"
         )
     for number in range(args.clips):
         rng = np.random.default_rng((77, number))
@@ -203,36 +205,13 @@ def main() -> None:
         }
         actors, truth = plan(rng, fitting)
         background = street(rng)
-        command = [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-y",
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "bgr24",
-            "-s",
-            f"{WIDTH}x{HEIGHT}",
-            "-r",
-            str(1 / STEP),
-            "-i",
-            "-",
-        ]
-        command += [
-            "-c:v",
-            "libx264",
-            "-preset",
-            "veryfast",
-            "-crf",
-            "24",
-            "-g",
-            "1",
-            "-pix_fmt",
-            "yuv420p",
-            str(folder / "clip.mp4"),
-        ]
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
+        command = (
+            f"ffmpeg -v error -y -f rawvideo -pix_fmt bgr24 -s {WIDTH}x{HEIGHT} -r {1 / STEP} -i - "
+            "-c:v libx264 -preset veryfast -crf 24 -g 1 -pix_fmt yuv420p"
+        )
+        with subprocess.Popen(
+            [*command.split(), str(folder / "clip.mp4")], stdin=subprocess.PIPE
+        ) as encoder:
             for k in range(int(LENGTH / STEP)):
                 encoder.stdin.write(draw(background, actors, k * STEP, rng).tobytes())
             encoder.stdin.close()

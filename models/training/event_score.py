@@ -65,12 +65,14 @@ def main() -> None:
             else:
                 false[name] += 1
     print(
-        f"| class | events | found | recall | false events an hour ({seconds / 3600:.2f} h) |\n|---|---|---|---|---|"
+        f"| class | events | found | recall | false events an hour ({seconds / 3600:.2f} h) |"
+        "\n|---|---|---|---|---|"
     )
     for name in sorted(there | false):
         recall = f"{hit[name] / there[name]:.2f}" if there[name] else "-"
         print(
-            f"| {name} | {there[name]} | {hit[name]} | {recall} | {false[name] / seconds * 3600:.1f} |"
+            f"| {name} | {there[name]} | {hit[name]} | {recall} "
+            f"| {false[name] / seconds * 3600:.1f} |"
         )
 
 

@@ -14,8 +14,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import reference
 import torch
+from PIL import Image
+
+import reference
 from detector.classes import load_classes, load_sources
 from detector.dataset import read_pictures, shared_data, shared_seed
 from detector.export import (
@@ -29,7 +31,6 @@ from detector.export import (
 from detector.manifest import sha256_of, write_manifest
 from detector.network import YoloxNano
 from detector.seed import COCO_CLASSES, load_teacher, start_from_seed, towards_seed
-from PIL import Image
 
 VERSION = "0.6.0"
 NMS_IOU = 0.5
@@ -88,7 +89,7 @@ def training_record(state: dict | None, checkpoint: Path | None) -> dict:
         record["minutes"] = round(state["seconds"] / 60, 1)
         steps = [row["step"] for row in state["history"]]
         sizes = Counter()
-        for row, length in zip(state["history"], np.diff([0, *steps])):
+        for row, length in zip(state["history"], np.diff([0, *steps]), strict=True):
             sizes[f"{row['width']}x{row['height']}"] += int(length)
         record["steps_by_size"] = sizes
         remarks = checkpoint.with_name("remarks.txt")
@@ -130,7 +131,7 @@ def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
     inner = reference.Detector(inside)
     for record in coco["images"][:: len(coco["images"]) // 12]:
         picture = np.asarray(Image.open(shared_data() / record["file_name"]).convert("RGB"))
-        (b0, s0, c0), (b1, s1, c1) = outside.detect(picture), inner.detect(picture)
+        (_, s0, c0), (_, s1, c1) = outside.detect(picture), inner.detect(picture)
         if len(s0) != len(s1) or (np.sort(c0) != np.sort(c1)).any():
             raise SystemExit(
                 f"{inside}: other boxes than with NMS outside in {record['file_name']}"
@@ -162,7 +163,8 @@ def main() -> None:
         names = state["classes"]
         if names != classes.names:
             raise SystemExit(
-                f"{args.checkpoint}: made with another class list than classes.toml; train further first"
+                f"{args.checkpoint}: made with another class list than classes.toml; "
+                "train further first"
             )
         network = YoloxNano(classes.of_seed, classes.count - classes.of_seed)
         network.load_state_dict(state["average"])
@@ -180,8 +182,8 @@ def main() -> None:
     difference = largest_difference(network, args.out / "model.onnx", real_inputs(spec))
     if difference > TOLERANCE:
         raise SystemExit(
-            f"{args.out / 'model.onnx'}: differs from PyTorch by {difference:.2e}, allowed {TOLERANCE}; "
-            "not usable, look at the export's warnings"
+            f"{args.out / 'model.onnx'}: differs from PyTorch by {difference:.2e}, "
+            f"allowed {TOLERANCE}; not usable, look at the export's warnings"
         )
     write_manifest(
         args.out,

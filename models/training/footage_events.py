@@ -47,40 +47,13 @@ def lay_out(folder: Path, source: list[str], model: Path, events) -> None:
     """`events`: of the clip's length in seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     clip = folder / "clip.mp4"
-    subprocess.run(
-        [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-y",
-            *source,
-            "-an",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "veryfast",
-            "-crf",
-            "18",
-            "-g",
-            "25",
-            "-vf",
-            "scale=trunc(iw/2)*2:trunc(ih/2)*2",
-            "-pix_fmt",
-            "yuv420p",
-            str(clip),
-        ],
-        check=True,
+    encoding = (
+        "-an -c:v libx264 -preset veryfast -crf 18 -g 25 "
+        "-vf scale=trunc(iw/2)*2:trunc(ih/2)*2 -pix_fmt yuv420p"
     )
-    asked = [
-        "ffprobe",
-        "-v",
-        "error",
-        "-show_entries",
-        "format=duration",
-        "-of",
-        "csv=p=0",
-        str(clip),
-    ]
+    command = ["ffmpeg", "-v", "error", "-y", *source, *encoding.split(), str(clip)]
+    subprocess.run(command, check=True)
+    asked = [*"ffprobe -v error -show_entries format=duration -of csv=p=0".split(), str(clip)]
     seconds = float(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
     (folder / "truth.json").write_text(
         json.dumps({"seconds": seconds, "events": events(seconds)}, indent=1) + "\n",
@@ -89,6 +62,14 @@ def lay_out(folder: Path, source: list[str], model: Path, events) -> None:
     node = CONFIG.split("[[camera.zone]]")[0].format(model=model.resolve(), tiling=WHOLE)
     (folder / "lintel.toml").write_text(node + RULES.lstrip(), encoding="utf-8")
     print(folder)
+
+
+def never(_seconds: float) -> list[dict]:
+    return []
+
+
+def all_the_time(seconds: float) -> list[dict]:
+    return [{"class": "construction_work", "from": 0, "to": seconds}]
 
 
 def main() -> None:
@@ -102,26 +83,16 @@ def main() -> None:
             args.out / Path(name).stem,
             ["-i", str(extra / "video" / name)],
             args.model,
-            lambda _: [],
+            never,
         )
     for site, machines in SITES.items():
-        pictures = [
-            "-framerate",
-            str(1 / BETWEEN),
-            "-pattern_type",
-            "glob",
-            "-i",
-            str(extra / "timelapse" / site / "*.jpg"),
-            "-r",
-            "1",
-        ]
+        stills = str(extra / "timelapse" / site / "*.jpg")
+        pictures = [*f"-framerate {1 / BETWEEN} -pattern_type glob -i".split(), stills, "-r", "1"]
         lay_out(
             args.out / site,
             pictures,
             args.model,
-            lambda seconds: (
-                [{"class": "construction_work", "from": 0, "to": seconds}] if machines else []
-            ),
+            all_the_time if machines else never,
         )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from detector.classes import load_classes
 from detector.dataset import iou
 from detector.scoring import prepare, score_class
@@ -86,8 +87,10 @@ def sheet(rows: list[tuple[Path, list[float], str]]) -> np.ndarray:
 def curves(truth, results, names: list[str]) -> str:
     """Precision over recall as SVG."""
     lines = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 420" font-family="sans-serif" font-size="11">',
-        '<rect width="560" height="420" fill="white"/><path d="M40 20V380H400" fill="none" stroke="#333"/>',
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 420" font-family="sans-serif" '
+        'font-size="11">',
+        '<rect width="560" height="420" fill="white"/>'
+        '<path d="M40 20V380H400" fill="none" stroke="#333"/>',
         '<text x="190" y="405">recall</text><text x="4" y="200">precision</text>',
     ]
     drawn = 0
@@ -169,7 +172,8 @@ def main() -> None:
         rows.sort(key=lambda r: -((r[1][2] - r[1][0]) * (r[1][3] - r[1][1])))
         cv2.imwrite(str(args.out / f"{name}_missed.jpg"), sheet(rows))
     print(
-        f"{args.out}: {sum(map(len, wrong.values()))} wrong, {sum(map(len, missed.values()))} missed"
+        f"{args.out}: {sum(map(len, wrong.values()))} wrong, "
+        f"{sum(map(len, missed.values()))} missed"
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+
 from reference import Detector
 
 WARM_UP, RUNS = 10, 100

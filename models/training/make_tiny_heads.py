@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from detector.manifest import write_manifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+
+from detector.manifest import write_manifest
 from reference import Detector, detect_all
 
 CLASSES = ["person", "car", "truck"]
@@ -241,7 +242,7 @@ def check_stable(name: str, folder: Path, coco: dict, frames: Path) -> None:
             raise SystemExit(
                 f"{place}: noise changes the number of boxes; change a phase in build()"
             )
-        for box, score, label in zip(b0, s0, c0):
+        for box, score, label in zip(b0, s0, c0, strict=True):
             near = (
                 (np.abs(b1 - box).max(axis=1) < 0.7) & (np.abs(s1 - score) < 0.007) & (c1 == label)
             )

@@ -28,7 +28,9 @@ def mean(checkpoints: list[dict], weights: list[float]) -> dict:
     def blend(name: str, value: torch.Tensor) -> torch.Tensor:
         if not value.is_floating_point():
             return value
-        return sum(c["average"][name] * (w / total) for c, w in zip(checkpoints, weights))
+        return sum(
+            c["average"][name] * (w / total) for c, w in zip(checkpoints, weights, strict=True)
+        )
 
     return {
         **first,

@@ -21,18 +21,18 @@ from pathlib import Path
 import cv2
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 import train
 from detector.dataset import shared_seed
 from detector.seed import start_from_model
-from torch import nn
 
 OFF_DIAGONAL = 0.9  # of the second moments; less is closer to the mean of weights
 RIDGE = 1e-6  # of the mean second moment
-ROWS, TAPS = (
-    8000,
-    3000,
-)  # positions taken from a batch for a pointwise and for a depthwise convolution
-BACKGROUND = 0.02  # weight of a place where the second heads see nothing; where they do, their score is added
+# Positions sampled from a batch for a pointwise and for a depthwise convolution.
+ROWS, TAPS = 8000, 3000
+# Weight of a place where the second heads see nothing; elsewhere their score is added.
+BACKGROUND = 0.02
 
 
 def inputs_of(layer: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
@@ -131,7 +131,7 @@ def fit_first_layers(state: dict, merged, trained, batches) -> None:
     ]
     right = [
         torch.zeros(len(g), h.stem.conv.out_channels, dtype=torch.float64)
-        for g, h in zip(left, heads)
+        for g, h in zip(left, heads, strict=True)
     ]
     for pixels in batches:
         x = as_input(pixels)
@@ -198,7 +198,9 @@ def main() -> None:
         start_from_model(args.trained, shared_seed(), run.classes, share).eval()
         for share in (0.0, 1.0)
     )
-    batches = [batch["pictures"] for batch, _ in zip(run.batches(), range(args.batches))]
+    batches = [
+        batch["pictures"] for batch, _ in zip(run.batches(), range(args.batches), strict=False)
+    ]
     state = merge(trained, seed, batches, args.share)
     merged = start_from_model(args.trained, shared_seed(), run.classes).eval()
     merged.load_state_dict(state)

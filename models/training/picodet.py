@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from PIL import Image
+
 import reference
 from detector.dataset import shared_data
 from detector.seed import COCO_CLASSES
-from PIL import Image
 
 SIDE = 416
 SPEC = {
@@ -47,7 +48,7 @@ def decode(outputs: list[np.ndarray]):
     )
     places = sorted((o for o in outputs if o.shape[-1] == 4 * BINS), key=lambda o: -o.shape[1])
     boxes, scores = [], []
-    for stride, s, d in zip(STRIDES, classes, places):
+    for stride, s, d in zip(STRIDES, classes, places, strict=True):
         side = -(-SIDE // stride)
         row, column = np.mgrid[0:side, 0:side]
         centre = np.stack([column, row], axis=-1).reshape(-1, 2) * stride + stride / 2

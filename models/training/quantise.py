@@ -22,13 +22,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from PIL import Image
+
 import reference
 from detector.classes import load_sources
 from detector.dataset import shared_data
 from detector.manifest import sha256_of
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
-from PIL import Image
 
 CALIBRATION = 96  # pictures
 LAST_LAYERS = ("class_logits", "box.weight", "objectness")  # parts of the names of their weights
@@ -70,7 +71,8 @@ def last_layers(path: Path) -> list[str]:
     ]
     if not named or len(named) % 9:
         raise SystemExit(
-            f"{path}: {len(named)} last layers of heads, 9 a set expected; export the model by export.py"
+            f"{path}: {len(named)} last layers of heads, 9 per set expected; "
+            "export the model with export.py"
         )
     return named
 

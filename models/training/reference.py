@@ -3,7 +3,8 @@
 The product's own inference is checked against this file: boxes agree within 1 px and scores within
 0.01. Every step is therefore written out, without a library's resize or NMS.
 
-    python reference.py --model models/lintel-nano --coco pictures.json --images DIR --out results.json
+    python reference.py --model models/lintel-nano --coco pictures.json --images DIR \\
+      --out results.json
 
 Reads the model's `model.toml` and the pictures listed in a COCO file; writes COCO results
 (image_id, category_id, bbox [x, y, w, h] in picture pixels, score). A class name that the COCO file
@@ -132,9 +133,9 @@ def decode(kind: str, outputs: dict[str, np.ndarray], width: int, height: int):
             Or three outputs named labels [1, Q], boxes [1, Q, 4] x1 y1 x2 y2 and scores [1, Q]:
             the network scales boxes itself, by the input `orig_target_sizes` [1, 2] int64 (w, h),
             which is given the network input's size.
-            Or one output [1, Q, 4 + C]: cx, cy, w, h as fractions of the input, class probabilities.
-            Or one output [1, Q, 6], best first: cx, cy, w, h, score, class (the last column is whole
-            in every row); a query that comes again with another class is passed over.
+            Or one output [1, Q, 4 + C]: cx, cy, w, h as fractions of the input, then class
+            probabilities. Or one output [1, Q, 6], best first: cx, cy, w, h, score, class (the
+            last column is whole in every row); a query that repeats with another class is skipped.
     end_to_end  [1, N, 6]: x1, y1, x2, y2 in pixels, score, class; nothing is suppressed any more.
     """
     if kind == "end_to_end":
@@ -180,8 +181,8 @@ def yolox_to_pixels(rows: np.ndarray, width: int, height: int) -> np.ndarray:
     points = np.concatenate(grid).astype(np.float32)
     if len(points) != len(rows):
         raise ValueError(
-            f"the network gives {len(rows)} rows, a {width}x{height} input has {len(points)} anchor "
-            "points; correct [input] width and height in model.toml"
+            f"the network gives {len(rows)} rows, a {width}x{height} input has {len(points)} "
+            "anchor points; correct [input] width and height in model.toml"
         )
     stride = points[:, 2:]
     centre = (rows[:, :2] + points[:, :2]) * stride
@@ -232,7 +233,7 @@ class Detector:
         if len(self.session.get_inputs()) > 1:
             feed["orig_target_sizes"] = np.array([[spec["width"], spec["height"]]], dtype=np.int64)
         names = [o.name for o in self.session.get_outputs()]
-        outputs = dict(zip(names, self.session.run(names, feed)))
+        outputs = dict(zip(names, self.session.run(names, feed), strict=True))
         boxes, scores, classes = decode(head["kind"], outputs, spec["width"], spec["height"])
         keep = scores >= floor
         boxes, scores, classes = boxes[keep], scores[keep], classes[keep]
@@ -251,7 +252,7 @@ class Detector:
 
 
 def detect_all(detector: Detector, coco: dict, images: Path, floor: float) -> list[dict]:
-    """COCO results for every picture of a COCO file; `images` is the folder file names start from."""
+    """COCO results for every picture of a COCO file; `images`: the folder of its file names."""
     ids = {c["name"]: c["id"] for c in coco["categories"]}
     results, unknown = [], 0
     for record in coco["images"]:
@@ -262,7 +263,7 @@ def detect_all(detector: Detector, coco: dict, images: Path, floor: float) -> li
             )
         with Image.open(path) as file:
             picture = np.asarray(file.convert("RGB"))
-        for box, score, index in zip(*detector.detect(picture, floor)):
+        for box, score, index in zip(*detector.detect(picture, floor), strict=True):
             name = detector.names[index]
             if name not in ids:
                 unknown += 1

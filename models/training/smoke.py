@@ -6,8 +6,8 @@
 2. Sixty steps at a small size on about 160 pictures: the loss must fall.
 3. A run that is stopped and resumed goes on at the step where it stopped.
 4. The exported ONNX equals PyTorch (1e-3), and so does a run that begins with it (`--initial`).
-5. `lintel detect` finds with it what `reference.py` finds, on six pictures: boxes within 1 pixel, scores within 0.01.
-   The program is $LINTEL, by default target/debug or target/release/lintel of the project.
+5. With it, `lintel detect` finds what `reference.py` finds on six pictures: boxes within 1 pixel,
+   scores within 0.01. The program is $LINTEL, by default target/debug or target/release/lintel.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+
 import train
 from detector.classes import HERE
 from detector.dataset import shared_data, shared_seed
@@ -92,7 +93,7 @@ def product_disagrees(folder: Path) -> str:
 
     def twin(a, b):
         same = a["image_id"] == b["image_id"] and a["category_id"] == b["category_id"]
-        near = max(abs(x - y) for x, y in zip(a["bbox"], b["bbox"])) <= 1.0
+        near = max(abs(x - y) for x, y in zip(a["bbox"], b["bbox"], strict=True)) <= 1.0
         return same and near and abs(a["score"] - b["score"]) <= 0.01
 
     for one, other, side in ((ours, reference, "lintel"), (reference, ours, "the reference")):

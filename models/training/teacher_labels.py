@@ -16,18 +16,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from torch import nn
+
 from detector.classes import load_classes, load_sources
 from detector.dataset import iou, read_pictures, shared_data, shared_seed
 from detector.network import anchor_points, decode_boxes
 from detector.seed import COCO_CLASSES, load_teacher, start_from_model
-from torch import nn
 
 LONG_SIDES = (640, 1024)  # pixels of the enlarged picture's longest side
 FLOOR = 0.15  # scores below are not written
@@ -46,7 +46,9 @@ class Teacher:
 
 
 def look(teacher: Teacher, picture: np.ndarray, long_side: int, channels: list[int]):
-    """Boxes [n, 4] in pixels of the picture, scores [n] and rows of `channels` [n] above the floor."""
+    """Boxes [n, 4] in pixels of the picture, scores [n] and rows of `channels` [n] that pass the
+    floor.
+    """
     h, w = picture.shape[:2]
     scale = long_side / max(h, w)
     new_w, new_h = round(w * scale), round(h * scale)
@@ -95,7 +97,7 @@ def label_picture(teacher: Teacher, picture, names: list[str], nadir: bool) -> l
         for side in LONG_SIDES:
             boxes, scores, rows = look(teacher, turned, side, channels)
             found.append((unturn(boxes, turns, width, height), scores, rows))
-    boxes, scores, rows = (np.concatenate(parts) for parts in zip(*found))
+    boxes, scores, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
     boxes = boxes.clip(0, [width, height, width, height])
     fit = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=1e9) >= LEAST_SIDE
     boxes, scores, rows = boxes[fit], scores[fit], rows[fit]
@@ -109,7 +111,7 @@ def save(labels: dict, path: Path) -> None:
     """In one step, so that a cut leaves the last whole state, from which the next start goes on."""
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(labels), encoding="utf-8")
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def main() -> None:
@@ -151,7 +153,7 @@ def main() -> None:
             save(labels, part)
             print(f"{len(labels)} pictures", flush=True)
     save(labels, part)
-    os.replace(part, args.out)
+    part.replace(args.out)
     print(f"{args.out}: {sum(map(len, labels.values()))} boxes in {len(labels)} pictures")
 
 

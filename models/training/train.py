@@ -21,6 +21,8 @@ from pathlib import Path
 import cv2
 import torch
 import torch.distributed
+from torch.utils.data import DataLoader
+
 from detector.augment import CanvasSet, collate
 from detector.classes import load_classes, load_sources
 from detector.dataset import load_samples, sampling_weights, shared_data, shared_seed
@@ -29,7 +31,6 @@ from detector.network import anchor_points
 from detector.paste import Cutouts, cut_machines, load_rendered
 from detector.schedule import PARTS, MovingAverage, make_optimizer, rate_factor, set_rate
 from detector.seed import load_teacher, start_from_model, start_from_seed
-from torch.utils.data import DataLoader
 
 WITHOUT_MOSAIC = 0.2  # last share of the run
 LOG_EVERY = 20
@@ -54,7 +55,8 @@ def parse_args(arguments=None):
         "--part",
         choices=PARTS,
         default="all",
-        help="what learns: heads leaves the trunk as it is (half the time), own-heads also what the seed knows (a third)",
+        help="what learns: heads leaves the trunk as it is (half the time), "
+        "own-heads also what the seed knows (a third)",
     )
     parser.add_argument("--distil", type=float, default=1.0, help="weight of following the seed")
     parser.add_argument(
@@ -65,7 +67,8 @@ def parse_args(arguments=None):
         type=Path,
         action="append",
         default=[],
-        help="folder with pictures of one's own: annotations_train.json and sources.toml (lintel harvest makes it)",
+        help="folder with your own pictures: annotations_train.json and sources.toml, "
+        "as lintel harvest writes it",
     )
     parser.add_argument(
         "--cutouts", type=Path, help="rendered cut-outs (synth/cutouts.py) to lay on pictures"
@@ -203,7 +206,9 @@ class Trainer:
         torch.distributed.all_reduce(flat)
         flat /= self.processes
         self.seconds = float(flat[-1])
-        for gradient, part in zip(gradients, flat[:-1].split([g.numel() for g in gradients])):
+        for gradient, part in zip(
+            gradients, flat[:-1].split([g.numel() for g in gradients]), strict=True
+        ):
             gradient.copy_(part.view_as(gradient))
 
     def run(self) -> list[dict]:
@@ -262,7 +267,7 @@ class Trainer:
         }
         part = self.args.folder / "last.pt.part"
         torch.save(state, part)
-        os.replace(part, self.args.folder / "last.pt")
+        part.replace(self.args.folder / "last.pt")
 
     def resume(self) -> None:
         """Continues from run/last.pt when there is one."""

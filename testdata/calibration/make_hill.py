@@ -192,7 +192,10 @@ def exact(pixel):
     guess = float(meet(ray[None])[0])
     if not guess < 1800:
         return None
-    place = lambda t: from_ecef.transform(*(CENTER + AXES.T @ ray * t))
+
+    def place(t):
+        return from_ecef.transform(*(CENTER + AXES.T @ ray * t))
+
     low, high = guess - 3, guess + 3
     for _ in range(60):
         t = (low + high) / 2
@@ -209,7 +212,10 @@ def value_noise(e, n, cell, seed):
     x0, y0 = numpy.floor(x).astype(int), numpy.floor(y).astype(int)
     u, v = x - x0, y - y0
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
-    at = lambda i, j: table[(y0 + j) % 256, (x0 + i) % 256]
+
+    def at(i, j):
+        return table[(y0 + j) % 256, (x0 + i) % 256]
+
     return (at(0, 0) * (1 - u) + at(1, 0) * u) * (1 - v) + (at(0, 1) * (1 - u) + at(1, 1) * u) * v
 
 
@@ -294,5 +300,6 @@ for i, (x, y, lon, lat, alt, distance) in enumerate(points):
 (OUT / "truth.toml").write_text(
     "# What make_hill.py made the picture and the points with.\n"
     f"lon = {HOME[0]}\nlat = {HOME[1]}\nalt = {camera_alt:.4f}\n"
-    f"heading_deg = {HEADING}\npitch_deg = {PITCH}\nroll_deg = {ROLL}\nfocal_px = {FOCAL}\nk1 = {K1}\nk2 = {K2}\n"
+    f"heading_deg = {HEADING}\npitch_deg = {PITCH}\nroll_deg = {ROLL}\n"
+    f"focal_px = {FOCAL}\nk1 = {K1}\nk2 = {K2}\n"
 )

@@ -192,17 +192,25 @@ def subtitles():
         heading = heading if heading <= 180 else heading - 360
         out.append(
             f"{frame + 1}\n{stamp(frame)} --> {stamp(frame + 1)}\n"
-            f'<font size="28">FrameCnt: {frame + 1}, DiffTime: {1000 // FPS}ms\n{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03}\n'
-            f"[iso: 100] [shutter: 1/500.0] [fnum: 2.8] [ev: 0] [latitude: {lat:.6f}] [longitude: {lon:.6f}] "
-            f"[rel_alt: {up:.3f} abs_alt: {up + 12:.3f}] [gb_yaw: {heading:.1f} gb_pitch: {pitch:.1f} gb_roll: 0.0] </font>\n"
+            f'<font size="28">FrameCnt: {frame + 1}, DiffTime: {1000 // FPS}ms\n'
+            f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03}\n"
+            "[iso: 100] [shutter: 1/500.0] [fnum: 2.8] [ev: 0] "
+            f"[latitude: {lat:.6f}] [longitude: {lon:.6f}] "
+            f"[rel_alt: {up:.3f} abs_alt: {up + 12:.3f}] "
+            f"[gb_yaw: {heading:.1f} gb_pitch: {pitch:.1f} gb_roll: 0.0] </font>\n"
         )
     return "\n".join(out)
 
 
 def packet(frame):
     """MISB ST 0601."""
-    unsigned = lambda v, n, a, b: round((v - a) / (b - a) * (2 ** (8 * n) - 1)).to_bytes(n, "big")
-    signed = lambda v, n, m: round(v / m * (2 ** (8 * n - 1) - 1)).to_bytes(n, "big", signed=True)
+
+    def unsigned(v, n, a, b):
+        return round((v - a) / (b - a) * (2 ** (8 * n) - 1)).to_bytes(n, "big")
+
+    def signed(v, n, m):
+        return round(v / m * (2 ** (8 * n - 1) - 1)).to_bytes(n, "big", signed=True)
+
     lon, lat, up, heading, pitch = told(frame / FPS)
     micros = round((BEGAN + timedelta(milliseconds=frame * 1000 // FPS)).timestamp() * 1e6)
     vertical = 2 * math.degrees(math.atan(HEIGHT / 2 / FOCAL))
@@ -239,7 +247,10 @@ def interleave(path):
     """
     stream = path.read_bytes()
     packets = [stream[at : at + 188] for at in range(0, len(stream), 188)]
-    pid = lambda p: (p[1] & 0x1F) << 8 | p[2]
+
+    def pid(p):
+        return (p[1] & 0x1F) << 8 | p[2]
+
     telemetry = [p for p in packets if pid(p) == 0x42]
     ordered = []
     for p in packets:
@@ -254,7 +265,11 @@ def interleave(path):
 def main():
     yard, card = texture(np.random.default_rng(7)), van()
     video = OUT / "drone.mp4"
-    command = f"ffmpeg -y -loglevel error -f rawvideo -pix_fmt rgb24 -s {WIDTH}x{HEIGHT} -r {FPS} -i - -an -c:v libx264 -preset slow -crf 31 -bf 0 -g {FPS} -keyint_min {FPS} -sc_threshold 0 -pix_fmt yuv420p -threads 1 -movflags +faststart"
+    command = (
+        f"ffmpeg -y -loglevel error -f rawvideo -pix_fmt rgb24 -s {WIDTH}x{HEIGHT} -r {FPS} -i - "
+        f"-an -c:v libx264 -preset slow -crf 31 -bf 0 -g {FPS} -keyint_min {FPS} -sc_threshold 0 "
+        "-pix_fmt yuv420p -threads 1 -movflags +faststart"
+    )
     with subprocess.Popen([*command.split(), str(video)], stdin=subprocess.PIPE) as encoder:
         for frame in range(FPS * SECONDS):
             encoder.stdin.write(render(yard, card, frame / FPS).tobytes())
@@ -263,34 +278,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for frame in range(FPS * SECONDS):
             Path(folder, f"{frame:04}.klv").write_bytes(packet(frame))
-        subprocess.run(
-            [
-                "gst-launch-1.0",
-                "-q",
-                "mpegtsmux",
-                "name=mux",
-                "!",
-                "filesink",
-                f"location={OUT / 'drone_klv.ts'}",
-                "filesrc",
-                f"location={video}",
-                "!",
-                "qtdemux",
-                "!",
-                "h264parse",
-                "config-interval=-1",
-                "!",
-                "mux.",
-                "multifilesrc",
-                f"location={folder}/%04d.klv",
-                f"caps=meta/x-klv,parsed=(boolean)true,framerate=(fraction){FPS}/1",
-                "!",
-                "mux.",
-            ],
-            check=True,
-        )
+        caps = f"meta/x-klv,parsed=(boolean)true,framerate=(fraction){FPS}/1"
+        command = ["gst-launch-1.0", "-q", "mpegtsmux", "name=mux", "!", "filesink"]
+        command += [f"location={OUT / 'drone_klv.ts'}", "filesrc", f"location={video}"]
+        command += "! qtdemux ! h264parse config-interval=-1 ! mux. multifilesrc".split()
+        command += [f"location={folder}/%04d.klv", f"caps={caps}", "!", "mux."]
+        subprocess.run(command, check=True)
     interleave(OUT / "drone_klv.ts")
-    vans = [dict(zip(("lon", "lat"), geodetic(east, north))) for east, north, _ in VANS]
+    vans = [
+        dict(zip(("lon", "lat"), geodetic(east, north), strict=True)) for east, north, _ in VANS
+    ]
     (OUT / "drone.json").write_text(
         json.dumps({"vans": vans, "fov_deg": FOV, "began": BEGAN.isoformat()}, indent=2) + "\n"
     )

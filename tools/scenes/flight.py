@@ -129,7 +129,7 @@ def day(rng, later, texture_of):
         earth = np.array([0.52, 0.37, 0.22], np.float32) * (0.6 + 0.8 * texture)[..., None]
         picture[mask > 0] = earth[mask > 0]
         truth.append(("cleared", [tuple(map(float, p)) for p in pit]))
-        for i in range(900):
+        for _ in range(900):
             a, r = rng.uniform(0, 2 * math.pi), rng.uniform(0, 1) ** 0.5
             cx, cy = 66 + 6.5 * r * math.cos(a), 58 + 4.0 * r * math.sin(a)
             light = (
@@ -210,10 +210,12 @@ def save_still(path, picture, east, north, height, heading):
     }
     attributes = " ".join(f'drone-dji:{k}="{v}"' for k, v in facts.items())
     xmp = (
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
-        f'rdf:about="" xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/" {attributes}/></rdf:RDF></x:xmpmeta>'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        'rdf:about="" xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/" '
+        f"{attributes}/></rdf:RDF></x:xmpmeta>"
     )
-    ok, jpeg = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    _, jpeg = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
     packet = b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode()
     data = jpeg.tobytes()
     path.write_bytes(

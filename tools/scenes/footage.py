@@ -13,20 +13,8 @@ def seconds(text):
 def looks(scene, size):
     """All pictures of the video, one after another."""
     w, h = size
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-threads",
-        "1",
-        "-i",
-        str(scene),
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "bgr24",
-        "-",
-    ]
+    decode = ["ffmpeg", "-v", "error", "-threads", "1", "-i", str(scene)]
+    command = [*decode, *"-f rawvideo -pix_fmt bgr24 -".split()]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as ffmpeg:
         while len(data := ffmpeg.stdout.read(w * h * 3)) == w * h * 3:
             yield np.frombuffer(data, np.uint8).reshape(h, w, 3)

@@ -103,7 +103,6 @@ class Shade:
 
     def picture(self, scene, day_of_year, hour, weather, bare, casters, crowns, headlights):
         """An 8-bit BGR picture of composed layers (depth, position, normal, albedo, ir, leaf)."""
-        rng = self.rng
         depth, position, normal, albedo, ir, leaf = scene
         to_sun = sun(day_of_year, hour)
         night = to_sun[2] < -0.03

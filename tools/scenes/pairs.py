@@ -67,7 +67,8 @@ def main():
             pixels += [(found & truth).sum(), found.sum(), truth.sum()]
             things += [*objects(found, truth), *objects(truth, found)]
         lines.append(
-            f"| {data.name} | {pairs} | {f1(*pixels):.2f} | {f1(things[0], things[1], things[3], things[2]):.2f} |"
+            f"| {data.name} | {pairs} | {f1(*pixels):.2f} "
+            f"| {f1(things[0], things[1], things[3], things[2]):.2f} |"
         )
     text = docs.read_text()
     begin, end = "<!-- pairs of make change-report -->\n", "<!-- end of pairs -->"

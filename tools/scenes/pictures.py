@@ -4,6 +4,7 @@ import itertools
 
 import cv2
 import numpy as np
+
 from footage import looks, seconds
 
 TILE = (240, 150)
@@ -19,7 +20,10 @@ def tiles(scene, truth, found, planted, false):
     light of noon.
     """
     noons = noon_pictures(scene, truth)
-    hours = lambda at: (at - seconds(truth["start"])) / 3600
+
+    def hours(at):
+        return (at - seconds(truth["start"])) / 3600
+
     out = []
     for change, step, i, overlap in planted:
         since, until = (
@@ -50,7 +54,7 @@ def noon_pictures(scene, truth):
     hours = (n * truth["step_minutes"] / 60 for n in itertools.count())
     return [
         (hour, picture)
-        for hour, picture in zip(hours, looks(scene, truth["size"]))
+        for hour, picture in zip(hours, looks(scene, truth["size"]), strict=False)
         if hour % 24 == NOON_H
     ]
 
@@ -89,9 +93,12 @@ def tile(noons, times, outline, mask, text):
         int(np.clip(at - size / 2, 0, most - size))
         for at, size, most in ((x + bw / 2, wide, w), (y + bh / 2, high, h))
     )
-    cut = lambda p: cv2.resize(
-        p[top : top + int(high), left : left + int(wide)], TILE, interpolation=cv2.INTER_CUBIC
-    )
+
+    def cut(p):
+        return cv2.resize(
+            p[top : top + int(high), left : left + int(wide)], TILE, interpolation=cv2.INTER_CUBIC
+        )
+
     pair = cv2.hconcat([cut(before), cut(after)])
     pair = cv2.copyMakeBorder(pair, CAPTION, 2, 2, 2, cv2.BORDER_CONSTANT, value=(32, 32, 32))
     cv2.putText(

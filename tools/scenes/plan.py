@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from world import Box, Camera, Crown, Patch
 
 WALLS = ["plaster", "plaster2"]
@@ -93,7 +94,10 @@ def plan(rng, width, height, days, only=None):
         crowns.append(Crown((x, y, 3.5 + r), (r, r, r * 1.15)))
         boxes.append(Box((x - 0.15, y - 0.15, 0), (x + 0.15, y + 0.15, 4.5), "bark"))
     zones = _zones(camera, a, b, wall)
-    hour = lambda lo, hi: float(np.floor(rng.uniform(lo, hi)) + 0.1)
+
+    def hour(lo, hi):
+        return float(np.floor(rng.uniform(lo, hi)) + 0.1)
+
     planted = _planted(rng, a, b, wall, days * 24.0, hour)
     if only:
         planted = [p for p in planted if p.kind in only]
@@ -130,7 +134,9 @@ def _zones(camera, a, b, wall):
         x0, y, x1, z = h.lo[0], h.lo[1], h.hi[0], high or h.hi[2]
         return [(x0, y, low), (x1, y, low), (x1, y, z), (x0, y, z)]
 
-    flat = lambda x0, y0, x1, y1: [(x0, y0, 0), (x1, y0, 0), (x1, y1, 0), (x0, y1, 0)]
+    def flat(x0, y0, x1, y1):
+        return [(x0, y0, 0), (x1, y0, 0), (x1, y1, 0), (x0, y1, 0)]
+
     shapes = {
         "roof_a": roof(a),
         "roof_b": roof(b),
@@ -155,12 +161,18 @@ def _planted(rng, a, b, wall, end, hour):
     decided.
     """
     last = max(end - 54, 60)
-    when = lambda: hour(50, last)
+
+    def when():
+        return hour(50, last)
+
     out = []
 
     z, x, y = a.hi[2] + 0.25, rng.uniform(a.lo[0] + 5, a.hi[0] - 12), a.lo[1] + 4
     t = hour(50, max(last - 30, 52))
-    post = lambda px, py: Box((px, py, z), (px + 0.3, py + 0.3, z + 2.8), "steel_grey")
+
+    def post(px, py):
+        return Box((px, py, z), (px + 0.3, py + 0.3, z + 2.8), "steel_grey")
+
     frame = [post(px, py) for px in (x, x + 6.7) for py in (y, y + 5.7)]
     walls = Box(
         (x, y, z),
@@ -179,7 +191,7 @@ def _planted(rng, a, b, wall, end, hour):
             "roof_shed",
             "rooftop_addition",
             "roof_a",
-            [(t, frame), (t + 5, frame + [walls]), (t + 24, [walls, lid])],
+            [(t, frame), (t + 5, [*frame, walls]), (t + 24, [walls, lid])],
         )
     )
 

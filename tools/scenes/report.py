@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 import pictures
 from footage import looks, seconds
 
@@ -120,6 +121,10 @@ def ours(lintel, scene, size, evidence):
     ]
 
 
+def apart(a, b):
+    return sum(abs(x - y) for x, y in zip(a, b, strict=True))
+
+
 def told(events):
     """(time, outline) of every thing that events name: when it was first told, and as it was last.
     A shed is found when its posts stand, and measured when it is done. The largest of an event's
@@ -130,8 +135,7 @@ def told(events):
         data = event["data"]
         outline = data["change"]["outline"]
         around = [f(p[i] for p in outline) for f in (min, max) for i in (0, 1)]
-        apart = lambda thing: sum(abs(a - b) for a, b in zip(thing["box"], around))
-        largest = min(data["objects"], key=apart)
+        largest = min(data["objects"], key=lambda thing: apart(thing["box"], around))
         for thing in data["objects"]:
             x0, y0, x1, y1 = thing["box"]
             shape = outline if thing is largest else [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
@@ -143,7 +147,10 @@ def told(events):
 
 def ssim(a, b):
     a, b = a.astype(np.float32), b.astype(np.float32)
-    blur = lambda v: cv2.GaussianBlur(v, (11, 11), 1.5)
+
+    def blur(v):
+        return cv2.GaussianBlur(v, (11, 11), 1.5)
+
     ma, mb = blur(a), blur(b)
     va, vb, cov = blur(a * a) - ma * ma, blur(b * b) - mb * mb, blur(a * b) - ma * mb
     return (2 * ma * mb + 6.5) * (2 * cov + 58.5) / ((ma * ma + mb * mb + 6.5) * (va + vb + 58.5))
@@ -233,8 +240,8 @@ def main():
     for name, (hits, planted, false, days, overlaps) in total.items():
         mean = np.mean(overlaps) if overlaps else 0
         lines.append(
-            f"| {name} | {hits} of {planted} | {hits / planted:.2f} | {false / days:.3f} ({false} in {days:.0f} days) "
-            f"| {mean:.2f} |"
+            f"| {name} | {hits} of {planted} | {hits / planted:.2f} "
+            f"| {false / days:.3f} ({false} in {days:.0f} days) | {mean:.2f} |"
         )
     text = docs.read_text()
     begin, end = "<!-- table of make change-report -->\n", "<!-- end of table -->"

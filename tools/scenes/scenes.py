@@ -18,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from light import Shade, Weather, plan_weather
 from plan import person, plan, vehicle
 from world import Crown, World, corners
@@ -25,6 +26,8 @@ from world import Crown, World, corners
 START = datetime(2026, 10, 5, tzinfo=UTC)
 OFFSET_H = 8
 MODEL = Path(__file__).resolve().parents[2] / "models/lintel-nano"
+# What a layer holds of each pixel.
+LAYERS = ("depth", "position", "normal", "albedo", "ir", "leaf")
 
 
 class Canvas:
@@ -35,8 +38,7 @@ class Canvas:
         self.layers = {}
 
     def compose(self, layers, leaf_holes):
-        b = self.base
-        parts = [a.copy() for a in (b.depth, b.position, b.normal, b.albedo, b.ir, b.leaf)]
+        parts = [getattr(self.base, name).copy() for name in LAYERS]
         for layer in layers:
             h, w = layer.depth.shape
             window = (slice(layer.y, layer.y + h), slice(layer.x, layer.x + w))
@@ -44,11 +46,8 @@ class Canvas:
             nearer &= np.isfinite(layer.depth)
             if layer.leaf.any():
                 nearer &= ~leaf_holes[window]
-            for part, new in zip(
-                parts,
-                (layer.depth, layer.position, layer.normal, layer.albedo, layer.ir, layer.leaf),
-            ):
-                part[window][nearer] = new[nearer]
+            for name, part in zip(LAYERS, parts, strict=True):
+                part[window][nearer] = getattr(layer, name)[nearer]
         return parts
 
 
@@ -131,7 +130,7 @@ def snow(weather):
     ends = [
         h for h in range(len(lies) + 1) if (h > 0 and lies[h - 1]) != (h < len(lies) and lies[h])
     ]
-    return [[stamp(a), stamp(b)] for a, b in zip(ends[::2], ends[1::2])]
+    return [[stamp(a), stamp(b)] for a, b in zip(ends[::2], ends[1::2], strict=True)]
 
 
 def stamp(hour):
@@ -168,7 +167,7 @@ def pictures(args, rng, p, world):
     static = [world.layer([b]) for b in p.boxes]
     base = Canvas(ground)
     parts = base.compose([s for s in static if s], np.zeros(ground.depth.shape, bool))
-    for name, part in zip(("depth", "position", "normal", "albedo", "ir", "leaf"), parts):
+    for name, part in zip(LAYERS, parts, strict=True):
         setattr(ground, name, part)
     yield ground, weather
     crowns = [layer for layer in (world.layer([c]) for c in p.crowns) if layer]
@@ -343,46 +342,18 @@ def main():
     if args.facts:
         return
     if args.stills:
-        for n, (hour, picture) in enumerate(frames):
+        for n, (_, picture) in enumerate(frames):
             if n % args.stills == 0:
                 cv2.imwrite(str(args.out / f"{name}-{n:05}.png"), picture)
         return
     video = args.out / f"{name}.mp4"
     unfinished = video.with_suffix(".part.mp4")
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-y",
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "bgr24",
-        "-s",
-        f"{width}x{height}",
-        "-r",
-        f"1/{round(args.step * 60)}",
-        "-i",
-        "-",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-crf",
-        str(args.crf),
-        "-g",
-        str(args.gop),
-        "-bf",
-        "0",
-        "-pix_fmt",
-        "yuv420p",
-        "-threads",
-        "1",
-        "-metadata",
-        f"creation_time={stamp(0)}",
-        str(unfinished),
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
+    command = (
+        f"ffmpeg -v error -y -f rawvideo -pix_fmt bgr24 -s {width}x{height} "
+        f"-r 1/{round(args.step * 60)} -i - -c:v libx264 -preset veryfast -crf {args.crf} "
+        f"-g {args.gop} -bf 0 -pix_fmt yuv420p -threads 1 -metadata creation_time={stamp(0)}"
+    )
+    with subprocess.Popen([*command.split(), str(unfinished)], stdin=subprocess.PIPE) as ffmpeg:
         for _, picture in frames:
             ffmpeg.stdin.write(picture.tobytes())
         ffmpeg.stdin.close()

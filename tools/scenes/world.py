@@ -183,7 +183,7 @@ class World:
 
     def ground(self, patches):
         w, h = self.camera.size
-        return self.layer([Patch((-4000, -4000), (4000, 4000), "grass")] + patches, (0, 0, w, h))
+        return self.layer([Patch((-4000, -4000), (4000, 4000), "grass"), *patches], (0, 0, w, h))
 
     def layer(self, things, window=None):
         """Renders things into one layer, or None outside of the picture."""

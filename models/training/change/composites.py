@@ -94,7 +94,8 @@ class Composer:
     def put_something(self, picture, mask, rng):
         kind = rng.random()
         if kind < 0.15 and self.cutouts[True]:
-            return self.put_cutout(picture, True, rng, mask)
+            self.put_cutout(picture, True, rng, mask)
+            return
         side = picture.shape[0]
         shape = np.zeros((side, side), np.uint8)
         size, at = np.exp(rng.uniform(np.log(10), np.log(90))), rng.uniform(0, side, 2)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from detector.network import Backbone, Unit
 from torch import nn
+
+from detector.network import Backbone, Unit
 
 WIDTH = 32
 
@@ -41,7 +42,8 @@ class ChangeHead(nn.Module):
     def forward(self, before, after):
         both = self.features(torch.cat([before, after]))
         y = None
-        for stage, reduce, mix in zip(reversed(both), reversed(self.reduce), reversed(self.mix)):
+        stages = zip(reversed(both), reversed(self.reduce), reversed(self.mix), strict=True)
+        for stage, reduce, mix in stages:
             a, b = stage.chunk(2)
             x = reduce(torch.cat([(a - b).abs(), torch.maximum(a, b), torch.minimum(a, b)], 1))
             y = mix(

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+
 from detector.seed import load_teacher
 
 from .network import ChangeHead
@@ -73,7 +74,8 @@ def main():
     print("| way | set | pixel F1 | object F1 |\n|---|---|---|---|")
     for (way, name), (pixels, things) in sorted(sums.items()):
         print(
-            f"| {way} | {name} | {f1(*pixels):.2f} | {f1(things[0], things[1], things[3], things[2]):.2f} |"
+            f"| {way} | {name} | {f1(*pixels):.2f} "
+            f"| {f1(things[0], things[1], things[3], things[2]):.2f} |"
         )
 
 

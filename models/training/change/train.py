@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+
 from detector.seed import load_teacher
 
 from .composites import Composer

@@ -8,6 +8,7 @@ infrared, blur and JPEG damage imitate cheap cameras, weather and nights.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import cv2
@@ -104,8 +105,8 @@ def compose(source: CanvasSet, rng) -> Canvas:
     across, down = cuts(width, side, rng), cuts(height, side, rng)
     tiles = [  # (sample, window x1 y1 x2 y2)
         (source.draw(rng), (x1, y1, x2, y2))
-        for y1, y2 in zip(down, down[1:])
-        for x1, x2 in zip(across, across[1:])
+        for y1, y2 in itertools.pairwise(down)
+        for x1, x2 in itertools.pairwise(across)
     ]
     classes = len(tiles[0][0].known)
     canvas = Canvas(
@@ -192,7 +193,9 @@ def distort(picture: np.ndarray, rng) -> np.ndarray:
         hue = ((ramp + rng.uniform(-6, 6)) % 180).astype(np.uint8)
         saturation = np.clip(ramp * rng.uniform(0.5, 1.5), 0, 255).astype(np.uint8)
         value = np.clip(ramp * rng.uniform(0.65, 1.35), 0, 255).astype(np.uint8)
-        channels = [cv2.LUT(c, t) for c, t in zip(cv2.split(hsv), (hue, saturation, value))]
+        channels = [
+            cv2.LUT(c, t) for c, t in zip(cv2.split(hsv), (hue, saturation, value), strict=True)
+        ]
         picture = cv2.cvtColor(cv2.merge(channels), cv2.COLOR_HSV2BGR)
     if rng.random() < 0.15:  # dusk and street lamps
         gamma, gain = rng.uniform(1.3, 2.4), rng.uniform(0.5, 0.95)
@@ -240,7 +243,7 @@ def rain(picture: np.ndarray, rng) -> np.ndarray:
     h, w = picture.shape[:2]
     layer = np.zeros((h, w), dtype=np.uint8)
     slant, length = int(rng.integers(-6, 7)), int(rng.integers(6, 20))
-    for x, y in zip(rng.integers(0, w, 250), rng.integers(0, h, 250)):
+    for x, y in zip(rng.integers(0, w, 250), rng.integers(0, h, 250), strict=True):
         cv2.line(
             layer,
             (int(x), int(y)),

@@ -103,7 +103,8 @@ def load_samples(
         row = sources.get(record["source"])
         if row is None:
             raise SystemExit(
-                f"{coco_path}: source {record['source']!r} is not in sources.toml; add it with its licence"
+                f"{coco_path}: source {record['source']!r} is not in sources.toml; "
+                "add it with its licence"
             )
         if row["decision"] == "train":
             records.append(record)

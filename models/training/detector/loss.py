@@ -59,7 +59,7 @@ class PartialLabelLoss:
     """Callable: (network output, seed output, batch) -> (loss, parts for the log)."""
 
     def __init__(self, classes: ClassList, points, distil: float = 1.0):
-        """points: [N, 3] anchor points of the training size; distil: weight of following the seed."""
+        """points: [N, 3] anchors of the training size; distil: weight of following the seed."""
         self.points, self.distil = points, distil
         target, mask = classes.targets()
         self.target, self.mask = torch.from_numpy(target), torch.from_numpy(mask)
@@ -120,7 +120,7 @@ class PartialLabelLoss:
         }
 
     def _own(self, rows, background, truth, labels):
-        """Parts and number of positive points for the classes that the seed lacks; rows [N, 5 + O]."""
+        """Parts and number of positive points, for classes that the seed lacks; rows [N, 5 + O]."""
         mine = (labels != IGNORE) & ~self.with_seed[labels]
         nothing = (labels == IGNORE) | (self.with_seed[labels] & self.generic[labels])
         boxes = corners(decode_boxes(rows[:, :4], self.points))

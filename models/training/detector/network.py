@@ -160,7 +160,7 @@ class Neck(nn.Module):
 
 
 class LevelHead(nn.Module):
-    """Decoupled head of one level: raw [B, 4 + 1 + classes, H, W] (box, objectness, class logits)."""
+    """Decoupled head of one level: raw [B, 4 + 1 + classes, H, W] (box, objectness, classes)."""
 
     def __init__(self, c_in: int, classes: int):
         super().__init__()
@@ -240,12 +240,12 @@ class YoloxNano(nn.Module):
 def rows_of(heads, levels):
     """Raw rows [B, N, 5 + classes] of one set of heads."""
     return torch.cat(
-        [head(level).flatten(2) for head, level in zip(heads, levels)], dim=2
+        [head(level).flatten(2) for head, level in zip(heads, levels, strict=True)], dim=2
     ).transpose(1, 2)
 
 
 def anchor_points(height: int, width: int, device=None):
-    """Grid of the output rows: [N, 3] float32 of (column, row, stride) for an input of that size."""
+    """Grid of the output rows of an input of that size: [N, 3] float32 (column, row, stride)."""
     points = []
     for stride in STRIDES:
         rows, columns = torch.meshgrid(

@@ -85,7 +85,7 @@ def cut_machines(samples: list[Sample], classes: ClassList) -> list[Cutout]:
     wanted = [classes.names.index(n) for n in MACHINES]
     found = []
     for sample in samples:
-        for box, label in zip(sample.boxes.astype(int), sample.labels):
+        for box, label in zip(sample.boxes.astype(int), sample.labels, strict=True):
             x1, y1, x2, y2 = box.clip(0)
             if label not in wanted or min(x2 - x1, y2 - y1) < LEAST_REAL or sample.nadir:
                 continue
@@ -138,7 +138,8 @@ def paste(
             continue
         blend(picture, piece, left, top, rng)
         labels = [
-            IGNORE if hidden(own, put) > COVERED else label for own, label in zip(boxes, labels)
+            IGNORE if hidden(own, put) > COVERED else label
+            for own, label in zip(boxes, labels, strict=True)
         ]
         boxes.append(put)
         labels.append(cutout.label)

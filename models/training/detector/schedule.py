@@ -24,7 +24,7 @@ SMALLEST_FILTER = 0.1  # of its layer's size; smaller filters step as if they ha
 
 
 def rate_factor(step: int, progress: float) -> float:
-    """Factor on the peak learning rate: linear warm-up by steps, then a cosine over progress 0..1."""
+    """Factor on the peak rate: linear warm-up by steps, then a cosine over progress 0..1."""
     warm = min(1.0, (step + 1) / WARM_UP_STEPS)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return warm * (LAST_FRACTION + (1 - LAST_FRACTION) * cosine)
@@ -106,5 +106,5 @@ class MovingAverage:
     def update(self, network) -> None:
         self.updates += 1
         keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for own, new in zip(self.network.parameters(), network.parameters()):
+        for own, new in zip(self.network.parameters(), network.parameters(), strict=True):
             own.lerp_(new, 1 - keep)

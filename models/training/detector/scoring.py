@@ -108,7 +108,7 @@ def operating_curve(run: COCOeval, boxes: int) -> list[tuple[float, float, float
 
 
 def choose_threshold(curve, *, precision: float, floor: float) -> tuple[float, str]:
-    """Lowest threshold from `floor` up that reaches the precision; otherwise that of the best F1."""
+    """Lowest threshold from `floor` up that reaches the precision, else that of the best F1."""
     usable = [row for row in curve if row[0] >= floor]
     for threshold, p, _ in usable:
         if p >= precision:

@@ -89,7 +89,7 @@ def excavator(b: Builder) -> None:
     c, s = math.cos(turn), math.sin(turn)
     spun = [(c * x - s * y, s * x + c * y, max(z, 0.02)) for x, y, z in t.vertices]
     for slot, material in enumerate(t.materials):
-        faces = [f for f, own in zip(t.faces, t.slots) if own == slot]
+        faces = [f for f, own in zip(t.faces, t.slots, strict=True) if own == slot]
         used = sorted({i for f in faces for i in f})
         index = {old: new for new, old in enumerate(used)}
         b.add([spun[i] for i in used], [tuple(index[i] for i in f) for f in faces], material)

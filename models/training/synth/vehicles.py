@@ -1,4 +1,4 @@
-"""Road vehicles and people, as simple as a camera 20 to 300 m away sees them. Metres, +x forward."""
+"""Road vehicles and people, simple as a camera sees them from 20 to 300 m. Metres, +x forward."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ import unittest
 import cv2
 import numpy as np
 import torch
+
 from change.composites import SIDE, appearance, earth
 from change.network import ChangeHead
 from change.train import loss_of

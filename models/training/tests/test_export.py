@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import reference
 import torch
 import torch.nn.functional as F
+
+import reference
 from detector.export import add_nms, export_onnx, head_kind, keep_classes
 from detector.network import YoloxNano, anchor_points, decode_boxes, unfold_focus
 
@@ -29,6 +30,10 @@ class Export(unittest.TestCase):
         self.pixels = (
             np.random.default_rng(0).uniform(0, 255, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
         )
+
+    def outputs(self, path):
+        session = onnxruntime.InferenceSession(str(path))
+        return session.run(None, {"images": self.pixels})
 
     def test_kept_classes_give_what_they_gave(self):
         smaller = keep_classes(self.two, ["a", "b", "c", "d", "e"], ["e", "b", "c"])
@@ -83,10 +88,7 @@ class Export(unittest.TestCase):
                 ious=ious,
                 most=50,
             )
-            run = lambda path: onnxruntime.InferenceSession(str(path)).run(
-                None, {"images": self.pixels}
-            )  # noqa: E731
-            raw, rows = run(outside)[0], run(inside)[0][0]
+            raw, rows = self.outputs(outside)[0], self.outputs(inside)[0][0]
         boxes, scores, classes = reference.decode(
             head_kind(network), {"output": raw}, WIDTH, HEIGHT
         )

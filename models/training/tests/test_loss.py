@@ -3,6 +3,7 @@
 import unittest
 
 import torch
+
 from detector.classes import IGNORE, load_classes
 from detector.loss import PartialLabelLoss
 from detector.network import anchor_points

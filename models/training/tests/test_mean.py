@@ -3,6 +3,7 @@
 import unittest
 
 import torch
+
 from mean import mean
 
 

@@ -3,6 +3,7 @@
 import unittest
 
 import numpy as np
+
 from detector.classes import IGNORE, load_classes
 from detector.dataset import Sample, add_teacher
 from detector.paste import Cutout, Cutouts, blend, ground, hidden, paste

@@ -3,6 +3,7 @@
 import unittest
 
 import numpy as np
+
 from reference import decode, letterbox, nms, resize_bilinear
 
 SPEC = {"width": 8, "height": 4, "letterbox": "top_left", "pad": 114}
