@@ -4,7 +4,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-.PHONY: help setup build demo test lint lint-quick lint-words lint-shell lint-python lint-format \
+.PHONY: help setup build demo test lint lint-quick lint-words lint-prose lint-shell lint-python lint-format \
   lint-clippy doc configs train-smoke systemd-check ci accuracy bench bench-parts bench-peers soak \
   fuzz scenes change-report cross cross-check cross-ci deb deb-check clean
 
@@ -29,11 +29,15 @@ test: setup ## all tests: real RTSP server, real mosquitto, the real program
 # Quick checks first; every check is a target of its own that says what it does.
 lint: lint-quick lint-clippy ## every check of the sources, warnings denied
 
-lint-quick: lint-words lint-shell lint-python lint-format ## the checks that need no build: a few seconds
+lint-quick: lint-words lint-prose lint-shell lint-python lint-format ## the checks that need no build: a few seconds
 
 lint-words: setup
 	@echo "lint: spelling (typos; exceptions in _typos.toml)"
 	@.cache/python/bin/typos
+
+lint-prose:
+	@echo "lint: sentences and lines of the pages (scripts/prose.py)"
+	@scripts/prose.py
 
 lint-shell: setup
 	@echo "lint: shell scripts (shellcheck)"

@@ -12,20 +12,13 @@ piece of code is one word, and so are two Chinese characters.
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 MEAN, LONGEST, COLUMNS = 18.0, 45, 100
-PAGES = (
-    "*.md",
-    ".github/**/*.md",
-    "calibration/**/*.md",
-    "docs/**/*.md",
-    "models/**/*.md",
-    "testdata/**/*.md",
-)
 
 FENCE = re.compile(r"^\s*(```|~~~)")
 APART = re.compile(r"^\s*(\||#|<!--|\[[^\]]+\]:\s)")
@@ -125,13 +118,17 @@ def measure(root: Path, path: Path) -> bool:
     return not wide and longest <= LONGEST and mean < MEAN
 
 
+def pages(root: Path) -> list[Path]:
+    """Every page that git does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md"]
+    listed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+    return [path for line in sorted(listed.splitlines()) if (root / (path := Path(line))).exists()]
+
+
 def main() -> int:
     root = Path(__file__).resolve().parent.parent
-    pages = [Path(p) for p in sys.argv[1:]] or sorted(
-        {p.relative_to(root) for g in PAGES for p in root.glob(g)}
-    )
     print(f"{'page':44} {'sent.':>5} {'mean':>6} {'longest':>8} {'wide':>5}")
-    results = [measure(root, page) for page in pages]
+    results = [measure(root, page) for page in [Path(p) for p in sys.argv[1:]] or pages(root)]
     return 0 if all(results) else 1
 
 
