@@ -11,7 +11,7 @@ export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: ## install Debian packages and ONNX Runtime where they are missing
+setup: ## install missing Debian packages and ONNX Runtime
 	@scripts/setup.sh
 
 build: setup ## release build of lintel and its test servers
@@ -70,7 +70,7 @@ systemd-check: ## the unit is clean and its exposure below 2.0
 
 ci: lint test doc configs systemd-check train-smoke cross-ci ## what .ci/run runs
 
-accuracy: setup ## how far places are off on synthetic scenes: writes docs/accuracy.md and its plots
+accuracy: setup ## errors of positions on synthetic scenes: writes docs/accuracy.md and its plots
 	cargo run --release -p lintel-accuracy
 
 bench: build ## whole pipeline on recorded footage: CPU by stage, memory, latencies; CAMERAS=32 SECONDS=60
@@ -84,7 +84,7 @@ bench-parts: setup ## criterion benches of the parts
 bench-peers: build ## beside ffmpeg, OpenCV in Python and rtspsrc, on the same footage; PEERS="--seconds 20"
 	@scripts/bench-peers.sh $(PEERS)
 
-soak: build ## MINUTES=60 with CAMERAS=32 that start anew at random: memory, threads, reconnects
+soak: build ## MINUTES=60 with CAMERAS=32 that restart at random: memory, threads, reconnects
 	@scripts/soak.sh
 
 scenes: ## generated weeks of a fixed camera with planted changes and their truth, into .cache/scenes
@@ -102,7 +102,7 @@ cross: ## release build for aarch64, without Docker; the sysroot is kept in ~/.c
 cross-check: build cross ## the arm64 program under qemu: the same boxes and events as here, MQTT over TLS
 	@scripts/cross/check.sh
 
-cross-ci: setup ## the same with the debug build that the tests made; says so and passes where arm64 cannot be had
+cross-ci: setup ## the same with the debug build that the tests made; skips with a message if arm64 is not available
 	@scripts/cross/ci.sh
 
 deb: setup ## Debian packages for amd64 and arm64, into target/deb
