@@ -1,6 +1,6 @@
 """Writes the licences of all Rust crates that the program is linked with: name, version, licence,
-and the texts that the crates ship. Reads what cargo has fetched; each text that several crates
-share is written once.
+and the texts that the crates ship. Reads what cargo has fetched. A text that several crates share
+is written once.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing, and does nothing where all are there: scripts/apt-install.sh WHO PACKAGE...
-# WHO is named in front of what is said. Asks for root only if something is missing.
+# Installs those of the Debian packages that are missing:
+#   scripts/apt-install.sh WHO PACKAGE...
+# WHO is the prefix of the messages. Needs root (sudo) only if something is missing.
 set -euo pipefail
 who=$1
 shift
@@ -13,7 +14,7 @@ done
 echo "$who: installing ${#missing[@]} Debian packages: ${missing[*]}"
 root=()
 if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || { echo "$who: needs root for apt-get; run as root: apt-get install ${missing[*]}" >&2; exit 1; }
+  command -v sudo >/dev/null || { echo "$who: apt-get needs root; run as root: apt-get install ${missing[*]}" >&2; exit 1; }
   root=(sudo)
 fi
 "${root[@]}" apt-get update -q

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Lintel beside the usual ways to watch a camera, one after the other in one session on the same footage; see
-# scripts/peers.py for what each does. Arguments go there: scripts/bench-peers.sh --cameras 2 --seconds 20 --only lintel,ffmpeg
+# Compares Lintel with the usual ways to watch a camera, one after the other on the same footage.
+# scripts/peers.py describes them and reads the arguments:
+#   scripts/bench-peers.sh --cameras 2 --seconds 20 --only lintel,ffmpeg
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds the Debian package: scripts/deb-build.sh amd64|arm64 -> target/deb/lintel_<version>_<arch>.deb
+# Builds the Debian package target/deb/lintel_<version>_<arch>.deb:
+#   scripts/deb-build.sh amd64|arm64
 #
-# By dpkg-deb and dpkg-shlibdeps alone: what is in the package is the list below. ONNX Runtime comes along, because Debian
-# has none; GStreamer and the rest are Debian's own, in the versions that the program was linked with.
-# LINTEL_PROGRAM names a program of that architecture that is built already; LINTEL_NATIVE one of this machine's.
+# Uses dpkg-deb and dpkg-shlibdeps alone; the list below is what the package contains. ONNX Runtime is included because
+# Debian has none. GStreamer and the rest come from Debian, in the versions that the program was linked with.
+# LINTEL_PROGRAM names a program already built for that architecture, LINTEL_NATIVE one built for this machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 arch=${1:?"deb-build: amd64 or arm64"}
@@ -13,7 +14,7 @@ case $arch in
   *) echo "deb-build: amd64 or arm64, not $arch" >&2; exit 2 ;;
 esac
 
-# The release build, unless it is there already and as new as the sources.
+# Cargo builds only what is older than its sources.
 [ "$(uname -m)" = x86_64 ] || { echo "deb-build: packages are built on amd64" >&2; exit 1; }
 native=${LINTEL_NATIVE:-target/release/lintel}
 [ -n "${LINTEL_NATIVE:-}" ] || cargo build --release --workspace
@@ -40,7 +41,7 @@ install -D -m 755 "$program" "$root/usr/bin/lintel"
 library=$(basename "$(readlink -f "$runtime/libonnxruntime.so")")
 install -D -m 644 "$runtime/$library" "$root/usr/lib/lintel/$library"
 ln -s "$library" "$root/usr/lib/lintel/libonnxruntime.so"
-# Models: what the program reads and the card; what made them stays in the source.
+# Models: what the program reads, and the card. The training project stays in the source.
 for model in models/*/model.toml; do
   folder=$(dirname "$model")
   target=$root/usr/share/lintel/models/$(basename "$folder")
@@ -55,7 +56,7 @@ install -D -m 644 systemd/lintel.tmpfiles "$root/usr/lib/tmpfiles.d/lintel.conf"
 install -d "$doc/examples/cameras" "$doc/schema"
 install -m 644 README.md CHANGELOG.md NOTICE docs/*.md "$doc/"
 install -m 644 docs/schema/*.json "$doc/schema/"
-# The example as the package lays things out.
+# The example with the package's paths.
 sed -e 's|^# model = .*|model = "/usr/share/lintel/models/lintel-nano"|' \
   -e 's|^model = .*|model = "/usr/share/lintel/models/lintel-nano"|' \
   -e 's|^data_dir = .*|data_dir = "/var/lib/lintel"|' config/lintel.example.toml >"$doc/examples/lintel.toml"
@@ -69,20 +70,20 @@ install -m 644 config/cameras/* "$doc/examples/cameras/"
 gzip -9nc "$runtime/ThirdPartyNotices.txt" >"$doc/onnxruntime-third-party-notices.txt.gz"
 python3 packaging/licences.py | gzip -9nc >"$doc/rust-crates-licences.txt.gz"
 
-# What it is linked with, as package names: worked out on the host's own architecture. The names are the same for arm64,
-# as long as both programs want the same libraries, and that is looked at.
+# The packages of the linked libraries, found for the host's architecture. The names are the same for arm64 as long as
+# both programs need the same libraries, which is checked here.
 needs() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v '^ld-linux' | sort; }
 mkdir -p "$work/debian"
 printf 'Source: lintel\n\nPackage: lintel\nArchitecture: any\n' >"$work/debian/control"
 if [ "$arch" = arm64 ] && ! diff <(needs "$native") <(needs "$program") >"$work/differ"; then
-  echo "deb-build: the arm64 program wants other libraries than the amd64 one:" >&2
+  echo "deb-build: the arm64 program needs other libraries than the amd64 one:" >&2
   cat "$work/differ" >&2
   exit 1
 fi
 native=$(realpath "$native")
 linked=$(cd "$work" && dpkg-shlibdeps -O --ignore-missing-info -e"$native" 2>"$work/shlibdeps.log" |
   sed -n 's/^shlibs:Depends=//p') || { cat "$work/shlibdeps.log" >&2; exit 1; }
-[ -n "$linked" ] || { cat "$work/shlibdeps.log" >&2; echo "deb-build: no dependencies were found" >&2; exit 1; }
+[ -n "$linked" ] || { cat "$work/shlibdeps.log" >&2; echo "deb-build: dpkg-shlibdeps found no dependencies" >&2; exit 1; }
 
 install -d "$root/DEBIAN"
 sed -e "s|@VERSION@|$version|" -e "s|@ARCH@|$arch|" -e "s|@LINKED@|$linked|" \
@@ -93,7 +94,7 @@ find "$root" -type d -exec chmod 755 {} +
 
 mkdir -p target/deb
 out=target/deb/lintel_${version}_$arch.deb
-# The same sources give the same bytes.
+# Reproducible: the same sources give the same bytes.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || date +%s)
 export SOURCE_DATE_EPOCH
 dpkg-deb --root-owner-group -Zxz --build "$root" "$out" >/dev/null

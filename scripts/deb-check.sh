@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs a package as an operator would, on a bare Debian 12, runs the program there, and takes it off again:
+# Installs a package on a bare Debian 12, runs the program there, and removes it again:
 #
 #   scripts/deb-check.sh amd64|arm64
 #
-# The bare system is made by debootstrap once and kept in ${XDG_CACHE_HOME:-~/.cache}/lintel; each check works on a copy.
-# Programs of another architecture are run by qemu-user, to which the kernel hands them (binfmt_misc) as long as this runs.
-# There is no systemd in it: that the unit starts the node is not shown here (scripts/systemd-check.sh looks at the unit).
+# debootstrap makes the bare system once, in ${XDG_CACHE_HOME:-~/.cache}/lintel; each check uses a copy. Programs of another
+# architecture run under qemu-user, which is registered with binfmt_misc while this script runs. The bare system has no
+# systemd, so this does not show that the unit starts the node (scripts/systemd-check.sh checks the unit).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 arch=${1:?"deb-check: amd64 or arm64"}
@@ -53,7 +53,7 @@ if [ ! -e "$base/made" ]; then
   debootstrap --variant=minbase --arch="$arch" bookworm "$base.new" "$mirror" >"$base.log" 2>&1 || { tail "$base.log" >&2; exit 1; }
   echo "$sources" >"$base.new/etc/apt/sources.list"
   within "$base.new" apt-get update -q >>"$base.log" 2>&1 || { tail "$base.log" >&2; exit 1; }
-  # What it depends on, so that a check need not fetch it each time.
+  # Dependencies are part of the cached system, so that a check does not fetch them again.
   dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed -e 's/|.*//' -e 's/(.*//' -e 's/ //g' | sort -u >"$base.new/root/depends"
   # shellcheck disable=SC2046 # one word a package
   within "$base.new" apt-get install -y -q --no-install-recommends $(cat "$base.new/root/depends") >>"$base.log" 2>&1 ||
@@ -67,18 +67,18 @@ root=$(mktemp -d "$cache/check.XXXXXX")
 at_exit=("rm -rf $root" "${at_exit[@]}")
 cp -a --reflink=auto "$base/." "$root/"
 cp "$deb" "$root/root/lintel.deb"
-# As Debian's own images do it, so that nothing starts services while packages are installed.
+# As in Debian's own images: no package starts services while it is installed.
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d"
 
 echo "deb-check: installing $deb"
 within "$root" apt-get install -y -q --no-install-recommends /root/lintel.deb >"$root/install.log" 2>&1 || { tail -n 30 "$root/install.log" >&2; exit 1; }
-grep -q 'lintel is not configured' "$root/install.log" || { echo "deb-check: the operator is not told what to do next" >&2; exit 1; }
+grep -q 'lintel is not configured' "$root/install.log" || { echo "deb-check: the package does not print the next steps" >&2; exit 1; }
 [ ! -e "$root/etc/lintel/lintel.toml" ] || { echo "deb-check: the package configured itself" >&2; exit 1; }
-[ "$(stat -c '%a %U' "$root/etc/lintel/credentials")" = "700 root" ] || { echo "deb-check: credentials can be read by others" >&2; exit 1; }
+[ "$(stat -c '%a %U' "$root/etc/lintel/credentials")" = "700 root" ] || { echo "deb-check: other users can read the credentials" >&2; exit 1; }
 within "$root" sh -c 'ldd /usr/bin/lintel | grep "not found"' && { echo "deb-check: libraries are missing" >&2; exit 1; }
 within "$root" lintel --version
 
-echo "deb-check: checking a config as the service's user, and looking at a picture"
+echo "deb-check: checking a config as the service's user, and detecting in a picture"
 sed -e '/^include/d' -e '/^\[\[camera\]\]/,$d' "$root/usr/share/doc/lintel/examples/lintel.toml" >"$root/etc/lintel/lintel.toml"
 install -D -m 644 testdata/clips/street.mp4 "$root/root/street.mp4"
 install -m 644 testdata/frames/street_000.jpg testdata/clips/street.mp4 -t "$root/srv"
@@ -89,7 +89,7 @@ file = "/srv/street.mp4"
 [[camera.rule]]
 class = "motor_vehicle_parking"
 CONFIG
-# What needs files of the operator's own is not what is checked here.
+# Leave out the keys that need the operator's own files.
 sed -i -e '/_file = /d' -e '/password_/d' -e '/^dem = /d' -e '/^zones = /d' -e '/^permits = /d' -e '/^font = /d' "$root/etc/lintel/lintel.toml"
 sed -i -e 's|^url = .*|url = "mqtt://localhost"|' "$root/etc/lintel/lintel.toml"
 as_service() { within "$root" setpriv --reuid=lintel --regid=lintel --clear-groups env ORT_DYLIB_PATH=/usr/lib/lintel/libonnxruntime.so "$@"; }
@@ -105,5 +105,5 @@ if [ ! -f "$root/etc/lintel/lintel.toml" ] || [ ! -d "$root/var/lib/lintel" ]; t
 fi
 within "$root" apt-get purge -y -q lintel >"$root/purge.log" 2>&1 || { tail "$root/purge.log" >&2; exit 1; }
 left=$(find "$root/usr" "$root/etc" "$root/var/lib" -name '*lintel*' ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null || true)
-[ -z "$left" ] || { echo "deb-check: purging left" >&2; echo "$left" >&2; exit 1; }
-echo "deb-check: $deb installs, runs, and leaves nothing"
+[ -z "$left" ] || { echo "deb-check: purging left these files:" >&2; echo "$left" >&2; exit 1; }
+echo "deb-check: $deb installs, runs, and leaves nothing behind"

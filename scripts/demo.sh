@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job on one machine: a camera (RTSP server that loops a real street), a broker, a Lintel node, and the
-# platform's side. Ends by itself once an event has come through with its evidence; LINTEL_DEMO_SECONDS bounds it.
+# Runs Lintel's main job on one machine: a camera (an RTSP server that loops a real street), a broker, a node, and the
+# receiving platform. Ends when an event has arrived with its evidence, or after LINTEL_DEMO_SECONDS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=target/release
@@ -16,7 +16,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-ready() { # FILE PATTERN WHAT: waits for a program's ready line
+ready() { # FILE PATTERN WHAT: waits for the program's ready line
   for _ in $(seq 100); do
     grep -q "$2" "$1" 2>/dev/null && return
     sleep 0.1
@@ -26,24 +26,24 @@ ready() { # FILE PATTERN WHAT: waits for a program's ready line
   exit 1
 }
 
-echo "demo: a camera: rtsp://127.0.0.1:8554/gate loops testdata/clips/street.mp4"
+echo "demo: camera: rtsp://127.0.0.1:8554/gate loops testdata/clips/street.mp4"
 "$bin/lintel-rtsp-server" --listen 127.0.0.1:8554 --stream gate=testdata/clips/street.mp4 >"$out/camera.log" 2>&1 &
 pids+=($!)
-echo "demo: a broker: mqtt://127.0.0.1:18830"
+echo "demo: broker: mqtt://127.0.0.1:18830"
 "$bin/lintel-broker" --listen 127.0.0.1:18830 >"$out/broker.log" 2>&1 &
 pids+=($!)
 ready "$out/camera.log" "^ready" "the camera"
 ready "$out/broker.log" "^ready" "the broker"
 
-echo "demo: the platform's side stores what it receives under $out/received"
+echo "demo: the platform stores what it receives in $out/received"
 "$bin/lintel" receive --broker mqtt://127.0.0.1:18830 --out "$out/received" >"$out/receive.out" 2>"$out/receive.log" &
 pids+=($!)
-echo "demo: the node, by testdata/demo/lintel.toml; its log is $out/node.log"
+echo "demo: the node runs testdata/demo/lintel.toml; its log is $out/node.log"
 "$bin/lintel" run --config testdata/demo/lintel.toml >"$out/node.out" 2>"$out/node.log" &
 node=$!
 pids+=("$node")
 
-echo "demo: waiting for a parked vehicle to stay longer than its dwell, and for its clip (up to $limit s)"
+echo "demo: waiting for a vehicle that parks longer than allowed, and for its clip (up to $limit s)"
 tail -n +1 -f "$out/receive.out" --pid="$node" 2>/dev/null &
 pids+=($!)
 done_at=$((SECONDS + limit))

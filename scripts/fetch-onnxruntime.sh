@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Fetches the pinned ONNX Runtime library out of its Python wheel (the project's own binaries, MIT licence) and puts
-# libonnxruntime.so, LICENSE and ThirdPartyNotices.txt into .cache/onnxruntime/. Does nothing where they are there.
+# Extracts the pinned ONNX Runtime library from its official Python wheel (MIT licence): libonnxruntime.so, LICENSE and
+# ThirdPartyNotices.txt in .cache/onnxruntime/. Does nothing where they are present and intact.
 #
 #   scripts/fetch-onnxruntime.sh [--arch x86_64|aarch64]
 #
-# Another architecture than this machine's goes into .cache/onnxruntime-<arch>/. Needs python3 with pip
-# (Debian: python3 python3-pip); pip's own settings decide where it downloads from. The wheel's SHA-256 is checked.
-# Not newer than 1.27: the aarch64 builds from 1.28 on crash when they are loaded under qemu-user 7.2.
+# A foreign architecture has its own folder, .cache/onnxruntime-<arch>/. Needs python3 with pip (Debian: python3
+# python3-pip), whose settings decide where the download comes from. The wheel's SHA-256 is checked.
+# Not newer than 1.27: aarch64 builds from 1.28 on crash when qemu-user 7.2 loads them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,14 +24,14 @@ done
 case "$arch" in
   x86_64) hash=e4f7b0e90d2d212e2c2deaa6c8291616183ab815d3ec558ea12d3ac8b26d36f4 ;;
   aarch64) hash=2eb083321af8a236a84c7c140a7f4cecbfa2a987a18c07c78db471c20cd390ef ;;
-  *) echo "fetch-onnxruntime: no library is pinned for $arch, only for x86_64 and aarch64; build one and set ORT_DYLIB_PATH" >&2; exit 2 ;;
+  *) echo "fetch-onnxruntime: no library is pinned for $arch, only for x86_64 and aarch64; build your own and set ORT_DYLIB_PATH" >&2; exit 2 ;;
 esac
 
 folder=.cache/onnxruntime
 [ "$arch" = "$host" ] || folder=.cache/onnxruntime-$arch
 library=libonnxruntime.so.$version
 
-# SHA256SUMS begins with the wheel it came from, so that a new pin is fetched and a damaged file too.
+# The first line of SHA256SUMS is the wheel's hash: a new pin and a damaged file both lead to a new download.
 if [ -f "$folder/SHA256SUMS" ] && [ "$(head -n 1 "$folder/SHA256SUMS")" = "# wheel $hash" ] &&
   [ -e "$folder/libonnxruntime.so" ] && (cd "$folder" && tail -n +2 SHA256SUMS | sha256sum --check --status); then
   echo "fetch-onnxruntime: ONNX Runtime $version for $arch is in $folder"
@@ -55,11 +55,11 @@ python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-bin
 }
 wheel=$(echo "$work"/onnxruntime-*.whl)
 echo "$hash  $wheel" | sha256sum --check --status || {
-  echo "fetch-onnxruntime: $wheel has another SHA-256 than the pinned one" >&2
+  echo "fetch-onnxruntime: the SHA-256 of $wheel is not the pinned one" >&2
   exit 1
 }
 
-# Beside the target first, then moved: an interrupted run leaves no half folder.
+# Written beside the target and then moved, so that an interrupted run leaves no partial folder.
 mkdir -p .cache
 new=$(mktemp -d .cache/onnxruntime.new.XXXXXX)
 trap 'rm -rf "$work" "$new"' EXIT

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Makes the footage of the benches out of the committed street clip, into .cache/footage: 1080p, 25 fps, H.264 at about
-# 4 Mbit/s with a key frame every 2 s and no B-frames, 80 s, as a usual camera sends it. Does nothing where it is there.
+# Makes the benches' footage from the committed street clip, in .cache/footage: 1080p, 25 fps, 80 s, H.264 at about
+# 4 Mbit/s, a key frame every 2 s, no B-frames, like a typical camera. Does nothing where it exists.
 #
 #   busy.mp4    the street as it is: people and vehicles move all the time
-#   quiet.mp4   one moment of it that stands still, under the noise of a sensor, which takes the same bit rate
+#   quiet.mp4   one still moment of it with sensor noise, at the same bit rate
 #
-# Needs ffmpeg with libx264. About four minutes on two cores, once.
+# Needs ffmpeg with libx264. Takes about four minutes on two cores, once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=.cache/footage
 clip=testdata/clips/street.mp4
 mkdir -p "$out"
 
-encode() { # NAME FILTER INPUT...: also in the name of a cut one, so that a broken run leaves nothing that looks whole
+encode() { # NAME FILTER INPUT...; written as .part first, so that an interrupted run leaves no file that looks complete
   local name=$1 filter=$2; shift 2
   [ -e "$out/$name.mp4" ] && return
   echo "footage: $out/$name.mp4" >&2
@@ -22,6 +22,6 @@ encode() { # NAME FILTER INPUT...: also in the name of a cut one, so that a brok
   mv "$out/$name.part" "$out/$name.mp4"
 }
 
-# The clip has 10 pictures a second: each is shown two or three times, and noise of its own makes every one different.
+# The clip has 10 pictures a second. Each is repeated two or three times, every time with different noise.
 encode busy "fps=25,scale=1920:1080:flags=bicubic,noise=alls=6:allf=t" -stream_loop 1 -i "$clip"
 encode quiet "fps=25,scale=1920:1080:flags=bicubic,noise=alls=6:allf=t" -loop 1 -framerate 25 -i testdata/frames/street_300.jpg

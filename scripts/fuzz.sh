@@ -29,7 +29,7 @@ for target in "${targets[@]}"; do
   case "$target" in
     srt)
       cp testdata/telemetry/*.srt testdata/telemetry/*.SRT "$corpus/"
-      # The first records of each: long inputs only make the fuzzer slow.
+      # Only the first records of each: long inputs make the fuzzer slow.
       for file in "${LINTEL_SHARED:-../shared}"/data/extra/telemetry/dji_srt/*; do
         [ ! -f "$file" ] || head -c 2000 "$file" >"$corpus/real_$(basename "$file")"
       done
@@ -45,8 +45,8 @@ for target in "${targets[@]}"; do
   echo "fuzz: $target for $seconds s"
   "$build/target/$host/release/$target" "$corpus" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 \
     -artifact_prefix="$build/$target-" -timeout=10 -rss_limit_mb=2048 -detect_leaks=0 2>&1 | grep -vE '^#[0-9]+\s+(NEW|REDUCE|pulse|RELOAD)' || {
-    echo "fuzz: $target has a finding; the input is $build/$target-*" >&2
+    echo "fuzz: $target found a crash; its input is $build/$target-*" >&2
     exit 1
   }
 done
-echo "fuzz: no finding"
+echo "fuzz: no crash found"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what Lintel builds and tests with on Debian 12: system packages (asks for root only for these) and the
-# pinned ONNX Runtime library. Says what is missing before it installs it; does nothing where all is there.
+# Installs what Lintel needs to build and test on Debian 12: system packages (these need root), pinned Python packages and
+# the pinned ONNX Runtime library. Names what is missing before it installs it. Does nothing when all is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ packages=(
   libopencv-dev libclang-dev clang llvm-dev
   # building; nasm for the fast paths of the bundled libjpeg-turbo
   build-essential cmake nasm pkg-config libssl-dev
-  # the tests' real broker and the tools that check clips and make certificates
+  # the tests' broker, and tools that check clips and make certificates
   mosquitto mosquitto-clients ffmpeg openssl
   # the ONNX Runtime wheel, and Chinese names on annotated stills
   python3 python3-pip python3-venv unzip fonts-wqy-microhei
@@ -28,4 +28,4 @@ scripts/fetch-onnxruntime.sh
 
 # NumPy, Pillow and ONNX Runtime run the tests' reference detector; ruff and typos are for `make lint`.
 scripts/pip-install.sh setup .cache/python onnxruntime==1.27.0 numpy==2.4.6 pillow==13.0.0 ruff==0.17.6 typos==1.52.0
-echo "setup: everything is there"
+echo "setup: everything is installed"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The training project end to end on few pictures: data -> ONNX -> `lintel detect`. Its packages (PyTorch above all,
-# 4 GB on the disk) go into one folder a user, once, so that a fresh clone finds them there. Needs PyPI that once,
-# and the data; says so and passes where either is missing.
+# Runs the training project end to end on a few pictures: data -> ONNX -> `lintel detect`. Its packages (mostly PyTorch,
+# 4 GB on disk) go into one folder per user, once, so that fresh clones share them. That needs PyPI; the run needs the
+# data. Where either is missing it prints SKIPPED and succeeds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LINTEL_SHARED=${LINTEL_SHARED:-$(realpath ..)/shared}
@@ -10,7 +10,7 @@ if [ ! -d "$LINTEL_SHARED/data" ] || [ ! -d "$LINTEL_SHARED/weights" ]; then
   exit 0
 fi
 
-# PyPI's PyTorch for x86_64 asks for the whole of CUDA; the lock file names the part that it does not start without.
+# PyPI's PyTorch for x86_64 depends on all of CUDA; the lock file lists the part without which it does not start.
 wanted=models/training/requirements-lock.txt
 options=(--no-deps)
 if [ "$(uname -m)" != x86_64 ]; then
@@ -22,7 +22,7 @@ venv=$cache/training-$(sha256sum "$wanted" | cut -c1-12)
 if [ ! -e "$venv/ready" ]; then
   free=$(df --output=avail -BG "$HOME" | tail -1 | tr -dc 0-9)
   if [ "$free" -lt 8 ]; then
-    echo "SKIPPED train-smoke: $wanted takes 8 GB while it installs, $HOME has $free GB"
+    echo "SKIPPED train-smoke: $wanted needs 8 GB while it installs; $HOME has $free GB"
     exit 0
   fi
   echo "train-smoke: installing $wanted into $venv, once"

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Runs the arm64 program under qemu-user beside the native one and compares: version, check, detections on three pictures,
-# the events of a clip, and events that arrive at a real mosquitto over TLS with a client certificate.
+# the events of a clip, and events sent to a real mosquitto over TLS with a client certificate.
 #
 #   scripts/cross/check.sh          after scripts/cross/build.sh and `make build`
 #
-# LINTEL_ARM and LINTEL_NATIVE name other programs than those in target-cross and target. What qemu takes says nothing
-# about a box.
+# LINTEL_ARM and LINTEL_NATIVE replace the programs in target-cross and target. Times under qemu say nothing about a box.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cross=${LINTEL_CROSS:-${XDG_CACHE_HOME:-$HOME/.cache}/lintel/cross-arm64}
@@ -13,8 +12,8 @@ native=$(realpath "${LINTEL_NATIVE:-target/release/lintel}")
 arm=$(realpath "${LINTEL_ARM:-target-cross/aarch64-unknown-linux-gnu/release/lintel}")
 work=$(mktemp -d)
 pids=()
-# A function in the background is a shell with the program as its child. Whoever still writes when the folder goes makes
-# `rm` fail, so all of them have ended before.
+# A background function is a shell with the program as its child. All must have ended before the folder is deleted:
+# `rm` fails if one of them still writes.
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
   for pid in "${pids[@]}"; do pkill -KILL -P "$pid" || kill -KILL "$pid" || true; done
@@ -50,9 +49,9 @@ assert pixels <= 0.5 and score <= 0.005, f"cross-check: boxes differ by {pixels}
 print(f"cross-check: {len(native)} boxes on three pictures, no farther apart than {pixels:.3f} px and {score:.5f} in score")
 PYTHON
 
-# The first 30 s: two vehicles that stand there for longer than 20 s.
+# The first 30 s: two vehicles park for longer than 20 s.
 ffmpeg -v error -y -i testdata/clips/street.mp4 -t 30 -c copy "$work/short.mp4"
-# Key frames only: every picture costs qemu a second or two. Paths as seen from the demo's folder.
+# Key frames only, because qemu needs a second or two per picture. Paths are relative to the demo's folder.
 sed -e "s|\"../../|\"$PWD/|" -e 's|^profile = .*|&\nsampling = "keyframes"|' testdata/demo/lintel.toml >"$work/replay.toml"
 for side in native arm; do
   "on_$side" replay --config "$work/replay.toml" --camera "gate=$work/short.mp4" --start 2026-01-01T00:00:00Z \
@@ -71,7 +70,7 @@ assert native == arm, f"cross-check: events differ:\n{native}\n{arm}"
 print(f"cross-check: the same {len(native)} event messages from a replayed clip")
 PYTHON
 
-# TLS with certificates of its own, as in the tests.
+# TLS with its own certificates, as in the tests.
 cd "$work"
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=check-ca -keyout ca.key -out ca.pem 2>/dev/null
 for name in server client; do

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Source me: the environment of a cross build for aarch64 with what sysroot.sh made. Cargo stays this machine's own;
-# rustc is Debian's, because only it has an arm64 standard library that came without a download from elsewhere.
+# To be sourced: the environment of a cross build for aarch64 with the sysroot of sysroot.sh. Cargo is this machine's own;
+# rustc is Debian's, because Debian also packages its arm64 standard library.
 LINTEL_CROSS=${LINTEL_CROSS:-${XDG_CACHE_HOME:-$HOME/.cache}/lintel/cross-arm64}
 LINTEL_TARGET=aarch64-unknown-linux-gnu
 _root=$LINTEL_CROSS/sysroot
 _libraries=$_root/usr/lib/aarch64-linux-gnu
 
-# Unpacked, not installed: its LLVM is not where the loader looks. A wrapper, so that no other program is given it.
+# rustc is unpacked, not installed, so the loader does not find its LLVM. The wrapper sets the path for rustc alone.
 cat >"$LINTEL_CROSS/rustc" <<WRAPPER
 #!/bin/sh
 LD_LIBRARY_PATH=$LINTEL_CROSS/rust/usr/lib/x86_64-linux-gnu exec $LINTEL_CROSS/rust/usr/bin/rustc "\$@"
@@ -14,7 +14,7 @@ WRAPPER
 chmod +x "$LINTEL_CROSS/rustc"
 export LINTEL_CROSS LINTEL_TARGET
 export RUSTC=$LINTEL_CROSS/rustc
-# Apart from the native builds: another compiler.
+# Separate from native builds, which use another compiler.
 export CARGO_TARGET_DIR=${LINTEL_CROSS_TARGET_DIR:-target-cross}
 
 export PKG_CONFIG_ALLOW_CROSS=1
@@ -28,12 +28,12 @@ for _folder in "$_libraries" "$_libraries/blas" "$_libraries/lapack"; do
 done
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS=$_link
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L $_root"
-# C and C++ within crates (SQLite, libjpeg-turbo by cmake, ring).
+# For C and C++ in crates (SQLite, libjpeg-turbo by cmake, ring).
 export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
 export CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++
 export AR_aarch64_unknown_linux_gnu=aarch64-linux-gnu-ar
 
-# The bindings' generator reads arm64 headers; both folders, Debian splits them.
+# The bindings' generator reads arm64 headers, which Debian splits into two folders.
 export OPENCV_DISABLE_PROBES=pkg_config,cmake,vcpkg_cmake,vcpkg
 export OPENCV_INCLUDE_PATHS=$_root/usr/include/opencv4,$_root/usr/include/aarch64-linux-gnu/opencv4
 export OPENCV_LINK_PATHS=$_libraries

@@ -4,31 +4,31 @@
 #   $LINTEL_CROSS/sysroot   arm64 libraries and headers, unpacked from Debian's packages
 #   $LINTEL_CROSS/rust      Debian's rustc-web (amd64) with the arm64 standard library of the same version
 #
-# $LINTEL_CROSS is ${XDG_CACHE_HOME:-~/.cache}/lintel/cross-arm64 unless set: outside the tree, so that `make clean` and
-# a fresh clone keep it. Made beside it and moved there at the end; where it is there already nothing is done.
-# 2.6 GB, about 3 minutes. `scripts/cross/sysroot.sh --refresh` makes it anew (after Debian's security updates).
+# $LINTEL_CROSS defaults to ${XDG_CACHE_HOME:-~/.cache}/lintel/cross-arm64, outside the tree, so that it survives `make clean`
+# and serves fresh clones. It is built in a temporary folder and moved there at the end. Does nothing where it exists.
+# Takes 2.6 GB and about 3 minutes. `scripts/cross/sysroot.sh --refresh` rebuilds it (after Debian's security updates).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cross=${LINTEL_CROSS:-${XDG_CACHE_HOME:-$HOME/.cache}/lintel/cross-arm64}
 
-# Bump the number when the list or the way changes.
+# Bump the number when the list or the steps change.
 recipe=2
 packages=(
   libc6-dev libstdc++-12-dev libssl-dev libstd-rust-web-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev
   libopencv-dev
-  # to run what was built: decoders, parsers, muxers
+  # to run the program: decoders, parsers, muxers
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav fonts-wqy-microhei ca-certificates
 )
 wanted="recipe $recipe: ${packages[*]}"
 [ "$(. /etc/os-release && echo "$VERSION_CODENAME")" = bookworm ] || {
-  echo "sysroot: this is for Debian 12 (bookworm); elsewhere use Docker, see cross.toml" >&2
+  echo "sysroot: needs Debian 12 (bookworm); elsewhere use Docker, see cross.toml" >&2
   exit 1
 }
 "$here/../apt-install.sh" cross crossbuild-essential-arm64 qemu-user-static
 if [ "${1:-}" != --refresh ] && [ "$(cat "$cross/made" 2>/dev/null)" = "$wanted" ]; then
-  echo "sysroot: $cross is there"
+  echo "sysroot: $cross exists"
   exit 0
 fi
 
@@ -37,7 +37,7 @@ trap 'rm -rf "$new"' EXIT
 apt=$new/apt root=$new/sysroot rust=$new/rust
 mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial "$apt"/etc "$root"/usr/{bin,sbin,lib} "$rust"
 
-# The archive that this machine uses, for its own architecture and for arm64, in an apt of its own.
+# A separate apt with this machine's archive, for its own architecture and for arm64.
 : >"$apt/status"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # shellcheck disable=SC2016 # apt fills these in
@@ -66,25 +66,25 @@ APT_CONFIG=$apt/apt.conf apt-get install -y -q --download-only "${packages[@]}" 
 }
 
 echo "sysroot: unpacking $(find "$apt/cache/archives" -name '*.deb' | wc -l) packages"
-# Debian's merged /usr, as in a real system: packages still ship both.
+# Debian's merged /usr, as on a real system; packages still ship both forms.
 for folder in bin sbin lib; do ln -s "usr/$folder" "$root/$folder"; done
 for deb in "$apt"/cache/archives/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root" -f -
 done
-# dpkg would do these: alternatives are links that maintainer scripts make.
+# Alternatives are links that maintainer scripts make, so they are made here.
 for library in blas lapack; do
   for file in "$root/usr/lib/aarch64-linux-gnu/$library/lib$library".so*; do
     [ -e "$file" ] && ln -sf "$library/$(basename "$file")" "$root/usr/lib/aarch64-linux-gnu/"
   done
 done
-# Absolute links would leave the sysroot.
+# Absolute links would point outside the sysroot.
 find "$root" -type l -lname '/*' -printf '%p\t%l\n' | while IFS=$'\t' read -r link target; do
   if [ -e "$root$target" ] || [ -L "$root$target" ]; then
     ln -sfn "$(realpath -ms --relative-to="$(dirname "$link")" "$root$target")" "$link"
   fi
 done
 
-# The compiler runs here, so amd64, and of exactly the version of the arm64 standard library.
+# The compiler runs here, so it is amd64, in exactly the version of the arm64 standard library.
 version=$(dpkg-deb -f "$apt"/cache/archives/libstd-rust-web-dev_*_arm64.deb Version)
 echo "sysroot: rustc-web $version"
 mkdir "$new/host"
@@ -107,4 +107,4 @@ echo "$wanted" >"$new/made"
 rm -rf "$cross"
 mkdir -p "$(dirname "$cross")"
 mv "$new" "$cross"
-echo "sysroot: $cross is made"
+echo "sysroot: made $cross"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Scores lasting change on generated scenes that nothing was tuned on, and flights on real pairs; writes docs/change.md's
-# tables and pictures. SEEDS: those of the scenes. Pairs are read from LINTEL_SHARED (default ../shared) where they are.
+# Scores lasting change on generated scenes that nothing was tuned on, and flights on real pairs. Writes the tables and
+# pictures of docs/change.md. SEEDS: the scenes' seeds. Pairs come from LINTEL_SHARED (default ../shared) if it has them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=.cache/scenes-python/bin/python
@@ -16,5 +16,5 @@ pairs="${LINTEL_SHARED:-../shared}/data/extra/change_pairs"
 if [ -d "$pairs" ]; then
   $python tools/scenes/pairs.py $lintel "$pairs" docs/change.md
 else
-  echo "change-report: no pairs in $pairs, their table stays as it is" >&2
+  echo "change-report: no pairs in $pairs; their table stays as it is" >&2
 fi

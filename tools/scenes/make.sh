@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the scene generator with its own pinned Python packages. Arguments as those of scenes.py; without any: the
-# scenes for tuning (seeds 1 to 3; 101 to 115, 119 to 142, 201 to 205 and 301 to 306 were used up for it) and for
-# reporting (seeds 143 to 154) into .cache/scenes, those that are missing.
+# Runs the scene generator with its pinned Python packages; the arguments are those of scenes.py. Without arguments it makes
+# the missing scenes in .cache/scenes: seeds 1 to 3 for tuning and 143 to 154 for reporting. Seeds 101 to 115, 119 to 142,
+# 201 to 205 and 301 to 306 were used up for tuning.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=.cache/scenes-python
@@ -14,4 +14,4 @@ for seed in 1 2 3 $(seq 143 154); do
     $python/bin/python tools/scenes/scenes.py --seed "$seed" --days 10 --step 30 --size 960x540 --out .cache/scenes
   fi
 done
-echo "scenes: .cache/scenes has $(find .cache/scenes -name '*.mp4' | wc -l) of them" >&2
+echo "scenes: .cache/scenes has $(find .cache/scenes -name '*.mp4' | wc -l) scenes" >&2
