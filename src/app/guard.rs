@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::base::{monotonic, process_cpu};
-use crate::decode::{DecodePool, Pace};
+use crate::decode::{DecodePool, Throttle};
 use crate::detect::DetectPool;
 use crate::telemetry::LoadSnapshot;
 
@@ -58,7 +58,7 @@ impl Guard {
             }
             self.last = Some((now, cpu, busy));
         }
-        decode.set_pace(self.control.pace());
+        decode.set_throttle(self.control.throttle());
         self.tell();
         LoadSnapshot { cores: self.used, budget: self.budget, stretch: self.control.stretch }
     }
@@ -108,8 +108,8 @@ impl Control {
         }
     }
 
-    fn pace(&self) -> Pace {
-        Pace { stretch: self.stretch, series: self.stretch < 1.05 && self.pressure < ROOM }
+    fn throttle(&self) -> Throttle {
+        Throttle { stretch: self.stretch, series: self.stretch < 1.05 && self.pressure < ROOM }
     }
 }
 
@@ -121,8 +121,8 @@ mod tests {
     fn run(control: &mut Control, seconds: u32, looks: f64, series: f64) -> f64 {
         let mut average = looks;
         for _ in 0..seconds {
-            let pace = control.pace();
-            let now = looks / pace.stretch + if pace.series { series } else { 0.0 };
+            let throttle = control.throttle();
+            let now = looks / throttle.stretch + if throttle.series { series } else { 0.0 };
             average += NEWEST * (now - average);
             control.step(average, 0.0);
         }
@@ -133,7 +133,7 @@ mod tests {
     fn within_the_budget_nothing_is_changed() {
         let mut control = Control::default();
         run(&mut control, 300, 0.6, 0.15);
-        assert_eq!(control.pace(), Pace { stretch: 1.0, series: true });
+        assert_eq!(control.throttle(), Throttle { stretch: 1.0, series: true });
     }
 
     #[test]
@@ -141,9 +141,9 @@ mod tests {
         let mut control = Control::default();
         let load = run(&mut control, 120, 3.0, 0.5);
         assert!((0.8..=1.05).contains(&load), "{load}");
-        assert!((2.8..=4.0).contains(&control.stretch) && !control.pace().series, "{control:?}");
+        assert!((2.8..=4.0).contains(&control.stretch) && !control.throttle().series, "{control:?}");
         run(&mut control, 120, 0.5, 0.1);
-        assert_eq!(control.pace(), Pace { stretch: 1.0, series: true });
+        assert_eq!(control.throttle(), Throttle { stretch: 1.0, series: true });
     }
 
     #[test]
@@ -162,6 +162,6 @@ mod tests {
     fn detectors_without_a_break_are_a_limit_too() {
         let mut control = Control::default();
         (0..60).for_each(|_| control.step(0.5, 1.0));
-        assert!(control.stretch > 2.0 && !control.pace().series, "{control:?}");
+        assert!(control.stretch > 2.0 && !control.throttle().series, "{control:?}");
     }
 }

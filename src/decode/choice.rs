@@ -1,7 +1,8 @@
-//! Which decoder of those that the box has.
+//! Chooses among the decoders that the box has.
 //!
-//! Hardware first, in the order in which it is tied to a board; a decoder counts only if it opens here. Elements:
-//! GStreamer's v4l2codecs and video4linux2, gstreamer-rockchip, NVIDIA's gst-nvvideo4linux2 and nvcodec, va, vaapi.
+//! Hardware first, the most board-specific before the others; a decoder counts only if it opens on this box. The elements
+//! come from GStreamer's v4l2codecs and video4linux2, gstreamer-rockchip, NVIDIA's gst-nvvideo4linux2 and nvcodec, va
+//! and vaapi.
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -14,7 +15,7 @@ use super::error::name;
 
 struct Candidate {
     element: &'static str,
-    /// Brings pictures out of the device's memory where the decoder does not.
+    /// Element that copies pictures out of device memory, for a decoder that does not.
     download: Option<&'static str>,
     kind: &'static str,
 }
@@ -23,11 +24,11 @@ const fn candidate(element: &'static str, kind: &'static str) -> Candidate {
     Candidate { element, download: None, kind }
 }
 
-/// Jetson's decoder gives NVMM memory only.
+/// Jetson's decoder outputs NVMM memory only.
 const JETSON: Candidate =
     Candidate { element: "nvv4l2decoder", download: Some("nvvidconv"), kind: "NVIDIA Jetson hardware" };
 
-/// Without openh264dec: that of GStreamer 1.22 keeps a single key frame to itself even at the end of the stream.
+/// openh264dec is left out: in GStreamer 1.22 it never outputs a single key frame, not even at the end of the stream.
 const H264: [Candidate; 9] = [
     candidate("v4l2slh264dec", "V4L2 stateless hardware"),
     candidate("v4l2h264dec", "V4L2 hardware"),
@@ -53,7 +54,7 @@ const H265: [Candidate; 10] = [
     candidate("libde265dec", "software"),
 ];
 
-/// The decoder of each codec, chosen once at start.
+/// The decoder for each codec, chosen once at start.
 #[derive(Clone, Debug)]
 pub struct DecoderChoice {
     h264: Option<Chosen>,
@@ -67,11 +68,11 @@ pub(super) struct Chosen {
 }
 
 impl DecoderChoice {
-    /// Looks through what the box has and logs the choice, one line a codec. A box without any decoder for a codec
-    /// that the config does not name is no error before a camera sends it.
+    /// Tries the box's decoders and logs the choice, one line a codec. If a codec has no decoder and the config names none,
+    /// that becomes an error only when a camera sends the codec.
     ///
     /// # Errors
-    /// GStreamer does not start, or a decoder that the config names is missing, unfit or does not open.
+    /// GStreamer does not start, or a decoder named in the config is missing, decodes another codec, or does not open.
     pub fn new(config: &DecodeConfig) -> Result<Self, DecodeError> {
         gst::init().map_err(|e| DecodeError::Gstreamer(e.to_string()))?;
         let named = |key, codec, asked: &Option<String>| match asked {
@@ -84,7 +85,7 @@ impl DecoderChoice {
         })
     }
 
-    /// The element's name, for reports.
+    /// Name of the GStreamer element, for reports.
     pub fn element(&self, codec: Codec) -> Option<&str> {
         self.chosen(codec).ok().map(|chosen| chosen.element.as_str())
     }
@@ -110,8 +111,8 @@ fn best(codec: Codec) -> Option<Chosen> {
     let Some(found) = list.iter().find(|c| decodes(c.element, codec) && opens(c.element, c.download)) else {
         tracing::warn!(
             codec = name(codec),
-            "this box has no decoder for {}: cameras that send it are recorded but not analysed; install the \
-             package gstreamer1.0-libav",
+            "this box has no decoder for {}: cameras that send it are recorded but not analysed; install the package \
+             gstreamer1.0-libav",
             name(codec)
         );
         return None;
@@ -128,7 +129,7 @@ fn named(key: &'static str, codec: Codec, asked: &str) -> Result<Chosen, DecodeE
         return refuse("GStreamer has no such element here");
     }
     if !decodes(asked, codec) {
-        return refuse("that is no decoder of this codec");
+        return refuse("it is no decoder of this codec");
     }
     let download = candidates(codec).iter().find(|c| c.element == asked).and_then(|c| c.download);
     if !opens(asked, download) {
@@ -138,7 +139,7 @@ fn named(key: &'static str, codec: Codec, asked: &str) -> Result<Chosen, DecodeE
     Ok(Chosen { element: asked.into(), download })
 }
 
-/// Every video decoder of the box that takes the codec.
+/// Every video decoder of the box for this codec.
 fn all(codec: Codec) -> Vec<String> {
     let kind = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
     let factories = gst::ElementFactory::factories_with_type(kind, gst::Rank::NONE);
@@ -153,12 +154,12 @@ fn decodes(element: &str, codec: Codec) -> bool {
     })
 }
 
-/// Hardware elements open their device on the way to READY.
+/// Hardware elements open their device when they change to state READY.
 fn opens(decoder: &str, download: Option<&str>) -> bool {
     [Some(decoder), download].into_iter().flatten().all(|element| {
         let Ok(element) = gst::ElementFactory::make(element).build() else { return false };
         let opened = element.set_state(gst::State::Ready).is_ok();
-        // An element must not be dropped in READY, also where it failed half-way.
+        // An element must not be dropped in state READY, even if the change failed half-way.
         element.set_state(gst::State::Null).is_ok() && opened
     })
 }
@@ -172,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn a_named_decoder_is_taken_and_the_other_codec_keeps_its_best() {
+    fn a_named_decoder_is_used_and_the_other_codec_keeps_its_best() {
         let choice = DecoderChoice::new(&config(Some("avdec_h264"))).expect("gstreamer1.0-libav");
         assert_eq!(choice.element(Codec::H264), Some("avdec_h264"));
         assert!(choice.element(Codec::H265).is_some());
     }
 
     #[test]
-    fn a_missing_decoder_is_refused_with_what_the_box_has() {
+    fn a_missing_decoder_is_refused_with_a_list_of_the_box_s_decoders() {
         let error =
             DecoderChoice::new(&config(Some("mppvideodec9"))).expect_err("no such element").to_string();
         assert!(error.contains("decode.h264_decoder names `mppvideodec9`"), "{error}");

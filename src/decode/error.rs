@@ -1,4 +1,4 @@
-//! Why a frame gave no picture, or why none ever will.
+//! Why a frame gave no picture, or why no frame of the camera ever will.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ pub enum DecodeError {
     #[error("{element} failed: {detail}")]
     Failed { element: String, detail: String },
     #[error(
-        "{element} made no picture of the frame: it is damaged, or of a profile that {element} does not know"
+        "{element} made no picture of the frame: it is damaged, or of a profile that {element} does not support"
     )]
     NoPicture { element: String },
-    #[error("{element} gave no answer within {} s", .limit.as_secs())]
+    #[error("{element} did not answer within {} s", .limit.as_secs())]
     Timeout { element: String, limit: Duration },
-    #[error("{element} gave a picture of a layout that cannot be read: {detail}")]
+    #[error("{element} gave a picture in a layout that cannot be read: {detail}")]
     Layout { element: String, detail: String },
 }
 

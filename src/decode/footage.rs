@@ -1,22 +1,23 @@
-//! One camera's frames in the calling thread, picked as its sampling says: the same frames give the same pictures.
+//! Decodes one camera's frames in the calling thread, by its sampling. The same frames give the same pictures.
 
 use std::time::Duration;
 
 use crate::config::Sampling;
 use crate::ingest::{Codec, EncodedFrame};
 
-use super::adaptive::{AdaptiveSampler, Step, Wanted};
+use super::adaptive_sampler::{AdaptiveSampler, Step};
+use super::job::QueuedFrame;
 use super::thumbnail::Thumbnail;
-use super::{DecodeError, DecoderChoice, KeyframeDecoder, Pace, Picture, Sampler, StreamDecoder};
+use super::{DecodeError, DecoderChoice, KeyframeDecoder, Picture, Sampler, StreamDecoder, Throttle};
 
-/// What replays use where a node has its pool.
+/// The decoder of a replay; a node uses [`DecodePool`](super::DecodePool) instead.
 pub struct FootageDecoder {
-    picks: Picks,
+    sampling: FrameSampler,
     keyframes: KeyframeDecoder,
     every: StreamDecoder,
 }
 
-enum Picks {
+enum FrameSampler {
     Keyframes(Sampler),
     All(Sampler),
     Adaptive(Box<AdaptiveSampler>),
@@ -24,37 +25,39 @@ enum Picks {
 
 impl FootageDecoder {
     pub fn new(choice: &DecoderChoice, sampling: Sampling, interval: Duration) -> Self {
-        let picks = match sampling {
-            Sampling::Adaptive(config) => Picks::Adaptive(Box::new(AdaptiveSampler::new(config, interval))),
-            Sampling::Keyframes => Picks::Keyframes(Sampler::new(sampling, interval)),
-            Sampling::All => Picks::All(Sampler::new(sampling, interval)),
+        let sampling = match sampling {
+            Sampling::Adaptive(config) => {
+                FrameSampler::Adaptive(Box::new(AdaptiveSampler::new(config, interval)))
+            }
+            Sampling::Keyframes => FrameSampler::Keyframes(Sampler::new(sampling, interval)),
+            Sampling::All => FrameSampler::All(Sampler::new(sampling, interval)),
         };
         let every = StreamDecoder::new(choice, Codec::H264);
-        Self { picks, keyframes: KeyframeDecoder::new(choice), every }
+        Self { sampling, keyframes: KeyframeDecoder::new(choice), every }
     }
 
-    /// The pictures that are ready after this frame, in order of time. Every frame, in decode order.
+    /// Decodes a frame and returns the pictures that are ready, in order of time. Push every frame, in decode order.
     ///
     /// # Errors
-    /// The frame gave none where one was wanted; the next one is tried.
+    /// The frame gave no picture although one was wanted. The next frame is tried again.
     pub fn push(&mut self, frame: &EncodedFrame) -> Result<Vec<Picture>, DecodeError> {
-        match &mut self.picks {
-            Picks::Keyframes(sampler) => match sampler.wants(frame) {
+        match &mut self.sampling {
+            FrameSampler::Keyframes(sampler) => match sampler.wants(frame) {
                 true => self.keyframes.decode(frame).map(|picture| vec![picture]),
                 false => Ok(Vec::new()),
             },
-            Picks::All(sampler) => {
+            FrameSampler::All(sampler) => {
                 let wanted = sampler.wants(frame);
                 self.every.push_if(frame, wanted)
             }
-            Picks::Adaptive(sampler) => {
-                let pictures = match sampler.frame(frame, Pace::FREE) {
-                    Step::Pass => return Ok(Vec::new()),
-                    Step::Look => self.keyframes.decode(frame).map(|picture| vec![picture]),
-                    Step::Follow { frames, last } => follow(&mut self.every, &frames, last),
+            FrameSampler::Adaptive(sampler) => {
+                let pictures = match sampler.push(frame, Throttle::NONE) {
+                    Step::Skip => return Ok(Vec::new()),
+                    Step::KeyFrame => self.keyframes.decode(frame).map(|picture| vec![picture]),
+                    Step::Frames { frames, last } => decode_all(&mut self.every, &frames, last),
                 };
                 for thumbnail in pictures.iter().flatten().filter_map(Thumbnail::of) {
-                    sampler.seen(thumbnail);
+                    sampler.push_thumbnail(thumbnail);
                 }
                 pictures
             }
@@ -62,9 +65,13 @@ impl FootageDecoder {
     }
 }
 
-fn follow(decoder: &mut StreamDecoder, frames: &[Wanted], last: bool) -> Result<Vec<Picture>, DecodeError> {
+fn decode_all(
+    decoder: &mut StreamDecoder,
+    frames: &[QueuedFrame],
+    last: bool,
+) -> Result<Vec<Picture>, DecodeError> {
     let mut pictures = Vec::new();
-    for Wanted { frame, wanted, .. } in frames {
+    for QueuedFrame { frame, wanted, .. } in frames {
         pictures.extend(decoder.push_if(frame, *wanted)?);
     }
     if last {

@@ -1,20 +1,20 @@
-//! How a part of a picture looks, small enough to be kept: is what stands there still the same thing? Pure.
+//! A small gray copy of a part of a picture, to check later whether the same object is still there. Pure.
 
 use super::{Picture, Pixels};
 use crate::base::Rect;
 
-/// Cells each way, and samples of a cell each way.
+/// Cells in each direction, and samples of each cell in each direction.
 const CELLS: usize = 12;
 const SAMPLES: usize = 2;
-/// Below this standard deviation, in levels of brightness, there is nothing to compare: night, fog.
-const LEAST_CONTRAST: f32 = 4.0;
+/// Patches with a smaller standard deviation, in gray levels, cannot be compared: night, fog.
+const MIN_CONTRAST: f32 = 4.0;
 
-/// Brightness of a part of a picture, row by row.
+/// Mean gray levels (0 to 255) of a grid over a part of a picture, row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GrayPatch([f32; CELLS * CELLS]);
 
 impl GrayPatch {
-    /// `rect` in shares of the picture. `None` where no pixel of it is in the picture.
+    /// `rect` in normalised picture coordinates. `None` if no pixel of it lies in the picture.
     pub fn of(picture: &Picture, rect: &Rect) -> Option<Self> {
         let (width, height) = (picture.width as usize, picture.height as usize);
         let cut = |share: f32, of: usize| (share.clamp(0.0, 1.0) * of as f32) as usize;
@@ -31,7 +31,7 @@ impl GrayPatch {
                 let x = left + (2 * u + 1) * (right - left) / (2 * SIDE);
                 let value = match &picture.pixels {
                     Pixels::Yuv(yuv) => yuv.luma_row(y)[x],
-                    // Green is most of what the eye calls bright.
+                    // Green contributes most to luma.
                     Pixels::Rgb(rgb) => *rgb.get((y * width + x) * 3 + 1)?,
                 };
                 cells[v / SAMPLES * CELLS + u / SAMPLES] += f32::from(value) / (SAMPLES * SAMPLES) as f32;
@@ -40,23 +40,24 @@ impl GrayPatch {
         Some(Self(cells))
     }
 
-    /// Correlation of brightness, -1 to 1: more or less light changes nothing. `None` where one of them has no contrast.
-    pub fn likeness(&self, other: &GrayPatch) -> Option<f32> {
-        let (a, b) = (self.contrast()?, other.contrast()?);
+    /// Correlation of the gray levels, -1 to 1. Brighter or darker light does not change it. `None` if either patch has too
+    /// little contrast.
+    pub fn correlation(&self, other: &GrayPatch) -> Option<f32> {
+        let (a, b) = (self.normalised()?, other.normalised()?);
         Some(a.iter().zip(&b).map(|(a, b)| a * b).sum::<f32>() / a.len() as f32)
     }
 
-    /// Goes towards another by a share, 0 to 1.
+    /// Mixes in a share of another patch, 0 to 1.
     pub fn blend(&mut self, towards: &GrayPatch, share: f32) {
         self.0.iter_mut().zip(&towards.0).for_each(|(own, other)| *own += share * (other - *own));
     }
 
-    /// Less the mean, by the standard deviation.
-    fn contrast(&self) -> Option<[f32; CELLS * CELLS]> {
+    /// The cells less their mean, divided by their standard deviation.
+    fn normalised(&self) -> Option<[f32; CELLS * CELLS]> {
         let n = self.0.len() as f32;
         let mean = self.0.iter().sum::<f32>() / n;
         let deviation = (self.0.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / n).sqrt();
-        (deviation >= LEAST_CONTRAST).then(|| self.0.map(|v| (v - mean) / deviation))
+        (deviation >= MIN_CONTRAST).then(|| self.0.map(|v| (v - mean) / deviation))
     }
 }
 
@@ -64,26 +65,26 @@ impl GrayPatch {
 mod tests {
     use super::*;
 
-    const PLACE: Rect = Rect { x0: 0.25, y0: 0.25, x1: 0.5, y1: 0.5 };
+    const AREA: Rect = Rect { x0: 0.25, y0: 0.25, x1: 0.5, y1: 0.5 };
 
     fn patch(grey: impl Fn(usize, usize) -> u8) -> GrayPatch {
-        GrayPatch::of(&Picture::grey(grey), &PLACE).expect("within the picture")
+        GrayPatch::of(&Picture::grey(grey), &AREA).expect("within the picture")
     }
 
     #[test]
-    fn the_same_thing_in_other_light_is_alike_and_another_on_its_place_is_not() {
+    fn the_same_object_in_other_light_correlates_and_another_in_its_place_does_not() {
         let car =
             |x: usize, y: usize| if (100..140).contains(&x) && (55..75).contains(&y) { 160 } else { 80 };
         let van = |x: usize, y: usize| if (85..120).contains(&x) && (48..88).contains(&y) { 150 } else { 80 };
-        let alike = |a: &GrayPatch, b: &GrayPatch| a.likeness(b).expect("contrast");
+        let alike = |a: &GrayPatch, b: &GrayPatch| a.correlation(b).expect("contrast");
         assert!(alike(&patch(car), &patch(|x, y| car(x, y) / 2 + 20)) > 0.99);
         assert!(alike(&patch(car), &patch(|x, y| car(x, y) + ((x * 7919 + y * 104_729) % 15) as u8)) > 0.9);
         assert!(alike(&patch(car), &patch(van)) < 0.5);
     }
 
     #[test]
-    fn without_contrast_or_pixels_nothing_is_said() {
-        assert_eq!(patch(|_, _| 20).likeness(&patch(|x, _| x as u8)), None);
+    fn without_contrast_or_pixels_there_is_no_result() {
+        assert_eq!(patch(|_, _| 20).correlation(&patch(|x, _| x as u8)), None);
         let outside = Rect { x0: 1.2, y0: 0.0, x1: 1.4, y1: 0.1 };
         assert_eq!(GrayPatch::of(&Picture::grey(|_, _| 20), &outside), None);
     }

@@ -1,13 +1,16 @@
-//! Takes: [`EncodedFrame`](crate::ingest::EncodedFrame)s. Gives: [`Picture`]s.
-//! When full: newest wins; cameras whose every frame is decoded jump to their next key frame.
-//! On failure: the frame is counted and passed over, the decoder built anew; no camera stops another.
-//! Not here: looking at pictures, keeping frames.
+//! Input: [`EncodedFrame`](crate::ingest::EncodedFrame)s. Output: [`Picture`]s.
+//! When full: the newest key frame wins; cameras whose every frame is decoded skip to their next key frame.
+//! On failure: the frame is counted and skipped, and the decoder is rebuilt. No camera stops another.
+//! Not here: detection, keeping frames.
 
 mod activity;
-mod adaptive;
+mod adaptive_queue;
+mod adaptive_sampler;
+mod camera_queues;
 mod choice;
 mod error;
 mod footage;
+mod job;
 mod keyframe;
 mod gray_patch;
 mod picture;
@@ -15,8 +18,9 @@ mod pipeline;
 mod pool;
 mod series_permits;
 mod sampler;
-mod slots;
+mod stats;
 mod stream;
+mod throttle;
 mod thumbnail;
 mod yuv;
 
@@ -29,7 +33,8 @@ pub use picture::{Picture, Pixels};
 pub use pool::{DecodePool, Demand, PictureSink};
 pub use sampler::Sampler;
 pub use series_permits::SeriesPermit;
-pub use slots::{DecodeStats, Pace};
+pub use stats::DecodeStats;
 pub use stream::StreamDecoder;
+pub use throttle::Throttle;
 pub use thumbnail::Thumbnail;
 pub use yuv::{Colour, Layout, Yuv};

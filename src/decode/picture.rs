@@ -21,27 +21,27 @@ pub struct Picture {
     pub width: u32,
     pub height: u32,
     pub pixels: Pixels,
-    /// One of a series taken while something moves: it waits for its turn instead of giving way to a newer one.
+    /// Set for a picture of a series, taken while something moves: a newer picture never replaces it.
     pub series: Option<Arc<SeriesPermit>>,
 }
 
-/// 8 bits a channel.
+/// Pixels with 8 bits a channel.
 #[derive(Clone)]
 pub enum Pixels {
     /// Rows packed without padding: `width * height * 3` bytes.
     Rgb(Bytes),
-    /// As decoders give it. Most pictures are only ever sampled at the detector's size, so nothing is converted before
-    /// somebody asks for [`Picture::rgb`].
+    /// As the decoder outputs it. Most pictures are only sampled at the detector's size, so they are converted only when
+    /// [`Picture::rgb`] is called.
     Yuv(Yuv),
 }
 
 #[cfg(test)]
 impl Picture {
-    /// For tests: 320 x 180 pixels, grey as told for each column and row.
+    /// For tests: 320 x 180 pixels, gray levels by column and row.
     pub(crate) fn grey(grey: impl Fn(usize, usize) -> u8) -> Self {
         use crate::base::{TimeSource, WallTime};
-        let places = (0..180).flat_map(|y| (0..320).map(move |x| (x, y)));
-        let rgb: Vec<u8> = places.flat_map(|(x, y)| [grey(x, y); 3]).collect();
+        let pixels = (0..180).flat_map(|y| (0..320).map(move |x| (x, y)));
+        let rgb: Vec<u8> = pixels.flat_map(|(x, y)| [grey(x, y); 3]).collect();
         Self {
             camera: CameraId::from("gate"),
             seq: FrameSeq(0),

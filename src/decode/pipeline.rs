@@ -1,11 +1,11 @@
-//! The one place that runs GStreamer's decoders: parser ! decoder ! videoconvert ! appsink.
+//! Runs GStreamer's decoders, and is the only file that does: parser ! decoder ! videoconvert ! appsink.
 //!
-//! Pictures of 8 bits in 4:2:0, which nearly all cameras send, pass as the decoder made them, in its own buffers, which
-//! go back to its pool when the last user drops them; videoconvert only turns other formats into that one.
+//! Nearly all cameras send 8 bits in 4:2:0. Such pictures stay in the decoder's own buffers, which return to its pool when
+//! the last user drops them. videoconvert converts other formats only.
 //!
-//! Frames are pushed into the parser's pad by the calling thread, which software decoders then run in: when `push`
-//! returns, all that the frame gave lies in the sink. That makes decoding synchronous and repeatable, and saves a
-//! thread a decoder. Hardware decoders answer from threads of their own, which `drain` waits for.
+//! The calling thread pushes frames into the parser's pad, and software decoders run in that thread: when `push` returns,
+//! the frame's pictures are in the sink. So decoding is synchronous and repeatable, and needs no thread of its own.
+//! Hardware decoders answer from their own threads; `drain` waits for them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ use super::choice::Chosen;
 use super::yuv::{Colour, Layout};
 use super::{DecodeError, Yuv};
 
-/// How long a decoder may take to give back what it holds.
+/// How long a decoder may take to output what it holds.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
-/// More pictures than any decoder holds back: 16 by H.264 (A.3.1) and H.265 (A.4.2), and some on their way.
+/// More pictures than any decoder holds back: 16 by H.264 (A.3.1) and H.265 (A.4.2), plus some in transit.
 const MOST_HELD: usize = 32;
 
 /// One decoder of one codec. Set to Null when dropped.
@@ -37,12 +37,12 @@ pub(super) struct Pipeline {
     input: gst::Pad,
     sink: gst_app::AppSink,
     element: String,
-    /// Presentation times in microseconds of the pictures that are wanted; all others end before the conversion.
+    /// Presentation times in microseconds of the wanted pictures. All others are dropped before the conversion.
     wanted: Arc<Mutex<BTreeSet<u64>>>,
     failure: Arc<Mutex<Option<String>>>,
 }
 
-/// A picture without a name: whose it is, its presentation time tells.
+/// A picture that only its presentation time ties to its frame.
 pub(super) struct Decoded {
     /// In microseconds, as given to `push`.
     pub pts: u64,
@@ -53,11 +53,11 @@ impl Pipeline {
     pub fn start(codec: Codec, chosen: &Chosen) -> Result<Self, DecodeError> {
         let pipeline = gst::Pipeline::new();
         let failure = Arc::new(Mutex::new(None));
-        watch(&pipeline, &failure)?;
+        watch_errors(&pipeline, &failure)?;
         let parser = make(if codec == Codec::H264 { "h264parse" } else { "h265parse" }, BAD)?;
         let decoder = make(&chosen.element, LIBAV)?;
         if decoder.has_property("max-threads") {
-            // A worker is one core; and threads of libav would hold pictures back.
+            // A worker uses one core. More threads in libav would also delay pictures.
             decoder.set_property_from_str("max-threads", "1");
         }
         let download = chosen.download.map(|element| make(element, "of the board's vendor")).transpose()?;
@@ -84,7 +84,7 @@ impl Pipeline {
         Ok(this)
     }
 
-    /// Gives one access unit to the decoder. `pts` must differ from those of the pictures that are still held.
+    /// Pushes one access unit into the decoder. `pts`, in microseconds, must differ from those of all pictures still held.
     pub fn push(&self, data: &Bytes, pts: u64, wanted: bool) -> Result<(), DecodeError> {
         if wanted {
             let mut set = self.wanted.lock();
@@ -104,12 +104,12 @@ impl Pipeline {
         }
     }
 
-    /// A picture that is ready, without waiting.
+    /// A picture that is ready. Does not wait.
     pub fn ready(&self) -> Result<Option<Decoded>, DecodeError> {
         self.sink.try_pull_sample(gst::ClockTime::ZERO).map(|sample| self.read(sample)).transpose()
     }
 
-    /// All pictures that the decoder holds. Afterwards it knows nothing of what it has seen.
+    /// All pictures that the decoder holds. Afterwards it has no memory of earlier frames.
     pub fn drain(&self) -> Result<Vec<Decoded>, DecodeError> {
         self.input.push_event(gst::event::Eos::new());
         let deadline = monotonic() + DRAIN_LIMIT;
@@ -127,12 +127,12 @@ impl Pipeline {
                 return Err(DecodeError::Timeout { element: self.element.clone(), limit: DRAIN_LIMIT });
             }
         }
-        self.forget();
+        self.reset();
         Ok(pictures)
     }
 
-    /// Makes the decoder new again without building it anew.
-    pub fn forget(&self) {
+    /// Resets the decoder without rebuilding it.
+    pub fn reset(&self) {
         self.input.push_event(gst::event::FlushStart::new());
         self.input.push_event(gst::event::FlushStop::new(true));
         self.input.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
@@ -152,7 +152,7 @@ impl Pipeline {
         let accepted = self.input.push_event(gst::event::StreamStart::new("lintel"))
             && self.input.push_event(gst::event::Caps::new(&caps))
             && self.input.push_event(gst::event::Segment::new(&segment));
-        if accepted { Ok(()) } else { Err("it does not take a stream of access units".into()) }
+        if accepted { Ok(()) } else { Err("it refuses a stream of access units".into()) }
     }
 
     fn read(&self, sample: gst::Sample) -> Result<Decoded, DecodeError> {
@@ -179,7 +179,7 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        // GStreamer's elements abort when they are dropped while they play. Nothing is left to do if this fails.
+        // GStreamer aborts the process when a playing element is dropped. If this fails, nothing more can be done.
         let _ = self.pipeline.set_state(gst::State::Null);
         let _ = self.input.set_active(false);
     }
@@ -194,8 +194,8 @@ fn make(element: &str, package: &'static str) -> Result<gst::Element, DecodeErro
     made.map_err(|_| DecodeError::NoElement { element: element.into(), package })
 }
 
-/// Keeps the first error and lets nothing pile up on the bus.
-fn watch(pipeline: &gst::Pipeline, failure: &Arc<Mutex<Option<String>>>) -> Result<(), DecodeError> {
+/// Keeps the first error and drops all other messages, so that none pile up on the bus.
+fn watch_errors(pipeline: &gst::Pipeline, failure: &Arc<Mutex<Option<String>>>) -> Result<(), DecodeError> {
     let bus = pipeline.bus().ok_or_else(|| DecodeError::Gstreamer("a pipeline has no bus".into()))?;
     let failure = Arc::clone(failure);
     bus.set_sync_handler(move |_, message| {
@@ -208,7 +208,7 @@ fn watch(pipeline: &gst::Pipeline, failure: &Arc<Mutex<Option<String>>>) -> Resu
     Ok(())
 }
 
-/// What nobody wants, and what libav marks as damaged, ends here, before a conversion that some formats need.
+/// Drops unwanted pictures, and those that libav marks as damaged, before some formats are converted.
 fn pass_wanted(pad: &gst::Pad, wanted: &Arc<Mutex<BTreeSet<u64>>>) {
     let wanted = Arc::clone(wanted);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
@@ -225,7 +225,7 @@ fn pass_wanted(pad: &gst::Pad, wanted: &Arc<Mutex<BTreeSet<u64>>>) {
 
 type Frame = gst_video::VideoFrame<gst_video::video_frame::Readable>;
 
-/// One plane of a picture's own buffer, which goes back to GStreamer when the last user of any plane is done with it.
+/// One plane of a picture's buffer. The buffer returns to GStreamer when the last user of any plane drops it.
 struct Plane {
     frame: Arc<Frame>,
     index: u32,
@@ -237,7 +237,7 @@ impl AsRef<[u8]> for Plane {
     }
 }
 
-/// The picture without a copy. `None` if a plane is smaller than the size says.
+/// The picture's planes, without a copy. `None` if a plane is smaller than its size requires.
 fn planes(frame: Frame) -> Option<Yuv> {
     let (width, height, colour) = (frame.width(), frame.height(), colour(frame.info()));
     let interleaved = frame.format() == gst_video::VideoFormat::Nv12;
@@ -263,7 +263,7 @@ fn planes(frame: Frame) -> Option<Yuv> {
     Yuv::new(width, height, layout, colour)
 }
 
-/// What the stream says of its colours; where it says nothing GStreamer guesses by the picture's size.
+/// The stream's colour space. Where the stream names none, GStreamer guesses by the picture's size.
 fn colour(info: &gst_video::VideoInfo) -> Colour {
     let colorimetry = info.colorimetry();
     let (kr, kb) = match colorimetry.matrix() {

@@ -1,4 +1,4 @@
-//! A few decoders for many cameras.
+//! A few decode threads shared by many cameras.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,27 +11,27 @@ use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::{Priority, Sampling};
 use crate::ingest::EncodedFrame;
 
-use super::adaptive::Wanted;
+use super::camera_queues::{CameraQueues, Notice};
+use super::job::{Job, Outcome, QueuedFrame, Task};
 use super::series_permits::SeriesPermits;
-use super::slots::{DecodeStats, Job, Outcome, Slots, Turn, Work};
 use super::thumbnail::Thumbnail;
-use super::{DecodeError, DecoderChoice, KeyframeDecoder, Pace, Picture, StreamDecoder};
+use super::{DecodeError, DecodeStats, DecoderChoice, KeyframeDecoder, Picture, StreamDecoder, Throttle};
 
-/// Where pictures go. Called from a decode thread; while it waits, that thread decodes for no other camera.
+/// Receives the pictures. Called from a decode thread, which decodes nothing else until the call returns.
 pub type PictureSink = Arc<dyn Fn(Arc<Picture>) + Send + Sync>;
 
-/// Says whether pictures are wanted now: while too many wait, frames are not decoded, and the newest wins before it costs
-/// anything.
+/// True while more pictures are wanted. While it is false nothing is decoded: a newer frame replaces a queued one before
+/// either costs anything.
 pub type Demand = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// How often a worker asks whether pictures are wanted again.
-const ASK: Duration = Duration::from_millis(5);
-/// How often an idle worker looks for the shutdown.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often a worker checks whether pictures are wanted again.
+const DEMAND_POLL: Duration = Duration::from_millis(5);
+/// How often an idle worker checks for the shutdown.
+const SHUTDOWN_POLL: Duration = Duration::from_millis(200);
 
-/// Threads `decode-N`. Of a camera sampled by key frames the newest waits; of one whose every frame is decoded a few
-/// frames wait, and when they are too many it jumps to its next key frame. A camera's pictures keep their order, and
-/// the camera that has waited longest is next, so none starves.
+/// Threads named `decode-N`. For a camera sampled by key frames only the newest key frame is queued. For a camera whose
+/// every frame is decoded a few frames are queued; when they are too many it skips to its next key frame. A camera's
+/// pictures stay in order. The camera that has waited longest is served first, so none starves.
 pub struct DecodePool {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -48,17 +48,17 @@ struct Shared {
 }
 
 struct State {
-    slots: Slots,
+    queues: CameraQueues,
     closed: bool,
-    /// When a worker last took or gave back something.
-    moved: Instant,
+    /// When a worker last took or finished a job.
+    last_progress: Instant,
 }
 
 impl DecodePool {
-    /// `cameras`: each with its sampling and the least time between two pictures.
+    /// `cameras`: id, sampling and shortest time between two pictures of each.
     ///
     /// # Errors
-    /// A thread could not be started.
+    /// The system cannot start a thread.
     pub fn start(
         choice: DecoderChoice,
         workers: usize,
@@ -67,11 +67,11 @@ impl DecodePool {
         shutdown: Shutdown,
     ) -> Result<Self, DecodeError> {
         let wake = Arc::new(Condvar::new());
-        let mut slots = Slots::new(cameras, &wake);
-        slots.most_series = workers.max(1);
+        let mut queues = CameraQueues::new(cameras, &wake);
+        queues.max_series = workers.max(1);
         let shared = Arc::new(Shared {
             choice,
-            state: Mutex::new(State { slots, closed: false, moved: monotonic() }),
+            state: Mutex::new(State { queues, closed: false, last_progress: monotonic() }),
             wake,
             sink,
             demand: OnceLock::new(),
@@ -82,21 +82,21 @@ impl DecodePool {
         for n in 0..workers.max(1) {
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("decode-{n}"));
-            pool.threads.push(thread.spawn(move || shared.work()).map_err(DecodeError::Thread)?);
+            pool.threads.push(thread.spawn(move || shared.run_worker()).map_err(DecodeError::Thread)?);
         }
         Ok(pool)
     }
 
-    /// From now on frames are decoded only while `demand` says so. Once.
+    /// From now on frames are decoded only while `demand` returns true. Can be set once.
     pub fn decode_while(&self, demand: Demand) {
         if self.shared.demand.set(demand).is_err() {
-            tracing::error!("decoders are held back already: please report it");
+            tracing::error!("the decoders' demand is already set: please report this bug");
         }
     }
 
-    /// Never blocks. Frames of one camera, in decode order, all of them: the pool picks.
+    /// Queues a frame. Never blocks. Offer every frame of a camera, in decode order: the pool picks.
     pub fn offer(&self, frame: EncodedFrame) {
-        match self.shared.lock().slots.offer(frame) {
+        match self.shared.lock().queues.offer(frame) {
             Some(true) => {
                 self.shared.wake.notify_one();
             }
@@ -107,48 +107,48 @@ impl DecodePool {
         }
     }
 
-    /// Adds the camera, or gives it other settings; no other camera notices.
+    /// Adds a camera or changes its settings. Other cameras go on undisturbed.
     pub fn put(&self, camera: CameraId, sampling: Sampling, interval: Duration) {
-        self.shared.lock().slots.put(camera, sampling, interval);
+        self.shared.lock().queues.put(camera, sampling, interval);
     }
 
-    /// Of a camera that the pool has: how far its interval is stretched when the box has too much to do.
+    /// Decides how far an overloaded box stretches the camera's interval. Ignored for a camera that was not added.
     pub fn set_priority(&self, camera: &CameraId, priority: Priority) {
-        self.shared.lock().slots.set_priority(camera, priority);
+        self.shared.lock().queues.set_priority(camera, priority);
     }
 
-    /// What the load guard allows from now on.
-    pub fn set_pace(&self, pace: Pace) {
-        self.shared.lock().slots.pace = pace;
+    /// Limits all cameras from now on.
+    pub fn set_throttle(&self, throttle: Throttle) {
+        self.shared.lock().queues.throttle = throttle;
     }
 
-    /// Forgets the camera; its frames are counted as unknown from now on.
+    /// Removes the camera. Its frames count as unknown from now on.
     pub fn remove(&self, camera: &CameraId) {
-        self.shared.lock().slots.remove(camera);
+        self.shared.lock().queues.remove(camera);
     }
 
-    /// How long frames have waited without any worker taking or finishing one; zero while none wait.
+    /// Time for which frames have waited while no worker took or finished a job; zero while none wait.
     pub fn stalled_for(&self) -> Duration {
         let state = self.shared.lock();
-        if state.slots.has_work() { state.moved.elapsed() } else { Duration::ZERO }
+        if state.queues.has_work() { state.last_progress.elapsed() } else { Duration::ZERO }
     }
 
     pub fn stats(&self, camera: &CameraId) -> Option<DecodeStats> {
-        self.shared.lock().slots.stats(camera)
+        self.shared.lock().queues.stats(camera)
     }
 
-    /// Every camera's, in the order in which they came.
+    /// Counters of every camera, in the order in which they were added.
     pub fn snapshot(&self) -> Vec<(CameraId, DecodeStats)> {
-        self.shared.lock().slots.snapshot()
+        self.shared.lock().queues.snapshot()
     }
 
-    /// Frames offered under the name of a camera that the pool does not have.
+    /// Frames of cameras that were not added.
     pub fn unknown_frames(&self) -> u64 {
         self.shared.unknown.load(Ordering::Relaxed)
     }
 
-    /// Decodes what waits, unless the shutdown has come: then it is dropped, counted. Gives the last figures once
-    /// every thread has ended and every pipeline is Null.
+    /// Decodes the queued frames, or drops and counts them if the shutdown was requested. Returns the final counters once
+    /// every thread has ended and every pipeline is in state Null.
     pub fn join(mut self) -> Vec<(CameraId, DecodeStats)> {
         self.close();
         self.snapshot()
@@ -159,10 +159,12 @@ impl DecodePool {
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                tracing::error!("a decode thread died of a bug; its last frames are lost: please report it");
+                tracing::error!(
+                    "a decode thread panicked and its last frames are lost: please report this bug"
+                );
             }
         }
-        self.shared.finish();
+        self.shared.drain_decoders();
     }
 }
 
@@ -173,26 +175,29 @@ impl Drop for DecodePool {
 }
 
 impl Shared {
-    fn work(&self) {
+    fn run_worker(&self) {
         let mut keyframes = KeyframeDecoder::new(&self.choice);
         let mut spare = None;
-        while let Some(Job { place, work, room }) = self.next() {
+        while let Some(Job { queue, task, permits }) = self.next() {
             let start = monotonic();
-            let room = room.as_ref();
-            let mut outcome = match work {
-                Work::Key(frame) => self.key(&mut keyframes, &frame, room),
-                Work::Few { frames, decoder, last } => {
+            let permits = permits.as_ref();
+            let mut outcome = match task {
+                Task::KeyFrame(frame) => self.decode_key_frame(&mut keyframes, &frame, permits),
+                Task::Frames { frames, decoder, last } => {
                     let decoder = decoder.or_else(|| spare.take());
-                    let mut outcome = self.few(&frames, decoder, room);
+                    let mut outcome = self.decode_frames(&frames, decoder, permits);
                     if last && let Some(mut decoder) = outcome.decoder.take() {
-                        decoder.finish().into_iter().for_each(|p| self.give(p, &mut outcome, room, true));
+                        decoder
+                            .finish()
+                            .into_iter()
+                            .for_each(|p| self.hand_on(p, &mut outcome, permits, true));
                         spare = Some(decoder);
                     }
                     outcome
                 }
             };
             outcome.spent = start.elapsed();
-            self.give_back(place, outcome);
+            self.finish_job(queue, outcome);
         }
     }
 
@@ -204,54 +209,56 @@ impl Shared {
             }
             let wanted = self.demand.get().is_none_or(|demand| demand());
             if !wanted {
-                self.wake.wait_for(&mut state, ASK);
+                self.wake.wait_for(&mut state, DEMAND_POLL);
                 continue;
             }
-            match state.slots.take() {
+            match state.queues.take() {
                 Some(job) => {
-                    state.moved = monotonic();
+                    state.last_progress = monotonic();
                     return Some(job);
                 }
-                // What another worker has in hand comes back to that worker, so nothing is left behind.
+                // Each worker continues with the camera it holds, so no frame is left behind.
                 None if state.closed => return None,
                 None => {
-                    self.wake.wait_for(&mut state, LOOK);
+                    self.wake.wait_for(&mut state, SHUTDOWN_POLL);
                 }
             }
         }
     }
 
-    fn key(
+    fn decode_key_frame(
         &self,
         decoder: &mut KeyframeDecoder,
         frame: &EncodedFrame,
-        room: Option<&Arc<SeriesPermits>>,
+        permits: Option<&Arc<SeriesPermits>>,
     ) -> Outcome {
         let mut outcome = Outcome::default();
         match decoder.decode(frame) {
-            Ok(picture) => self.give(picture, &mut outcome, room, false),
+            Ok(picture) => self.hand_on(picture, &mut outcome, permits, false),
             Err(error) => outcome.failures.push(error.to_string()),
         }
         outcome
     }
 
-    fn few(
+    fn decode_frames(
         &self,
-        frames: &[Wanted],
+        frames: &[QueuedFrame],
         decoder: Option<Box<StreamDecoder>>,
-        room: Option<&Arc<SeriesPermits>>,
+        permits: Option<&Arc<SeriesPermits>>,
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut decoder =
             decoder.unwrap_or_else(|| Box::new(StreamDecoder::new(&self.choice, frames[0].frame.codec)));
         let before = decoder.headless();
-        for Wanted { frame, wanted, series } in frames {
+        for QueuedFrame { frame, wanted, series } in frames {
             match decoder.push_if(frame, *wanted) {
-                Ok(pictures) => pictures.into_iter().for_each(|p| self.give(p, &mut outcome, room, *series)),
+                Ok(pictures) => {
+                    pictures.into_iter().for_each(|p| self.hand_on(p, &mut outcome, permits, *series))
+                }
                 Err(error) => outcome.failures.push(error.to_string()),
             }
         }
-        if room.is_some() {
+        if permits.is_some() {
             outcome.followed = frames.len() as u64;
         }
         outcome.skipped = decoder.headless() - before;
@@ -259,61 +266,62 @@ impl Shared {
         outcome
     }
 
-    fn give(
+    fn hand_on(
         &self,
         mut picture: Picture,
         outcome: &mut Outcome,
-        room: Option<&Arc<SeriesPermits>>,
+        permits: Option<&Arc<SeriesPermits>>,
         series: bool,
     ) {
-        if let Some(room) = room {
+        if let Some(permits) = permits {
             outcome.thumbnails.extend(Thumbnail::of(&picture));
-            picture.series = series.then(|| room.take());
+            picture.series = series.then(|| permits.acquire());
         }
         outcome.pictures += 1;
         outcome.last_at = Some(picture.capture.at);
         (self.sink)(Arc::new(picture));
     }
 
-    fn give_back(&self, place: usize, outcome: Outcome) {
-        let (turn, more) = {
+    fn finish_job(&self, queue: usize, outcome: Outcome) {
+        let (notice, more) = {
             let mut state = self.lock();
-            state.moved = monotonic();
-            state.slots.done(place, outcome)
+            state.last_progress = monotonic();
+            state.queues.finish(queue, outcome)
         };
         if more {
             self.wake.notify_one();
         }
-        match turn {
-            Some(Turn::Failing(camera, error)) => {
-                tracing::warn!(%camera, "a frame gave no picture: {error}; more of it is counted, not logged");
+        match notice {
+            Some(Notice::Failing(camera, error)) => {
+                tracing::warn!(%camera, "a frame gave no picture: {error}; further failures are counted, not logged");
             }
-            Some(Turn::Well(camera, failed)) => {
+            Some(Notice::Recovered(camera, failed)) => {
                 tracing::info!(%camera, failed, "frames give pictures again");
             }
-            Some(Turn::LongGop(camera, distance)) => {
+            Some(Notice::LongGop(camera, distance)) => {
                 let seconds = distance.as_secs();
                 tracing::warn!(%camera, seconds,
-                    "key frames come every {seconds} s only: the frames between them are decoded too, which costs up to \
-                     ten times as much, and clips start late; switch the smart codec (H.264+, H.265+, Smart Coding) off \
-                     or set a fixed key frame interval of 2 to 4 s");
+                    "key frames come only every {seconds} s, so the frames between them are decoded too; this costs up \
+                     to ten times as much, and clips start late; turn off the smart codec (H.264+, H.265+, Smart \
+                     Coding) or set a fixed key frame interval of 2 to 4 s");
             }
             None => {}
         }
     }
 
-    /// After the threads: the last pictures of the cameras whose every frame is decoded, where there is time.
-    fn finish(&self) {
-        let decoders = self.lock().slots.clear();
-        for (place, mut decoder) in decoders {
+    /// Hands on the pictures that the cameras' own decoders still hold, unless the shutdown was requested. Called once the
+    /// threads have ended.
+    fn drain_decoders(&self) {
+        let decoders = self.lock().queues.clear();
+        for (queue, mut decoder) in decoders {
             let mut outcome = Outcome::default();
             if !self.shutdown.is_stopped() {
                 decoder
                     .finish()
                     .into_iter()
-                    .for_each(|picture| self.give(picture, &mut outcome, None, false));
+                    .for_each(|picture| self.hand_on(picture, &mut outcome, None, false));
             }
-            self.give_back(place, outcome);
+            self.finish_job(queue, outcome);
         }
     }
 

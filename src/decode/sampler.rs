@@ -1,4 +1,4 @@
-//! Which frames are to become pictures. Pure: time comes with the frames, so a replay picks the same ones.
+//! Chooses the frames that become pictures. Pure: time comes with the frames, so a replay picks the same ones.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use crate::base::WallTime;
 use crate::config::Sampling;
 use crate::ingest::EncodedFrame;
 
-/// A time this far before the last one is a clock that was set, not a B-frame.
+/// A step back this long means that the clock was set. A B-frame steps back less.
 const CLOCK_SET_BACK: Duration = Duration::from_secs(5);
 
-/// Picks frames of one camera no nearer to each other than the interval, less a tenth: arrival times tremble, and a
-/// camera with a key frame every 2 s would else be looked at every 4 s.
+/// Picks frames of one camera at least 90 % of the interval apart. Arrival times jitter: with the full interval a camera
+/// with a key frame every 2 s would be sampled every 4 s.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     sampling: Sampling,
@@ -23,14 +23,14 @@ impl Sampler {
         Self { sampling, least: interval - interval / 10, last: None }
     }
 
-    /// Is this frame's picture wanted? Ask once a frame, in decode order: a yes is remembered. With
-    /// [`Sampling::All`] the frames that are not wanted must be decoded all the same, and B-frames are picked only
-    /// where the interval is zero, since they come after a frame that is shown later.
+    /// Is this frame's picture wanted? Call it once for each frame, in decode order: a yes is remembered. With
+    /// [`Sampling::All`] unwanted frames must still be decoded. B-frames arrive after a frame that is shown later, so they
+    /// are picked only where the interval is zero.
     pub fn wants(&mut self, frame: &EncodedFrame) -> bool {
         self.wants_at(frame, 1.0)
     }
 
-    /// As `wants`, with the interval stretched.
+    /// As [`wants`](Self::wants), with the interval multiplied by `stretch`.
     pub(super) fn wants_at(&mut self, frame: &EncodedFrame, stretch: f64) -> bool {
         let least = self.least.mul_f64(stretch);
         if self.sampling == Sampling::Keyframes && !frame.key {
@@ -55,7 +55,7 @@ mod tests {
     use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource};
     use crate::ingest::Codec;
 
-    /// The times in milliseconds that are picked of `frames` (time, key).
+    /// The picked times of `frames`, in milliseconds. `frames`: time in milliseconds, is a key frame.
     fn picked(sampling: Sampling, interval_ms: u64, frames: &[(i64, bool)]) -> Vec<i64> {
         let mut sampler = Sampler::new(sampling, Duration::from_millis(interval_ms));
         let frame = |&(at_ms, key): &(i64, bool)| EncodedFrame {
@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn only_key_frames_and_no_nearer_than_the_interval() {
+    fn only_key_frames_and_no_closer_than_the_interval() {
         let frames: Vec<_> = (0..10).map(|i| (i * 500, i % 2 == 0)).collect();
         assert_eq!(picked(Sampling::Keyframes, 2_000, &frames), [0, 2_000, 4_000]);
         assert_eq!(picked(Sampling::Keyframes, 0, &frames), [0, 1_000, 2_000, 3_000, 4_000]);
     }
 
     #[test]
-    fn trembling_arrival_does_not_halve_the_rate() {
+    fn jittering_arrival_does_not_halve_the_rate() {
         let frames = [(0, true), (1_960, true), (4_010, true), (5_950, true)];
         assert_eq!(picked(Sampling::Keyframes, 2_000, &frames), [0, 1_960, 4_010, 5_950]);
     }

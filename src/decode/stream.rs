@@ -1,4 +1,4 @@
-//! Every frame of one camera, in order.
+//! Decodes every frame of one camera, in order.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +8,27 @@ use crate::ingest::{Codec, EncodedFrame};
 use super::pipeline::{Decoded, Pipeline};
 use super::{DecodeError, DecoderChoice, Picture};
 
-/// Pictures come in the order in which they are shown, each under its own frame's name; with B-frames some pushes
-/// give none and others several. A stream begins at a key frame: what comes before is passed over and counted.
+/// Returns pictures in presentation order, each with the metadata of its own frame. With B-frames some pushes return no
+/// picture and others several. A stream begins at a key frame; earlier frames are skipped and counted.
 pub struct StreamDecoder {
     choice: DecoderChoice,
     codec: Codec,
     pipeline: Option<Pipeline>,
     stream: Option<u32>,
     needs_key: bool,
-    /// The frames whose pictures the decoder may hold, by the time that it knows them under, without their bytes.
+    /// Frames whose pictures the decoder may still hold, without their bytes, by decoder time.
     held: BTreeMap<u64, EncodedFrame>,
-    clock: Clock,
-    /// Pictures that were ready when a later step failed.
-    left: Vec<Picture>,
+    clock: DecoderClock,
+    /// Pictures that no call has returned yet. They survive a step that fails.
+    ready: Vec<Picture>,
     headless: u64,
 }
 
-/// More than any decoder holds back; a frame that gave no picture is forgotten after so many.
+/// More than any decoder holds back. A frame without a picture is dropped after this many later ones.
 const MOST_HELD: usize = 64;
 
 impl StreamDecoder {
-    /// Nothing is built before the first key frame. `codec` may change with the stream.
+    /// The decoder is built at the first key frame. `codec` may change with the stream.
     pub fn new(choice: &DecoderChoice, codec: Codec) -> Self {
         Self {
             choice: choice.clone(),
@@ -37,21 +37,22 @@ impl StreamDecoder {
             stream: None,
             needs_key: true,
             held: BTreeMap::new(),
-            clock: Clock::default(),
-            left: Vec::new(),
+            clock: DecoderClock::default(),
+            ready: Vec::new(),
             headless: 0,
         }
     }
 
-    /// Decodes the frame in the calling thread and gives the pictures that are ready.
+    /// Decodes the frame in the calling thread and returns the pictures that are ready.
     ///
     /// # Errors
-    /// The decoder failed: it is built anew at the next key frame. Pictures that it gave before come with the next call.
+    /// The decoder failed. It is rebuilt at the next key frame. The next call returns the pictures that were ready before.
     pub fn push(&mut self, frame: &EncodedFrame) -> Result<Vec<Picture>, DecodeError> {
         self.push_if(frame, true)
     }
 
-    /// As `push`; where the picture is not `wanted` the frame is decoded for those that refer to it, and no more.
+    /// As [`push`](Self::push). A frame that is not `wanted` gives no picture and is decoded only because later frames refer
+    /// to it.
     ///
     /// # Errors
     /// As `push`.
@@ -61,23 +62,23 @@ impl StreamDecoder {
         }
         if self.needs_key && !frame.key {
             self.headless += 1;
-            return Ok(std::mem::take(&mut self.left));
+            return Ok(std::mem::take(&mut self.ready));
         }
         self.needs_key = false;
         if let Err(error) = self.step(frame, wanted) {
             self.reset();
             return Err(error);
         }
-        Ok(std::mem::take(&mut self.left))
+        Ok(std::mem::take(&mut self.ready))
     }
 
     /// The pictures that the decoder still holds. The next frame must be a key frame.
     pub fn finish(&mut self) -> Vec<Picture> {
         self.drain();
-        std::mem::take(&mut self.left)
+        std::mem::take(&mut self.ready)
     }
 
-    /// Frames passed over for want of a key frame before them.
+    /// Frames skipped because no key frame came before them.
     pub fn headless(&self) -> u64 {
         self.headless
     }
@@ -89,7 +90,7 @@ impl StreamDecoder {
             self.codec = frame.codec;
         }
         self.stream = Some(frame.stream);
-        self.clock = Clock::default();
+        self.clock = DecoderClock::default();
     }
 
     fn step(&mut self, frame: &EncodedFrame, wanted: bool) -> Result<(), DecodeError> {
@@ -98,14 +99,14 @@ impl StreamDecoder {
             None => Pipeline::start(self.codec, self.choice.chosen(self.codec)?)?,
         };
         let pipeline = self.pipeline.insert(pipeline);
-        let mut pts = self.clock.tell(frame.pts);
+        let mut pts = self.clock.decoder_time(frame.pts);
         while self.held.contains_key(&pts) {
             pts += 1;
         }
         self.held.insert(pts, EncodedFrame { data: bytes::Bytes::new(), ..frame.clone() });
         pipeline.push(&frame.data, pts, wanted)?;
         while let Some(decoded) = pipeline.ready()? {
-            self.left.extend(claim(&mut self.held, decoded));
+            self.ready.extend(claim(&mut self.held, decoded));
         }
         while self.held.len() > MOST_HELD {
             self.held.pop_first();
@@ -118,11 +119,11 @@ impl StreamDecoder {
             match pipeline.drain() {
                 Ok(pictures) => {
                     let held = &mut self.held;
-                    self.left.extend(pictures.into_iter().filter_map(|decoded| claim(held, decoded)));
+                    self.ready.extend(pictures.into_iter().filter_map(|decoded| claim(held, decoded)));
                 }
-                // What it held is lost, as with a broken connection; whether it works the next frame tells.
+                // The held pictures are lost, as with a broken connection. The next frame shows whether decoding works.
                 Err(error) => {
-                    tracing::debug!(%error, "decoder gave back nothing at the end of a stream");
+                    tracing::debug!(%error, "the decoder output nothing at the end of a stream");
                     self.pipeline = None;
                 }
             }
@@ -138,41 +139,41 @@ impl StreamDecoder {
     }
 }
 
-/// The picture under its frame's name. What should have been shown before it will not come any more.
+/// The picture with its frame's metadata. Frames that should have been shown before it are dropped.
 fn claim(held: &mut BTreeMap<u64, EncodedFrame>, decoded: Decoded) -> Option<Picture> {
     let frame = held.remove(&decoded.pts)?;
     *held = held.split_off(&decoded.pts);
     Some(Picture::of(&frame, decoded))
 }
 
-/// Times for the decoder: the stream's own where they make sense, else rising by the smallest step.
+/// Times for the decoder: the stream's own where they are plausible, else rising by one microsecond.
 #[derive(Default)]
-struct Clock {
-    /// The stream's time that is told as `START`.
+struct DecoderClock {
+    /// The stream time that maps to `START`.
     origin: Option<i64>,
     last: u64,
 }
 
-impl Clock {
-    /// Leading pictures are shown before the first key frame, so zero is not where a stream starts.
+impl DecoderClock {
+    /// Leading pictures are shown before the first key frame, so a stream does not start at zero.
     const START: i64 = 3_600_000_000;
-    /// Microseconds that B-frames may lie behind; a longer way back is a clock that was set.
+    /// Most microseconds that a B-frame steps back. A longer step means that the clock was set.
     const MOST_BACK: u64 = 10_000_000;
-    /// A day: a longer way ahead is one too.
+    /// A day. A longer step ahead means the same.
     const MOST_AHEAD: u64 = 86_400_000_000;
 
-    fn tell(&mut self, pts: MediaTime) -> u64 {
+    fn decoder_time(&mut self, pts: MediaTime) -> u64 {
         let origin = *self.origin.get_or_insert(pts.0);
-        let told = pts.0.checked_sub(origin).and_then(|since| since.checked_add(Self::START));
+        let time = pts.0.checked_sub(origin).and_then(|since| since.checked_add(Self::START));
         let likely = self.last.saturating_sub(Self::MOST_BACK)..self.last + Self::MOST_AHEAD;
-        let told = told.and_then(|t| u64::try_from(t).ok()).filter(|t| likely.contains(t));
-        let told = told.unwrap_or_else(|| {
+        let time = time.and_then(|t| u64::try_from(t).ok()).filter(|t| likely.contains(t));
+        let time = time.unwrap_or_else(|| {
             let next = self.last + 1;
             self.origin = Some(pts.0.saturating_add(Self::START).saturating_sub_unsigned(next));
             next
         });
-        self.last = self.last.max(told);
-        told
+        self.last = self.last.max(time);
+        time
     }
 }
 
@@ -181,26 +182,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_as_the_stream_has_them() {
-        let mut clock = Clock::default();
-        let told: Vec<_> = [50, 90, 70, 130].into_iter().map(|t| clock.tell(MediaTime(t))).collect();
-        assert_eq!(told, [0, 40, 20, 80].map(|t| t + Clock::START as u64));
+    fn plausible_times_keep_their_distances() {
+        let mut clock = DecoderClock::default();
+        let times: Vec<_> = [50, 90, 70, 130].into_iter().map(|t| clock.decoder_time(MediaTime(t))).collect();
+        assert_eq!(times, [0, 40, 20, 80].map(|t| t + DecoderClock::START as u64));
     }
 
     #[test]
-    fn a_clock_set_back_goes_on_from_the_last_time() {
-        let mut clock = Clock::default();
+    fn a_clock_set_back_continues_from_the_last_time() {
+        let mut clock = DecoderClock::default();
         let far = 90_000_000_000;
-        let told: Vec<_> = [far, far + 40, 0, 40].into_iter().map(|t| clock.tell(MediaTime(t))).collect();
-        assert_eq!(told, [0, 40, 41, 81].map(|t| t + Clock::START as u64));
+        let times: Vec<_> =
+            [far, far + 40, 0, 40].into_iter().map(|t| clock.decoder_time(MediaTime(t))).collect();
+        assert_eq!(times, [0, 40, 41, 81].map(|t| t + DecoderClock::START as u64));
     }
 
     #[test]
-    fn no_time_breaks_it() {
-        let mut clock = Clock::default();
+    fn every_time_fits_gstreamer() {
+        let mut clock = DecoderClock::default();
         for pts in [i64::MIN, i64::MAX, 0, -1, i64::MIN, i64::MAX] {
-            let told = clock.tell(MediaTime(pts));
-            assert!(told < u64::MAX / 2000, "{told} for {pts} fits GStreamer's nanoseconds");
+            let time = clock.decoder_time(MediaTime(pts));
+            assert!(time < u64::MAX / 2000, "{time} for {pts} fits GStreamer's nanoseconds");
         }
     }
 }

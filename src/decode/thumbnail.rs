@@ -1,29 +1,30 @@
-//! A small grey copy of a picture, and what differs between two. Pure.
+//! A small gray copy of a picture, and the differences between two of them. Pure.
 
 use crate::base::Rect;
 
 use super::{Picture, Pixels};
 
-/// Cells a picture is cut into: 12 pixels square at 1080p, 24 at 4K.
+/// Cells of a picture: 12 pixels square at 1080p, 24 at 4K.
 const COLUMNS: usize = 160;
 const ROWS: usize = 90;
-/// Samples a cell and direction.
+/// Samples of a cell in each direction.
 const SAMPLES: usize = 4;
-/// A cell has changed when its mean differs by so many grey values, after the picture's own change is taken off.
+/// A cell has changed if its mean differs by more gray levels than this, after subtracting the picture's overall change.
 const CHANGED: i32 = 12;
-/// The same for two neighbours at once where nothing at all is to have changed: noise does not reach it.
-const STIRRED: i32 = 6;
-/// So many changed cells, each beside another, are a thing.
-const LEAST_CELLS: usize = 3;
+/// The stricter limit of [`Thumbnail::is_same`], for two neighbouring cells at once. Noise does not reach it.
+const SLIGHTLY_CHANGED: i32 = 6;
+/// Fewest changed cells, each next to another, that count as a change.
+const MIN_CELLS: usize = 3;
 
-/// Grey means, row by row.
+/// Mean gray levels (0 to 255) of the cells, row by row.
 #[derive(Clone)]
 pub struct Thumbnail {
     cells: Vec<u8>,
 }
 
 impl Thumbnail {
-    /// About 0.3 ms at any size: a few samples of each cell. `None` for a picture that is smaller than the cells.
+    /// Takes about 0.3 ms at any size, as it reads a few samples of each cell. `None` for a picture with fewer pixels than
+    /// cells.
     pub fn of(picture: &Picture) -> Option<Self> {
         let (width, height) = (picture.width as usize, picture.height as usize);
         if width < COLUMNS || height < ROWS {
@@ -35,7 +36,7 @@ impl Thumbnail {
             let row = &mut sums[i / SAMPLES * COLUMNS..][..COLUMNS];
             match &picture.pixels {
                 Pixels::Yuv(yuv) => add(row, &columns, yuv.luma_row(y), 1, 0),
-                // Green is most of what the eye calls bright.
+                // Green contributes most to luma.
                 Pixels::Rgb(rgb) => add(row, &columns, rgb.get(y * width * 3..)?.get(..width * 3)?, 3, 1),
             }
         }
@@ -43,13 +44,13 @@ impl Thumbnail {
         Some(Self { cells })
     }
 
-    /// Has something changed within a part of the picture, in shares of it?
+    /// Has something changed within `part` (normalised picture coordinates)?
     pub fn shows_change_in(&self, before: &Thumbnail, part: &Rect) -> bool {
-        let place = |share: f32, of: usize| (share * of as f32).clamp(0.0, of as f32) as usize;
-        let columns = place(part.x0, COLUMNS)..place(part.x1, COLUMNS);
+        let cell = |share: f32, of: usize| (share * of as f32).clamp(0.0, of as f32) as usize;
+        let columns = cell(part.x0, COLUMNS)..cell(part.x1, COLUMNS);
         let cut = |all: &Thumbnail| -> Vec<u8> {
             let rows = all.cells.chunks_exact(COLUMNS);
-            let rows = rows.take(place(part.y1, ROWS)).skip(place(part.y0, ROWS));
+            let rows = rows.take(cell(part.y1, ROWS)).skip(cell(part.y0, ROWS));
             rows.flat_map(|row| &row[columns.clone()]).copied().collect()
         };
         let differences: Vec<i32> = cut(self)
@@ -59,26 +60,26 @@ impl Thumbnail {
             .collect();
         let shift = median(&differences);
         differences.windows(2).filter(|pair| pair.iter().all(|d| (d - shift).abs() > CHANGED)).count()
-            >= LEAST_CELLS
+            >= MIN_CELLS
     }
 
-    /// Has something changed its place between the two? Not: the light of the whole picture, single trembling cells.
+    /// Has something moved between the two? The light of the whole picture and single noisy cells do not count.
     pub fn shows_change(&self, before: &Thumbnail) -> bool {
         let (pairs, _) = self.changed_pairs(before, CHANGED);
-        // Where more than half has changed it is the light, or the camera itself.
-        pairs >= LEAST_CELLS && pairs * 2 < self.cells.len()
+        // If more than half has changed, the light or the camera itself did.
+        pairs >= MIN_CELLS && pairs * 2 < self.cells.len()
     }
 
-    /// Does it show the same, but for a little more or less light? Far stricter than a no of
-    /// [`shows_change`](Self::shows_change): it sees a thing of two cells (24 by 12 pixels at 1080p) that differs by 7 of 255
-    /// from what was there.
+    /// Does it show the same scene, apart from slightly different light? Far stricter than
+    /// [`shows_change`](Self::shows_change) returning false: an object of two cells (24 by 12 pixels at 1080p) that differs
+    /// by 7 of 255 gray levels makes it false.
     pub fn is_same(&self, before: &Thumbnail) -> bool {
-        let (pairs, light) = self.changed_pairs(before, STIRRED);
+        let (pairs, light) = self.changed_pairs(before, SLIGHTLY_CHANGED);
         pairs == 0 && light.abs() <= CHANGED
     }
 
-    /// How many cells have changed by more than the limit and lie beside another that has; and by how much all of it is
-    /// lighter.
+    /// How many cells changed by more than `limit` and have a changed neighbour; and by how many gray levels the whole
+    /// picture became lighter.
     fn changed_pairs(&self, before: &Thumbnail, limit: i32) -> (usize, i32) {
         let cells = self.cells.iter().zip(&before.cells);
         let differences: Vec<i32> = cells.map(|(now, then)| i32::from(*now) - i32::from(*then)).collect();
@@ -91,19 +92,19 @@ impl Thumbnail {
     }
 }
 
-/// Of differences between two bytes: what most of the picture did.
+/// Median of differences between two bytes.
 fn median(differences: &[i32]) -> i32 {
     let mut counts = [0usize; 511];
     differences.iter().for_each(|d| counts[(d + 255) as usize] += 1);
     let mut below = 0;
-    let place = counts.iter().position(|count| {
+    let index = counts.iter().position(|count| {
         below += count;
         below * 2 > differences.len()
     });
-    place.map_or(0, |place| place as i32 - 255)
+    index.map_or(0, |index| index as i32 - 255)
 }
 
-/// `count` places spread evenly over `size`, in the middle of their parts.
+/// Centres of `count` equal parts of `size`.
 fn spread(count: usize, size: usize) -> Vec<usize> {
     (0..count).map(|i| (2 * i + 1) * size / (2 * count)).collect()
 }
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_that_came_is_a_change_and_light_or_noise_is_none() {
+    fn a_new_object_is_a_change_and_light_or_noise_is_none() {
         let car = |x: usize, y: usize| {
             if (40..52).contains(&x) && (100..106).contains(&y) { 200 } else { ground(x, y) }
         };
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_is_far_less_than_no_change() {
+    fn is_same_is_far_stricter_than_no_change() {
         let thumbnail =
             |grey: &dyn Fn(usize, usize) -> u8| Thumbnail::of(&Picture::grey(grey)).expect("large enough");
         let same = |now: &dyn Fn(usize, usize) -> u8| thumbnail(now).is_same(&thumbnail(&ground));
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_smaller_than_the_cells_has_none() {
+    fn a_picture_with_fewer_pixels_than_cells_has_no_thumbnail() {
         let small = Picture {
             width: 100,
             height: 60,

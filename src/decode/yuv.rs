@@ -1,7 +1,7 @@
-//! Planar pictures (4:2:0) as decoders give them, and their way to RGB.
+//! Planar pictures (4:2:0) as decoders output them, and their conversion to RGB.
 //!
-//! Chroma lies as H.264 and H.265 have it by default (chroma_sample_loc_type 0): in line with the even columns, half-way
-//! between two rows. It is interpolated linearly in both directions.
+//! Chroma samples lie where H.264 and H.265 put them by default (chroma_sample_loc_type 0): in line with the even columns,
+//! half-way between two rows. They are interpolated linearly in both directions.
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,7 +17,7 @@ pub struct Yuv {
     /// Blue difference, then red.
     chroma: [Bytes; 2],
     chroma_stride: usize,
-    /// From one chroma sample of a plane to the next: 1, or 2 where both are interleaved.
+    /// Distance of two chroma samples of a plane in bytes: 1, or 2 where both planes are interleaved.
     chroma_step: usize,
     colour: Colour,
     rgb: Arc<OnceLock<Bytes>>,
@@ -32,7 +32,8 @@ pub struct Layout {
     pub chroma_step: usize,
 }
 
-/// From sample values to RGB of 0..255: `luma = (y - black) * gain`, then the share of each difference from 128.
+/// Coefficients from sample values to RGB of 0..255: `luma = (y - black) * gain`, plus a share of each chroma sample's
+/// difference from 128.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Colour {
     pub black: f32,
@@ -44,8 +45,8 @@ pub struct Colour {
 }
 
 impl Colour {
-    /// ITU-T H.273: `kr` and `kb` of the matrix coefficients (BT.601: 0.299, 0.114; BT.709: 0.2126, 0.0722), and
-    /// whether samples use all of 0..255.
+    /// `kr` and `kb` of the matrix coefficients in ITU-T H.273 (BT.601: 0.299, 0.114; BT.709: 0.2126, 0.0722).
+    /// `full_range`: samples use all of 0..255.
     pub fn new(kr: f32, kb: f32, full_range: bool) -> Self {
         let (black, gain, spread) =
             if full_range { (0.0, 1.0, 1.0) } else { (16.0, 255.0 / 219.0, 255.0 / 224.0) };
@@ -101,12 +102,13 @@ impl Yuv {
         &self.colour
     }
 
-    /// `width` samples. `row` is below the height.
+    /// One row of `width` luma samples. `row` must be below the height.
     pub fn luma_row(&self, row: usize) -> &[u8] {
         &self.luma[row * self.luma_stride..][..self.width as usize]
     }
 
-    /// Rows of blue and red difference, `row` below half the height; sample `i` of each at `i * chroma_step()`.
+    /// One row of blue and one of red differences; sample `i` is at `i * chroma_step()`. `row` must be below half the height,
+    /// rounded up.
     pub fn chroma_row(&self, row: usize) -> [&[u8]; 2] {
         let length = ((self.width as usize).div_ceil(2) - 1) * self.chroma_step + 1;
         let row = |plane: usize| &self.chroma[plane][row * self.chroma_stride..][..length];
@@ -117,7 +119,7 @@ impl Yuv {
         self.chroma_step
     }
 
-    /// Packed RGB; converted once, kept for the clones.
+    /// Packed RGB, converted once and shared by all clones.
     pub(super) fn rgb(&self) -> Bytes {
         self.rgb.get_or_init(|| self.convert().into()).clone()
     }
@@ -126,7 +128,7 @@ impl Yuv {
         let (width, height) = (self.width as usize, self.height as usize);
         let (columns, rows) = (width.div_ceil(2), height.div_ceil(2));
         let fixed = Fixed::of(&self.colour);
-        // Of one row of pixels: each difference times 8, sample by sample.
+        // The two differences of each pixel of one row, times 8.
         let mut differences = [vec![0i32; width], vec![0i32; width]];
         let mut between = vec![0i32; columns];
         let mut rgb = vec![0u8; width * height * 3];
@@ -152,7 +154,7 @@ impl Yuv {
     }
 }
 
-/// Samples in line with the even columns, the mean of two between them; values come times 4 and leave times 8.
+/// Interpolates to full width: samples on the even columns, means of two on the odd ones. Input is scaled by 4, output by 8.
 fn widen(samples: &[i32], out: &mut [i32]) {
     let last = samples[samples.len() - 1];
     let next = samples[1..].iter().chain(std::iter::once(&last));
@@ -164,7 +166,7 @@ fn widen(samples: &[i32], out: &mut [i32]) {
     }
 }
 
-/// [`Colour`] in fixed point, for luma as it is and differences times 8.
+/// [`Colour`] in fixed point, for plain luma and differences times 8.
 struct Fixed {
     black: i32,
     gain: i32,
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_colours_of_the_standard_come_out() {
+    fn reference_colours_of_the_standard_are_converted() {
         // ITU-R BT.601, 8 bits: black, white, red, blue.
         assert_eq!(flat(16, 128, 128, false), [0, 0, 0]);
         assert_eq!(flat(235, 128, 128, false), [255, 255, 255]);

@@ -33,7 +33,7 @@ impl Appearance {
             return false;
         };
         // Without contrast nothing is known, and nothing changes.
-        let Some(likeness) = kept.likeness(&now) else { return false };
+        let Some(likeness) = kept.correlation(&now) else { return false };
         if likeness >= ALIKE {
             kept.blend(&now, BLEND);
             self.unlike = self.unlike.filter(|(_, more)| *more > 1).map(|(since, more)| (since, more - 1));
