@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / "target/release"
 FOOTAGE = ROOT / ".cache/footage"
 MODEL = ROOT / "models/lintel-nano/model.onnx"
-WIDTH, HEIGHT = 640, 384  # of the model
+WIDTH, HEIGHT = 640, 384  # the model's input
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -165,7 +165,7 @@ def measure_lintel(cameras, footage, args):
 
 
 def as_opencv(interval, urls):
-    """The peer itself, in a process of its own."""
+    """The opencv peer, which runs as its own process."""
     import cv2
     import numpy
     import onnxruntime
@@ -217,8 +217,8 @@ def table(results):
 
 
 def per_more(results, way, key):
-    """What each further camera costs, by the runs with the fewest and the most cameras; a mean
-    where there is one.
+    """The cost of one more camera, from the runs with the fewest and the most cameras; the mean if
+    there is one run.
     """
     runs = sorted((r for r in results if r["way"] == way), key=lambda r: r["cameras"])
     if len(runs) == 1:
@@ -230,7 +230,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cameras", default="1,4", help="of each peer, comma between")
+    parser.add_argument("--cameras", default="1,4", help="of each peer, separated by commas")
     parser.add_argument("--lintel-cameras", default="1,4,32", help="of lintel")
     parser.add_argument("--only", default="lintel,ffmpeg,opencv,rtspsrc")
     parser.add_argument("--seconds", type=int, default=30)
@@ -239,12 +239,12 @@ def main():
         "--interval",
         type=int,
         default=4,
-        help="between two detections of a camera, where there are any",
+        help="seconds between two detections of a camera",
     )
     parser.add_argument(
         "--footage", nargs="+", default=[str(FOOTAGE / "busy.mp4"), str(FOOTAGE / "quiet.mp4")]
     )
-    parser.add_argument("--json", help="keep the figures here, and add to those that are there")
+    parser.add_argument("--json", help="file to add the figures to")
     parser.add_argument("--as-opencv", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.as_opencv:

@@ -1,8 +1,8 @@
 """Makes hill/: a terrain model, a rendered picture and surveyed points of one camera, with the
-truth beside them.
+truth.
 
-Truth comes from PROJ and formulas of this file, not from Lintel's own code. The same command makes
-the same files:
+The truth comes from PROJ and the formulas of this file, not from Lintel's code. The same command
+makes the same files:
 
     pip install numpy pyproj pillow && python make_hill.py
 """
@@ -31,9 +31,7 @@ random = numpy.random.default_rng(20260501)
 
 
 def terrain():
-    """Heights, row by row from the north, to the centimetre; the grid's points are the middles of
-    its cells.
-    """
+    """Heights by rows from the north, rounded to centimetres, at the centres of the cells."""
     east0, north0 = to_grid.transform(*HOME)
     left, top = round(east0) - CELLS * CELL_M / 2, round(north0) + CELLS * CELL_M / 2
     east = left + (numpy.arange(CELLS) + 0.5) * CELL_M - east0
@@ -100,7 +98,7 @@ heights, left, top = terrain()
 
 
 def height_at(e, n):
-    """Bilinear; easting and northing."""
+    """Height by bilinear interpolation; arguments in easting and northing."""
     c, r = (e - left) / CELL_M - 0.5, (top - n) / CELL_M - 0.5
     c0, r0 = (
         numpy.clip(numpy.floor(c).astype(int), 0, CELLS - 2),
@@ -158,7 +156,7 @@ def directions(x, y):
 
 
 def near_grid(rays, t):
-    """Easting, northing, altitude, good to centimetres: for looking, not for surveying."""
+    """Easting, northing, altitude, correct to centimetres: for rendering, not for surveying."""
     east, north, up = rays[..., 0] * t, rays[..., 1] * t, rays[..., 2] * t
     e = home_grid[0] + SCALE * (east * math.cos(CONVERGENCE) - north * math.sin(CONVERGENCE))
     n = home_grid[1] + SCALE * (north * math.cos(CONVERGENCE) + east * math.sin(CONVERGENCE))
@@ -166,7 +164,7 @@ def near_grid(rays, t):
 
 
 def meet(rays):
-    """Metres to the ground, not a number where there is none."""
+    """Metres to the ground, NaN where a ray misses it."""
     hit = numpy.full(rays.shape[:-1], numpy.nan)
     before = numpy.zeros_like(hit)
     t = 5.0
@@ -186,7 +184,7 @@ def meet(rays):
 
 
 def exact(pixel):
-    """The place on the ground that a pixel shows: longitude, latitude, altitude."""
+    """The ground point of a pixel: longitude, latitude, altitude, and metres to it; or None."""
     from_ecef = Transformer.from_crs(4978, 4979, always_xy=True)
     ray = directions(numpy.array([pixel[0]]), numpy.array([pixel[1]]))[0]
     guess = float(meet(ray[None])[0])
@@ -202,7 +200,7 @@ def exact(pixel):
         p = place(t)
         under = p[2] <= float(height_at(*map(numpy.array, to_grid.transform(p[0], p[1]))))
         low, high = (low, t) if under else (t, high)
-    assert guess - 2.9 < high < guess + 2.9, "the coarse look was too coarse"
+    assert guess - 2.9 < high < guess + 2.9, "the coarse search was too coarse"
     return (*place(high), high)
 
 
@@ -292,7 +290,7 @@ for i, (x, y, lon, lat, alt, distance) in enumerate(points):
     e, n, up = random.normal(0, SURVEY_NOISE, 3)
     lon += e / (111_320 * math.cos(math.radians(lat)))
     lat += n / 110_850
-    # Every fifth is left to the terrain model.
+    # Every fifth point takes its height from the terrain model.
     written = "" if i % 5 == 4 else f"{alt + up:.3f}"
     lines.append(f"G{i + 1},{u:.1f},{v:.1f},{lon:.8f},{lat:.8f},{written}")
     print(f"G{i + 1}: {distance:.0f} m")

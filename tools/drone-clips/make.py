@@ -1,14 +1,13 @@
-"""Makes testdata/clips/drone.{mp4,SRT,json} and drone_klv.ts: a flight over a drawn yard with
-parked vans whose places are known.
+"""Makes testdata/clips/drone.{mp4,SRT,json} and drone_klv.ts: a flight over parked vans.
 
-The yard is a drawn, even ground; the vans are cut from testdata/frames/street_000.jpg and stand up
-from it like cards, always facing the camera. The telemetry is that of the true flight with the
-errors of a cheap receiver and compass put on (fixed numbers, not chance). Every run gives the same
+The yard is drawn and flat. The vans are at known positions. They are cut from
+testdata/frames/street_000.jpg and stand like cards that always face the camera. The telemetry is
+the true flight plus the fixed errors of a cheap receiver and compass. Every run gives the same
 pictures.
 
     .cache/python/bin/python tools/drone-clips/make.py
 
-Needs numpy, pillow, ffmpeg, and gst-launch-1.0 with mpegtsmux.
+Needs NumPy, Pillow, ffmpeg, and gst-launch-1.0 with mpegtsmux.
 """
 
 import json
@@ -48,7 +47,7 @@ def pose(second):
 
 
 def axes(heading, pitch):
-    """Right, down and forward of the camera in east, north, up."""
+    """The camera's right, down and forward, each as east, north, up."""
     h, p = math.radians(heading), math.radians(pitch)
     forward = np.array([math.sin(h) * math.cos(p), math.cos(h) * math.cos(p), math.sin(p)])
     right = np.array([math.cos(h), -math.sin(h), 0.0])
@@ -56,9 +55,7 @@ def axes(heading, pitch):
 
 
 def texture(rng):
-    """The yard from above, 20 pixels a metre, 160 m square, its middle at the origin plus 40 m
-    north.
-    """
+    """The yard from above: 160 m square, 20 pixels per metre, centred 40 m north of the origin."""
     size = 3200
     rough = Image.fromarray(
         (rng.random((size // 40, size // 40)) * 50 + 95).astype(np.uint8)
@@ -143,7 +140,7 @@ def render(yard, card, second):
             continue
         height = feet[1] - head[1]
         width = height * cut.width / cut.height
-        # The wheels' lowest point in the cut is a little above its edge.
+        # The wheels end a little above the lower edge of the cut-out.
         at = (round(feet[0] - width / 2), round(feet[1] - height * 0.985))
         shadow = Image.new("L", (round(width * 1.1), max(3, round(height * 0.16))))
         ImageDraw.Draw(shadow).ellipse([0, 0, shadow.width - 1, shadow.height - 1], fill=150)
@@ -166,15 +163,15 @@ def project(place, right, down, forward):
 
 
 def geodetic(east, north):
-    """Good to millimetres within a kilometre of the origin."""
+    """Longitude and latitude, correct to millimetres within a kilometre of the origin."""
     lat = math.radians(LAT)
     w = 1 - 0.00669437999014 * math.sin(lat) ** 2
     meridian, normal = 6378137 * (1 - 0.00669437999014) / w**1.5, 6378137 / math.sqrt(w)
     return LON + math.degrees(east / (normal * math.cos(lat))), LAT + math.degrees(north / meridian)
 
 
-def told(second):
-    """What the drone says: the true pose with its errors."""
+def telemetry_at(second):
+    """The drone's telemetry: the true pose plus errors."""
     east, north, up, heading, pitch = pose(second)
     lon, lat = geodetic(east + ERROR[0], north + ERROR[1])
     return lon, lat, up + ERROR[2], (heading + ERROR[3]) % 360, pitch
@@ -187,7 +184,7 @@ def subtitles():
 
     out = []
     for frame in range(FPS * SECONDS):
-        lon, lat, up, heading, pitch = told(frame / FPS)
+        lon, lat, up, heading, pitch = telemetry_at(frame / FPS)
         when = BEGAN + timedelta(milliseconds=frame * 1000 // FPS)
         heading = heading if heading <= 180 else heading - 360
         out.append(
@@ -203,7 +200,7 @@ def subtitles():
 
 
 def packet(frame):
-    """MISB ST 0601."""
+    """A MISB ST 0601 packet."""
 
     def unsigned(v, n, a, b):
         return round((v - a) / (b - a) * (2 ** (8 * n) - 1)).to_bytes(n, "big")
@@ -211,7 +208,7 @@ def packet(frame):
     def signed(v, n, m):
         return round(v / m * (2 ** (8 * n - 1) - 1)).to_bytes(n, "big", signed=True)
 
-    lon, lat, up, heading, pitch = told(frame / FPS)
+    lon, lat, up, heading, pitch = telemetry_at(frame / FPS)
     micros = round((BEGAN + timedelta(milliseconds=frame * 1000 // FPS)).timestamp() * 1e6)
     vertical = 2 * math.degrees(math.atan(HEIGHT / 2 / FOCAL))
     items = [
@@ -242,8 +239,8 @@ def packet(frame):
 
 
 def interleave(path):
-    """Puts each packet of telemetry before the frame that it belongs to, as a live sender does:
-    mpegtsmux gives metadata without time stamps after all video.
+    """Moves each telemetry packet before its frame, as a live sender does. mpegtsmux writes
+    metadata without time stamps after all video.
     """
     stream = path.read_bytes()
     packets = [stream[at : at + 188] for at in range(0, len(stream), 188)]
@@ -258,7 +255,7 @@ def interleave(path):
             ordered.append(telemetry.pop(0))
         if pid(p) != 0x42:
             ordered.append(p)
-    assert not telemetry and len(ordered) == len(packets), "one packet of telemetry a frame"
+    assert not telemetry and len(ordered) == len(packets), "one telemetry packet per frame"
     path.write_bytes(b"".join(ordered))
 
 

@@ -1,10 +1,14 @@
-"""Two flights over the same ground, with changes planted between them and the truth about them.
+"""Two flights over the same ground, with changes planted between them and their truth.
 
     python flight.py --seed 4 --out DIR
 
-writes DIR/before/*.jpg and DIR/after/*.jpg (stills as a drone takes them, with the XMP of DJI: two
-places, other heights and headings, other light, cars elsewhere), DIR/before.tif and DIR/after.tif
-(mosaics) and DIR/truth.geojson. Run it through tools/scenes/make.sh's Python.
+writes
+- DIR/before/*.jpg and DIR/after/*.jpg: a drone's stills with DJI's XMP, from two positions, with
+  different heights, headings and light, and other cars;
+- DIR/before.tif and DIR/after.tif: mosaics;
+- DIR/truth.geojson.
+
+Run it with the Python of tools/scenes/make.sh.
 """
 
 import argparse
@@ -24,7 +28,7 @@ FOCAL, WIDTH, HEIGHT = 820.0, 960, 720
 
 
 def ground(rng):
-    """The bare ground, linear 0 to 1, PER_M pixels a metre, north up."""
+    """The bare ground: linear 0 to 1, PER_M pixels per metre, north up."""
     h, w = NORTH * PER_M, EAST * PER_M
 
     def cloud(size, seed):
@@ -92,7 +96,7 @@ def car(picture, x, y, colour, along):
 
 
 def day(rng, later, texture_of):
-    """The whole ground on one day: light, cars, and the planted changes if it is the later one."""
+    """The whole ground on one day: light, cars, and on the later day the planted changes."""
     base, texture = texture_of
     picture = base.copy()
     sun = (0.9, 0.5) if later else (0.5, 0.9)
@@ -173,9 +177,7 @@ def developed(linear, rng):
 
 
 def still(picture, east, north, height, heading):
-    """What the camera sees that looks straight down from there; the top of the picture lies in
-    `heading`.
-    """
+    """The view straight down from there; the top of the picture points to `heading`."""
     scale = height / FOCAL * PER_M
     a = math.radians(heading)
     right, down = np.array([math.cos(a), math.sin(a)]), np.array([-math.sin(a), math.cos(a)])

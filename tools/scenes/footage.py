@@ -1,4 +1,4 @@
-"""A scene's times and pictures, as the report reads them."""
+"""Reads the times and pictures of a scene for the report."""
 
 import subprocess
 from datetime import datetime
@@ -10,8 +10,8 @@ def seconds(text):
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def looks(scene, size):
-    """All pictures of the video, one after another."""
+def pictures_of(scene, size):
+    """Yields all pictures of the video: uint8 [height, width, 3], BGR."""
     w, h = size
     decode = ["ffmpeg", "-v", "error", "-threads", "1", "-i", str(scene)]
     command = [*decode, *"-f rawvideo -pix_fmt bgr24 -".split()]

@@ -1,4 +1,4 @@
-"""Sun, sky, weather and what a camera makes of them."""
+"""Sun, sky and weather, and how a camera renders them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ LATITUDE = 34.0
 
 
 def sun(day_of_year, hour):
-    """Unit vector to the sun; y is north, x east. Below the horizon where z < 0."""
+    """Unit vector to the sun: x east, y north, z up. Below the horizon if z < 0."""
     declination = np.radians(-23.44) * np.cos(2 * np.pi * (day_of_year + 10) / 365)
     latitude, angle = np.radians(LATITUDE), np.radians(15 * (hour - 12))
     up = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(
@@ -24,7 +24,7 @@ def sun(day_of_year, hour):
 
 @dataclass
 class Weather:
-    """0 to 1 each; `snow` lies on what faces up, `wet` darkens the ground."""
+    """Every value is 0 to 1. `snow` lies on surfaces that face up; `wet` darkens the ground."""
 
     cloud: float = 0.2
     rain: float = 0.0
@@ -36,8 +36,8 @@ class Weather:
 
 
 def plan_weather(rng, hours, winter):
-    """Weather hour by hour: cloud wanders, spells of rain, fog of a morning, snow that falls, lies
-    and melts.
+    """Weather hour by hour: drifting cloud, spells of rain, morning fog, and in winter snow that
+    falls, lies and melts.
     """
     out = [Weather() for _ in range(hours + 1)]
     cloud, wind = rng.random(), 0.3
@@ -75,14 +75,14 @@ def plan_weather(rng, hours, winter):
 
 
 class Shade:
-    """Turns layers into pictures. One for a scene: it holds the patterns of snow and clouds."""
+    """Turns layers into pictures. Keeps the exposure from one picture to the next."""
 
     def __init__(self, camera, noise, rng):
         self.camera, self.noise, self.rng = camera, noise, rng
         self.exposure = None
 
     def shadow(self, position, normal, to_sun, casters, crowns, bare):
-        """Share of sunlight that gets to each pixel, worked out at half size."""
+        """Share of sunlight that reaches each pixel, computed at half size."""
         from world import ellipsoid, slab
 
         h, w = position.shape[:2]

@@ -1,12 +1,12 @@
-"""Scores `lintel compare` on pairs of real pictures with labels: pixel F1 and object F1.
+"""Scores `lintel compare` on labelled pairs of real pictures: pixel F1 and object F1.
 
     python pairs.py LINTEL FOLDER DOCS
 
-FOLDER holds a folder a set (LEVIR-CD, DSIFN) with A (before), B (after) and label (white is
-changed). Their makers laid them over each other, so registration is not scored. Nothing is learnt
-from them, but the limits of `src/compare` were looked at on these very pairs: the figures flatter a
-little. An object is found when half of it is covered by findings, and a finding is right when half
-of it lies on what is labelled.
+FOLDER has one folder per data set (LEVIR-CD, DSIFN) with A (before), B (after) and label (white is
+changed). The pairs are already registered, so registration is not scored. Nothing is learnt from
+them, but the limits of `src/compare` were checked on these very pairs, so the figures flatter a
+little. An object is found if findings cover half of it. A finding is right if half of it lies on
+labelled change.
 """
 
 import json
@@ -36,9 +36,7 @@ def found_in(lintel, before, after, shape):
 
 
 def objects(mask, other):
-    """Of the parts of a mask of some size: how many lie by half on the other one, and how many
-    there are.
-    """
+    """Of the larger parts of a mask: how many lie at least half on the other mask; all of them."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     parts = [labels == i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] >= 30]
     return sum((part & other).sum() * 2 >= part.sum() for part in parts), len(parts)
@@ -56,7 +54,7 @@ def main():
     lintel, folder, docs = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     lines = ["| set | pairs | pixel F1 | object F1 |", "|---|---|---|---|"]
     for data in sorted(p for p in folder.iterdir() if (p / "A").is_dir()):
-        pixels, things, pairs = np.zeros(3), np.zeros(4), 0
+        pixels, parts, pairs = np.zeros(3), np.zeros(4), 0
         for before in sorted((data / "A").iterdir()):
             label = next((data / "label").glob(before.stem + ".*"))
             truth = cv2.imread(str(label), cv2.IMREAD_GRAYSCALE) > 127
@@ -65,10 +63,10 @@ def main():
             if why:
                 print(f"{data.name} {before.name}: {why}", file=sys.stderr)
             pixels += [(found & truth).sum(), found.sum(), truth.sum()]
-            things += [*objects(found, truth), *objects(truth, found)]
+            parts += [*objects(found, truth), *objects(truth, found)]
         lines.append(
             f"| {data.name} | {pairs} | {f1(*pixels):.2f} "
-            f"| {f1(things[0], things[1], things[3], things[2]):.2f} |"
+            f"| {f1(parts[0], parts[1], parts[3], parts[2]):.2f} |"
         )
     text = docs.read_text()
     begin, end = "<!-- pairs of make change-report -->\n", "<!-- end of pairs -->"

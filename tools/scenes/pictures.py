@@ -1,11 +1,11 @@
-"""What was found and what is false, each beside how the place looked before: one sheet."""
+"""A sheet of what was found and what is false, each beside the earlier look of its place."""
 
 import itertools
 
 import cv2
 import numpy as np
 
-from footage import looks, seconds
+from footage import pictures_of, seconds
 
 TILE = (240, 150)
 CAPTION = 18
@@ -16,9 +16,7 @@ TRUTH, FOUND, FALSE = (255, 255, 255), (255, 200, 0), (60, 60, 255)
 
 
 def tiles(scene, truth, found, planted, false):
-    """A tile for each planted change and each false outline of a scene: before and after, in the
-    light of noon.
-    """
+    """One tile per planted change and per false outline of a scene: before and after, at noon."""
     noons = noon_pictures(scene, truth)
 
     def hours(at):
@@ -30,21 +28,25 @@ def tiles(scene, truth, found, planted, false):
             hours(seconds(change["from"])),
             hours(seconds(change["to"])) if change["to"] else np.inf,
         )
-        told = since if i is None else hours(found[i][0])
-        how = "missed" if i is None else f"told after {told - since:.0f} h, overlap {overlap:.2f}"
+        reported = since if i is None else hours(found[i][0])
+        how = (
+            "missed"
+            if i is None
+            else f"reported after {reported - since:.0f} h, overlap {overlap:.2f}"
+        )
         mask = None if i is None else found[i][1]
         out.append(
             tile(
                 noons,
-                (since, told, until),
+                (since, reported, until),
                 np.array(step["outline"]),
                 mask,
                 f"{change['kind']}: {how}",
             )
         )
     for i in false:
-        told = hours(found[i][0])
-        times = (told - truth["decided_after_hours"], told, np.inf)
+        reported = hours(found[i][0])
+        times = (reported - truth["decided_after_hours"], reported, np.inf)
         out.append(tile(noons, times, None, found[i][1], f"false, seed {truth['seed']}"))
     return out
 
@@ -54,7 +56,7 @@ def noon_pictures(scene, truth):
     hours = (n * truth["step_minutes"] / 60 for n in itertools.count())
     return [
         (hour, picture)
-        for hour, picture in zip(hours, looks(scene, truth["size"]), strict=False)
+        for hour, picture in zip(hours, pictures_of(scene, truth["size"]), strict=False)
         if hour % 24 == NOON_H
     ]
 
@@ -66,12 +68,12 @@ def clearest(noons):
 
 
 def tile(noons, times, outline, mask, text):
-    """The clearest of the three noons before it came and of those after it was told, while it is
-    there, around the truth's `outline` and the found `mask`; either may be None.
+    """The clearest of three noons before the change and of three after its report, while it is
+    there. Cropped around the truth's `outline` and the found `mask`; either may be None.
     """
-    since, told, until = times
+    since, reported, until = times
     before = [n for n in noons if n[0] < since][-3:] or noons[:1]
-    after = [n for n in noons if told <= n[0] < until][:3] or noons[-1:]
+    after = [n for n in noons if reported <= n[0] < until][:3] or noons[-1:]
     before, after = clearest(before)[1], clearest(after)[1].copy()
     h, w = before.shape[:2]
     marked = np.zeros((h, w), np.uint8)
@@ -86,7 +88,7 @@ def tile(noons, times, outline, mask, text):
         )
         cv2.drawContours(after, rings, -1, FALSE if outline is None else FOUND, 1, cv2.LINE_AA)
     x, y, bw, bh = cv2.boundingRect(marked)
-    # Twice as large as what is marked, in the tile's shape, within the picture.
+    # Twice the size of the marked area, in the tile's aspect ratio, within the picture.
     wide = min(w, max(2 * bw, 2 * bh * TILE[0] / TILE[1], 96))
     high = min(h, wide * TILE[1] / TILE[0])
     left, top = (
@@ -108,7 +110,7 @@ def tile(noons, times, outline, mask, text):
 
 
 def sheet(tiles, path):
-    """All tiles as one JPEG, some in a row."""
+    """Writes all tiles as one JPEG, ACROSS in a row."""
     empty = np.full_like(tiles[0], 32)
     tiles = tiles + [empty] * (-len(tiles) % ACROSS)
     rows = [cv2.hconcat(tiles[i : i + ACROSS]) for i in range(0, len(tiles), ACROSS)]

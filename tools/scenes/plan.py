@@ -1,4 +1,4 @@
-"""What a scene holds, what happens in it and when: all of it drawn from one seed."""
+"""The objects of a scene and its events with their times, all drawn from one seed."""
 
 from dataclasses import dataclass, field
 
@@ -7,13 +7,13 @@ import numpy as np
 from world import Box, Camera, Crown, Patch
 
 WALLS = ["plaster", "plaster2"]
-# Height of the shop windows on the ground floor: signs belong to them, what is above to the facade.
+# Height of the ground floor's shop windows, which belong to signs. Above them is the facade.
 SHOP_M = 3.2
 
 
 @dataclass
 class Planted:
-    """A change that came and (until `to`, hours) stayed. `steps`: (hour, things from then on)."""
+    """A change and its objects, until `to` (hours). `steps`: (hour, objects from then on)."""
 
     id: str
     kind: str
@@ -26,9 +26,9 @@ class Planted:
         now = []
         if self.to is not None and hour >= self.to:
             return now
-        for start, things in self.steps:
+        for start, objects in self.steps:
             if hour >= start:
-                now = things
+                now = objects
         return now
 
 
@@ -157,9 +157,7 @@ def _zones(camera, a, b, wall):
 
 
 def _planted(rng, a, b, wall, end, hour):
-    """Every kind once, at drawn places and hours; all come after two days and in time to be
-    decided.
-    """
+    """Every kind once, at random places and hours: after two days, and in time for a decision."""
     last = max(end - 54, 60)
 
     def when():
@@ -322,15 +320,15 @@ def person(x, y, colour):
 
 
 def _visits(rng, days):
-    """Vehicles that stand for some hours and leave: (from, to, things)."""
+    """Vehicles that park for some hours and leave: (from, to, objects)."""
     out = []
     for d in range(days):
         for _ in range(rng.integers(1, 4)):
             start = d * 24 + rng.uniform(7, 19)
             colour = rng.uniform(0.04, 0.7, 3)
             if rng.random() < 0.5:
-                things = vehicle(rng.uniform(-36, -10), rng.uniform(29, 46), colour, "y")
+                objects = vehicle(rng.uniform(-36, -10), rng.uniform(29, 46), colour, "y")
             else:
-                things = vehicle(rng.uniform(-40, 40), 65.5, colour)
-            out.append((start, start + rng.uniform(0.5, 9), things))
+                objects = vehicle(rng.uniform(-40, 40), 65.5, colour)
+            out.append((start, start + rng.uniform(0.5, 9), objects))
     return out

@@ -1,16 +1,17 @@
-"""Scores `lintel replay` and three simpler ways on generated scenes, and writes docs/change.md's
+"""Scores `lintel replay` and three simpler methods on generated scenes. Writes docs/change.md's
 table and its picture of what was found.
 
     python report.py LINTEL SCENES DOCS SEED...
 
-Everybody has the same task: name the places that looked different for the rules' dwell time, in the
-zones of the scene's config. A planted change is found when an outline covers its middle, or
-overlaps it by half (intersection over union); an outline in a zone that is on nothing planted is
-false. Not asked for is what shows less than 0.05 % of the picture (a panel of which the edge or the
-trees before it leave a sliver), or stands for less than 28 hours without snow. The simpler ways
-compare each picture with a reference from the first day (frame difference, SSIM) or with a mixture
-of Gaussians (MOG2), and get the same patience: a pixel counts when it differed in 60 % of the looks
-of the last 24 hours.
+All methods have the same task: find the places that looked different for the rules' dwell time, in
+the zones of the scene's config. A planted change is found if an outline covers its centre or
+overlaps it by half (intersection over union). An outline in a zone is false if it is on no planted
+change. Two kinds of change do not count: those that show less than 0.05 % of the picture (a panel
+behind an edge or trees), and those that are free of snow for less than 28 hours.
+
+The simpler methods compare each picture with a reference from the first day (frame difference,
+SSIM) or with a mixture of Gaussians (MOG2). They get the same patience: a pixel counts if it
+differed in 60 % of the pictures of the last 24 hours.
 """
 
 import json
@@ -22,12 +23,12 @@ import cv2
 import numpy as np
 
 import pictures
-from footage import looks, seconds
+from footage import pictures_of, seconds
 
 LEARN_H = 24
-# The smallest share of the picture that the scenes' configs ask for.
+# The smallest change that the scenes' configs report, as a share of the picture.
 LEAST = 0.0005
-# Of so many scenes the picture shows what was found; of all of them what is false.
+# The picture shows what was found in so many scenes, and what is false in all of them.
 SHOWN = 1
 
 
@@ -52,15 +53,15 @@ def on_it(found, planted):
 
 
 def in_sight(begin, until, truth):
-    """Seconds that a change stands without snow on it."""
+    """Seconds for which a change is free of snow."""
     spells = [(max(begin, seconds(a)), min(until, seconds(b))) for a, b in truth["snow"]]
     return until - begin - sum(max(0, b - a) for a, b in spells)
 
 
 def score(found, truth, size, dwell_h):
-    """`found`: (time, mask) of each outline when it was told. Gives a list of (planted change, its
-    step that was found best, the index of what found it or None, their overlap), and the indices
-    of what is false.
+    """`found`: (time, mask) of each outline at its first report. Returns a list of (planted change,
+    its best found step, the index of what found it or None, their overlap), and the indices of
+    false outlines.
     """
     end = seconds(truth["start"]) + truth["days"] * 86400
     zones = [drawn(z, size) for z in truth["zones"].values()]
@@ -117,7 +118,7 @@ def ours(lintel, scene, size, evidence):
     events = [json.loads(line) for line in run.stdout.splitlines()]
     return [
         (at, drawn(outline, size))
-        for at, outline in told([e for e in events if e["data"].get("change")])
+        for at, outline in reported([e for e in events if e["data"].get("change")])
     ]
 
 
@@ -125,24 +126,24 @@ def apart(a, b):
     return sum(abs(x - y) for x, y in zip(a, b, strict=True))
 
 
-def told(events):
-    """(time, outline) of every thing that events name: when it was first told, and as it was last.
-    A shed is found when its posts stand, and measured when it is done. The largest of an event's
-    things has an outline, others a box.
+def reported(events):
+    """(time of the first report, last outline) of every object in the events: a shed is found when
+    its posts stand, and measured when it is complete. The largest object of an event has an
+    outline, others a box.
     """
-    things = {}
+    objects = {}
     for event in events:
         data = event["data"]
         outline = data["change"]["outline"]
         around = [f(p[i] for p in outline) for f in (min, max) for i in (0, 1)]
-        largest = min(data["objects"], key=lambda thing: apart(thing["box"], around))
-        for thing in data["objects"]:
-            x0, y0, x1, y1 = thing["box"]
-            shape = outline if thing is largest else [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
-            key = (event["subject"], thing["track"])
-            first, _ = things.get(key, (seconds(data["at"]), None))
-            things[key] = (first, shape)
-    return list(things.values())
+        largest = min(data["objects"], key=lambda item: apart(item["box"], around))
+        for item in data["objects"]:
+            x0, y0, x1, y1 = item["box"]
+            shape = outline if item is largest else [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+            key = (event["subject"], item["track"])
+            first, _ = objects.get(key, (seconds(data["at"]), None))
+            objects[key] = (first, shape)
+    return list(objects.values())
 
 
 def ssim(a, b):
@@ -157,20 +158,20 @@ def ssim(a, b):
 
 
 def simpler(scene, truth, size, dwell_h):
-    """The three baselines, at half size, each with the same patience."""
+    """The three simpler methods, at half size, all with the same patience."""
     small = (size[0] // 2, size[1] // 2)
     step_h = truth["step_minutes"] / 60
     window = round(dwell_h / step_h)
     mog = cv2.createBackgroundSubtractorMOG2(history=window * 7, detectShadows=True)
     reference = {}
     votes = {name: [] for name in ("frame difference", "MOG2", "SSIM to reference")}
-    told = {name: np.zeros(small[::-1], bool) for name in votes}
+    reported = {name: np.zeros(small[::-1], bool) for name in votes}
     found = {name: [] for name in votes}
     start = seconds(truth["start"])
-    for n, picture in enumerate(looks(scene, size)):
+    for n, picture in enumerate(pictures_of(scene, size)):
         picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        # A reference by day and one by night: with one alone, every night would be a change.
+        # One reference for the day and one for the night; otherwise every night would be a change.
         night = bool(np.abs(picture[..., 0].astype(int) - picture[..., 1]).std() < 1.5)
         hour = n * step_h
         rate = 1 / (window * 7) if hour > LEARN_H else 0.05
@@ -186,7 +187,7 @@ def simpler(scene, truth, size, dwell_h):
             votes[name] = (votes[name] + [mask])[-window:]
             if len(votes[name]) < window:
                 continue
-            lasting = (np.mean(votes[name], axis=0) > 0.6) & ~told[name]
+            lasting = (np.mean(votes[name], axis=0) > 0.6) & ~reported[name]
             lasting = cv2.morphologyEx(
                 lasting.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)
             )
@@ -194,7 +195,9 @@ def simpler(scene, truth, size, dwell_h):
             for label in range(1, count):
                 if stats[label, cv2.CC_STAT_AREA] >= 0.0005 * small[0] * small[1]:
                     mask = labels == label
-                    told[name] |= cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+                    reported[name] |= (
+                        cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+                    )
                     whole = (
                         cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
                     )

@@ -1,12 +1,13 @@
-"""Generates what a fixed camera on a mast sees over weeks, with changes planted in it and the truth
-about them.
+"""Generates weeks of a fixed camera on a mast, with planted changes and their truth.
 
     python scenes.py --seed 1 --days 14 --step 20 --out DIR
 
-writes DIR/seed1.mp4 (each picture a key picture, presentation times those of the scene),
-DIR/seed1.json (the truth: what came, when, its outline) and DIR/seed1.toml (a config with the
-scene's zones and rules, for `lintel replay`). Run it through tools/scenes/make.sh, which brings
-numpy and OpenCV along.
+writes
+- DIR/seed1.mp4: every picture is a key frame, and presentation times are those of the scene;
+- DIR/seed1.json: the truth, with the time and outline of each change;
+- DIR/seed1.toml: a config with the scene's zones and rules, for `lintel replay`.
+
+Run it through tools/scenes/make.sh, which installs NumPy and OpenCV.
 """
 
 import argparse
@@ -26,12 +27,12 @@ from world import Crown, World, corners
 START = datetime(2026, 10, 5, tzinfo=UTC)
 OFFSET_H = 8
 MODEL = Path(__file__).resolve().parents[2] / "models/lintel-nano"
-# What a layer holds of each pixel.
+# The values of a layer for each pixel.
 LAYERS = ("depth", "position", "normal", "albedo", "ir", "leaf")
 
 
 class Canvas:
-    """The base layer and what is laid over it in one picture."""
+    """The base layer, and the layers drawn over it in one picture."""
 
     def __init__(self, base):
         self.base = base
@@ -51,13 +52,13 @@ class Canvas:
         return parts
 
 
-def shown(world, base, things, size, trees=()):
-    """Where some things show in the picture: a mask of 0 and 1. `trees`: layers of crowns; what is
-    behind one does not show.
+def shown(world, base, objects, size, trees=()):
+    """Where objects are visible in the picture: a mask of 0 and 1. `trees`: layers of crowns, which
+    hide what is behind them.
     """
     w, h = size
     mask = np.zeros((h, w), np.uint8)
-    layer = world.layer(things)
+    layer = world.layer(objects)
     if layer is None:
         return mask
     h2, w2 = layer.depth.shape
@@ -73,7 +74,9 @@ def shown(world, base, things, size, trees=()):
 
 
 def outline(mask):
-    """The largest part of a mask as a polygon of the picture, 0 to 1; None where it is empty."""
+    """The largest part of a mask as a polygon in fractions of the picture, or None; the mask's
+    share of the picture.
+    """
     h, w = mask.shape
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -87,18 +90,18 @@ def outline(mask):
 
 
 def truth(world, base, p, size):
-    """The truth of the planted changes. `from` and `to` in UTC; `steps` tells how each grows: its
-    outline and its `share` of the picture where nothing hides it, and the share that trees in
-    leaf let be `seen`.
+    """The truth of the planted changes. `from` and `to` are UTC. Each of `steps` has the outline
+    and the `share` of the picture without trees in front, and `seen`, the share with trees in
+    leaf.
     """
     trees = [layer for layer in (world.layer([c]) for c in p.crowns) if layer]
     out = []
     for planted in p.planted:
         steps = []
-        for hour, things in planted.steps:
-            shape, share = outline(shown(world, base, things, size))
+        for hour, objects in planted.steps:
+            shape, share = outline(shown(world, base, objects, size))
             if shape:
-                seen = float(shown(world, base, things, size, trees).mean())
+                seen = float(shown(world, base, objects, size, trees).mean())
                 steps.append(
                     {
                         "from": stamp(hour),
@@ -107,8 +110,7 @@ def truth(world, base, p, size):
                         "seen": round(seen, 6),
                     }
                 )
-        # What the picture shows of it at last is what lasts: a heap beyond its edge leaves nothing
-        # to be found.
+        # The last visible step decides: a heap beyond the picture's edge leaves nothing to find.
         if shape:
             out.append(
                 {
@@ -125,7 +127,7 @@ def truth(world, base, p, size):
 
 
 def snow(weather):
-    """From when to when snow lies, in UTC."""
+    """The periods with snow on the ground, in UTC."""
     lies = [w.snow > 0.05 for w in weather]
     ends = [
         h for h in range(len(lies) + 1) if (h > 0 and lies[h - 1]) != (h < len(lies) and lies[h])
@@ -139,25 +141,25 @@ def stamp(hour):
 
 
 def traffic(rng, hour):
-    """What passes in one picture: vehicles on the road, people about."""
+    """The moving objects of one picture: vehicles on the road, people around it."""
     busy = 0.15 if hour % 24 < 6 or hour % 24 > 22 else 1.0
-    things = []
+    objects = []
     for _ in range(rng.poisson(1.6 * busy)):
         lane = rng.choice([56.2, 60.6])
         size = (2.5, 9.0, 3.2) if rng.random() < 0.2 else (1.8, 4.4, 1.5)
-        things.append(vehicle(rng.uniform(-50, 50), lane, rng.uniform(0.04, 0.7, 3), "x", size))
+        objects.append(vehicle(rng.uniform(-50, 50), lane, rng.uniform(0.04, 0.7, 3), "x", size))
     for _ in range(rng.poisson(2.0 * busy)):
         x, y = (
             (rng.uniform(-36, -8), rng.uniform(30, 47))
             if rng.random() < 0.5
             else (rng.uniform(-40, 40), rng.uniform(64, 71))
         )
-        things.append(person(x, y, rng.uniform(0.05, 0.6, 3)))
-    return things
+        objects.append(person(x, y, rng.uniform(0.05, 0.6, 3)))
+    return objects
 
 
 def pictures(args, rng, p, world):
-    """What stands always and the weather by hours, then (hour, picture) one after another."""
+    """Yields the permanent layer and the hourly weather, then (hour, picture) one by one."""
     hours = int(args.days * 24)
     weather = plan_weather(rng, hours, p.winter)
     if args.calm:
@@ -188,11 +190,11 @@ def pictures(args, rng, p, world):
             )
             > 0
         )
-        things = [(f"planted{i}", q.things(hour)) for i, q in enumerate(p.planted)]
-        things += [(f"visit{i}", v[2]) for i, v in enumerate(p.visits) if v[0] <= hour < v[1]]
-        present = [t for _, group in things for t in group]
+        objects = [(f"planted{i}", q.things(hour)) for i, q in enumerate(p.planted)]
+        objects += [(f"visit{i}", v[2]) for i, v in enumerate(p.visits) if v[0] <= hour < v[1]]
+        present = [t for _, group in objects for t in group]
         drawn = []
-        for key, group in things:
+        for key, group in objects:
             if group:
                 key = (key, id(group))
                 if key not in layers:
@@ -237,12 +239,12 @@ def shifted(layer, rng, wind, width):
 
 
 def config(p, name, dwell_h, folder):
-    """A node's config whose camera is the scene; the model's place is told from `folder`, where the
-    config will be.
+    """The config of a node whose camera is the scene. The model's path is relative to `folder`,
+    where the config will be.
     """
     model = os.path.relpath(MODEL, folder)
     lines = [
-        "# Generated beside its scene: the zones and rules that its planted changes are about.",
+        "# Generated with its scene: the zones and rules for its planted changes.",
         "",
         "[node]",
         f'id = "{name}"',
@@ -299,7 +301,7 @@ def main():
     ask.add_argument("--step", type=float, default=30, help="minutes between pictures")
     ask.add_argument("--size", default="960x540")
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--name", help="of the files; default: seedN")
+    ask.add_argument("--name", help="name of the files; default: seedN")
     ask.add_argument(
         "--only", nargs="*", help="kinds of planted changes to keep; 'none' for a quiet scene"
     )
@@ -308,7 +310,7 @@ def main():
     ask.add_argument(
         "--crf", type=int, default=21, help="quality of the video, lower is better and larger"
     )
-    ask.add_argument("--gop", type=int, default=1, help="pictures from one key picture to the next")
+    ask.add_argument("--gop", type=int, default=1, help="pictures from one key frame to the next")
     ask.add_argument(
         "--facts", action="store_true", help="write the truth and the config, render nothing"
     )

@@ -1,8 +1,8 @@
 """A small world of boxes, crowns and ground patches, seen by a fixed camera on a mast.
 
-Metres; x right, y away from the mast, z up. A thing is rendered once into a layer (depth, position,
-normal, albedo by day and in infrared); layers are put together by depth, so a change costs only its
-own part of the picture.
+Metres: x right, y away from the mast, z up. An object is rendered once into a layer (depth,
+position, normal, albedo by day and in infrared). Layers are combined by depth, so a change costs
+only its own part of the picture.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ GROUND = np.array([0.0, 0.0, 1.0], np.float32)
 
 
 class Noise:
-    """Tileable noise, looked up by position, so a texture stays where it is."""
+    """Tileable noise indexed by position, so that a texture stays in place."""
 
     def __init__(self, rng):
         fine = rng.random((512, 512), np.float32)
@@ -33,7 +33,7 @@ class Noise:
         return a[(v * per_metre).astype(np.int64) % 512, (u * per_metre).astype(np.int64) % 512]
 
 
-# Albedo by day (linear R, G, B), in infrared, and how strongly its texture shows.
+# Albedo by day (linear R, G, B), in infrared, and the strength of its texture.
 MATERIALS = {
     "asphalt": ((0.16, 0.16, 0.17), 0.20, 0.10),
     "concrete": ((0.42, 0.41, 0.39), 0.42, 0.08),
@@ -60,9 +60,7 @@ MATERIALS = {
 
 @dataclass
 class Box:
-    """Axis-aligned; `paint` overrides the material's colour; `pattern` is one of windows, bars,
-    letters, rows or none.
-    """
+    """An axis-aligned box. `paint` overrides the material's colour. `pattern`: see World._paint."""
 
     lo: tuple
     hi: tuple
@@ -73,7 +71,7 @@ class Box:
 
 @dataclass
 class Crown:
-    """A tree's leaves: an ellipsoid with holes, more of them as the leaves fall."""
+    """A tree's leaves: an ellipsoid with holes, which grow in number as the leaves fall."""
 
     centre: tuple
     radii: tuple
@@ -82,7 +80,7 @@ class Crown:
 
 @dataclass
 class Patch:
-    """Flat on the ground: a rectangle, with a ragged rim where it is earth."""
+    """A flat rectangle or ellipse on the ground. `ragged`: how far its rim wanders, in metres."""
 
     lo: tuple
     hi: tuple
@@ -94,7 +92,7 @@ class Patch:
 
 @dataclass
 class Layer:
-    """A rectangle of the picture; `depth` is infinite where the thing does not show."""
+    """A rectangle of the picture. `depth` is infinite where the objects are not visible."""
 
     x: int
     y: int
@@ -104,7 +102,7 @@ class Layer:
     albedo: np.ndarray
     ir: np.ndarray
     leaf: np.ndarray
-    things: list = field(default_factory=list)
+    objects: list = field(default_factory=list)
 
 
 class Camera:
@@ -123,7 +121,7 @@ class Camera:
         self.rays = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float32)
 
     def project(self, points):
-        """Pixels of world points, N x 3 to N x 2."""
+        """World points [N, 3] to pixels [N, 2]."""
         d = np.asarray(points, float) - self.eye
         x, y, z = (d @ np.asarray(a) for a in self.axes)
         z = np.maximum(z, 0.1)
@@ -131,7 +129,7 @@ class Camera:
         return np.stack([w / 2 + self.f * x / z, h / 2 - self.f * y / z], -1)
 
     def window(self, points, margin=6):
-        """The rectangle of the picture around some points, or None outside of it."""
+        """The rectangle of the picture around the points, or None if they are outside."""
         p = self.project(points)
         w, h = self.size
         x0, y0 = np.floor(p.min(0)).astype(int) - margin
@@ -140,14 +138,14 @@ class Camera:
         return (x0, y0, x1, y1) if x1 - x0 > 2 and y1 - y0 > 2 else None
 
 
-def corners(thing):
-    if isinstance(thing, Crown):
-        c, r = np.array(thing.centre), np.array(thing.radii)
+def corners(item):
+    if isinstance(item, Crown):
+        c, r = np.array(item.centre), np.array(item.radii)
         lo, hi = c - r, c + r
-    elif isinstance(thing, Patch):
-        lo, hi = np.array([*thing.lo, 0.0]), np.array([*thing.hi, 0.1])
+    elif isinstance(item, Patch):
+        lo, hi = np.array([*item.lo, 0.0]), np.array([*item.hi, 0.1])
     else:
-        lo, hi = np.array(thing.lo), np.array(thing.hi)
+        lo, hi = np.array(item.lo), np.array(item.hi)
     return np.array(
         [
             [(lo, hi)[i][0], (lo, hi)[j][1], (lo, hi)[k][2]]
@@ -159,7 +157,7 @@ def corners(thing):
 
 
 def slab(origin, rays, lo, hi):
-    """Distances at which rays go in and out of a box, and the axis by which they go in."""
+    """Distances at which rays enter and leave a box, and the axis of the entry."""
     with np.errstate(divide="ignore", invalid="ignore"):
         a = (np.asarray(lo, np.float32) - origin) / rays
         b = (np.asarray(hi, np.float32) - origin) / rays
@@ -185,9 +183,9 @@ class World:
         w, h = self.camera.size
         return self.layer([Patch((-4000, -4000), (4000, 4000), "grass"), *patches], (0, 0, w, h))
 
-    def layer(self, things, window=None):
-        """Renders things into one layer, or None outside of the picture."""
-        window = window or self.camera.window(np.concatenate([corners(t) for t in things]))
+    def layer(self, objects, window=None):
+        """Renders objects into one layer, or None if they are outside the picture."""
+        window = window or self.camera.window(np.concatenate([corners(t) for t in objects]))
         if window is None:
             return None
         x0, y0, x1, y1 = window
@@ -202,44 +200,44 @@ class World:
             np.zeros((*shape, 3), np.float32),
             np.zeros(shape, np.float32),
             np.zeros(shape, np.float32),
-            list(things),
+            list(objects),
         )
-        for thing in things:
-            self._draw(out, thing, eye, rays)
+        for item in objects:
+            self._draw(out, item, eye, rays)
         return out
 
-    def _draw(self, out, thing, eye, rays):
-        if isinstance(thing, Patch):
+    def _draw(self, out, item, eye, rays):
+        if isinstance(item, Patch):
             with np.errstate(divide="ignore", invalid="ignore"):
                 t = np.where(rays[..., 2] < -1e-4, -eye[2] / rays[..., 2], np.inf).astype(
                     np.float32
                 )
             p = eye + rays * np.where(np.isfinite(t), t, 0)[..., None]
             x, y = p[..., 0], p[..., 1]
-            (xa, ya), (xb, yb) = thing.lo, thing.hi
-            rim = thing.ragged * self.noise.at("broad", x, y, 6.0) if thing.ragged else 0.0
-            if thing.round:
+            (xa, ya), (xb, yb) = item.lo, item.hi
+            rim = item.ragged * self.noise.at("broad", x, y, 6.0) if item.ragged else 0.0
+            if item.round:
                 r = np.hypot(
                     (x - (xa + xb) / 2) / ((xb - xa) / 2), (y - (ya + yb) / 2) / ((yb - ya) / 2)
                 )
                 inside = r + rim * 0.1 < 1
             else:
                 inside = (x + rim > xa) & (x + rim < xb) & (y + rim > ya) & (y + rim < yb)
-            # A later patch lies on an earlier one.
+            # A later patch covers an earlier one.
             hit = inside & np.isfinite(t) & (t <= out.depth * 1.0001)
             normal = np.broadcast_to(GROUND, p.shape)
             u, v = x, y
-        elif isinstance(thing, Crown):
-            t = ellipsoid(eye, rays, thing.centre, thing.radii)
+        elif isinstance(item, Crown):
+            t = ellipsoid(eye, rays, item.centre, item.radii)
             hit = t < out.depth
             p = eye + rays * np.where(np.isfinite(t), t, 0)[..., None]
-            normal = (p - np.asarray(thing.centre, np.float32)) / np.asarray(
-                thing.radii, np.float32
+            normal = (p - np.asarray(item.centre, np.float32)) / np.asarray(
+                item.radii, np.float32
             ) ** 2
             normal = normal / (np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-6)
             u, v = p[..., 0] + p[..., 1], p[..., 2]
         else:
-            t, far, axis = slab(eye, rays, thing.lo, thing.hi)
+            t, far, axis = slab(eye, rays, item.lo, item.hi)
             hit = (t < far) & (t > 0) & (t < out.depth)
             p = eye + rays * np.where(np.isfinite(t), t, 0)[..., None]
             normal = np.zeros_like(p)
@@ -248,26 +246,26 @@ class World:
             top = axis == 2
             u = np.where(top | (axis == 1), p[..., 0], p[..., 1])
             v = np.where(top, p[..., 1], p[..., 2])
-        albedo, ir, gap = self._paint(thing, u, v, normal)
+        albedo, ir, gap = self._paint(item, u, v, normal)
         hit = hit & ~gap
         out.depth[hit] = t[hit]
         out.position[hit], out.normal[hit] = p[hit], normal[hit]
         out.albedo[hit], out.ir[hit] = albedo[hit], ir[hit]
-        out.leaf[hit] = 1.0 if isinstance(thing, Crown) else 0.0
+        out.leaf[hit] = 1.0 if isinstance(item, Crown) else 0.0
 
-    def _paint(self, thing, u, v, normal):
-        colour, ir, rough = MATERIALS[thing.material]
-        if getattr(thing, "paint", None):
-            colour, ir = thing.paint, float(np.mean(thing.paint))
+    def _paint(self, item, u, v, normal):
+        colour, ir, rough = MATERIALS[item.material]
+        if getattr(item, "paint", None):
+            colour, ir = item.paint, float(np.mean(item.paint))
         n = self.noise
         grain = 1 + rough * (0.5 * n.at("soft", u, v, 18.0) + 0.6 * n.at("broad", u, v, 9.0))
         grain = np.clip(grain, 0.25, 1.9)
         gap = np.zeros(u.shape, bool)
         mark = np.ones(u.shape, np.float32)
         side = normal[..., 2] < 0.5
-        pattern = thing.pattern if hasattr(thing, "pattern") else ""
-        lo = np.array(corners(thing).min(0))
-        a, b = u - lo[0], v - (lo[2] if not isinstance(thing, Patch) else lo[1])
+        pattern = item.pattern if hasattr(item, "pattern") else ""
+        lo = np.array(corners(item).min(0))
+        a, b = u - lo[0], v - (lo[2] if not isinstance(item, Patch) else lo[1])
         if pattern == "windows":
             pane = (
                 (np.mod(u, 3.2) > 1.0)
@@ -287,7 +285,7 @@ class World:
         elif pattern == "rows":
             mark = np.where(np.mod(u, 1.8) < 0.7, 0.6, 1.0)
         elif pattern == "lane":
-            middle = np.abs(a - (corners(thing).max(0)[0] - lo[0]) / 2) < 0.15
+            middle = np.abs(a - (corners(item).max(0)[0] - lo[0]) / 2) < 0.15
             mark = np.where(middle & (np.mod(v, 6) < 3), 3.2, 1.0)
         elif pattern == "brickwork":
             joint = (np.mod(b, 0.5) < 0.08) | (np.mod(u + 0.5 * np.floor(b / 0.5), 1.0) < 0.08)
