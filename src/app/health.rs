@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::base::{CameraId, WallTime};
-use crate::publish::wire::{
-    CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad,
-};
-use crate::telemetry::NodeSnapshot;
+use crate::monitor::NodeSnapshot;
+use crate::wire::{CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad};
 
 /// While something is wrong it is told again after this, with its newest figures.
 const TELL_AGAIN: Duration = Duration::from_secs(60);

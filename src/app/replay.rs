@@ -7,29 +7,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::node::{AppError, generator};
 use parking_lot::Mutex;
 
-use super::flights::Flights;
-use super::node::{AppError, generator};
-use super::recorder::{Recorder, Store};
-use super::scene::{self, Scene};
-use super::site::Sites;
-use super::watch::Memory;
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
 use crate::config::{CameraConfig, Config, Pace, RingConfig};
 use crate::decode::{DecoderChoice, FootageDecoder, Picture};
 use crate::detect::{Detections, Detector, ModelManifest, Runtime, TileScheduler};
 use crate::drone::Flight;
+use crate::events::{Recorder, Store};
 use crate::evidence::{ClipCutter, ClipRequest, EvidenceError, event_dir};
 use crate::ingest::{EncodedFrame, FileReader, IngestError, Telemetry, open_file};
 use crate::outbox::{Appended, Batch, OutboxError};
 use crate::ring::Ring;
+use crate::scene::FlightLogs;
+use crate::scene::PlaceMemoryContext;
+use crate::scene::Sites;
+use crate::scene::{self, Scene};
 
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
     /// Recordings and the cameras that they stand for; other cameras of the config are left out.
     pub footage: Vec<(CameraId, PathBuf)>,
-    /// Flights of drones among them; their times count from the recording's first frame.
+    /// FlightLogs of drones among them; their times count from the recording's first frame.
     pub flights: Vec<(CameraId, Flight)>,
     /// When the recordings begin.
     pub start: WallTime,
@@ -68,11 +68,11 @@ pub fn replay(
         Recorder::new(Arc::clone(&config), lines, options.evidence.clone(), generator(model), stop.clone())?;
     let mut clips =
         Clips { cutter: ClipCutter::new()?, data_dir: options.evidence.clone(), waiting: Vec::new() };
-    let flights = Flights::default();
+    let flights = FlightLogs::default();
     for (camera, flight) in &options.flights {
         flights.of(camera).take(Telemetry::Flight(flight.clone().starting(options.start)));
     }
-    let memory = Memory::new(options.evidence.clone());
+    let memory = PlaceMemoryContext::new(options.evidence.clone());
     let mut scenes = scene::build_all(&config, model, &Sites::load(&config)?, &flights, &memory);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {

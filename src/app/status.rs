@@ -5,23 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
-use super::analysis::AnalysisStatus;
 use super::health::HealthWatch;
 use super::node::{Member, Roster};
-use super::recorder::Recorder;
-use super::survey::Survey;
+use super::rules_thread::AnalysisStatus;
+use parking_lot::Mutex;
+
 use crate::base::{CameraId, monotonic, wall_now};
 use crate::config::Config;
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
+use crate::events::Recorder;
+use crate::flights::Survey;
 use crate::ingest::{IngestSnapshot, SourceState};
-use crate::publish::wire::CameraState;
-use crate::publish::{PublishStats, PublisherHandle, Topics};
-use crate::telemetry::{
-    CameraSnapshot, ConfigStatus, LoadSnapshot, NodeSnapshot, ReloadOutcome, ReloadReport,
-};
+use crate::monitor::{CameraSnapshot, ConfigStatus, LoadSnapshot, NodeSnapshot, ReloadOutcome, ReloadReport};
+use crate::publish::{PublishStats, PublisherHandle};
+use crate::wire::{CameraState, Topics};
 
 /// The thread that decides says something every second; longer than this it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(30);

@@ -7,10 +7,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app::seen_on_ground;
 use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
 use crate::detect::{Detector, ModelError, ModelManifest, Runtime};
+use crate::scene::seen_on_ground;
 
 /// Something in the config or of what it names is wrong.
 const WRONG: u8 = 2;

@@ -12,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::base::Shutdown;
 use crate::config::{MqttConfig, Secret, TlsConfig};
-use crate::publish::{Subscriber, subscriptions};
+use crate::publish::Subscriber;
 use crate::receive::{self, MAX_PACKET_BYTES, ReceiveStats, Store};
+use crate::wire::subscriptions;
 
 /// Be the platform's side: receive events and evidence and store them
 ///

@@ -65,7 +65,7 @@ fn speed(text: &str) -> Result<Pace, String> {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load_for_replay(&args.config) else { return Ok(ExitCode::from(2)) };
     let quiet = LogConfig { filter: "warn".to_owned(), format: LogFormat::Auto };
-    crate::telemetry::init_logging(&quiet).context("LINTEL_LOG cannot be read")?;
+    crate::monitor::init_logging(&quiet).context("LINTEL_LOG cannot be read")?;
     let mut footage = Vec::new();
     for (id, path) in args.cameras {
         let id = CameraId::new(id);

@@ -29,7 +29,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(2)) };
-    let log = crate::telemetry::init_logging(&loaded.config.log).context("log.filter cannot be read")?;
+    let log = crate::monitor::init_logging(&loaded.config.log).context("log.filter cannot be read")?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -5,6 +5,8 @@
 
 mod overlay;
 mod stills;
+pub(crate) mod before;
+pub(crate) mod still_service;
 mod crops;
 mod flights;
 mod clip;

@@ -11,8 +11,6 @@ mod session;
 mod states;
 mod stats;
 mod subscriber;
-mod topics;
-pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +23,11 @@ use crate::base::{monotonic, wall_now};
 use crate::config::MqttConfig;
 use crate::outbox::Outbox;
 
+use crate::wire::{self, NodeState, NodeStatus, Topics};
 pub use connection::{BrokerReport, PublishError, probe};
 pub use states::States;
 pub use stats::{PublishSnapshot, PublishStats};
 pub use subscriber::{Delivery, Subscriber, SubscriberError};
-pub use topics::{Topics, subscriptions};
-use wire::{NodeState, NodeStatus};
 
 /// Starts the task that empties an outbox.
 #[derive(Debug)]

@@ -27,11 +27,11 @@ use tracing::{error, info, warn};
 
 use super::flight::{Flight, Item, Room};
 use super::stats::PublishStats;
-use super::wire::{self, NodeState, NodeStatus};
 use super::{States, Stop, Topics, connection};
 use crate::base::{Backoff, monotonic, wall_now};
 use crate::config::MqttConfig;
 use crate::outbox::{Next, Outbox, OutboxError, RecordId};
+use crate::wire::{self, NodeState, NodeStatus};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);

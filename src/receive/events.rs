@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::files::{Place, sync_dir_of, write_whole};
 use super::report::Line;
 use super::{Refusal, StoreError};
-use crate::publish::wire::{CloudEvent, EvidenceData, LostData, MediaFile};
+use crate::wire::{CloudEvent, EvidenceData, LostData, MediaFile};
 
 const EVENTS: &str = "events.jsonl";
 const NEWEST: &str = "event.json";

@@ -26,8 +26,8 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::base::Shutdown;
-use crate::publish::wire::{ChunkError, decode_chunk};
 use crate::publish::{Delivery, Subscriber, SubscriberError};
+use crate::wire::{ChunkError, decode_chunk};
 
 use events::EventStore;
 use parts::{Parts, Piece};

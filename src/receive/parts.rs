@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::files::{Place, sync_dir_of};
 use super::{Refusal, StoreError};
 use crate::base::{WallTime, wall_now};
-use crate::publish::wire::{ChunkError, ChunkHeader};
+use crate::wire::{ChunkError, ChunkHeader};
 
 const HASH_BYTES: u64 = 32;
 /// Unfinished files that nobody continued for this long are removed at the start.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::outbox::MediaChunk;
-use crate::publish::wire::encode_chunk;
+use crate::wire::encode_chunk;
 
 const EVENT: &str = "lintel/v1/n/camera/c/event";
 const MEDIA: &str = "lintel/v1/n/media/e/clip/0";

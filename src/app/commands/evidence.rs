@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use super::{Commander, Sender, new_id};
-use crate::app::dossier::Dossier;
-use crate::app::order::Sight;
-use crate::app::recorder::{evidence_state, media, store_dossier};
-use crate::app::site::Sites;
+use crate::app::requests::Sight;
 use crate::base::Rect;
+use crate::events::pending_evidence::PendingEvidence;
+use crate::events::{evidence_state, media, store_pending};
 use crate::evidence::{BoxMark, ClipRequest, Colour, EvidenceManifest, Overlay, event_dir};
 use crate::geo::Geodetic;
 use crate::outbox::Batch;
-use crate::publish::wire::{FoundObject, ReplyData};
+use crate::scene::Sites;
 use crate::track::Track;
+use crate::wire::{FoundObject, ReplyData};
 
 /// A picture that goes with an answer.
 pub(super) struct Looked {
@@ -97,10 +97,10 @@ impl Commander {
                 from: at - before,
                 to: at + after,
             });
-            let dossier = Dossier { manifest, clip: clip.clone(), owed: Vec::new(), ended: true };
+            let pending = PendingEvidence { manifest, clip: clip.clone(), owed: Vec::new(), ended: true };
             answer.evidence = Some(id);
             answer.time = Some(at.to_string());
-            let told = evidence_state(&dossier);
+            let told = evidence_state(&pending);
             (answer.expected, answer.missing) = (told.expected, told.missing);
             let found = look.sight.tracks.iter().enumerate().map(|(i, t)| FoundObject {
                 class: t.class.to_string(),
@@ -112,15 +112,15 @@ impl Commander {
             });
             answer.objects = found.collect();
             if clip.is_none() {
-                recorder.add_manifest(&dossier, at, &mut batch);
+                recorder.add_manifest(&pending, at, &mut batch);
             }
-            dossiers.push((id, dossier));
+            dossiers.push((id, pending));
             clips.extend(clip);
         }
         let mut held = recorder.lock();
-        for (id, dossier) in dossiers {
-            held.insert(id, dossier);
-            store_dossier(&mut held, id, &mut batch);
+        for (id, pending) in dossiers {
+            held.insert(id, pending);
+            store_pending(&mut held, id, &mut batch);
         }
         batch.messages.insert(0, self.reply(sender, data));
         let taken = recorder.commit(&batch);

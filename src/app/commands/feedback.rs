@@ -6,11 +6,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Commander, MAX_WAITING, Sender};
-use crate::app::analysis::Work;
-use crate::app::feedback::{FeedbackRecord, Known};
-use crate::app::order::{Order, RulesChange};
+use crate::app::requests::Order;
+use crate::app::rules_thread::Work;
 use crate::base::wall_now;
-use crate::publish::wire::{Feedback, FeedbackCommand, ReplyData};
+use crate::events::feedback::{FeedbackRecord, Known};
+use crate::scene::RulesChange;
+use crate::wire::{Feedback, FeedbackCommand, ReplyData};
 
 /// For how long a rejected place is left alone if the command does not say.
 const IGNORE_DAYS: f64 = 30.0;

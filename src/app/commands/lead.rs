@@ -2,10 +2,10 @@
 
 use super::looks::Question;
 use super::{Commander, MAX_WAITING, Sender};
-use crate::app::tamper::Tampering;
 use crate::base::CameraId;
 use crate::outbox::Batch;
-use crate::publish::wire::{CalibrationCommand, LeadCommand, ReplyData};
+use crate::scene::Tampering;
+use crate::wire::{CalibrationCommand, LeadCommand, ReplyData};
 
 /// Cameras that one lead asks at most, those that see most of the place.
 const MAX_CAMERAS: usize = 8;

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::evidence::Looked;
 use super::{Commander, Sender};
-use crate::app::analysis::Work;
-use crate::app::feedback::Known;
-use crate::app::order::{Order, Sight};
+use crate::app::requests::{Order, Sight};
+use crate::app::rules_thread::Work;
 use crate::base::{CameraId, ClassName, Rect, monotonic};
 use crate::change::Seen;
-use crate::publish::wire::{CameraAnswer, MissingEvidence, ReplyData, Verdict};
+use crate::events::feedback::Known;
 use crate::rules::CHANGE;
 use crate::track::Track;
+use crate::wire::{CameraAnswer, MissingEvidence, ReplyData, Verdict};
 
 /// A camera that gives no picture within this time gives none.
 const PATIENCE: Duration = Duration::from_secs(60);

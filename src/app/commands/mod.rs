@@ -18,16 +18,16 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::analysis::ToRules;
-use super::recorder::{Recorder, error_chain};
-use super::site::Sites;
-use super::survey::Survey;
+use super::rules_thread::ToRules;
 use crate::base::{Shutdown, wall_now};
 use crate::config::Config;
+use crate::events::{Recorder, error_chain};
 use crate::evidence::ClipService;
+use crate::flights::Survey;
 use crate::outbox::{Batch, OutMessage, Outbox};
-use crate::publish::wire::{Command, MAX_COMMAND_BYTES, ReplyData, ReplyError, reply_message, reply_topic};
-use crate::publish::{Delivery, Subscriber, SubscriberError, Topics};
+use crate::publish::{Delivery, Subscriber, SubscriberError};
+use crate::scene::Sites;
+use crate::wire::{Command, MAX_COMMAND_BYTES, ReplyData, ReplyError, Topics, reply_message, reply_topic};
 use looks::Waiting;
 
 /// Commands between the connection and the thread.

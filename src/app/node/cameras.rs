@@ -12,12 +12,12 @@ use tokio::runtime::Handle;
 
 use super::feed::Feed;
 use super::roster::Roster;
-use crate::app::flights::{FlightLog, Flights};
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::CameraConfig;
 use crate::decode::DecodePool;
 use crate::detect::{DetectPool, TileScheduler};
 use crate::ingest::{CameraHandle, EncodedFrame, FrameSink, SourceState, Telemetry, spawn_camera};
+use crate::scene::{FlightLog, FlightLogs};
 
 /// How long two sources of one camera may run side by side.
 const OVERLAP: Duration = Duration::from_secs(15);
@@ -27,7 +27,7 @@ pub(super) struct Cameras {
     roster: Arc<Roster>,
     decode: Arc<DecodePool>,
     detect: Arc<DetectPool>,
-    flights: Flights,
+    flights: FlightLogs,
     running: BTreeMap<CameraId, Running>,
     /// Sources that were told to stop and have not ended yet.
     ending: Vec<CameraHandle>,
@@ -59,13 +59,13 @@ impl Cameras {
         roster: Arc<Roster>,
         decode: Arc<DecodePool>,
         detect: Arc<DetectPool>,
-        flights: Flights,
+        flights: FlightLogs,
     ) -> Self {
         Self { tokio, roster, decode, detect, flights, running: BTreeMap::new(), ending: Vec::new() }
     }
 
     /// Where drones are, for scenes that are built anew.
-    pub fn flights(&self) -> &Flights {
+    pub fn flights(&self) -> &FlightLogs {
         &self.flights
     }
 

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use crate::app::recorder::{Recorder, error_chain};
 use crate::base::wall_now;
 use crate::config::Config;
+use crate::events::{Recorder, error_chain};
 use crate::evidence::{enforce_age, enforce_quota, event_dir, evidence_root};
 use crate::outbox::Outbox;
 

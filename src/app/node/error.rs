@@ -1,12 +1,12 @@
 //! What keeps a node from starting, in the operator's words.
 
-use crate::app::SiteError;
 use crate::decode::DecodeError;
 use crate::detect::ModelError;
 use crate::evidence::EvidenceError;
+use crate::monitor::TelemetryError;
 use crate::outbox::OutboxError;
 use crate::publish::PublishError;
-use crate::telemetry::TelemetryError;
+use crate::scene::SiteError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {

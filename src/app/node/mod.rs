@@ -17,26 +17,26 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime as TokioRuntime;
 
-use super::analysis::{Analysis, AnalysisStatus, ToRules, Work};
 use super::commands::{self, CommandService};
-use super::flights::Flights;
-use super::order::Lookouts;
-use super::recorder::Recorder;
 use super::reload::{Stamps, stamps};
-use super::scene;
-use super::site::Sites;
+use super::requests::Lookouts;
+use super::rules_thread::{Analysis, AnalysisStatus, ToRules, Work};
 use super::status::{NodeStatus, Stages};
-use super::stills::StillThread;
-use super::survey::{Survey, SurveyThread};
-use super::watch::Memory;
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
 use crate::decode::{DecodePool, DecoderChoice};
 use crate::detect::{DetectPool, Detections, Detector, ModelManifest, Runtime};
+use crate::events::Recorder;
+use crate::evidence::still_service::StillThread;
 use crate::evidence::{ClipOutcome, ClipService, evidence_root, remove_unfinished};
+use crate::flights::{Survey, SurveyThread};
+use crate::monitor::{HttpServer, Service};
 use crate::outbox::Outbox;
 use crate::publish::{Publisher, PublisherHandle};
-use crate::telemetry::{HttpServer, Service};
+use crate::scene;
+use crate::scene::FlightLogs;
+use crate::scene::PlaceMemoryContext;
+use crate::scene::Sites;
 use cameras::Cameras;
 use reload::config_state;
 use restore::restore;
@@ -67,7 +67,7 @@ struct Node {
     clips_stop: Shutdown,
     to_rules: ToRules,
     sites: Arc<Sites>,
-    memory: Memory,
+    memory: PlaceMemoryContext,
     rules: JoinHandle<()>,
     /// `None` only while it is started anew.
     commands: Option<CommandService>,
@@ -105,7 +105,7 @@ impl Node {
         let publisher = Publisher::spawn(tokio.handle(), &config.mqtt, &config.node.id, Arc::clone(&outbox))?;
 
         let recorder_stop = Shutdown::new();
-        let store = Arc::clone(&outbox) as Arc<dyn super::recorder::Store>;
+        let store = Arc::clone(&outbox) as Arc<dyn crate::events::Store>;
         let recorder = Arc::new(Recorder::new(
             Arc::clone(&config),
             store,
@@ -113,8 +113,8 @@ impl Node {
             generator(model),
             recorder_stop.clone(),
         )?);
-        let flights = Flights::default();
-        let memory = Memory::new(Some(data_dir.clone()));
+        let flights = FlightLogs::default();
+        let memory = PlaceMemoryContext::new(Some(data_dir.clone()));
         let mut scenes = scene::build_all(&config, model, &sites, &flights, &memory);
         scenes.values_mut().for_each(scene::Scene::recall);
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
-use crate::app::analysis::{self, SceneChange};
 use crate::app::commands::{CommandService, Parts};
-use crate::app::recorder::{RecorderSettings, error_chain};
 use crate::app::reload::{Live, Plan, stamps};
-use crate::app::scene;
-use crate::app::site::{SiteError, read_dem};
+use crate::app::rules_thread::{self, SceneChange};
 use crate::base::{CameraId, wall_now};
 use crate::config::{self, CameraConfig, Config, Finding, Loaded};
+use crate::events::{RecorderSettings, error_chain};
+use crate::monitor::{ConfigStatus, LogControl, ReloadOutcome, ReloadReport};
 use crate::publish::Publisher;
-use crate::publish::wire::{ConfigState, ReloadState};
-use crate::telemetry::{ConfigStatus, LogControl, ReloadOutcome, ReloadReport};
+use crate::scene;
+use crate::scene::{SiteError, read_dem};
+use crate::wire::{ConfigState, ReloadState};
 
 /// The rules answer within this, or the change is taken back. Less than any sensible WatchdogSec.
 const RULES_ANSWER: Duration = Duration::from_secs(10);
@@ -111,7 +111,7 @@ impl Node {
         let scenes = SceneChange { put, remove: plan.removed.iter().cloned().collect() };
         // Before the scenes: their first event must find its class.
         let before = self.recorder.reconfigure(Arc::new(settings.with_classes_of(&self.config)));
-        if let Err(busy) = analysis::change(&self.to_rules, scenes, RULES_ANSWER) {
+        if let Err(busy) = rules_thread::change(&self.to_rules, scenes, RULES_ANSWER) {
             self.recorder.reconfigure(before);
             self.sites.put_dem(dem_before);
             for (id, site) in sites_before {

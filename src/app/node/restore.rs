@@ -5,16 +5,16 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::AppError;
-use crate::app::dossier;
-use crate::app::feedback::{KNOWN_DAYS, KNOWN_PREFIX};
-use crate::app::merge::THING_PREFIX;
-use crate::app::recorder::{RULES_PREFIX, Recorder};
-use crate::app::scene::Scenes;
-use crate::app::site::Sites;
-use crate::app::tamper::{TAMPER_PREFIX, Tampering};
 use crate::base::{CameraId, wall_now};
+use crate::events::cross_camera::SHARED_EVENT_PREFIX;
+use crate::events::feedback::{KNOWN_DAYS, KNOWN_PREFIX};
+use crate::events::pending_evidence;
+use crate::events::{RULES_PREFIX, Recorder};
 use crate::evidence::ClipRequest;
 use crate::outbox::{Batch, Outbox};
+use crate::scene::Scenes;
+use crate::scene::Sites;
+use crate::scene::{TAMPER_PREFIX, Tampering};
 
 /// Puts back what an earlier run left: the rules of each camera, and the dossiers of its events.
 pub(super) fn restore(
@@ -45,7 +45,7 @@ pub(super) fn restore(
         }
     }
     let mut things = Vec::new();
-    for (key, value) in outbox.states(THING_PREFIX)? {
+    for (key, value) in outbox.states(SHARED_EVENT_PREFIX)? {
         match serde_json::from_slice(&value) {
             Ok(thing) => things.push(thing),
             Err(error) => {
@@ -56,11 +56,11 @@ pub(super) fn restore(
     recorder.restore_things(things);
     forget_old(outbox)?;
     let mut dossiers = Vec::new();
-    for (key, value) in outbox.states(dossier::PREFIX)? {
+    for (key, value) in outbox.states(pending_evidence::PREFIX)? {
         match serde_json::from_slice(&value) {
-            Ok(dossier) => dossiers.push(dossier),
+            Ok(pending) => dossiers.push(pending),
             Err(error) => {
-                tracing::error!(key, %error, "a stored dossier is not readable: its event gets no manifest")
+                tracing::error!(key, %error, "a stored pending is not readable: its event gets no manifest")
             }
         }
     }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::{AppError, Node, disk, restore};
-use crate::app::guard::Guard;
-use crate::app::recorder::error_chain;
+use crate::app::load_governor::LoadGovernor;
 use crate::app::reload::{FileWatch, Live};
 use crate::base::{Shutdown, monotonic};
 use crate::config::Config;
 use crate::detect::ModelManifest;
+use crate::events::error_chain;
 use crate::ingest::SourceState;
-use crate::telemetry::Service;
+use crate::monitor::Service;
 
 const TURN: Duration = Duration::from_secs(1);
 /// How often states are told and the disk is looked at.
@@ -47,7 +47,7 @@ pub fn run(
     tracing::info!(cameras = node.cameras.len(), "ready");
     service.ready(&line(&node));
     let mut live = live.map(|live| (FileWatch::new(live.watched.clone()), live));
-    let mut guard = Guard::new(node.config.budget.cores);
+    let mut guard = LoadGovernor::new(node.config.budget.cores);
     let (mut told, mut cleaned, mut forgot) = (monotonic(), monotonic(), monotonic());
     while !asked_to_stop.wait(TURN) {
         node.cameras.settle();

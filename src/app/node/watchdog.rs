@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::app::analysis::AnalysisStatus;
-use crate::app::recorder::Recorder;
+use crate::app::rules_thread::AnalysisStatus;
 use crate::base::{Heartbeat, Shutdown};
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
-use crate::telemetry::Service;
+use crate::events::Recorder;
+use crate::monitor::Service;
 
 /// Longer than any picture takes on any box.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::telemetry::LogControl;
+use crate::monitor::LogControl;
 
 pub(super) use files::{FileWatch, Stamps, stamps};
 pub(super) use plan::Plan;

@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 
 use crate::base::{Shutdown, WallTime, wall_now};
 use crate::config::MqttConfig;
-use crate::publish::wire::{CloudEvent, EventData};
-use crate::publish::{Delivery, Subscriber, subscriptions};
+use crate::publish::{Delivery, Subscriber};
 use crate::receive::MAX_PACKET_BYTES;
+use crate::wire::{CloudEvent, EventData, subscriptions};
 
 /// Subscribed until dropped.
 pub(super) struct Events {

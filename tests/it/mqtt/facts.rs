@@ -9,12 +9,12 @@ use lintel::config::{
 };
 use lintel::geo::Method;
 use lintel::outbox::OutMessage;
-use lintel::publish::Topics;
-use lintel::publish::wire::{
+use lintel::rules::{Transition, Violation, ViolationObject};
+use lintel::wire::Topics;
+use lintel::wire::{
     AccuracyData, CalibrationState, EventFacts, EventPlace, EvidenceState, MissingEvidence, PolygonGeometry,
     PositionData, event_message,
 };
-use lintel::rules::{Transition, Violation, ViolationObject};
 use uuid::Uuid;
 
 pub fn topics() -> Topics {

@@ -1,8 +1,8 @@
 //! Things break in the middle of a transfer: nothing is lost, nothing doubled.
 
 use lintel::base::WallTime;
-use lintel::publish::wire::evidence_message;
 use lintel::rules::Transition;
+use lintel::wire::evidence_message;
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use lintel::base::WallTime;
 use lintel::outbox::{MediaChunk, OutMedia};
-use lintel::publish::wire::{
+use lintel::rules::Transition;
+use lintel::wire::{
     CalibrationCommand, CalibrationState, CameraAnswer, CameraBehind, CameraRef, CameraState,
     CameraSuppressed, ChunkHeader, CloudEvent, EventData, EvidenceData, FeedbackCommand, FlightNotTaken,
     FoundObject, HealthStatus, LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData,
     ReplyError, TamperData, TamperKind, Verdict, decode_chunk, encode_chunk, evidence_message, reply_message,
     tamper_message,
 };
-use lintel::publish::{Topics, subscriptions};
-use lintel::rules::Transition;
+use lintel::wire::{Topics, subscriptions};
 use serde_json::{Value, json};
 
 use super::facts::{event_id, message, topics};
@@ -147,7 +147,7 @@ fn examples() -> Vec<(&'static str, String, String)> {
     let Some(lintel::outbox::Next::Lost(lost)) = outbox.next(true, 1000).expect("outbox") else {
         panic!("the file does not exist")
     };
-    let lost = lintel::publish::wire::lost_message(&topics(), "node-1", at, &lost);
+    let lost = lintel::wire::lost_message(&topics(), "node-1", at, &lost);
     all.push(("lost", lost.topic, pretty::<CloudEvent<LostData>>(&lost.payload)));
 
     let tamper = TamperData {

@@ -1,0 +1,233 @@
+//! The one thread that decides: detections in, durable events out. Pure code around it makes it replayable.
+//!
+//! Scenes come and go on the same queue as the pictures, so a scene is never changed under a picture.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::requests::{Lookouts, Order};
+use parking_lot::Mutex;
+
+use crate::base::{CameraId, Heartbeat, monotonic};
+use crate::detect::Detections;
+use crate::events::Recorder;
+use crate::evidence::{ClipRequest, ClipService};
+use crate::scene::{Scene, Scenes};
+
+/// How often scenes are told that time has passed.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the rules' progress between events is made durable: a restart loses no more dwell than this.
+const CHECKPOINT: Duration = Duration::from_secs(30);
+
+/// What the thread tells of itself.
+#[derive(Default)]
+pub(super) struct AnalysisStatus {
+    pub alive: Heartbeat,
+    pub cameras: Mutex<BTreeMap<CameraId, SceneStatus>>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct SceneStatus {
+    pub open_events: u64,
+    pub suppressed: u64,
+}
+
+impl AnalysisStatus {
+    fn forget(&self, camera: &CameraId) {
+        self.cameras.lock().remove(camera);
+    }
+
+    pub fn camera(&self, camera: &CameraId) -> SceneStatus {
+        self.cameras.lock().get(camera).copied().unwrap_or_default()
+    }
+}
+
+/// What the thread is given.
+pub(super) enum Work {
+    Seen(Detections),
+    Change(SceneChange),
+    Order(Order),
+}
+
+/// Scenes that are new or take over from the one of the same camera, and cameras that are gone.
+#[derive(Default)]
+pub(super) struct SceneChange {
+    pub put: Vec<Scene>,
+    pub remove: Vec<CameraId>,
+}
+
+/// The way to the thread.
+pub(super) type ToRules = SyncSender<Work>;
+
+/// Gives the change to the thread, which makes it before any picture that comes later.
+///
+/// # Errors
+/// The thread has not taken anything for `limit`: it hangs, or waits for a full disk. Nothing was changed.
+pub(super) fn change(to: &ToRules, change: SceneChange, limit: Duration) -> Result<(), RulesBusy> {
+    let began = monotonic();
+    let mut work = Work::Change(change);
+    loop {
+        match to.try_send(work) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(back)) if began.elapsed() < limit => work = back,
+            Err(_) => return Err(RulesBusy { seconds: began.elapsed().as_secs() }),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the rules have taken nothing for {seconds} s; is the disk full?")]
+pub(super) struct RulesBusy {
+    seconds: u64,
+}
+
+pub(super) struct Analysis {
+    pub scenes: Scenes,
+    pub recorder: Arc<Recorder>,
+    pub clips: Arc<ClipService>,
+    pub status: Arc<AnalysisStatus>,
+    /// When each camera's newest picture came; at the beginning, when the node started.
+    pub shown: BTreeMap<CameraId, Instant>,
+    pub lookouts: Lookouts,
+}
+
+impl Analysis {
+    /// Runs until every sender of `queue` is gone; then stores the rules' last state.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(self, queue: Receiver<Work>) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("rules".into()).spawn(move || self.run(&queue))
+    }
+
+    fn run(mut self, queue: &Receiver<Work>) {
+        let mut touched = BTreeSet::new();
+        let (mut ticked, mut stored) = (monotonic(), monotonic());
+        loop {
+            self.status.alive.beat();
+            match queue.recv_timeout(TICK) {
+                Ok(Work::Seen(seen)) => {
+                    touched.insert(seen.picture.camera.clone());
+                    self.analyse(&seen);
+                }
+                Ok(Work::Change(change)) => self.change(change),
+                Ok(Work::Order(order)) => self.obey(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if ticked.elapsed() >= TICK {
+                ticked = monotonic();
+                self.tick();
+            }
+            if stored.elapsed() >= CHECKPOINT {
+                stored = monotonic();
+                self.checkpoint(&std::mem::take(&mut touched));
+            }
+        }
+        self.checkpoint(&touched);
+        self.scenes.values().for_each(Scene::remember);
+    }
+
+    fn analyse(&mut self, seen: &Detections) {
+        let Some(scene) = self.scenes.get_mut(&seen.picture.camera) else { return };
+        let violations = scene.analyse(seen);
+        self.lookouts.show(scene, &seen.picture);
+        if let Some(told) = scene.guard(&self.recorder.settings().config.node, &seen.picture) {
+            self.recorder.record_tamper(&seen.picture.camera, told);
+        }
+        self.shown.insert(seen.picture.camera.clone(), monotonic());
+        if !violations.is_empty() {
+            let clips = self.recorder.record(&scene.config, &violations, Some(&seen.picture), scene);
+            self.schedule(clips);
+        } else if scene.is_far_from_checkpoint(seen.picture.capture.at) {
+            // Footage that is played fast: by the node's clock nearly no time has passed.
+            self.recorder.checkpoint(std::iter::once((&seen.picture.camera, scene.state())));
+        }
+        self.tell(&seen.picture.camera);
+    }
+
+    fn change(&mut self, change: SceneChange) {
+        for mut scene in change.put {
+            let camera = scene.config.id.clone();
+            match self.scenes.remove(&camera) {
+                Some(old) => scene.take_over(old),
+                None => drop(self.shown.insert(camera.clone(), monotonic())),
+            }
+            self.scenes.insert(camera.clone(), scene);
+            self.tell(&camera);
+        }
+        for camera in change.remove {
+            let Some(mut scene) = self.scenes.remove(&camera) else { continue };
+            let expired = scene.retire();
+            self.recorder.record(&scene.config, &expired, None, &scene);
+            self.shown.remove(&camera);
+            self.status.forget(&camera);
+        }
+        self.lookouts.forget(&self.scenes);
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Look { camera, pictures, answer } => {
+                self.lookouts.add(camera, pictures, answer, &self.scenes);
+            }
+            Order::Rules { camera, event, change, answer } => {
+                let Some(scene) = self.scenes.get_mut(&camera) else { return };
+                let violations = scene.apply(event, change);
+                // Also without a violation: what was learned must outlive a restart before it is acknowledged.
+                self.recorder.record(&scene.config, &violations, None, scene);
+                // Nobody may wait any more.
+                let _unheard = answer.try_send(());
+                self.tell(&camera);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let mut changed = Vec::new();
+        for (camera, scene) in &mut self.scenes {
+            let silent = self.shown.get(camera).map_or(Duration::ZERO, Instant::elapsed);
+            let violations = scene.tick(silent);
+            if !violations.is_empty() {
+                self.recorder.record(&scene.config, &violations, None, scene);
+                changed.push(camera.clone());
+            }
+        }
+        for camera in changed {
+            self.tell(&camera);
+        }
+    }
+
+    fn schedule(&self, clips: Vec<ClipRequest>) {
+        for request in clips {
+            if let Err(error) = self.clips.schedule(request.clone()) {
+                self.recorder.record_clip(&request, &Err(error));
+            }
+        }
+    }
+
+    fn checkpoint(&self, cameras: &BTreeSet<CameraId>) {
+        let states =
+            self.scenes.iter().filter(|(id, _)| cameras.contains(*id)).map(|(id, s)| (id, s.state()));
+        if !cameras.is_empty() {
+            self.recorder.checkpoint(states);
+        }
+    }
+
+    fn tell(&self, camera: &CameraId) {
+        let Some(scene) = self.scenes.get(camera) else { return };
+        let status = SceneStatus { open_events: scene.open_events() as u64, suppressed: scene.suppressed() };
+        let mut all = self.status.cameras.lock();
+        if all.get(camera).map_or(0, |before| before.suppressed) < status.suppressed {
+            tracing::warn!(
+                camera = %camera, suppressed = status.suppressed,
+                "max_events_per_hour is reached: further events are counted, not sent; look at the scene or its zones"
+            );
+        }
+        all.insert(camera.clone(), status);
+    }
+}

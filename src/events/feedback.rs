@@ -1,0 +1,216 @@
+//! What people decided about events, kept as files for whoever trains models, apart from the quota of the evidence.
+//!
+//! `<data_dir>/feedback/<event>.json` and, where the event had one, `<event>.jpg`, its still. The layout is that of
+//! [`FeedbackRecord`] and is told in docs/mqtt.md.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::base::{CameraId, ClassName, Rect};
+use crate::evidence::event_dir;
+use crate::rules::{Violation, ViolationObject};
+use crate::wire::{Feedback, FeedbackCommand};
+
+/// Of the layout of [`FeedbackRecord`].
+const VERSION: u32 = 1;
+/// Decisions that are kept; beyond it the oldest go. With stills of 200 KB each this is a gigabyte.
+const MAX_KEPT: usize = 5_000;
+
+/// In front of the key of every event that feedback may come for, in the outbox's state.
+pub(crate) const KNOWN_PREFIX: &str = "known/";
+/// Events older than this are forgotten: feedback comes within days.
+pub(crate) const KNOWN_DAYS: u64 = 90;
+
+/// What must be known of an event when people decide about it, perhaps long after it has ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub camera: CameraId,
+    pub class: String,
+    pub rule: String,
+    pub started: String,
+    pub rect: Rect,
+    pub objects: Vec<KnownObject>,
+}
+
+/// A box of an event in shares of the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KnownObject {
+    pub class: ClassName,
+    pub score: f32,
+    #[serde(rename = "box")]
+    pub rect: Rect,
+}
+
+impl Known {
+    pub fn of(violation: &Violation) -> Self {
+        let object =
+            |o: &ViolationObject| KnownObject { class: o.class.clone(), score: o.score, rect: o.rect };
+        Self {
+            camera: violation.camera.clone(),
+            class: violation.class.clone(),
+            rule: violation.rule.clone(),
+            started: violation.started.to_string(),
+            rect: violation.rect,
+            objects: violation.objects.iter().map(object).collect(),
+        }
+    }
+
+    pub fn key(event: Uuid) -> String {
+        format!("{KNOWN_PREFIX}{event}")
+    }
+
+    /// Where its things stood.
+    pub fn places(&self) -> Vec<Rect> {
+        if self.objects.is_empty() { vec![self.rect] } else { self.objects.iter().map(|o| o.rect).collect() }
+    }
+}
+
+/// One decision as it lies in the folder; the newest about an event counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeedbackRecord {
+    pub version: u32,
+    pub event: Uuid,
+    pub verdict: Feedback,
+    pub reason: Option<String>,
+    pub by: Option<String>,
+    pub permit: Option<String>,
+    /// When it came, RFC 3339.
+    pub at: String,
+    pub node: String,
+    pub camera: CameraId,
+    /// Violation class.
+    pub class: String,
+    pub rule: String,
+    /// When the thing was first seen.
+    pub started: String,
+    /// Around all objects.
+    #[serde(rename = "box")]
+    pub rect: Rect,
+    /// As they were when the event opened, in the picture that is `still`.
+    pub objects: Vec<KnownObject>,
+    /// Beside the record; `None` where the event has no still any more.
+    pub still: Option<String>,
+}
+
+/// The folder of all decisions of a node.
+pub fn feedback_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("feedback")
+}
+
+impl FeedbackRecord {
+    pub(crate) fn new(
+        verdict: Feedback,
+        command: &FeedbackCommand,
+        known: &Known,
+        node: &str,
+        at: String,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            event: command.event,
+            verdict,
+            reason: command.reason.clone(),
+            by: command.by.clone(),
+            permit: command.permit.clone(),
+            at,
+            node: node.to_owned(),
+            camera: known.camera.clone(),
+            class: known.class.clone(),
+            rule: known.rule.clone(),
+            started: known.started.clone(),
+            rect: known.rect,
+            objects: known.objects.clone(),
+            still: None,
+        }
+    }
+
+    /// On the disk when it returns, together with the event's still.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn keep(mut self, data_dir: &Path) -> io::Result<()> {
+        let dir = feedback_dir(data_dir);
+        fs::create_dir_all(&dir)?;
+        let name = format!("{}.jpg", self.event);
+        let (still, kept) = (event_dir(data_dir, self.event).join("still.jpg"), dir.join(&name));
+        // A second name for the same file costs nothing, and the evidence may be deleted.
+        let there = kept.exists() || fs::hard_link(&still, &kept).is_ok() || fs::copy(&still, &kept).is_ok();
+        self.still = there.then_some(name);
+        let (place, part) =
+            (dir.join(format!("{}.json", self.event)), dir.join(format!("{}.part", self.event)));
+        let mut file = File::create(&part)?;
+        // One line, so that all records together are a file of JSON lines.
+        file.write_all(&serde_json::to_vec(&self)?)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(&part, &place)?;
+        File::open(&dir)?.sync_all()?;
+        forget_oldest(&dir)
+    }
+}
+
+/// Names begin with the event's time, so their order is that of time.
+fn forget_oldest(dir: &Path) -> io::Result<()> {
+    let mut names: Vec<PathBuf> = fs::read_dir(dir)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .collect();
+    if names.len() <= MAX_KEPT {
+        return Ok(());
+    }
+    names.sort();
+    for old in &names[..names.len() - MAX_KEPT] {
+        tracing::warn!(record = %old.display(), "feedback is full: the oldest decision is deleted; collect them with lintel harvest");
+        fs::remove_file(old)?;
+        // It may have had no still.
+        drop(fs::remove_file(old.with_extension("jpg")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_kept_with_its_still_and_the_newest_counts() {
+        let dir = tempfile::tempdir().expect("folder");
+        let event = uuid::Builder::from_unix_timestamp_millis(1_795_321_800_120, &[3; 10]).into_uuid();
+        let rect = Rect::new(0.1, 0.2, 0.3, 0.4);
+        let known = Known {
+            camera: CameraId::new("gate"),
+            class: "clutter".into(),
+            rule: "clutter".into(),
+            started: "2026-11-22T04:30:00.120Z".into(),
+            rect,
+            objects: vec![KnownObject { class: "box".into(), score: 0.5, rect }],
+        };
+        let still = event_dir(dir.path(), event).join("still.jpg");
+        std::fs::create_dir_all(still.parent().expect("a folder")).expect("folder");
+        std::fs::write(&still, b"jpeg").expect("still");
+        let command = FeedbackCommand {
+            id: None,
+            event,
+            reason: Some("a shrine".into()),
+            by: None,
+            ignore_days: None,
+            permit: None,
+        };
+        for verdict in [Feedback::Confirmed, Feedback::Rejected] {
+            let record = FeedbackRecord::new(verdict, &command, &known, "box", "2026-11-23T00:00:00Z".into());
+            record.keep(dir.path()).expect("kept");
+        }
+        std::fs::remove_file(&still).expect("the quota took it");
+        let folder = feedback_dir(dir.path());
+        let text = std::fs::read(folder.join(format!("{event}.json"))).expect("record");
+        let record: FeedbackRecord = serde_json::from_slice(&text).expect("JSON");
+        assert_eq!((record.verdict, record.reason.as_deref()), (Feedback::Rejected, Some("a shrine")));
+        let kept = std::fs::read(folder.join(record.still.expect("a still"))).expect("still");
+        assert_eq!(kept, b"jpeg");
+        assert_eq!(std::fs::read_dir(folder).expect("folder").count(), 2);
+    }
+}

@@ -1,0 +1,81 @@
+//! The recorder's part in flights: what one flight makes of all its events, in one transaction with what is remembered.
+
+use super::feedback::Known;
+use super::pending_evidence::PendingEvidence;
+use super::recorder::{Recorder, evidence_state, media, store_pending};
+use crate::base::{Capture, TimeSource};
+use crate::config::FlightArea;
+use crate::evidence::EvidenceManifest;
+use crate::flights::Step;
+use crate::outbox::Batch;
+use crate::rules::Transition;
+use crate::wire::{EventFacts, event_message};
+
+impl Recorder {
+    /// Makes the steps of a flight and the area's new state durable together. Waits while the disk is full.
+    ///
+    /// False: the node stopped before that; nothing of it holds.
+    pub(crate) fn record_flight(
+        &self,
+        area: &FlightArea,
+        steps: Vec<Step>,
+        state: (String, Option<Vec<u8>>),
+    ) -> bool {
+        let settings = self.settings();
+        let config = &settings.config;
+        let mut held = self.lock();
+        let mut batch = Batch { state: vec![state], ..Batch::default() };
+        for Step { violation, place, stills, size } in &steps {
+            let Some(class) = settings.class(&violation.class) else {
+                tracing::error!(area = %area.id, class = violation.class, "the catalogue lacks the class of an event");
+                continue;
+            };
+            let capture = Capture { at: violation.at, source: TimeSource::Footage, offset_ms: None };
+            let transition = violation.transition;
+            if transition == Transition::Opened {
+                batch.state.push((Known::key(violation.id), serde_json::to_vec(&Known::of(violation)).ok()));
+            }
+            let manifest = || {
+                EvidenceManifest::new(violation.id, &config.node.id, &area.id, self.generator.clone())
+                    .of_severity(violation.severity)
+                    .with_picture(&capture)
+            };
+            let pending = held.entry(violation.id).or_insert_with(|| PendingEvidence {
+                manifest: manifest(),
+                clip: None,
+                owed: Vec::new(),
+                ended: false,
+            });
+            pending.ended = matches!(transition, Transition::Closed | Transition::Expired);
+            if transition != Transition::Updated {
+                self.missing(stills.missing.len());
+                pending.manifest = pending.manifest.clone().with_files(&stills.files, &stills.missing);
+                batch.media.extend(stills.files.iter().map(|file| media(violation.id, file)));
+            }
+            let evidence = evidence_state(pending);
+            let facts = EventFacts {
+                node: &config.node,
+                camera: area.into(),
+                class,
+                violation,
+                capture: (transition != Transition::Expired).then_some(capture),
+                picture: *size,
+                place: place.as_ref(),
+                seen_by: &[],
+                evidence: &evidence,
+            };
+            batch.messages.push(event_message(&self.topics, &facts));
+            if transition != Transition::Updated {
+                self.add_manifest(pending, violation.at, &mut batch);
+            }
+            store_pending(&mut held, violation.id, &mut batch);
+        }
+        let done = self.commit(&batch);
+        drop(held);
+        for Step { violation, .. } in steps.iter().filter(|_| done) {
+            self.count(violation.transition);
+            tracing::info!(area = %area.id, event = %violation.id, class = violation.class, "{:?}: {}", violation.transition, violation.reason);
+        }
+        done
+    }
+}

@@ -1,0 +1,291 @@
+//! Stills on a thread of their own, so that a picture with events does not hold up the next picture's analysis.
+//!
+//! Takes: the picture of an event that was just recorded, in the order of the events. Gives: files, and their records
+//! to the [`Recorder`], several events in one transaction. When full: the rules wait for [`PATIENCE`]; then the event is
+//! told without its still, marked and counted. On failure: the manifest names what is missing; so it does after a restart
+//! for stills whose pictures died with the process. Not here: what a still looks like (`evidence`).
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use uuid::Uuid;
+
+use crate::base::{Heartbeat, WallTime, monotonic};
+use crate::config::{CameraConfig, ViolationClass};
+use crate::decode::Picture;
+use crate::events::{Recorder, RecorderSettings};
+use crate::evidence::before as lookback;
+use crate::evidence::{CropJob, EvidenceKind, StillJob, Stills};
+use crate::rules::{Transition, Violation};
+
+/// Bounds of what waits. Pictures count once, however many events they show: 20 of 1080p, 5 of 4K.
+const MOST_TASKS: usize = 64;
+const MOST_BYTES: usize = 64 << 20;
+/// How long the rules wait for room. A still takes some 30 ms at 1080p, so only a hanging disk lets this pass.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Events whose stills are stored in one transaction.
+const TOGETHER: usize = 8;
+/// A sign of life comes at least this often.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Everything that the stills of one step of an event need.
+pub(crate) struct StillTask {
+    pub settings: Arc<RecorderSettings>,
+    pub dir: PathBuf,
+    pub class: ViolationClass,
+    pub camera: Arc<CameraConfig>,
+    pub violation: Violation,
+    pub picture: Arc<Picture>,
+    /// Where pictures of the place from before lie.
+    pub kept: Option<PathBuf>,
+}
+
+/// What became of a task.
+pub(crate) struct StillOutcome {
+    pub event: Uuid,
+    pub kinds: &'static [EvidenceKind],
+    pub at: WallTime,
+    pub stills: Stills,
+}
+
+impl StillTask {
+    pub fn write(self) -> StillOutcome {
+        let Self { settings, dir, class, camera, violation, picture, kept } = self;
+        let job = StillJob {
+            violation: &violation,
+            class: &class,
+            camera_name: &camera.name,
+            zones: &camera.zones,
+            picture: &picture,
+        };
+        let mut stills = settings.stills.write(&dir, &job);
+        if let (Transition::Opened, Some(change)) = (violation.transition, &violation.change) {
+            // How the place looked before the change, and how it looks now.
+            let region = &change.region;
+            let light = lookback::is_infrared(&picture);
+            let before = kept.and_then(|kept| lookback::before(&kept, region.first_seen, light));
+            let before = before.map(|(_, path)| path);
+            let (outline, rect) = (&region.outline, region.rect);
+            let job = CropJob { before: before.as_deref(), now: &picture, outline, rect };
+            let crops = settings.stills.write_crops(&dir, &job);
+            stills.files.extend(crops.files);
+            stills.missing.extend(crops.missing);
+        }
+        StillOutcome { event: violation.id, kinds: kinds(violation.transition), at: violation.at, stills }
+    }
+
+    fn bytes(&self) -> usize {
+        bytes(&self.picture)
+    }
+}
+
+/// Of its planes, as decoders give them.
+fn bytes(picture: &Picture) -> usize {
+    picture.width as usize * picture.height as usize * 3 / 2
+}
+
+/// The stills that a step owes.
+pub(crate) fn kinds(transition: Transition) -> &'static [EvidenceKind] {
+    match transition {
+        Transition::Opened => &[EvidenceKind::Still, EvidenceKind::Annotated],
+        Transition::Closed => &[EvidenceKind::Closed],
+        // Nobody knows whether the thing is gone, so no picture shows that it is.
+        Transition::Updated | Transition::Expired => &[],
+    }
+}
+
+/// What waits for the thread.
+#[derive(Default)]
+pub(crate) struct StillQueue {
+    state: Mutex<State>,
+    more: Condvar,
+    room: Condvar,
+    pub alive: Heartbeat,
+}
+
+#[derive(Default)]
+struct State {
+    tasks: VecDeque<StillTask>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl State {
+    fn has_room(&self, tasks: usize, bytes: usize) -> bool {
+        self.tasks.is_empty() || (self.tasks.len() + tasks <= MOST_TASKS && self.bytes + bytes <= MOST_BYTES)
+    }
+
+    fn take(&mut self) -> Option<StillTask> {
+        let task = self.tasks.pop_front()?;
+        if !self.tasks.front().is_some_and(|next| Arc::ptr_eq(&next.picture, &task.picture)) {
+            self.bytes -= task.bytes();
+        }
+        Some(task)
+    }
+}
+
+impl StillQueue {
+    /// True once the stills of so many events of the picture find room, which they keep while nobody else puts any:
+    /// for the one thread that does. False after [`PATIENCE`], and when the queue is closed.
+    pub fn wait_for_room(&self, tasks: usize, picture: &Picture) -> bool {
+        let mut state = self.lock();
+        let began = monotonic();
+        while !state.closed && !state.has_room(tasks, bytes(picture)) {
+            let left = PATIENCE.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            self.room.wait_for(&mut state, left);
+        }
+        !state.closed
+    }
+
+    pub fn put(&self, task: StillTask) {
+        let mut state = self.lock();
+        if !state.tasks.back().is_some_and(|last| Arc::ptr_eq(&last.picture, &task.picture)) {
+            state.bytes += task.bytes();
+        }
+        state.tasks.push_back(task);
+        self.more.notify_one();
+    }
+
+    /// What waits is still written.
+    fn close(&self) {
+        self.lock().closed = true;
+        self.more.notify_all();
+        self.room.notify_all();
+    }
+
+    /// Waits; `None` once the queue is closed and empty.
+    fn next(&self) -> Option<StillTask> {
+        let mut state = self.lock();
+        loop {
+            self.alive.beat();
+            if let Some(task) = state.take() {
+                self.room.notify_one();
+                return Some(task);
+            }
+            if state.closed {
+                return None;
+            }
+            self.more.wait_for(&mut state, LOOK);
+        }
+    }
+
+    fn next_if_there(&self) -> Option<StillTask> {
+        let task = self.lock().take();
+        self.room.notify_one();
+        task
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+}
+
+/// The thread `stills`.
+pub(crate) struct StillThread {
+    queue: Arc<StillQueue>,
+    thread: JoinHandle<()>,
+}
+
+impl StillThread {
+    /// From now on the recorder leaves its stills to the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(recorder: &Arc<Recorder>) -> std::io::Result<Self> {
+        let queue = Arc::new(StillQueue::default());
+        let (tasks, to) = (Arc::clone(&queue), Arc::clone(recorder));
+        let thread = std::thread::Builder::new().name("stills".into()).spawn(move || run(&tasks, &to))?;
+        recorder.leave_stills_to(Arc::clone(&queue));
+        Ok(Self { queue, thread })
+    }
+
+    /// Writes what waits, then ends.
+    pub fn join(self) {
+        self.queue.close();
+        if self.thread.join().is_err() {
+            tracing::error!("the still thread panicked; events that waited have no stills");
+        }
+    }
+}
+
+fn run(queue: &StillQueue, recorder: &Recorder) {
+    while let Some(first) = queue.next() {
+        let mut done = vec![first.write()];
+        while done.len() < TOGETHER
+            && let Some(next) = queue.next_if_there()
+        {
+            queue.alive.beat();
+            done.push(next.write());
+        }
+        recorder.record_stills(done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn tasks(picture: &Arc<Picture>, count: usize) -> Vec<StillTask> {
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo/lintel.toml");
+        let config = Arc::new(crate::config::load(&demo).unwrap_or_else(|errors| panic!("{errors}")).config);
+        let settings = Arc::new(RecorderSettings::new(Arc::clone(&config)).unwrap());
+        let task = || StillTask {
+            settings: Arc::clone(&settings),
+            dir: "unused".into(),
+            class: config.catalogue[0].clone(),
+            camera: Arc::new(config.cameras[0].clone()),
+            violation: Violation::step_of(Uuid::now_v7(), "gate", Transition::Opened, 0),
+            picture: Arc::clone(picture),
+            kept: None,
+        };
+        (0..count).map(|_| task()).collect()
+    }
+
+    #[test]
+    fn a_full_queue_lets_the_rules_go_on_without_and_takes_more_once_it_was_worked_off() {
+        let (queue, picture) = (StillQueue::default(), Arc::new(Picture::grey(|_, _| 90)));
+        assert!(queue.wait_for_room(MOST_TASKS, &picture));
+        tasks(&picture, MOST_TASKS).into_iter().for_each(|task| queue.put(task));
+        assert_eq!(
+            queue.lock().bytes,
+            bytes(&picture),
+            "a picture counts once, however many events it shows"
+        );
+        assert!(!queue.wait_for_room(1, &picture));
+        assert!(queue.next().is_some());
+        assert!(queue.wait_for_room(1, &picture));
+        assert!(!queue.wait_for_room(2, &picture));
+    }
+
+    #[test]
+    fn pictures_are_bounded_by_their_bytes_but_a_single_one_always_has_room() {
+        let large = |side: u32| Picture { width: side, height: side, ..Picture::grey(|_, _| 90) };
+        let (queue, fits) = (StillQueue::default(), Arc::new(large(4096)));
+        assert!(queue.wait_for_room(1, &large(16_384)));
+        for _ in 0..2 {
+            let next = Arc::new(Picture::clone(&fits));
+            assert!(queue.wait_for_room(1, &next));
+            tasks(&next, 1).into_iter().for_each(|task| queue.put(task));
+        }
+        assert!(!queue.wait_for_room(1, &fits), "three of 24 MB are more than 64");
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_gives_what_waits() {
+        let (queue, picture) = (StillQueue::default(), Arc::new(Picture::grey(|_, _| 90)));
+        tasks(&picture, 2).into_iter().for_each(|task| queue.put(task));
+        queue.close();
+        assert!(!queue.wait_for_room(1, &picture));
+        assert!(queue.next().is_some() && queue.next().is_some() && queue.next().is_none());
+        assert_eq!(queue.lock().bytes, 0);
+    }
+}

@@ -1,0 +1,151 @@
+//! What is remembered of an area between flights: the pictures of the last accepted one, and the events that are open.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::inbox::{files, has_ending};
+use crate::base::{CameraId, GroundArea, WallTime};
+use crate::compare::{Patch, Shot, StillTable, TableError, Unusable, load};
+use crate::geo::Dem;
+use crate::rules::Violation;
+use crate::wire::EventPlace;
+
+/// In front of every area's key in the outbox's state.
+pub(crate) const PREFIX: &str = "flights/";
+/// Flights that are known again when they are dropped a second time.
+const MAX_TAKEN: usize = 200;
+
+/// All of it, in one record of the outbox.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AreaState {
+    /// Of the last accepted flight, and of earlier ones where that showed nothing.
+    pub pictures: Vec<Kept>,
+    pub events: Vec<OpenEvent>,
+    /// Digests of flights that were taken, oldest first.
+    pub taken: Vec<String>,
+}
+
+/// A picture to compare with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// Of its flight, which its folder is called by.
+    pub digest: String,
+    pub file: String,
+    pub flight: Flown,
+    pub looks: Vec<Look>,
+}
+
+/// A flight, for people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Flown {
+    pub name: String,
+    pub at: WallTime,
+}
+
+/// How a part of a picture looked before an event that is open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Look {
+    pub event: Uuid,
+    /// Within the area's folder.
+    pub file: String,
+    pub rect: [f64; 4],
+}
+
+/// An event as it was last told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OpenEvent {
+    pub violation: Violation,
+    pub place: Option<EventPlace>,
+    pub ground: Option<GroundArea>,
+}
+
+impl AreaState {
+    pub fn key(area: &CameraId) -> String {
+        format!("{PREFIX}{area}")
+    }
+
+    pub fn stored(&self, area: &CameraId) -> (String, Option<Vec<u8>>) {
+        (Self::key(area), serde_json::to_vec(self).ok())
+    }
+
+    pub fn took(&mut self, digest: &str) {
+        self.taken.push(digest.to_owned());
+        let over = self.taken.len().saturating_sub(MAX_TAKEN);
+        self.taken.drain(..over);
+    }
+
+    /// The pictures to compare with, each with its number here.
+    ///
+    /// # Errors
+    /// A table of places that was readable once.
+    pub fn shots(&self, folder: &Path, dem: Option<&Arc<Dem>>) -> Result<Vec<(usize, Shot)>, TableError> {
+        let digests: BTreeSet<&str> = self.pictures.iter().map(|kept| kept.digest.as_str()).collect();
+        let mut shots = Vec::new();
+        for digest in digests {
+            let (mut found, lost) = flight_shots(&folder.join(digest), dem)?;
+            for Unusable { name, why } in lost {
+                tracing::warn!(picture = name, "a picture of the last accepted flight is lost: {why}");
+            }
+            for (n, kept) in self.pictures.iter().enumerate().filter(|(_, kept)| kept.digest == digest) {
+                let Some(i) = found.iter().position(|shot| shot.name == kept.file) else { continue };
+                let mut shot = found.swap_remove(i);
+                let patch =
+                    |look: &Look| Patch { event: look.event, path: folder.join(&look.file), rect: look.rect };
+                shot.patches = kept.looks.iter().map(patch).collect();
+                shots.push((n, shot));
+            }
+        }
+        shots.sort_by_key(|(n, _)| *n);
+        Ok(shots)
+    }
+
+    /// Deletes what is kept of flights and looks that nothing needs any more.
+    pub fn tidy(&self, folder: &Path) {
+        let kept: BTreeSet<PathBuf> = self
+            .pictures
+            .iter()
+            .flat_map(|kept| {
+                let looks = kept.looks.iter().map(|look| folder.join(&look.file));
+                looks.chain([folder.join(&kept.digest).join(&kept.file)])
+            })
+            .collect();
+        for inner in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            let all = files(&inner).unwrap_or_default();
+            let (stay, go): (Vec<&PathBuf>, Vec<&PathBuf>) =
+                all.iter().partition(|file| kept.contains(*file));
+            let removed = match stay.is_empty() {
+                true => fs::remove_dir_all(&inner),
+                // Tables stay with their pictures.
+                false => go.iter().filter(|file| !has_ending(file, &["csv"])).try_for_each(fs::remove_file),
+            };
+            if let Err(error) = removed {
+                tracing::warn!(folder = %inner.display(), "pictures of an old flight are not deleted: {error}");
+            }
+        }
+    }
+}
+
+/// The pictures of a flight with their places, by the tables that lie with them and their own XMP.
+///
+/// # Errors
+/// A table that is none.
+pub(crate) fn flight_shots(
+    folder: &Path,
+    dem: Option<&Arc<Dem>>,
+) -> Result<(Vec<Shot>, Vec<Unusable>), TableError> {
+    let mut table = StillTable::default();
+    for path in files(folder).unwrap_or_default().iter().filter(|path| has_ending(path, &["csv"])) {
+        table.read(path)?;
+    }
+    Ok(load(folder, &table, dem))
+}
+
+/// The folder of an area's pictures.
+pub(crate) fn area_folder(data_dir: &Path, area: &CameraId) -> PathBuf {
+    data_dir.join("flights").join(area.as_str())
+}

@@ -1,0 +1,169 @@
+//! The place of an event on the map, from the places of its things.
+
+use crate::base::{Rect, ZoneId};
+use crate::config::{MapConfig, Permit};
+use crate::geo::{Fix, Geodetic, Ground, LocalFrame, Locator, Method, PoseSource, gcj02_from_wgs84};
+use crate::rules::Violation;
+use crate::track::OnGround;
+use crate::wire::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
+
+/// How the pictures of a camera are placed now.
+pub(crate) struct Placing<'a> {
+    /// What the metres of [`OnGround`] are of.
+    pub frame: &'a LocalFrame,
+    pub locator: &'a Locator,
+    pub state: CalibrationState,
+}
+
+impl Placing<'_> {
+    fn position(&self, at: &OnGround) -> Geodetic {
+        self.frame.to_geodetic([at.east_m, at.north_m, at.up_m].map(f64::from))
+    }
+
+    /// Where the event is: its oldest thing that has a place. `None` where none has.
+    pub fn place(&self, violation: &Violation, map: &MapConfig) -> Option<EventPlace> {
+        let main = violation.objects.iter().find_map(|o| o.ground.as_ref())?;
+        let at = self.position(main);
+        let data = |at: Geodetic| PositionData {
+            lon: round(at.lon, 1e8),
+            lat: round(at.lat, 1e8),
+            alt: Some(round(at.alt, 1e2)),
+        };
+        let corners: Vec<[f64; 2]> = violation
+            .objects
+            .iter()
+            .filter_map(|o| Some(self.under(&o.rect, o.ground.as_ref()?)))
+            .flatten()
+            .collect();
+        Some(EventPlace {
+            position: data(at),
+            accuracy: Some(AccuracyData {
+                semi_major_m: round(main.semi_major_m.into(), 1e2),
+                semi_minor_m: round(main.semi_minor_m.into(), 1e2),
+                azimuth_deg: round(main.azimuth_deg.into(), 1e1),
+                confidence: 0.95,
+            }),
+            method: self.method(),
+            calibration: self.state,
+            footprint: self.polygon(&corners),
+            gcj02: map.gcj02.then(|| {
+                let (lon, lat) = gcj02_from_wgs84(at.lon, at.lat);
+                [round(lon, 1e8), round(lat, 1e8)]
+            }),
+            objects: violation
+                .objects
+                .iter()
+                .map(|o| o.ground.as_ref().map(|g| data(self.position(g))))
+                .collect(),
+        })
+    }
+
+    /// The permit that covers the event: its class, its time and all of its things that have a place.
+    pub fn permit<'m>(&self, violation: &Violation, map: &'m MapConfig) -> Option<&'m Permit> {
+        let places: Vec<Geodetic> =
+            violation.objects.iter().filter_map(|o| o.ground.as_ref()).map(|g| self.position(g)).collect();
+        let covers = |p: &&Permit| {
+            p.allows(&violation.class, violation.at)
+                && places.iter().all(|at| p.area.contains(at.lon, at.lat))
+        };
+        map.permits.iter().filter(|_| !places.is_empty()).find(covers)
+    }
+
+    fn method(&self) -> Method {
+        match (self.locator.view().source(), self.locator.ground()) {
+            (PoseSource::Calibration, Ground::Plane { .. }) => Method::PosePlane,
+            (PoseSource::Calibration, Ground::Dem(_)) => Method::PoseDem,
+            (PoseSource::Telemetry, Ground::Plane { .. }) => Method::TelemetryPlane,
+            (PoseSource::Telemetry, Ground::Dem(_)) => Method::TelemetryDem,
+        }
+    }
+
+    /// The square under a box, as deep as the box is wide, away from the camera: metres east and north.
+    fn under(&self, rect: &Rect, at: &OnGround) -> [[f64; 2]; 4] {
+        let camera = self.frame.to_enu(self.locator.view().position());
+        let foot = [at.east_m, at.north_m, at.up_m].map(f64::from);
+        let way = [foot[0] - camera[0], foot[1] - camera[1]];
+        let along = way[0].hypot(way[1]).max(1e-3);
+        let distance = along.hypot(foot[2] - camera[2]);
+        let view = self.locator.view();
+        let width = f64::from(rect.width()) * f64::from(view.size()[0]) * distance / view.lens().focal_px;
+        let (ahead, aside) = ([way[0] / along, way[1] / along], [way[1] / along, -way[0] / along]);
+        let corner = |right: f64, forward: f64| {
+            [0, 1].map(|i| foot[i] + width * (right * aside[i] + forward * ahead[i]))
+        };
+        [corner(-0.5, 0.0), corner(0.5, 0.0), corner(0.5, 1.0), corner(-0.5, 1.0)]
+    }
+
+    fn polygon(&self, corners: &[[f64; 2]]) -> Option<PolygonGeometry> {
+        let mut ring: Vec<[f64; 2]> = hull(corners)
+            .into_iter()
+            .map(|[east, north]| {
+                let at = self.frame.to_geodetic([east, north, 0.0]);
+                [round(at.lon, 1e8), round(at.lat, 1e8)]
+            })
+            .collect();
+        ring.push(*ring.first()?);
+        (ring.len() > 3).then(|| PolygonGeometry::new(ring))
+    }
+}
+
+/// A thing whose box is `rect`, in a picture of `size` pixels, found at `fix` and inside of `zones`. Metres are of `frame`.
+pub(crate) fn on_ground(
+    fix: &Fix,
+    frame: &LocalFrame,
+    rect: &Rect,
+    [width, height]: [f64; 2],
+    zones: Vec<ZoneId>,
+) -> OnGround {
+    let [east, north, up] = frame.to_enu(fix.position);
+    let metres = |share: f32, pixels: f64| f64::from(share) * pixels * fix.metres_per_pixel;
+    OnGround {
+        east_m: east as f32,
+        north_m: north as f32,
+        up_m: up as f32,
+        semi_major_m: fix.accuracy.semi_major_m as f32,
+        semi_minor_m: fix.accuracy.semi_minor_m as f32,
+        azimuth_deg: fix.accuracy.azimuth_deg as f32,
+        area_m2: (metres(rect.width(), width) * metres(rect.height(), height)) as f32,
+        zones,
+    }
+}
+
+/// No noise of the last digits on the wire: 1e8 is a millimetre of a degree.
+pub(crate) fn round(v: f64, parts: f64) -> f64 {
+    (v * parts).round() / parts
+}
+
+/// Convex hull, against the clock, by Andrew's monotone chain.
+fn hull(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let mut sorted = points.to_vec();
+    sorted.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
+    let left = |o: [f64; 2], a: [f64; 2], b: [f64; 2]| {
+        (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]) > 0.0
+    };
+    let half = |points: &mut dyn Iterator<Item = [f64; 2]>| {
+        let mut chain: Vec<[f64; 2]> = Vec::new();
+        for p in points {
+            while chain.len() > 1 && !left(chain[chain.len() - 2], chain[chain.len() - 1], p) {
+                chain.pop();
+            }
+            chain.push(p);
+        }
+        chain.pop();
+        chain
+    };
+    let mut lower = half(&mut sorted.iter().copied());
+    lower.extend(half(&mut sorted.iter().rev().copied()));
+    lower
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hull_goes_round_and_leaves_out_what_is_within() {
+        let points = [[0.0, 0.0], [2.0, 0.0], [1.0, 1.0], [2.0, 2.0], [0.0, 2.0], [1.0, 0.5]];
+        assert_eq!(hull(&points), [[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]);
+    }
+}

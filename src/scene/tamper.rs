@@ -1,0 +1,229 @@
+//! A camera that was covered, blinded or moved, or whose place is not made out: told, and its positions corrected or marked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::ground::Site;
+use crate::base::{CameraId, WallTime};
+use crate::change::Alignment;
+use crate::config::{CameraConfig, NodeConfig};
+use crate::decode::Picture;
+use crate::events::Recorder;
+use crate::outbox::Batch;
+use crate::tamper::{Finding, Movement, Reference, TamperDetector};
+use crate::wire::{CalibrationState, CameraRef, TamperData, TamperKind, tamper_message};
+
+/// In front of every camera's key in the outbox's state.
+pub(crate) const TAMPER_PREFIX: &str = "tamper/";
+
+/// A place that is not made out for less than this is not told: fog and headlights go by.
+const LOST_FOR: Duration = Duration::from_secs(30 * 60);
+
+/// What outlives a restart.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Tampering {
+    /// Positions are wrong until somebody confirms them.
+    pub stale: bool,
+}
+
+impl Tampering {
+    pub fn key(camera: &CameraId) -> String {
+        format!("{TAMPER_PREFIX}{camera}")
+    }
+}
+
+/// Watches over one fixed camera.
+pub(crate) struct TamperMonitor {
+    detector: TamperDetector,
+    site: Option<Arc<Site>>,
+    incident: Option<Uuid>,
+    /// What the camera's memory of its place noticed, where the incident is that.
+    astray: Option<TamperKind>,
+}
+
+impl TamperMonitor {
+    pub fn new(camera: &CameraId, site: Option<Arc<Site>>) -> Self {
+        let features = site.as_ref().and_then(|site| {
+            site.calibration().reference_features().unwrap_or_else(|error| {
+                tracing::warn!(%camera, "a moved camera will not be noticed: {error}");
+                None
+            })
+        });
+        Self {
+            detector: TamperDetector::new(features.map(|features| Reference { features })),
+            site,
+            incident: None,
+            astray: None,
+        }
+    }
+
+    /// The next picture. Gives what is to be told.
+    pub fn look(
+        &mut self,
+        node: &NodeConfig,
+        camera: &CameraConfig,
+        picture: &Picture,
+    ) -> Option<TamperReport> {
+        let finding = self.detector.inspect(picture)?;
+        let at = picture.capture.at;
+        let (kind, movement, reason) = match finding {
+            Finding::Nudged(movement) => {
+                self.correct(&camera.id, &movement);
+                return None;
+            }
+            Finding::Moved(Some(m)) => (
+                TamperKind::Moved,
+                Some(m),
+                format!("the picture went {:.0} pixels and turned {:.1} degrees", m.pixels(), m.turn_deg),
+            ),
+            Finding::Moved(None) => {
+                (TamperKind::Moved, None, "nothing of the reference picture is found any more".to_owned())
+            }
+            Finding::Covered => {
+                (TamperKind::Covered, None, "the picture suddenly lost its contrast".to_owned())
+            }
+            Finding::Blinded => (TamperKind::Blinded, None, "most of the picture is blinded".to_owned()),
+            Finding::Well => (TamperKind::Well, None, "the camera sees as before".to_owned()),
+        };
+        if kind == TamperKind::Well {
+            self.astray = None;
+        }
+        let shift = movement.map(|m| (m.shift, Some(m.turn_deg)));
+        Some(self.tell(node, camera, at, kind, shift, reason))
+    }
+
+    /// What the camera's memory of its place says of the newest picture. It notices a move where no calibration keeps a
+    /// reference, and a place that cannot be made out for long; it is not asked where something is known already.
+    pub fn look_at_place(
+        &mut self,
+        node: &NodeConfig,
+        camera: &CameraConfig,
+        at: WallTime,
+        alignment: Alignment,
+    ) -> Option<TamperReport> {
+        match alignment {
+            Alignment::Moved { dx, dy, .. }
+                if self.incident.is_none() || self.astray == Some(TamperKind::Lost) =>
+            {
+                self.astray = Some(TamperKind::Moved);
+                let shift = [f64::from(dx), f64::from(dy)];
+                let reason = format!(
+                    "the picture went {:.0} pixels against how the place has looked; lasting changes are not judged until \
+                     it is back",
+                    shift[0].hypot(shift[1])
+                );
+                Some(self.tell(node, camera, at, TamperKind::Moved, Some((shift, None)), reason))
+            }
+            Alignment::Lost { since } if self.incident.is_none() && at.since(since) >= LOST_FOR => {
+                self.astray = Some(TamperKind::Lost);
+                let reason = format!(
+                    "nothing of the place has been made out for {} min: the camera is covered, looks elsewhere, or weather hides \
+                     it; lasting changes are not judged until it is back",
+                    at.since(since).as_secs() / 60
+                );
+                Some(self.tell(node, camera, at, TamperKind::Lost, None, reason))
+            }
+            Alignment::Steady { .. } if self.astray.is_some() => {
+                self.astray = None;
+                let reason = "the camera shows its place again".to_owned();
+                Some(self.tell(node, camera, at, TamperKind::Well, None, reason))
+            }
+            _ => None,
+        }
+    }
+
+    /// One message of an incident that begins, goes on or ends. `shift` in pixels, with the turn in degrees where known.
+    fn tell(
+        &mut self,
+        node: &NodeConfig,
+        camera: &CameraConfig,
+        at: WallTime,
+        kind: TamperKind,
+        shift: Option<([f64; 2], Option<f64>)>,
+        reason: String,
+    ) -> TamperReport {
+        if kind == TamperKind::Well
+            && let Some(site) = &self.site
+        {
+            site.turn([0.0; 3]);
+        }
+        let moved = kind == TamperKind::Moved;
+        if moved && let Some(site) = &self.site {
+            site.set_stale(true);
+        }
+        let incident = self.incident.unwrap_or_else(|| incident(&node.id, &camera.id, at));
+        self.incident = (kind != TamperKind::Well).then_some(incident);
+        tracing::warn!(camera = %camera.id, "{kind:?}: {reason}");
+        let calibration = self
+            .site
+            .as_ref()
+            .map(|site| if site.is_stale() { CalibrationState::Stale } else { CalibrationState::Valid });
+        let round = |v: f64| (v * 100.0).round() / 100.0;
+        let data = TamperData {
+            incident,
+            camera: CameraRef {
+                id: camera.id.to_string(),
+                name: camera.name.clone(),
+                gb_id: camera.gb_id.clone(),
+            },
+            kind,
+            at: at.to_string(),
+            calibration,
+            shift_px: shift.map(|(shift, _)| shift.map(round)),
+            turn_deg: shift.and_then(|(_, turn)| turn).map(round),
+            reason,
+        };
+        TamperReport { data, at, stored: moved.then_some(Tampering { stale: true }) }
+    }
+
+    /// The camera was turned a little: positions follow.
+    fn correct(&self, camera: &CameraId, movement: &Movement) {
+        let Some(site) = &self.site else { return };
+        let angles = movement.angles_deg(site.measured());
+        site.turn(angles);
+        tracing::info!(
+            %camera,
+            "the camera stands {:.2} degrees right, {:.2} up and {:.2} turned from its calibration ({:.1} pixels): corrected",
+            -angles[1], -angles[0], angles[2], movement.pixels()
+        );
+    }
+}
+
+/// What a look found out.
+pub(crate) struct TamperReport {
+    data: TamperData,
+    at: WallTime,
+    stored: Option<Tampering>,
+}
+
+impl Recorder {
+    /// Records what was found out about a camera itself.
+    pub(crate) fn record_tamper(&self, camera: &CameraId, told: TamperReport) {
+        let settings = self.settings();
+        let node = &settings.config.node.id;
+        let state = told.stored.map(|s| (Tampering::key(camera), serde_json::to_vec(&s).ok()));
+        self.commit(&Batch {
+            messages: vec![tamper_message(&self.topics, node, told.at, told.data)],
+            state: state.into_iter().collect(),
+            ..Batch::default()
+        });
+    }
+}
+
+/// UUIDv7 of the picture's time; the random bits are a hash, so that a replay gives the same.
+fn incident(node: &str, camera: &CameraId, at: WallTime) -> Uuid {
+    let mut hash = Sha256::new();
+    hash.update("tamper");
+    for part in [node, camera.as_str()] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(at.0.to_be_bytes());
+    let mut bits = [0; 10];
+    bits.copy_from_slice(&hash.finalize()[..10]);
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(at.0 / 1000).unwrap_or(0), &bits).into_uuid()
+}

@@ -1,0 +1,426 @@
+//! A transition of a suspected violation.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::CloudEvent;
+use super::Topics;
+use super::place::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
+use crate::base::{CameraId, Capture, TimeSource};
+use crate::config::{
+    CameraConfig, FlightArea, GroundChange, Group, NodeConfig, Position, Severity, ViolationClass, Zone,
+};
+use crate::geo::Method;
+use crate::outbox::OutMessage;
+use crate::rules::{ChangeFacts, Transition, Violation};
+
+/// Everything that a message about a violation is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct EventFacts<'a> {
+    pub node: &'a NodeConfig,
+    pub camera: EventCamera<'a>,
+    pub class: &'a ViolationClass,
+    pub violation: &'a Violation,
+    /// Of the picture that made the transition; `None` where none did (expiry).
+    pub capture: Option<Capture>,
+    /// Width and height of that picture.
+    pub picture: Option<(u32, u32)>,
+    /// Where it is on the map, as far as that is known.
+    pub place: Option<&'a EventPlace>,
+    /// The cameras that see it, if they are several.
+    pub seen_by: &'a [SeenBy],
+    pub evidence: &'a EvidenceState,
+}
+
+/// Who saw it: a camera, or an area that drones fly over.
+#[derive(Clone, Copy, Debug)]
+pub struct EventCamera<'a> {
+    pub id: &'a CameraId,
+    pub name: &'a str,
+    pub gb_id: Option<&'a str>,
+    pub position: Option<Position>,
+    pub zones: &'a [Zone],
+}
+
+impl<'a> From<&'a CameraConfig> for EventCamera<'a> {
+    fn from(camera: &'a CameraConfig) -> Self {
+        let CameraConfig { id, name, gb_id, position, zones, .. } = camera;
+        Self { id, name, gb_id: gb_id.as_deref(), position: *position, zones }
+    }
+}
+
+impl<'a> From<&'a FlightArea> for EventCamera<'a> {
+    fn from(area: &'a FlightArea) -> Self {
+        Self { id: &area.id, name: &area.name, gb_id: None, position: None, zones: &area.zones }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "cn.lintel.violation.*: data")]
+pub struct EventData {
+    /// The same through the whole life of the violation (UUIDv7 of its start).
+    pub event: Uuid,
+    /// 0 for opened, then rising by one.
+    pub revision: u32,
+    pub class: ClassRef,
+    pub camera: CameraRef,
+    /// `null`: the whole picture.
+    pub zone: Option<ZoneRef>,
+    /// The configured rule that it broke.
+    pub rule: String,
+    pub status: EventStatus,
+    /// Number of the permit that covers it, or what people said that allows it; for `status` `permitted`.
+    pub permit: Option<String>,
+    #[schemars(with = "SeveritySchema")]
+    pub severity: Severity,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub confidence: f64,
+    /// When the thing was first seen. RFC 3339, UTC, as all times.
+    pub started: String,
+    /// When this transition was made.
+    pub at: String,
+    pub last_seen: String,
+    /// Why this is a suspected violation, in a sentence.
+    pub reason: String,
+    /// Around all objects: left, top, right, bottom as shares of the picture's width and height.
+    #[serde(rename = "box")]
+    pub rect: [f64; 4],
+    pub objects: Vec<ObjectData>,
+    /// What a place looks like now, for a class that is about that; else `null`.
+    pub change: Option<ChangeData>,
+    pub capture: Option<CaptureData>,
+    pub picture: Option<PictureSize>,
+    /// GeoJSON (RFC 7946): longitude, latitude, and altitude in metres where known. `null`: not known.
+    pub geometry: Option<PointGeometry>,
+    /// What stands at `geometry`. `object`: the thing; `camera`: the camera itself, the violation is somewhere in its view.
+    #[schemars(extend("enum" = ["object", "camera"]))]
+    pub position_of: String,
+    /// Where the thing stands: where the lower edge of its box meets the ground. `null`: not known.
+    pub position: Option<PositionData>,
+    pub accuracy: Option<AccuracyData>,
+    /// How the place was found: `pose_*` by a calibrated camera, `telemetry_*` by a drone's flight data; `*_plane` on level
+    /// ground, `*_dem` on a terrain model.
+    pub method: Option<Method>,
+    /// Whether the place can be trusted.
+    pub calibration: Option<CalibrationState>,
+    /// The ground under the event's things: the square under each box, as deep as the box is wide, and what lies between.
+    pub footprint: Option<PolygonGeometry>,
+    /// The same place in GCJ-02 (longitude, latitude), for Chinese web maps, where the config asks for it.
+    pub gcj02: Option<[f64; 2]>,
+    /// Where several cameras see the same thing at the same place and time: all of them, the event's own first. Each one's
+    /// stills and clip come under the id in `evidence`.
+    pub seen_by: Vec<SeenBy>,
+    #[schemars(extend("const" = "EPSG:4326"))]
+    pub crs: String,
+    pub evidence: EvidenceState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventStatus {
+    Suspected,
+    /// A permit covers the place, the class and the time, or people said so.
+    Permitted,
+    /// People said that it is no violation; it is closed.
+    Rejected,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassRef {
+    /// Stable, from the catalogue.
+    pub id: String,
+    pub zh: String,
+    pub en: String,
+    #[schemars(extend("enum" = ["construction", "street"]))]
+    pub group: String,
+    /// The city's event code with the area in front; `null` where the city has none.
+    pub code: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraRef {
+    pub id: String,
+    pub name: String,
+    /// GB/T 28181 device id.
+    pub gb_id: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SeenBy {
+    pub camera: String,
+    pub evidence: Uuid,
+    /// Kinds that come: `still`, `annotated`, `clip`, `manifest`.
+    pub expected: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ZoneRef {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectData {
+    /// As the model calls it.
+    pub class: String,
+    /// Number of the track: the same thing has the same one as long as it is followed.
+    pub track: u64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub score: f64,
+    #[serde(rename = "box")]
+    pub rect: [f64; 4],
+    /// Where it stands, if that is known.
+    pub position: Option<PositionData>,
+}
+
+/// A part of the picture that has looked different for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeData {
+    /// Corners as shares of the picture's width and height.
+    pub outline: Vec<[f64; 2]>,
+    /// Share of the picture within the outline.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+    pub first_seen: String,
+    /// The last look that showed it.
+    pub last_confirmed: String,
+    /// In how many different lights it was seen: times of day, infrared.
+    pub lights: u32,
+    /// When it had grown, and to which share of the picture; the first entry is its beginning.
+    pub growth: Vec<GrowthData>,
+    /// 0 to 1: how much green was lost.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub lost_green: f64,
+    /// Brightness now by brightness before, against the rest of the picture.
+    pub brighter: f64,
+    /// The rule's objects that the detector saw beside it; where flights were compared its companions too.
+    pub near: Vec<String>,
+    /// What stood there before it came.
+    pub left_by: Option<LeftByData>,
+    /// Where two flights were compared; else `null`.
+    pub flights: Option<FlightsData>,
+}
+
+/// A difference between two flights over the same ground; its outline on the map is the event's `footprint`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FlightsData {
+    /// Name of the earlier flight and of the later one.
+    pub before: String,
+    pub after: String,
+    #[schemars(with = "GroundChange")]
+    pub kind: GroundChange,
+    /// Square metres within the outline; `null`: the pictures have no scale.
+    pub area_m2: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GrowthData {
+    pub at: String,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftByData {
+    /// As the model calls it.
+    pub class: String,
+    pub from: String,
+    pub to: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CaptureData {
+    pub time: String,
+    /// `rtcp`: the camera's clock; `telemetry`: the drone's; `arrival`: the node's clock on arrival; `footage`: the recording's own time.
+    #[schemars(extend("enum" = ["rtcp", "telemetry", "arrival", "footage"]))]
+    pub source: String,
+    /// Camera clock minus node clock, where the camera tells its time.
+    pub offset_ms: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PictureSize {
+    pub width: u32,
+    pub height: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PointGeometry {
+    #[serde(rename = "type")]
+    #[schemars(extend("const" = "Point"))]
+    pub kind: String,
+    #[schemars(length(min = 2, max = 3))]
+    pub coordinates: Vec<f64>,
+}
+
+/// What will follow on the evidence topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceState {
+    /// Kinds that are on their way: `still`, `annotated`, `clip`, `closed`, `manifest`, and
+    /// for a lasting change `before` and `after`, of two flights `comparison` too.
+    pub expected: Vec<String>,
+    /// What could not be made; the event stands without it.
+    pub missing: Vec<MissingEvidence>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MissingEvidence {
+    pub kind: String,
+    pub reason: String,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "stands for config's Severity, which knows nothing of schemas, in the schema")]
+enum SeveritySchema {
+    Low,
+    Medium,
+    High,
+}
+
+/// The message of one transition. Its CloudEvents id is `<event>/<revision>`.
+pub fn event_message(topics: &Topics, facts: &EventFacts<'_>) -> OutMessage {
+    let EventFacts { node, camera, violation: v, .. } = *facts;
+    let kind = match v.transition {
+        Transition::Opened => "cn.lintel.violation.opened",
+        Transition::Updated => "cn.lintel.violation.updated",
+        Transition::Closed => "cn.lintel.violation.closed",
+        Transition::Expired => "cn.lintel.violation.expired",
+    };
+    CloudEvent::new(
+        format!("{}/{}", v.id, v.revision),
+        format!("/lintel/{}/{}", node.id, camera.id),
+        kind,
+        v.id.to_string(),
+        v.at.to_string(),
+        data(facts),
+    )
+    .schema("urn:lintel:schema:violation:1")
+    .into_message(topics.event(camera.id))
+}
+
+fn data(facts: &EventFacts<'_>) -> EventData {
+    let EventFacts { node, camera, class, violation: v, capture, picture, place, seen_by, evidence } = *facts;
+    EventData {
+        event: v.id,
+        revision: v.revision,
+        class: ClassRef {
+            id: class.id.clone(),
+            zh: class.zh.clone(),
+            en: class.en.clone(),
+            group: match class.group {
+                Group::Construction => "construction",
+                Group::Street => "street",
+            }
+            .to_owned(),
+            code: (!class.code.is_empty()).then(|| format!("{}{}", node.area_code, class.code)),
+        },
+        camera: CameraRef {
+            id: camera.id.to_string(),
+            name: camera.name.to_owned(),
+            gb_id: camera.gb_id.map(str::to_owned),
+        },
+        zone: v.zone.as_ref().map(|id| ZoneRef {
+            id: id.to_string(),
+            name: camera.zones.iter().find(|z| z.id == *id).map(|z| z.name.clone()).unwrap_or_default(),
+        }),
+        rule: v.rule.clone(),
+        status: match (v.rejected, &v.permit) {
+            (true, _) => EventStatus::Rejected,
+            (false, Some(_)) => EventStatus::Permitted,
+            (false, None) => EventStatus::Suspected,
+        },
+        permit: v.permit.clone(),
+        severity: v.severity,
+        confidence: round(v.confidence),
+        started: v.started.to_string(),
+        at: v.at.to_string(),
+        last_seen: v.last_seen.to_string(),
+        reason: v.reason.clone(),
+        rect: corners(&v.rect),
+        objects: v
+            .objects
+            .iter()
+            .enumerate()
+            .map(|(i, o)| ObjectData {
+                position: place.and_then(|p| *p.objects.get(i)?),
+                class: o.class.to_string(),
+                track: o.track.0,
+                score: round(o.score),
+                rect: corners(&o.rect),
+            })
+            .collect(),
+        change: v.change.as_deref().map(change),
+        capture: capture.map(|c| CaptureData {
+            time: c.at.to_string(),
+            source: match c.source {
+                TimeSource::Rtcp => "rtcp",
+                TimeSource::Telemetry => "telemetry",
+                TimeSource::Arrival => "arrival",
+                TimeSource::Footage => "footage",
+            }
+            .to_owned(),
+            offset_ms: c.offset_ms,
+        }),
+        picture: picture.map(|(width, height)| PictureSize { width, height }),
+        geometry: match (place, camera.position) {
+            (Some(p), _) => Some(point([Some(p.position.lon), Some(p.position.lat), p.position.alt])),
+            (None, Some(p)) => Some(point([Some(p.lon), Some(p.lat), p.alt])),
+            (None, None) => None,
+        },
+        position_of: if place.is_some() { "object" } else { "camera" }.to_owned(),
+        position: place.map(|p| p.position),
+        accuracy: place.and_then(|p| p.accuracy),
+        method: place.map(|p| p.method),
+        calibration: place.map(|p| p.calibration),
+        footprint: place.and_then(|p| p.footprint.clone()),
+        gcj02: place.and_then(|p| p.gcj02),
+        seen_by: seen_by.to_vec(),
+        crs: "EPSG:4326".to_owned(),
+        evidence: evidence.clone(),
+    }
+}
+
+fn point(coordinates: [Option<f64>; 3]) -> PointGeometry {
+    PointGeometry { kind: "Point".to_owned(), coordinates: coordinates.into_iter().flatten().collect() }
+}
+
+fn change(facts: &ChangeFacts) -> ChangeData {
+    let region = &facts.region;
+    let grown = |(at, share): &(crate::base::WallTime, f32)| GrowthData {
+        at: at.to_string(),
+        share: (f64::from(*share) * 1e6).round() / 1e6,
+    };
+    ChangeData {
+        outline: region.outline.iter().map(|p| [round(p.x), round(p.y)]).collect(),
+        share: (f64::from(region.share) * 1e6).round() / 1e6,
+        first_seen: region.first_seen.to_string(),
+        last_confirmed: region.last_confirmed.to_string(),
+        lights: region.lights,
+        growth: region.growth.iter().map(grown).collect(),
+        lost_green: round(region.bared),
+        brighter: round(region.brighter),
+        near: facts.near.iter().map(ToString::to_string).collect(),
+        left_by: facts.left_by.as_ref().map(|(class, from, to)| LeftByData {
+            class: class.to_string(),
+            from: from.to_string(),
+            to: to.to_string(),
+        }),
+        flights: facts.flights.as_ref().map(|flights| FlightsData {
+            before: flights.before.clone(),
+            after: flights.after.clone(),
+            kind: flights.kind,
+            area_m2: flights.area_m2.map(|a| (f64::from(a) * 10.0).round() / 10.0),
+        }),
+    }
+}
+
+/// Four decimals: a tenth of a pixel at 1080p, and no noise of single precision on the wire.
+fn round(v: f32) -> f64 {
+    (f64::from(v) * 1e4).round() / 1e4
+}
+
+fn corners(r: &crate::base::Rect) -> [f64; 4] {
+    [r.x0, r.y0, r.x1, r.y1].map(round)
+}

@@ -1,0 +1,103 @@
+//! What evidence there is for an event, and what of it was lost on the way.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::CloudEvent;
+use super::Topics;
+use crate::base::{CameraId, WallTime};
+use crate::outbox::{LostMedia, OutMedia, OutMessage};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "cn.lintel.evidence.ready: data")]
+pub struct EvidenceData {
+    pub event: Uuid,
+    /// Files that come, or came, on the media topic. Evidence is complete once all of them are there.
+    pub media: Vec<MediaFile>,
+    /// The manifest as it stands in manifest.json.
+    pub manifest: serde_json::Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MediaFile {
+    /// `still`, `annotated`, `clip`, `closed` or `manifest`.
+    #[schemars(regex(pattern = "^[a-z0-9_]{1,32}$"))]
+    pub kind: String,
+    #[schemars(regex(pattern = "^[a-z0-9][a-z0-9_-]{0,31}\\.[a-z0-9]{1,8}$"))]
+    pub file: String,
+    pub media_type: String,
+    pub bytes: u64,
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
+    pub sha256: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "cn.lintel.evidence.lost: data")]
+pub struct LostData {
+    pub event: Uuid,
+    pub kind: String,
+    pub file: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub reason: String,
+}
+
+impl From<&OutMedia> for MediaFile {
+    fn from(media: &OutMedia) -> Self {
+        Self {
+            kind: media.kind.clone(),
+            file: media.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            media_type: media.media_type.clone(),
+            bytes: media.bytes,
+            sha256: media.sha256.clone(),
+        }
+    }
+}
+
+/// Tells the manifest and all media of the event, also what was sent before. `at` is when it was complete.
+pub fn evidence_message(
+    topics: &Topics,
+    node: &str,
+    camera: &CameraId,
+    event: Uuid,
+    at: WallTime,
+    manifest: serde_json::Value,
+    media: &[OutMedia],
+) -> OutMessage {
+    let data = EvidenceData { event, media: media.iter().map(MediaFile::from).collect(), manifest };
+    let digest = format!("{:x}", Sha256::digest(serde_json::to_vec(&data).expect("string keys only")));
+    CloudEvent::new(
+        format!("{event}/evidence/{}", &digest[..16]),
+        format!("/lintel/{node}/{camera}"),
+        "cn.lintel.evidence.ready",
+        event.to_string(),
+        at.to_string(),
+        data,
+    )
+    .schema("urn:lintel:schema:evidence:1")
+    .into_message(topics.evidence(camera))
+}
+
+/// Tells that a file was gone or changed before it could be sent.
+pub fn lost_message(topics: &Topics, node: &str, at: WallTime, lost: &LostMedia) -> OutMessage {
+    let hash: String = lost.sha256.chars().take(16).collect();
+    CloudEvent::new(
+        format!("{}/lost/{}/{hash}", lost.event, lost.kind),
+        format!("/lintel/{node}"),
+        "cn.lintel.evidence.lost",
+        lost.event.to_string(),
+        at.to_string(),
+        LostData {
+            event: lost.event,
+            kind: lost.kind.clone(),
+            file: lost.file.clone(),
+            bytes: lost.bytes,
+            sha256: lost.sha256.clone(),
+            reason: lost.reason.clone(),
+        },
+    )
+    .schema("urn:lintel:schema:evidence-lost:1")
+    .into_message(topics.lost())
+}

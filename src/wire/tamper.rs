@@ -1,0 +1,67 @@
+//! A camera was covered, blinded or moved.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Topics;
+use super::place::CalibrationState;
+use super::{CameraRef, CloudEvent};
+use crate::base::{CameraId, WallTime};
+use crate::outbox::OutMessage;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "cn.lintel.camera.tamper: data")]
+pub struct TamperData {
+    /// The same from the beginning of the trouble to its end.
+    pub incident: Uuid,
+    pub camera: CameraRef,
+    pub kind: TamperKind,
+    /// Capture time of the picture that decided it. RFC 3339, UTC.
+    pub at: String,
+    /// Whether the camera's positions can be trusted; `null`: it is not calibrated.
+    pub calibration: Option<CalibrationState>,
+    /// For `moved`, if it could be measured: how far the picture went, in pixels of the reference picture, right and down.
+    pub shift_px: Option<[f64; 2]>,
+    /// And how far it turned, clockwise.
+    pub turn_deg: Option<f64>,
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TamperKind {
+    /// Something even or blurred is before the lens.
+    Covered,
+    /// A light blinds it.
+    Blinded,
+    /// It looks elsewhere than when it was calibrated.
+    Moved,
+    /// Nothing of its place has been made out for half an hour: it is covered, looks elsewhere, or weather hides the place. Only
+    /// of cameras with a rule about lasting change.
+    Lost,
+    /// It sees again, or stands as it did.
+    Well,
+}
+
+/// One message of an incident.
+pub fn tamper_message(topics: &Topics, node: &str, at: WallTime, data: TamperData) -> OutMessage {
+    let kind = match data.kind {
+        TamperKind::Covered => "covered",
+        TamperKind::Blinded => "blinded",
+        TamperKind::Moved => "moved",
+        TamperKind::Lost => "lost",
+        TamperKind::Well => "well",
+    };
+    let camera = CameraId::new(data.camera.id.clone());
+    CloudEvent::new(
+        format!("{}/tamper/{kind}", data.incident),
+        format!("/lintel/{node}/{camera}"),
+        "cn.lintel.camera.tamper",
+        data.incident.to_string(),
+        at.to_string(),
+        data,
+    )
+    .schema("urn:lintel:schema:tamper:1")
+    .into_message(topics.tamper(&camera))
+}
