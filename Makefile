@@ -75,7 +75,7 @@ accuracy: setup ## errors of positions on synthetic scenes: writes docs/accuracy
 
 bench: build ## whole pipeline on recorded footage: CPU by stage, memory, latencies; CAMERAS=32 SECONDS=60
 	@scripts/footage.sh
-	MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144 target/release/lintel bench --cameras $(or $(CAMERAS),32) --seconds $(or $(SECONDS),60) \
+	MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144 target/release/lintel-bench --cameras $(or $(CAMERAS),32) --seconds $(or $(SECONDS),60) \
 		--footage .cache/footage/quiet.mp4 .cache/footage/busy.mp4 $(BENCH)
 
 bench-parts: setup ## criterion benches of the parts

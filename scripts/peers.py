@@ -142,7 +142,7 @@ def measure_peer(start, cameras, footage, args):
 def measure_lintel(cameras, footage, args):
     out = ROOT / ".cache/bench/peers.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    command = [BIN / "lintel", "bench", "--cameras", str(cameras), "--seconds", str(args.seconds)]
+    command = [BIN / "lintel-bench", "--cameras", str(cameras), "--seconds", str(args.seconds)]
     command += [
         "--warm-up",
         str(args.warm_up),

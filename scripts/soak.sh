@@ -11,6 +11,6 @@ mkdir -p "$out"
 scripts/footage.sh
 # The environment of systemd/lintel.service.
 export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144
-exec target/release/lintel bench --cameras "$cameras" --footage .cache/footage/quiet.mp4 .cache/footage/busy.mp4 \
+exec target/release/lintel-bench --cameras "$cameras" --footage .cache/footage/quiet.mp4 .cache/footage/busy.mp4 \
   --seconds $((minutes * 60)) --warm-up $((minutes * 15)) --soak "$out/soak.csv" --json "$out/soak.json" --plot "$out/soak.svg" \
   --work "$out" "$@"

@@ -1,4 +1,4 @@
-//! The `lintel` program: arguments -> one command -> exit code.
+//! The `lintel` program: parses the arguments, runs one command, returns its exit code.
 
 use std::process::ExitCode;
 

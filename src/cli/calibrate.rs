@@ -12,19 +12,19 @@ use crate::base::wall_now;
 use crate::calibration::{Calibration, Features, Known, Survey, SurveyPoint, draw, load_dem, read_points};
 use crate::geo::{Geodetic, Ground, Lens, Locator};
 
-/// Find where a fixed camera stands and how it looks, from points surveyed on the ground
+/// Compute a fixed camera's position, direction and lens from surveyed points
 ///
-/// Points are lines of a CSV file: x,y,lon,lat,alt,name (pixel of the reference picture, WGS-84 degrees, metres), in this
-/// order or as a first line of names says. Six points are the least, ten to fifteen are good, spread over the picture
-/// from near to far. A point that contradicts the others is named and left out. Writes the calibration, and beside it a
-/// drawing (.png) and, with --image, the features by which a moved camera is noticed (.features).
+/// The CSV file has the columns x,y,lon,lat,alt,name (pixel of the reference picture, WGS-84 degrees, metres); a header
+/// may give another order. Six points are the minimum; use ten to fifteen, spread over the picture from near to far.
+/// A point that contradicts the others is reported and left out. Writes the calibration and beside it a drawing (.png)
+/// and, with --image, the features that reveal a moved camera (.features).
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     lintel calibrate --camera hill --points points.csv --image hill.jpg --dem dem.tif --out calibration/hill.toml\n  \
     lintel calibrate --camera mast --points points.csv --size 2560x1440 --position 120.62,29.71,148.2,0.05 \\\n      \
     --out calibration/mast.toml\n\n\
-    calibration/README.md tells how to survey points from a roof.\n\n\
-    Exit codes: 0 calibrated, 1 not: the points or a file cannot be used.")]
+    calibration/README.md explains how to survey points from a roof.\n\n\
+    Exit codes: 0 calibrated, 1 the points or a file cannot be used.")]
 pub struct Args {
     /// The camera's id in the config
     #[arg(long, value_name = "ID")]
@@ -35,22 +35,22 @@ pub struct Args {
     /// The picture in which the pixels were measured
     #[arg(long, value_name = "FILE", required_unless_present = "size")]
     image: Option<PathBuf>,
-    /// The picture's size, where there is no --image
+    /// Size of the picture, without --image
     #[arg(long, value_name = "WxH", value_parser = size, conflicts_with = "image")]
     size: Option<[u32; 2]>,
     /// Terrain model (GeoTIFF): gives the altitude of points that have none
     #[arg(long, value_name = "FILE")]
     dem: Option<PathBuf>,
-    /// Where the calibration goes
+    /// File for the calibration
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The camera's own place, if surveyed, and its standard deviation in metres (0: exact)
+    /// Surveyed position of the camera, and its standard deviation in metres (0: exact) [default sigma: 0.1]
     #[arg(long, value_name = "LON,LAT,ALT[,SIGMA]", value_parser = position, allow_hyphen_values = true)]
     position: Option<(Geodetic, f64)>,
     /// Focal length in pixels, if known, and its standard deviation (0: exact)
     #[arg(long, value_name = "PIXELS[,SIGMA]", value_parser = pair, conflicts_with = "fov")]
     focal_px: Option<(f64, f64)>,
-    /// Horizontal field of view in degrees as the data sheet gives it, and its standard deviation
+    /// Horizontal field of view in degrees, as in the data sheet, and its standard deviation
     #[arg(long, value_name = "DEGREES[,SIGMA]", value_parser = pair)]
     fov: Option<(f64, f64)>,
     /// Standard deviation of a measured pixel in each direction
@@ -59,13 +59,13 @@ pub struct Args {
     /// Standard deviation of each coordinate of a surveyed point, metres
     #[arg(long, value_name = "METRES", default_value_t = 0.1, value_parser = metres)]
     survey_sigma: f64,
-    /// When the points were surveyed; today if not given
+    /// Date of the survey [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<jiff::civil::Date>,
 }
 
 /// # Errors
-/// What keeps the camera from being calibrated, with what to do.
+/// The camera cannot be calibrated; the message gives a remedy.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let picture = match &args.image {
         Some(path) => {
@@ -114,7 +114,7 @@ impl Args {
     }
 }
 
-/// A camera that is not on earth with its points.
+/// Refuses a camera far from its points, and swapped coordinates.
 fn refuse_swapped(known: &Known, points: &[SurveyPoint]) -> anyhow::Result<()> {
     let (Some((place, _)), Some(first)) = (&known.position, points.first()) else { return Ok(()) };
     let near = |lon: f64, lat: f64| (lon - first.place.lon).hypot(lat - first.place.lat) < 0.5;
@@ -164,7 +164,7 @@ fn report(calibration: &Calibration, args: &Args) -> anyhow::Result<()> {
     if !fit.distortion_solved {
         writeln!(
             out,
-            "           too few points, or none near the corners, to solve for distortion: taken as 0"
+            "           too few points, or none near the corners, to solve for distortion: assumed 0"
         )?;
     }
     let used = fit.points - fit.left_out.len();
@@ -176,14 +176,14 @@ fn report(calibration: &Calibration, args: &Args) -> anyhow::Result<()> {
     if fit.scale > 1.0 {
         writeln!(
             out,
-            "           {:.1} times worse than --pixel-sigma and --survey-sigma explain; errors are widened by that",
+            "           {:.1} times worse than --pixel-sigma and --survey-sigma explain; errors are scaled accordingly",
             fit.scale
         )?;
     }
     for point in calibration.points.iter().filter(|p| !p.used) {
         eprintln!(
-            "warning: {}: point {} is off by {:.1} m ({:.0} px) against all others and was left out: measure its pixel and \
-             place again",
+            "warning: {}: point {} is off by {:.1} m ({:.0} px) against the others and was left out: measure its pixel and \
+             position again",
             args.points.display(),
             point.name,
             point.residual_m,
@@ -193,7 +193,7 @@ fn report(calibration: &Calibration, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Survey and terrain model in two vertical datums: the usual mistake.
+/// Warns if survey and terrain model use different vertical datums, a common mistake.
 fn warn_of_datum(calibration: &Calibration, locator: &Locator) {
     let off =
         |p: &crate::calibration::Point| Some(p.place.alt - locator.ground_height(p.place.lon, p.place.lat)?);
@@ -234,7 +234,7 @@ fn position(text: &str) -> Result<(Geodetic, f64), String> {
     if place.is_valid() {
         return Ok((place, sigma));
     }
-    Err("no place on earth: longitude comes first, then latitude, in degrees".to_owned())
+    Err("not a place on earth: longitude comes first, then latitude, in degrees".to_owned())
 }
 
 fn pair(text: &str) -> Result<(f64, f64), String> {

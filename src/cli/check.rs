@@ -12,23 +12,23 @@ use crate::decode::DecoderChoice;
 use crate::detect::{Detector, ModelError, ModelManifest, Runtime};
 use crate::scene::seen_on_ground;
 
-/// Something in the config or of what it names is wrong.
+/// The config, or a file it names, has errors.
 const WRONG: u8 = 2;
 
-/// Check a config, and with --probe the cameras and the broker too
+/// Check a config; with --probe also the cameras and the broker
 ///
-/// Reads the config with all that it includes and prints every error at once, each with file, line, column and what to
-/// do. Then tries what it names: model, ONNX Runtime, decoders, data folder, certificates, recordings. If all is right,
+/// Reads the config with its includes and prints all errors at once, each with file, line, column and a remedy. Then
+/// tries what the config names: model, ONNX Runtime, decoders, data folder, certificates, recordings. Without errors, it
 /// prints what will run.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel check --config /etc/lintel/lintel.toml\n  \
                         lintel check --config /etc/lintel/lintel.toml --probe\n\n\
-                        Exit codes: 0 all is right, 1 a camera or the broker failed the probe, 2 errors in the config.")]
+                        Exit codes: 0 no errors, 1 a camera or the broker failed the probe, 2 errors in the config.")]
 pub struct Args {
     /// The main config file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Open each camera and the broker, and report codec, size, rate, key frames, clock and advice
+    /// Connect to each camera and the broker; report codec, size, frame rate, key frames, clock and advice
     #[arg(long)]
     probe: bool,
     /// Give up on a camera or the broker after this many seconds
@@ -51,7 +51,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let model = model(&loaded.config, &mut findings);
     places(&loaded.config, &mut findings);
     let ground = seen_on_ground(&loaded.config).unwrap_or_else(|error| {
-        // A file that is not there is told already.
+        // A missing file is reported already.
         if !findings.iter().any(|f| f.key == error.key()) {
             findings.push(Finding { key: error.key(), message: error.to_string(), help: String::new() });
         }
@@ -77,11 +77,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !args.probe {
         return Ok(ExitCode::SUCCESS);
     }
-    let all_well = probe::run(&loaded.config, std::time::Duration::from_secs(args.timeout), &mut out)?;
-    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let all_good = probe::run(&loaded.config, std::time::Duration::from_secs(args.timeout), &mut out)?;
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The model and the library it runs on. The trial run of the detector finds shapes that do not fit.
+/// The model and the library that runs it. A trial run of the detector finds shapes that do not fit.
 fn model(config: &Config, findings: &mut Vec<Finding>) -> Option<(ModelManifest, Runtime)> {
     let mut keep = |key: &str, error: ModelError| {
         findings.push(Finding { key: key.into(), message: error.to_string(), help: String::new() });
@@ -98,7 +98,7 @@ fn model(config: &Config, findings: &mut Vec<Finding>) -> Option<(ModelManifest,
     Some((manifest, runtime))
 }
 
-/// Folders and files that are needed, and decoders.
+/// The folders, files and decoders that the config needs.
 fn places(config: &Config, findings: &mut Vec<Finding>) {
     let mut found = |key: &str, message: String, help: &str| {
         findings.push(Finding { key: key.into(), message, help: help.into() });
@@ -108,7 +108,7 @@ fn places(config: &Config, findings: &mut Vec<Finding>) {
         found(
             "node.data_dir",
             format!("cannot write into {}: {error}", data.display()),
-            "give the folder to the user that lintel runs as, or choose another",
+            "make the folder writable for the user that runs lintel, or choose another",
         );
     }
     if let Err(error) = DecoderChoice::new(&config.decode) {
@@ -140,7 +140,7 @@ fn places(config: &Config, findings: &mut Vec<Finding>) {
     for (key, path) in named.chain(recordings).chain(calibrations).chain(subtitles) {
         if let Err(error) = readable(path) {
             let message = format!("cannot read {}: {error}", path.display());
-            found(&key, message, "check the path, which is relative to its config file, and who may read it");
+            found(&key, message, "check the path, which is relative to its config file, and its permissions");
         }
     }
 }
@@ -153,7 +153,7 @@ fn writable(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let trial = folder.join(format!(".check-{}", std::process::id()));
     let written = std::fs::write(&trial, b"trial");
-    // A file that could not be written is not there to be removed.
+    // Fails if the file could not be written.
     drop(std::fs::remove_file(&trial));
     written
 }
@@ -210,7 +210,7 @@ fn summary(loaded: &Loaded, manifest: &ModelManifest, runtime: &Runtime) -> Stri
     );
     let uncovered = loaded.uncovered(classes);
     if !uncovered.is_empty() {
-        text += "\nOf the catalogue's classes these cannot be watched for:\n";
+        text += "\nClasses of the catalogue that this model does not cover:\n";
         let rows: Vec<_> = uncovered
             .into_iter()
             .map(|(class, why)| [format!("  {}", class.id), format!("{}: {why}", class.zh)])
@@ -220,7 +220,7 @@ fn summary(loaded: &Loaded, manifest: &ModelManifest, runtime: &Runtime) -> Stri
     text
 }
 
-/// Left-aligned columns, two blanks apart.
+/// Left-aligned columns, two spaces apart.
 fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);

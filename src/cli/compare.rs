@@ -17,61 +17,61 @@ use crate::detect::{Detector, ModelManifest, Runtime};
 
 /// Some pictures could not be compared.
 const SOME: u8 = 1;
-/// None could.
+/// No pictures could be compared.
 const NONE: u8 = 2;
 
 /// Compare two flights over the same ground
 ///
-/// Takes two pictures, two folders of stills, or two mosaics (GeoTIFF). Stills are paired by where they were taken (XMP of
-/// DJI, or --telemetry), laid over each other, and what was built, cleared or piled up is written as GeoJSON with areas,
-/// as pictures side by side, and as a page to swipe through. What cannot be compared is named with its reason.
+/// Compares two pictures, two folders of stills, or two mosaics (GeoTIFF). Stills are paired by position (DJI's XMP, or
+/// --telemetry) and aligned. The output shows what was built, cleared or piled up: GeoJSON with areas, pictures side by
+/// side, and a page to swipe through. Pictures that cannot be compared are listed with the reason.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel compare may.jpg june.jpg --out changes\n  \
                         lintel compare flights/may flights/june --telemetry june.csv --out changes\n  \
                         lintel compare may.tif june.tif --out changes\n\n\
-                        Exit codes: 0 all were compared, 1 some were not, 2 none was.")]
+                        Exit codes: 0 all pictures compared, 1 some, 2 none.")]
 pub struct Args {
     /// A picture, a mosaic, or a folder of stills
     before: PathBuf,
-    /// The same, from later
+    /// The same from a later flight
     after: PathBuf,
-    /// Where stills were taken that do not say it: a table with the first line
+    /// Positions of stills without XMP: a table with the header
     /// name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg; repeatable
     #[arg(long, value_name = "CSV")]
     telemetry: Vec<PathBuf>,
-    /// Terrain model (GeoTIFF); without any the ground is level
+    /// Terrain model (GeoTIFF); without one the ground is level
     #[arg(long, value_name = "FILE")]
     dem: Option<PathBuf>,
-    /// The smallest change that counts, square metres
+    /// Smallest change to report, square metres
     #[arg(long, value_name = "M2", default_value_t = 12.0, value_parser = metres)]
     min_area: f64,
-    /// The pictures lie over each other already, as sheets of one map do: nothing is registered
+    /// The pictures are aligned already, such as sheets of one map: skip the registration
     #[arg(long)]
     aligned: bool,
-    /// Folder of a model (model.toml): cars and people that it sees are no changes, machines and heaps beside one are named
+    /// Folder of a model (model.toml): its cars and people are ignored, machines and heaps beside a change are named
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// The ONNX Runtime library; if left out, ORT_DYLIB_PATH and then the usual folders
+    /// Path of libonnxruntime.so [default: ORT_DYLIB_PATH, then the usual folders]
     #[arg(long, value_name = "FILE", requires = "model")]
     onnxruntime: Option<PathBuf>,
-    /// Folder for changes.geojson, report.html and the pictures; made if need be
+    /// Folder for changes.geojson, report.html and the pictures; created if missing
     #[arg(long, value_name = "DIR", default_value = "compare")]
     out: PathBuf,
 }
 
 /// # Errors
-/// A table or terrain model that cannot be used, or a folder that cannot be written.
+/// A table or terrain model cannot be used, or the folder cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut table = StillTable::default();
     for path in &args.telemetry {
         table.read(path)?;
     }
     let dem = args.dem.as_deref().map(load_dem).transpose()?.map(Arc::new);
-    let (before, mut alone) = load(&args.before, &table, dem.as_ref());
+    let (before, mut unusable) = load(&args.before, &table, dem.as_ref());
     let (after, bad) = load(&args.after, &table, dem.as_ref());
-    alone.extend(bad);
+    unusable.extend(bad);
     let paired = pair(&before, &after);
-    alone.extend(paired.alone);
+    unusable.extend(paired.alone);
     let options = Options { min_area_m2: args.min_area, aligned: args.aligned };
     let mut detector =
         args.model.as_deref().map(|model| open(model, args.onnxruntime.as_deref())).transpose()?;
@@ -83,18 +83,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 pairs.push(PairFile { before: b.name.clone(), after: a.name.clone(), comparison });
             }
             Err(error) => {
-                alone.push(Unusable { name: format!("{} and {}", b.name, a.name), why: error.to_string() })
+                unusable.push(Unusable { name: format!("{} and {}", b.name, a.name), why: error.to_string() })
             }
         }
     }
     let out = &args.out;
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let written = || format!("cannot write into {}", out.display());
     let geojson = write_geojson(&out.join("changes.geojson"), &pairs).with_context(written)?;
-    let page = write_report(out, &pairs, &alone).with_context(written)?;
-    tell(&pairs, &alone)?;
-    writeln!(std::io::stdout(), "written: {}, {}", geojson.display(), page.display())?;
-    Ok(match (pairs.is_empty(), alone.is_empty()) {
+    let page = write_report(out, &pairs, &unusable).with_context(written)?;
+    report(&pairs, &unusable)?;
+    writeln!(std::io::stdout(), "wrote {} and {}", geojson.display(), page.display())?;
+    Ok(match (pairs.is_empty(), unusable.is_empty()) {
         (true, _) => ExitCode::from(NONE),
         (_, true) => ExitCode::SUCCESS,
         _ => ExitCode::from(SOME),
@@ -107,7 +107,7 @@ fn open(model: &Path, library: Option<&Path>) -> anyhow::Result<Detector> {
     Ok(Detector::open(&runtime, &manifest, None, Provider::Cpu)?)
 }
 
-fn tell(pairs: &[PairFile], alone: &[Unusable]) -> std::io::Result<()> {
+fn report(pairs: &[PairFile], unusable: &[Unusable]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for pair in pairs {
         let c = &pair.comparison;
@@ -132,7 +132,7 @@ fn tell(pairs: &[PairFile], alone: &[Unusable]) -> std::io::Result<()> {
         }
     }
     let mut errors = std::io::stderr().lock();
-    for item in alone {
+    for item in unusable {
         writeln!(errors, "not compared: {}: {}", item.name, item.why)?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Help with config files
+/// Tools for config files
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! `lintel detect`.
 
+mod failure;
 mod inputs;
 mod results;
 
@@ -14,19 +15,20 @@ use crate::base::Shutdown;
 use crate::config::{Provider, Tiling};
 use crate::decode::Picture;
 use crate::detect::{Detector, ModelManifest, Runtime, SCORE_FLOOR};
+use failure::Failure;
 use inputs::{Inputs, Source};
 use results::{Annotator, Entry, Format, Results};
 
-/// Slices share this much with their neighbours.
+/// Overlap of neighbouring slices, as a fraction of their size.
 const OVERLAP: f32 = 0.2;
-/// What a shell gives for a program that SIGINT ended.
+/// The usual exit code after SIGINT.
 const INTERRUPTED: u8 = 130;
 
 /// Run a model on pictures, folders and videos
 ///
 /// Pictures are JPEG or PNG; videos are MP4, MKV, MOV or MPEG-TS with H.264 or H.265. Folders are searched with
-/// their subfolders. What cannot be read is named and passed over, and the exit code is 1 then.
-/// Ctrl-C ends early and keeps what was done (exit code 130).
+/// their subfolders. Unreadable files are reported and skipped; the exit code is then 1.
+/// Ctrl-C stops early and keeps the results so far (exit code 130).
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     lintel detect street.jpg footage/ --model models/lintel-nano --out found.jsonl --format jsonl --annotate seen/\n  \
@@ -39,43 +41,43 @@ pub struct Args {
     /// Folder of the model, with model.toml
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Where the detections go; - is standard output
+    /// File for the detections; - is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// coco: one JSON list of COCO results, boxes as x, y, width, height in pixels; jsonl: one line a picture
+    /// coco: one JSON list of COCO results, boxes as x, y, width, height in pixels; jsonl: one line for each picture
     #[arg(long, value_enum, default_value_t = Format::Coco)]
     format: Format,
-    /// Draw what reaches its class's threshold (or --min-score) and write JPEGs here
+    /// Draw the detections above their class's threshold (or --min-score) and write JPEGs to this folder
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
     /// Take pictures, their ids and the ids of the classes (by name) from a COCO file
     #[arg(long, value_name = "ANNOTATIONS", requires = "images")]
     coco: Option<PathBuf>,
-    /// The folder that file names in the COCO file start from
+    /// Folder of the pictures that the COCO file names
     #[arg(long, value_name = "DIR", requires = "coco")]
     images: Option<PathBuf>,
-    /// Lowest score that is given, 0.001 to 1; 0.1 without it. Average precision is measured with 0.01
+    /// Lowest score in the output, 0.001 to 1 [default: 0.1]. For average precision use 0.01
     #[arg(long, value_name = "SCORE", value_parser = score)]
     min_score: Option<f32>,
-    /// Look at slices too: columns x rows, for example 3x2
+    /// Also run on slices of each picture: columns x rows, for example 3x2
     #[arg(long, value_name = "CxR", value_parser = tiles, default_value = "1x1")]
     tiles: (u8, u8),
-    /// Threads of one run, instead of the model's own number
+    /// Threads for inference [default: as in model.toml]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     threads: Option<u8>,
-    /// What runs the model, where the ONNX Runtime was built with it
+    /// Execution provider; the ONNX Runtime library must support it
     #[arg(long, value_enum, value_name = "NAME", default_value = "cpu")]
     provider: Provider,
-    /// Seconds of a video from one picture to the next
+    /// Seconds between two pictures of a video; 0 takes every picture
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     every: f64,
-    /// libonnxruntime.so, where it is not in one of the usual places
+    /// Path of libonnxruntime.so [default: ORT_DYLIB_PATH, then the usual folders]
     #[arg(long, value_name = "FILE")]
     onnxruntime: Option<PathBuf>,
 }
 
 /// # Errors
-/// No usable model or runtime, no inputs at all, a COCO file that cannot be read, an output that cannot be written.
+/// The model, the runtime or the COCO file cannot be used, there are no inputs, or the output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let manifest = ModelManifest::load(&args.model)?;
     let inputs = match (&args.coco, &args.images) {
@@ -106,26 +108,26 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             break;
         }
         bar.set_message(source.label.clone());
-        let looked = source.pictures(every, &shutdown, |picture, time| job.look(source, picture, time));
-        match looked {
+        let outcome = source.pictures(every, &shutdown, |picture, time| job.detect(source, picture, time));
+        match outcome {
             Ok(()) => {}
-            Err(Trouble::Input(problem)) => {
+            Err(Failure::Input(problem)) => {
                 bar.suspend(|| eprintln!("skipped {}: {problem:#}", source.label));
                 bad.push(source.label.clone());
             }
-            Err(Trouble::Output(problem)) => return Err(problem),
+            Err(Failure::Output(problem)) => return Err(problem),
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     let missing = job.results.finish()?;
     for (class, count) in missing {
-        eprintln!("left out {count} detections of {class}: the COCO file has no such category");
+        eprintln!("{count} detections of {class} left out: the COCO file has no such category");
     }
     let (pictures, found) = (job.pictures, job.results.found());
     eprintln!("{found} detections in {pictures} pictures -> {}", args.out.display());
     if shutdown.is_stopped() {
-        eprintln!("interrupted: what was done until then is in {}", args.out.display());
+        eprintln!("interrupted: the results so far are in {}", args.out.display());
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !bad.is_empty() {
@@ -133,14 +135,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What keeps a picture from being done.
-enum Trouble {
-    /// The next one may be better.
-    Input(anyhow::Error),
-    /// No use in going on.
-    Output(anyhow::Error),
 }
 
 struct Job {
@@ -154,27 +148,27 @@ struct Job {
 }
 
 impl Job {
-    fn look(&mut self, source: &Source, picture: &Picture, time_s: Option<f64>) -> Result<(), Trouble> {
-        let mut found = self.detector.detect(picture, &self.tiling).map_err(|e| Trouble::Input(e.into()))?;
+    fn detect(&mut self, source: &Source, picture: &Picture, time_s: Option<f64>) -> Result<(), Failure> {
+        let mut found = self.detector.detect(picture, &self.tiling).map_err(|e| Failure::Input(e.into()))?;
         found.retain(|d| self.min_score.is_none_or(|limit| d.score >= limit));
         self.pictures += 1;
         let id = source.id.unwrap_or(self.pictures);
         self.results
             .write(&Entry { id, label: &source.label, time_s, picture, found: &found })
-            .map_err(Trouble::Output)?;
+            .map_err(Failure::Output)?;
         if let Some(annotator) = &mut self.annotator {
             let limit = |d: &crate::detect::Detection| match self.min_score {
                 Some(limit) => limit,
                 None => self.manifest.threshold(&d.class).unwrap_or_default(),
             };
             found.retain(|d| d.score >= limit(d));
-            annotator.write(&source.label, time_s, picture, &found).map_err(Trouble::Output)?;
+            annotator.write(&source.label, time_s, picture, &found).map_err(Failure::Output)?;
         }
         Ok(())
     }
 }
 
-/// Hidden by itself where standard error is not a terminal.
+/// The bar hides itself where standard error is not a terminal.
 fn progress(inputs: usize) -> ProgressBar {
     let style = "{bar:30} {pos}/{len} {elapsed} (left: {eta}) {wide_msg}";
     let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -186,7 +180,7 @@ fn stop_on_interrupt() -> anyhow::Result<Shutdown> {
     let stop = shutdown.clone();
     let signals =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("signal handling")?;
-    // Not joined: it waits for a signal that may never come, and ends with the process.
+    // Not joined: the signal may never come. The thread ends with the process.
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {

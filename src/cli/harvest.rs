@@ -7,12 +7,12 @@ use anyhow::{Context, ensure};
 
 use crate::harvest::{MISTAKEN, Request, harvest, read_verdicts};
 
-/// Make training pictures of events that people confirmed or rejected
+/// Turn events that people confirmed or rejected into training pictures
 ///
-/// Reads what a node keeps of the platform's decisions (DATA_DIR/feedback), or what `lintel receive` stored, and
-/// verdicts: lines `EVENT,VERDICT[,REASON]` (or JSON) of --verdicts, and feedback.jsonl beside an event. Confirmed,
-/// rectified and permitted events give the still with its boxes and a crop around
-/// each; rejected ones give a crop without boxes where the reason says that the detector was mistaken (--mistaken).
+/// Reads a node's DATA_DIR/feedback or folders of `lintel receive`. Verdicts come from feedback.jsonl beside an event
+/// and from --verdicts, lines of `EVENT,VERDICT[,REASON]` or JSON. A confirmed, rectified or permitted event gives its
+/// still with boxes and a crop around each. A rejected event gives a crop without boxes if its reason says that the
+/// detector was wrong (--mistaken).
 /// Writes DIR/images, annotations_train.json, annotations_dev.json (COCO) and sources.toml for models/training.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  lintel harvest /var/lib/lintel/feedback --out harvested\n  \
@@ -22,16 +22,16 @@ pub struct Args {
     /// A node's DATA_DIR/feedback, or folders of `lintel receive`
     #[arg(required = true, value_name = "STORE")]
     stores: Vec<PathBuf>,
-    /// What people said: CSV (event,verdict,reason) or JSON lines; the last line about an event counts
+    /// Verdicts as CSV (event,verdict,reason) or JSON lines; the last line for an event counts
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
-    /// The set is written here; a second run replaces it
+    /// Folder for the set; a second run replaces it
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// A reason of rejections that means: that thing is not there. May be repeated; replaces the usual ones
+    /// Rejection reason that means the object was not there; repeatable, replaces the defaults
     #[arg(long, value_name = "REASON", default_values = MISTAKEN)]
     mistaken: Vec<String>,
-    /// Share of cameras' zones and days that is kept for measuring
+    /// Share of zones and days to keep for evaluation, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
     dev: f64,
     /// Name of the set in the model card
@@ -42,7 +42,7 @@ pub struct Args {
 }
 
 /// # Errors
-/// A file that cannot be read or written, a verdict that is none, folders without events.
+/// A file cannot be read or written, a verdict is unknown, or the folders hold no events.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     ensure!((0.0..=1.0).contains(&args.dev), "--dev {}: a share is 0 to 1", args.dev);
     let verdicts = match &args.verdicts {
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let report = harvest(&request)?;
     for (dir, why) in &report.passed_over {
-        eprintln!("{}: passed over: {why}", dir.display());
+        eprintln!("{}: skipped: {why}", dir.display());
     }
     println!("{report}");
     println!("written to {}", request.out.display());

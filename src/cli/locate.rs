@@ -3,48 +3,48 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use super::placed::{Which, metres};
+use super::placed::{CameraOptions, metres};
 use crate::geo::{NoFix, gcj02_from_wgs84};
 
-/// Something in the config is wrong.
+/// The config has errors.
 const WRONG: u8 = 2;
 
-/// Say which place a camera's pixel shows
+/// Find the place on the ground that a pixel shows
 ///
-/// Prints longitude, latitude, altitude, the ellipse that holds the true place in 95 of 100 cases, and how it was found.
+/// Prints longitude, latitude, altitude, the 95 % error ellipse, and the method.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel locate --config lintel.toml --camera hill --pixel 960,700\n  \
                         lintel locate --calibration calibration/hill.toml --dem dem.tif --pixel 960,700 --json\n  \
                         lintel locate --still DJI_0042.JPG --pixel 2000,1500\n\n\
                         Exit codes: 0 found, 1 the pixel has no place on the ground or a file cannot be used, \
-                        2 the config is wrong.")]
+                        2 the config has errors.")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
-    /// The camera; not needed where there is only one
+    cameras: CameraOptions,
+    /// Id of the camera; optional if there is only one
     #[arg(long, value_name = "ID")]
     camera: Option<String>,
-    /// Pixel of the calibrated picture, from its left upper corner
+    /// Pixel of the calibrated picture, from its upper left corner
     #[arg(long, value_name = "X,Y", value_parser = pixel, allow_hyphen_values = true)]
     pixel: (f64, f64),
     /// Standard deviation of the pixel in each direction
     #[arg(long, value_name = "PIXELS", default_value_t = 1.0, value_parser = metres)]
     pixel_sigma: f64,
-    /// The place is so many metres above the ground, as a roof is
+    /// Height of the place above the ground in metres, such as that of a roof
     #[arg(long, value_name = "METRES", default_value_t = 0.0, value_parser = metres)]
     height: f64,
-    /// Also in GCJ-02, as Chinese web maps want it
+    /// Also print GCJ-02, the coordinates of Chinese web maps
     #[arg(long)]
     gcj02: bool,
-    /// One line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
 }
 
 /// # Errors
-/// Files that cannot be used; a pixel that shows no ground.
+/// A file cannot be used, or the pixel shows no ground.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Some(camera) = args.which.camera(args.camera.as_deref())? else { return Ok(ExitCode::from(WRONG)) };
+    let Some(camera) = args.cameras.camera(args.camera.as_deref())? else { return Ok(ExitCode::from(WRONG)) };
     let (x, y) = args.pixel;
     let fix = match camera.locator.locate_at_height([x, y], args.pixel_sigma, args.height) {
         Ok(fix) => fix,
@@ -81,7 +81,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         "accuracy   {:.2} m x {:.2} m, longer axis at {:.0} degrees from north (95 %)",
         accuracy.semi_major_m, accuracy.semi_minor_m, accuracy.azimuth_deg
     )?;
-    writeln!(out, "distance   {:.1} m, {:.3} m a pixel", fix.distance_m, fix.metres_per_pixel)?;
+    writeln!(out, "distance   {:.1} m, {:.3} m per pixel", fix.distance_m, fix.metres_per_pixel)?;
     writeln!(out, "method     {}", serde_json::to_value(fix.method)?.as_str().unwrap_or_default())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
-//! The command line: a file a subcommand. Each gives an exit code; main turns it into the process's own.
+//! The command line: one file for each subcommand. Each returns the exit code of the process.
 
-mod bench;
 mod calibrate;
 mod check;
 mod compare;
@@ -35,7 +34,6 @@ enum Command {
     Detect(detect::Args),
     Replay(replay::Args),
     Receive(receive::Args),
-    Bench(bench::Args),
     Harvest(harvest::Args),
     Config(config::Args),
     Calibrate(calibrate::Args),
@@ -46,7 +44,7 @@ enum Command {
 
 impl Cli {
     /// # Errors
-    /// What stopped the command, with its causes; the caller prints it once.
+    /// The command failed. The caller prints the error with its causes, once.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Run(args) => run::run(args),
@@ -54,7 +52,6 @@ impl Cli {
             Command::Detect(args) => detect::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Receive(args) => receive::run(args),
-            Command::Bench(args) => bench::run(args),
             Command::Harvest(args) => harvest::run(args),
             Command::Config(args) => config::run(args),
             Command::Calibrate(args) => calibrate::run(args),

@@ -1,4 +1,4 @@
-//! Cameras with a place on the map, for the commands that ask about places.
+//! Cameras with a place on the map, for `locate` and `sees`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::config::DroneConfig;
 use crate::drone::{read_still, still_locator};
 use crate::geo::{Dem, Ground, Locator};
 
-/// Which cameras, over which ground.
+/// The options that choose cameras and ground.
 #[derive(clap::Args, Debug)]
-pub(super) struct Which {
-    /// The node's config file: its calibrated cameras over its `map.dem`
+pub(super) struct CameraOptions {
+    /// The node's config file: uses its calibrated cameras and its `map.dem`
     #[arg(
         long,
         value_name = "FILE",
@@ -25,10 +25,10 @@ pub(super) struct Which {
     /// Calibration files instead of a config; repeatable
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
-    /// A still from a DJI drone's card instead: its XMP says where it was taken and where the gimbal looked
+    /// A DJI still instead: its XMP gives position and gimbal angles
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "calibration"])]
     still: Option<PathBuf>,
-    /// Terrain model (GeoTIFF) instead of the config's; without any the ground is level at the surveyed points' height
+    /// Terrain model (GeoTIFF) instead of the config's. Without any, the ground is level at the height of the surveyed points
     #[arg(long, value_name = "FILE")]
     dem: Option<PathBuf>,
     /// Standard deviation of the terrain model's heights, metres
@@ -36,14 +36,14 @@ pub(super) struct Which {
     dem_sigma: f64,
 }
 
-/// A camera that can be asked.
+/// A camera with its place on the map.
 pub(super) struct Placed {
     pub id: String,
     pub locator: Locator,
 }
 
-impl Which {
-    /// `None`: the config is wrong and all of it has been told.
+impl CameraOptions {
+    /// `None`: the config has errors, and they are printed.
     pub fn cameras(&self) -> anyhow::Result<Option<Vec<Placed>>> {
         if let Some(still) = &self.still {
             return Ok(Some(vec![self.place_still(still)?]));
@@ -58,8 +58,7 @@ impl Which {
                 let files: Vec<_> = config.cameras.iter().filter_map(file).collect();
                 if files.is_empty() {
                     bail!(
-                        "no camera of {} has a calibration: make one with `lintel calibrate` and name it in the camera's \
-                         `calibration`",
+                        "no camera of {} has a calibration: make one with `lintel calibrate` and set the camera's `calibration`",
                         path.display()
                     );
                 }
@@ -71,18 +70,18 @@ impl Which {
         placed.collect::<anyhow::Result<Vec<_>>>().map(Some)
     }
 
-    /// Of several cameras the one that is named; the only one needs no name.
+    /// The named camera; without a name the only one.
     pub fn camera(&self, id: Option<&str>) -> anyhow::Result<Option<Placed>> {
         let Some(mut cameras) = self.cameras()? else { return Ok(None) };
         let names = cameras.iter().map(|c| c.id.as_str()).collect::<Vec<_>>().join(", ");
         let Some(id) = id else {
             return match (cameras.pop(), cameras.is_empty()) {
                 (Some(only), true) => Ok(Some(only)),
-                _ => bail!("say which camera with --camera: {names}"),
+                _ => bail!("choose a camera with --camera: {names}"),
             };
         };
         let found = cameras.into_iter().find(|c| c.id == id);
-        found.map(Some).with_context(|| format!("no calibrated camera is called {id}; there are: {names}"))
+        found.map(Some).with_context(|| format!("there is no calibrated camera {id}; there are: {names}"))
     }
 
     fn place_still(&self, path: &Path) -> anyhow::Result<Placed> {

@@ -16,13 +16,13 @@ use crate::publish::Subscriber;
 use crate::receive::{self, MAX_PACKET_BYTES, ReceiveStats, Store};
 use crate::wire::subscriptions;
 
-/// Be the platform's side: receive events and evidence and store them
+/// Receive events and evidence from the broker and store them: the platform's side
 ///
 /// Stores DIR/DATE/EVENT/ with event.json (newest state), events.jsonl (all messages), clip.mp4, still.jpg,
-/// annotated.jpg, closed.jpg and manifest.json, and prints a line for each new event and each finished file. A file
-/// gets its name only when it is whole and its SHA-256 is right. Repeats are dropped, also after a restart.
+/// annotated.jpg, closed.jpg and manifest.json. Prints a line for each new event and each complete file. A file gets
+/// its name only when it is complete and its SHA-256 matches. Repeats are dropped, also after a restart.
 ///
-/// The broker keeps what comes while this program is down (for a week), under the client id. Two receivers therefore
+/// While this program is down, the broker keeps its messages for a week, under its client id. Two receivers therefore
 /// need two client ids.
 #[derive(clap::Args, Debug)]
 #[command(
@@ -31,19 +31,19 @@ use crate::wire::subscriptions;
                         SIGINT, 1 cannot start, or the broker refuses the subscription."
 )]
 pub struct Args {
-    /// mqtt://HOST or mqtts://HOST, with :PORT where it is not 1883 or 8883
+    /// mqtt://HOST or mqtts://HOST; :PORT if it is not 1883 or 8883
     #[arg(long, value_name = "URL")]
     broker: url::Url,
-    /// Where to store; made if missing
+    /// Folder for the events; created if missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// First part of all topics, as in the nodes' mqtt.topic_prefix
     #[arg(long, default_value = "lintel")]
     topic_prefix: String,
-    /// CA certificate of the broker (PEM); without it the system's own
+    /// CA certificate of the broker (PEM) [default: the system's]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Client certificate (PEM), where the broker asks for one
+    /// Client certificate (PEM), if the broker requires one
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
     /// Key of the client certificate (PEM)
@@ -60,7 +60,7 @@ pub struct Args {
     /// Time zone of the dates in folder names, for example Asia/Shanghai
     #[arg(long, default_value = "UTC")]
     time_zone: String,
-    /// Messages below the level are not logged, for example warn or lintel=debug
+    /// Log filter, for example warn or lintel=debug
     #[arg(long, default_value = "info")]
     log: String,
 }
@@ -68,7 +68,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("--log")?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second one in the same process (tests) keeps the first one's.
+    // Fails in a process that logs already (tests); that logger stays.
     drop(logs.with_ansi(std::io::stderr().is_terminal()).try_init());
 
     let config = mqtt_config(&args)?;
@@ -84,7 +84,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let shutdown = Shutdown::new();
         let stopper = tokio::spawn(stop_on_signal(shutdown.clone()));
         let result = receive::run(subscriber, store, shutdown, |line| {
-            // A closed pipe is no reason to stop storing.
+            // A closed pipe does not stop the receiver.
             drop(writeln!(std::io::stdout().lock(), "{line}"));
         })
         .await;

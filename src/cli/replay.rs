@@ -15,32 +15,32 @@ use crate::ingest::{FlightSettings, flight_of, footage_start};
 
 /// Run the whole pipeline on recorded footage and print the events as JSON lines.
 ///
-/// Time is that of the footage, so the same input gives the same lines, ids included. Only the named cameras run;
-/// their zones and rules come from the config. Passwords and the broker are not needed. Logs go to standard error.
+/// Time comes from the footage, so the same input gives the same lines, ids included. Only the named cameras run, with
+/// their zones and rules from the config. No passwords and no broker are needed. Logs go to standard error.
 ///
 /// Example: lintel replay --config lintel.toml --camera gate=street.mp4 --speed max --out evidence
 ///
-/// Exit codes: 0 replayed; 1 footage, model or folder cannot be used; 2 the config is wrong.
+/// Exit codes: 0 replayed; 1 footage, model or folder cannot be used; 2 the config has errors.
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// The node's config file.
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
-    /// A recording (mp4, mkv, ts) and the camera that it stands for; repeatable.
+    /// A recording (mp4, mkv, ts) to replay as this camera; repeatable.
     #[arg(long = "camera", value_name = "ID=VIDEO", value_parser = pair, required = true)]
     cameras: Vec<(String, PathBuf)>,
-    /// Telemetry of a drone's recording where it is not the .SRT of the video's name, nor in the video itself; repeatable.
+    /// Telemetry of a drone's recording, if it is neither in the video nor in an .SRT file of the same name; repeatable.
     #[arg(long = "telemetry", value_name = "ID=SRT", value_parser = pair)]
     telemetry: Vec<(String, PathBuf)>,
-    /// Times real time, or `max` for as fast as the machine can.
+    /// Multiple of real time, or `max` for as fast as possible.
     #[arg(long, value_name = "N|max", default_value = "max", value_parser = speed)]
     speed: Pace,
-    /// When the recordings begin, RFC 3339. Default: what a drone's telemetry says, else what the first recording says of
-    /// itself, else 2000-01-01T00:00:00Z.
+    /// Start time of the recordings, RFC 3339. Default: the time in a drone's telemetry, else in the first recording,
+    /// else 2000-01-01T00:00:00Z.
     #[arg(long, value_name = "TIME")]
     start: Option<jiff::Timestamp>,
-    /// Also make stills, clips and manifests in DIR/evidence.
+    /// Also write stills, clips and manifests to DIR/evidence.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -65,7 +65,7 @@ fn speed(text: &str) -> Result<Pace, String> {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load_for_replay(&args.config) else { return Ok(ExitCode::from(2)) };
     let quiet = LogConfig { filter: "warn".to_owned(), format: LogFormat::Auto };
-    crate::monitor::init_logging(&quiet).context("LINTEL_LOG cannot be read")?;
+    crate::monitor::init_logging(&quiet).context("LINTEL_LOG is not valid")?;
     let mut footage = Vec::new();
     for (id, path) in args.cameras {
         let id = CameraId::new(id);
@@ -78,16 +78,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             );
         }
         if footage.iter().any(|(other, _)| *other == id) {
-            bail!("--camera {id} is given twice; one recording a camera");
+            bail!("--camera {id} is given twice; a camera has one recording");
         }
         footage.push((id, path));
     }
     let Some(model) = load_model(&loaded)? else { return Ok(ExitCode::from(2)) };
-    let flown = flights(&loaded.config, &footage, &args.telemetry)?;
-    let clock = flown.iter().find_map(|(_, _, report)| Some(report.clock.as_ref()?.start));
-    let flights = flown.into_iter().map(|(id, flight, _)| (id, flight)).collect();
-    let said = footage.first().and_then(|(_, path)| footage_start(path));
-    let start = args.start.map(WallTime::from).or(clock).or(said).unwrap_or(WallTime(YEAR_2000));
+    let with_reports = flights(&loaded.config, &footage, &args.telemetry)?;
+    let clock = with_reports.iter().find_map(|(_, _, report)| Some(report.clock.as_ref()?.start));
+    let flights = with_reports.into_iter().map(|(id, flight, _)| (id, flight)).collect();
+    let recorded = footage.first().and_then(|(_, path)| footage_start(path));
+    let start = args.start.map(WallTime::from).or(clock).or(recorded).unwrap_or(WallTime(YEAR_2000));
     let options = ReplayOptions { footage, flights, start, pace: args.speed, evidence: args.out };
     let stop = signals::watch(None)?;
     let report = replay(loaded.config, &model, &options, Box::new(std::io::stdout()), &stop)?;
@@ -98,7 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The flights of the drones among the recordings, each told of on standard error.
+/// The flights of the drones among the recordings. A report of each goes to standard error.
 fn flights(
     config: &Config,
     footage: &[(CameraId, PathBuf)],
@@ -108,7 +108,7 @@ fn flights(
         let drone = |c: &&CameraConfig| c.id.as_str() == id && c.drone.is_some();
         if !config.cameras.iter().any(|c| drone(&c)) || !footage.iter().any(|(f, _)| f.as_str() == id) {
             bail!(
-                "--telemetry {id}: no recording of a drone of this id is replayed; see --camera, and `drone` in its config"
+                "--telemetry {id}: no drone of this id is replayed; give its recording with --camera, and `drone` in its config"
             );
         }
     }
@@ -117,7 +117,7 @@ fn flights(
         let Some(camera) = config.cameras.iter().find(|c| c.id == *id) else { continue };
         let Some(drone) = &camera.drone else { continue };
         let given = telemetry.iter().find(|(t, _)| t == id.as_str()).map(|(_, path)| path.clone());
-        // The config's own subtitles are of the config's own recording.
+        // The subtitles in the config belong to the recording in the config.
         let own = match (&drone.telemetry, &camera.source) {
             (TelemetrySource::Srt(path), SourceConfig::File(file)) if file.path == *video => {
                 Some(path.clone())

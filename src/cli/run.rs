@@ -9,15 +9,16 @@ use super::files::{load, load_model};
 use super::signals;
 use crate::app::{Live, ReloadRequest};
 
-/// Watch the cameras of a config and publish what is found.
+/// Watch the cameras of a config and publish events.
 ///
-/// Runs until SIGTERM or SIGINT, then stops in order: cameras, decoders, detectors, rules, clips, and what is left of
-/// runtime.stop_deadline goes to sending. A second signal ends at once. Nothing that was found is lost either way.
+/// Runs until SIGTERM or SIGINT, then stops in order: cameras, decoders, detectors, rules, clips. The rest of
+/// runtime.stop_deadline is used to send queued messages. A second signal ends the program at once. No event is lost
+/// either way: the outbox keeps it for the next start.
 ///
-/// SIGHUP reads the config again, and so does a change of one of its files (runtime.watch_config): what changed is applied
-/// without touching the other cameras; a config that is wrong, or that needs a restart, is refused and the old one runs on.
+/// SIGHUP reloads the config, and so does a change of one of its files (runtime.watch_config). Only the cameras that
+/// changed restart. A config with errors, or a change that needs a restart, is refused, and the old config stays.
 ///
-/// Exit codes: 0 stopped as asked; 1 it could not start or broke off; 2 the config is wrong; 3 the stop took longer
+/// Exit codes: 0 stopped by a signal; 1 could not start, or failed; 2 the config has errors; 3 the stop took longer
 /// than its deadline; 130 a second signal.
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
@@ -29,7 +30,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(2)) };
-    let log = crate::monitor::init_logging(&loaded.config.log).context("log.filter cannot be read")?;
+    let log = crate::monitor::init_logging(&loaded.config.log).context("log.filter is not valid")?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -5,44 +5,44 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use super::placed::Which;
+use super::placed::CameraOptions;
 use crate::geo::{Geodetic, wgs84_from_gcj02};
 
-/// Something in the config is wrong.
+/// The config has errors.
 const WRONG: u8 = 2;
 
-/// Say which cameras see a place, and where in their pictures
+/// List the cameras that see a place, and the pixel of each
 ///
-/// Lists each camera with the place in its picture, nearest first: pixel, distance, metres a pixel there, and whether
-/// the terrain hides it. (Houses and trees that are not in the terrain model hide places too.)
+/// Lists the cameras whose picture contains the place, nearest first, with pixel, distance, metres per pixel, and
+/// whether the terrain hides the place. Houses and trees that are not in the terrain model are not considered.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel sees --config lintel.toml --lon 120.6245 --lat 29.7134\n  \
                         lintel sees --calibration calibration/hill.toml --dem dem.tif --lon 120.6245 --lat 29.7134 --json\n\n\
-                        Exit codes: 0 a camera sees it, 1 none does or a file cannot be used, 2 the config is wrong.")]
+                        Exit codes: 0 a camera sees it, 1 none does or a file cannot be used, 2 the config has errors.")]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
-    /// Degrees
+    cameras: CameraOptions,
+    /// Longitude in degrees
     #[arg(long, value_name = "DEGREES", allow_hyphen_values = true)]
     lon: f64,
-    /// Degrees
+    /// Latitude in degrees
     #[arg(long, value_name = "DEGREES", allow_hyphen_values = true)]
     lat: f64,
-    /// Altitude of the place; the ground's if not given
+    /// Altitude of the place [default: that of the ground]
     #[arg(long, value_name = "METRES", allow_hyphen_values = true)]
     alt: Option<f64>,
-    /// The coordinates are GCJ-02, copied from a Chinese web map
+    /// The coordinates are GCJ-02, as on Chinese web maps
     #[arg(long)]
     gcj02: bool,
-    /// One line of JSON a camera
+    /// Print one line of JSON for each camera
     #[arg(long)]
     json: bool,
 }
 
 /// # Errors
-/// Files that cannot be used; a place that is none.
+/// A file cannot be used, or the coordinates are not valid.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Some(cameras) = args.which.cameras()? else { return Ok(ExitCode::from(WRONG)) };
+    let Some(cameras) = args.cameras.cameras()? else { return Ok(ExitCode::from(WRONG)) };
     let (lon, lat) = if args.gcj02 { wgs84_from_gcj02(args.lon, args.lat) } else { (args.lon, args.lat) };
     if !Geodetic::new(lon, lat, args.alt.unwrap_or(0.0)).is_valid() {
         bail!("{lon}, {lat} is no place on earth: --lon is the longitude, --lat the latitude");

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks for an orderly stop, the second ends the process at once. SIGHUP asks for a reload.
+//! SIGTERM and SIGINT: the first requests an orderly stop, the second ends the process at once. SIGHUP requests a reload.
 
 use std::io;
 
@@ -7,8 +7,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::ReloadRequest;
 use crate::base::Shutdown;
 
-/// Starts to watch for signals on a thread of its own; the result stops at the first one that asks for it. With
-/// `reload`, SIGHUP asks for a reload; without, it ends the process as it does any.
+/// Watches for signals on a thread of its own. The returned [`Shutdown`] stops at the first SIGTERM or SIGINT. With
+/// `reload`, SIGHUP requests a reload. Without it, SIGHUP ends the process, as is its default.
 ///
 /// # Errors
 /// The system gives no signal handler or thread.
@@ -22,14 +22,14 @@ pub(super) fn watch(reload: Option<ReloadRequest>) -> io::Result<Shutdown> {
         None => None,
     };
     drop(inside);
-    let asked = stop.clone();
+    let requested = stop.clone();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
             tokio::select! {
                 () = next(&mut term, &mut int) => {}
                 () = reloads(hangup) => {}
             }
-            asked.stop();
+            requested.stop();
             next(&mut term, &mut int).await;
             end_at_once();
         });
@@ -58,6 +58,6 @@ async fn next(term: &mut Signal, int: &mut Signal) {
     reason = "the operator insists; the outbox survives a kill at any point"
 )]
 fn end_at_once() -> ! {
-    eprintln!("second signal: ended at once, the outbox keeps what was not sent");
+    eprintln!("second signal: stopping at once; the outbox keeps unsent messages");
     std::process::exit(130)
 }

@@ -3,7 +3,6 @@
 mod support;
 
 mod architecture;
-mod bench;
 mod calibration;
 mod change;
 mod compare;

@@ -1,6 +1,5 @@
 //! Publisher and receiver against a real mosquitto.
 
-mod broker;
 mod facts;
 mod recovery;
 mod trouble;

@@ -1,4 +1,4 @@
-//! `lintel check --probe`: opens what the config names on the network and says what it is.
+//! `lintel check --probe`: connects to the cameras and the broker and reports what it finds.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,44 +12,44 @@ use crate::config::Config;
 use crate::ingest::{self, IngestError, ProbeReport};
 use crate::publish::{self, BrokerReport};
 
-/// More at once would measure this box and its network, not the cameras.
+/// Cameras probed at the same time. More would measure this box and its network rather than the cameras.
 const AT_ONCE: usize = 8;
 
-/// Prints a block for each camera and the broker; false if one of them failed.
+/// Prints a block for each camera and the broker. False if one of them failed.
 pub(super) fn run(config: &Config, timeout: Duration, out: &mut impl Write) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the network threads")?;
     runtime.block_on(async {
-        let turn = Arc::new(Semaphore::new(AT_ONCE));
+        let permits = Arc::new(Semaphore::new(AT_ONCE));
         let mqtt = config.mqtt.clone();
         let broker = tokio::spawn(async move { publish::probe(&mqtt, timeout).await });
         let cameras: Vec<_> = config
             .cameras
             .iter()
             .map(|camera| {
-                let (source, turn) = (camera.source.clone(), Arc::clone(&turn));
+                let (source, permits) = (camera.source.clone(), Arc::clone(&permits));
                 let probing = async move {
-                    // The semaphore is never closed, so this waits and does not fail.
-                    let _turn = turn.acquire_owned().await;
+                    // The semaphore is never closed, so this does not fail.
+                    let _permit = permits.acquire_owned().await;
                     ingest::probe(&source, timeout).await
                 };
                 (camera.id.clone(), tokio::spawn(probing))
             })
             .collect();
-        let mut all_well = true;
+        let mut all_good = true;
         for (id, probing) in cameras {
-            let report = probing.await.with_context(|| format!("the probe of {id} broke off"))?;
-            all_well &= report.is_ok();
+            let report = probing.await.with_context(|| format!("the probe of {id} failed"))?;
+            all_good &= report.is_ok();
             write!(out, "{}", camera(id.as_str(), report))?;
             out.flush()?;
         }
-        let report = broker.await.context("the probe of the broker broke off")?;
-        all_well &= report.is_ok();
+        let report = broker.await.context("the probe of the broker failed")?;
+        all_good &= report.is_ok();
         let place = format!("{}:{}", config.mqtt.host, config.mqtt.port);
         match report {
             Ok(report) => write!(out, "{}", broker_block(&place, &report))?,
             Err(error) => writeln!(out, "broker   FAILED: {error}")?,
         }
-        Ok(all_well)
+        Ok(all_good)
     })
 }
 
@@ -76,15 +76,15 @@ fn camera(id: &str, report: Result<ProbeReport, IngestError>) -> String {
 }
 
 fn clock(report: &ProbeReport) -> String {
-    let whose = match report.time_source {
+    let source = match report.time_source {
         Some(TimeSource::Rtcp) => "the camera's own (RTCP)",
         Some(TimeSource::Telemetry) => "the drone's own (KLV)",
-        Some(TimeSource::Arrival) => "the node's, at arrival: the camera sends no time that can be used",
+        Some(TimeSource::Arrival) => "the node's, at arrival: the camera sends no usable time",
         Some(TimeSource::Footage) => "the recording's",
         None => "unknown",
     };
     let offset = report.offset_ms.map(|ms| format!(", {:+.3} s to this node", ms as f64 / 1000.0));
-    format!("{whose}{}", offset.unwrap_or_default())
+    format!("{source}{}", offset.unwrap_or_default())
 }
 
 fn broker_block(place: &str, report: &BrokerReport) -> String {

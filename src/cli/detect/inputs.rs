@@ -1,4 +1,4 @@
-//! What is to be looked at: pictures and videos by name, in folders, or as a COCO file lists them.
+//! The inputs: pictures and videos given by name, found in folders, or listed in a COCO file.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use image::{ImageReader, RgbImage};
 use serde::Deserialize;
 
-use super::Trouble;
+use super::failure::Failure;
 use crate::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime};
 use crate::config::DecodeConfig;
 use crate::decode::{DecoderChoice, Picture, Pixels, StreamDecoder};
@@ -20,7 +20,7 @@ const VIDEOS: [&str; 6] = ["mp4", "m4v", "mov", "mkv", "ts", "mts"];
 
 pub(super) struct Inputs {
     pub sources: Vec<Source>,
-    /// What was named and is not there or not of a kind that can be read, with the reason.
+    /// Named inputs that are missing or of an unknown kind, each with the reason.
     pub bad: Vec<String>,
     /// Ids of the COCO file's categories, by name.
     pub categories: Option<HashMap<String, u64>>,
@@ -28,16 +28,16 @@ pub(super) struct Inputs {
 
 pub(super) struct Source {
     path: PathBuf,
-    /// As the results name it.
+    /// The name in the results.
     pub label: String,
-    /// Of the picture in the COCO file.
+    /// The picture's id in the COCO file.
     pub id: Option<u64>,
     video: bool,
 }
 
 impl Inputs {
     /// # Errors
-    /// Not one picture or video.
+    /// There is not a single picture or video.
     pub fn find(named: &[PathBuf]) -> anyhow::Result<Self> {
         let mut inputs = Self { sources: Vec::new(), bad: Vec::new(), categories: None };
         for path in named {
@@ -45,17 +45,17 @@ impl Inputs {
                 let before = inputs.sources.len();
                 inputs.search(path);
                 if inputs.sources.len() == before {
-                    inputs.bad.push(format!("{}: no pictures or videos in it", path.display()));
+                    inputs.bad.push(format!("{}: contains no pictures or videos", path.display()));
                 }
             } else if !path.exists() {
                 inputs.bad.push(format!("{}: not there", path.display()));
             } else if !inputs.add(path) {
                 let known = [&PICTURES[..], &VIDEOS[..]].concat().join(", ");
-                inputs.bad.push(format!("{}: its name ends in none of {known}", path.display()));
+                inputs.bad.push(format!("{}: unknown kind of file; known are {known}", path.display()));
             }
         }
         if inputs.sources.is_empty() {
-            bail!("nothing to look at: {}", inputs.bad.join("; "));
+            bail!("no inputs: {}", inputs.bad.join("; "));
         }
         Ok(inputs)
     }
@@ -82,7 +82,7 @@ impl Inputs {
         })
     }
 
-    /// In order of name, so that two runs give the same. Other files are passed over.
+    /// Adds the pictures and videos of a folder in order of name, so that two runs give the same output.
     fn search(&mut self, folder: &Path) {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -91,7 +91,7 @@ impl Inputs {
         let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
         paths.sort();
         for path in paths {
-            // A link to a folder may lead in circles.
+            // A link to a folder may lead back to a parent.
             if path.is_dir() && !path.is_symlink() {
                 self.search(&path);
             } else if path.is_file() {
@@ -113,17 +113,17 @@ impl Inputs {
 }
 
 impl Source {
-    /// Gives every picture to `visit`; those of a video with their time from its start in seconds.
+    /// Calls `visit` with every picture; for a video also with the seconds since its start.
     pub fn pictures(
         &self,
         every: Duration,
         shutdown: &Shutdown,
-        mut visit: impl FnMut(&Picture, Option<f64>) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        mut visit: impl FnMut(&Picture, Option<f64>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         if self.video {
             return self.frames(every, shutdown, visit);
         }
-        visit(&self.still().map_err(Trouble::Input)?, None)
+        visit(&self.still().map_err(Failure::Input)?, None)
     }
 
     fn still(&self) -> anyhow::Result<Picture> {
@@ -144,9 +144,9 @@ impl Source {
         &self,
         every: Duration,
         shutdown: &Shutdown,
-        mut visit: impl FnMut(&Picture, Option<f64>) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
-        let bad = |e: anyhow::Error| Trouble::Input(e);
+        mut visit: impl FnMut(&Picture, Option<f64>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let bad = |e: anyhow::Error| Failure::Input(e);
         let config = DecodeConfig { workers: 1, h264_decoder: None, h265_decoder: None };
         let choice = DecoderChoice::new(&config).map_err(|e| bad(e.into()))?;
         let reader = open_file(&self.path, self.camera(), WallTime(0)).map_err(|e| bad(e.into()))?;
@@ -172,8 +172,8 @@ impl Source {
     }
 }
 
-/// Picks the first frame at or after each whole multiple of `every`; all where it is zero. Unlike a camera's sampler
-/// it is exact: what comes out has the times that were asked for.
+/// Picks the first frame at or after each multiple of `every`, or all frames if it is zero. Unlike a camera's sampler it
+/// is exact.
 struct Due {
     every: Duration,
     last: Option<u128>,
@@ -190,25 +190,25 @@ impl Due {
     }
 }
 
-/// JPEGs by libjpeg-turbo, as nearly all training pipelines do: other decoders differ by a level or two here and
-/// there, and that alone moves a network's scores by more than the 0.01 that we promise against the reference.
+/// Decodes JPEGs with libjpeg-turbo, as nearly all training pipelines do. Other decoders differ by a level or two, which
+/// alone moves scores by more than the 0.01 that we promise against the reference.
 fn rgb_of(file: &[u8]) -> anyhow::Result<RgbImage> {
-    /// What the `image` crate allows too.
+    /// The limit of the `image` crate too.
     const MAX_BYTES: usize = 512 << 20;
     if !file.starts_with(&[0xff, 0xd8, 0xff]) {
         let reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
         return Ok(reader.decode()?.into_rgb8());
     }
-    let header = turbojpeg::read_header(file).map_err(|_| anyhow!("a JPEG with a broken header"))?;
+    let header = turbojpeg::read_header(file).map_err(|_| anyhow!("the JPEG header is damaged"))?;
     if matches!(header.colorspace, turbojpeg::Colorspace::CMYK | turbojpeg::Colorspace::YCCK) {
         return Ok(ImageReader::new(Cursor::new(file)).with_guessed_format()?.decode()?.into_rgb8());
     }
     if header.width.saturating_mul(header.height).saturating_mul(3) > MAX_BYTES {
-        bail!("{}x{} pixels are more than fit in memory", header.width, header.height);
+        bail!("{}x{} pixels are too many", header.width, header.height);
     }
     let image = turbojpeg::decompress(file, turbojpeg::PixelFormat::RGB)?;
     let (width, height) = (u32::try_from(image.width)?, u32::try_from(image.height)?);
-    RgbImage::from_raw(width, height, image.pixels).context("libjpeg-turbo gave fewer pixels than it said")
+    RgbImage::from_raw(width, height, image.pixels).context("libjpeg-turbo returned too few pixels")
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Where the detections go: COCO results, JSON lines, pictures with boxes.
+//! The outputs: COCO results, JSON lines, pictures with boxes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -20,7 +20,7 @@ pub(super) enum Format {
     Jsonl,
 }
 
-/// What one picture gave.
+/// The detections of one picture.
 pub(super) struct Entry<'a> {
     pub id: u64,
     pub label: &'a str,
@@ -29,14 +29,14 @@ pub(super) struct Entry<'a> {
     pub found: &'a [Detection],
 }
 
-/// Written as they come, so that an interrupted run leaves what it did.
+/// Writes each picture's detections at once, so an interrupted run keeps its results.
 pub(super) struct Results {
     out: Box<dyn Write>,
     path: PathBuf,
     format: Format,
-    /// By class; those of a COCO file, else counted from 1 in the order of the manifest.
+    /// Ids by class: from the COCO file, else counted from 1 in the order of the manifest.
     categories: HashMap<String, u64>,
-    /// Ids are ours, so names are written too.
+    /// The ids are not from a COCO file, so names are written too.
     own_ids: bool,
     found: u64,
     missing: BTreeMap<ClassName, u64>,
@@ -77,7 +77,7 @@ struct LineBox<'a> {
 
 impl Results {
     /// # Errors
-    /// The file cannot be made.
+    /// The file cannot be created.
     pub fn create(
         path: &Path,
         format: Format,
@@ -97,7 +97,7 @@ impl Results {
     }
 
     /// # Errors
-    /// The disk is full or the like.
+    /// The file cannot be written.
     pub fn write(&mut self, entry: &Entry<'_>) -> anyhow::Result<()> {
         let place = self.path.display().to_string();
         match self.format {
@@ -107,10 +107,10 @@ impl Results {
         .with_context(|| place)
     }
 
-    /// Ends the file; gives the classes that the COCO file lacks, with how often they were seen.
+    /// Ends the file. Returns the classes that the COCO file lacks, with their number of detections.
     ///
     /// # Errors
-    /// The disk is full or the like.
+    /// The file cannot be written.
     pub fn finish(&mut self) -> anyhow::Result<BTreeMap<ClassName, u64>> {
         let end = || format!("{}", self.path.display());
         if self.format == Format::Coco {
@@ -187,14 +187,14 @@ pub(super) struct Annotator {
 
 impl Annotator {
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     pub fn create(folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
         Ok(Self { folder: folder.to_path_buf(), letters: Lettering::ascii(), taken: HashSet::new() })
     }
 
     /// # Errors
-    /// The disk is full or the like.
+    /// The file cannot be written.
     pub fn write(
         &mut self,
         label: &str,
@@ -220,7 +220,7 @@ impl Annotator {
         file.flush().with_context(|| format!("{}", path.display()))
     }
 
-    /// `gate.jpg`, `gate_12.500s.jpg` of a video, `gate-2.jpg` where two folders hold a gate.jpg.
+    /// `gate.jpg`; `gate_00012.500s.jpg` for a video; `gate-2.jpg` if the name is in use.
     fn name(&mut self, label: &str, time_s: Option<f64>) -> String {
         let stem = Path::new(label).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = time_s.map_or_else(|| stem.clone(), |t| format!("{stem}_{t:09.3}s"));

@@ -6,20 +6,20 @@ use anyhow::anyhow;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::report::Run;
-use super::soak::Row;
+use crate::report::Run;
+use crate::soak_sample::SoakSample;
 
 const SIZE: (u32, u32) = (900, 420);
-/// Points that are shown as such.
-const FEW: usize = 20;
+/// Up to this many points are marked.
+const MARKED: usize = 20;
 
 /// Processor time and memory over the number of cameras.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn scaling(path: &Path, runs: &[Run]) -> anyhow::Result<()> {
+pub(crate) fn scaling(path: &Path, runs: &[Run]) -> anyhow::Result<()> {
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
-    area.fill(&WHITE).map_err(wrong)?;
+    area.fill(&WHITE).map_err(plot_error)?;
     let (left, right) = area.split_horizontally(SIZE.0 / 2);
     let line = |name, colour, value: &dyn Fn(&Run) -> f64| Line {
         name,
@@ -35,21 +35,21 @@ pub(super) fn scaling(path: &Path, runs: &[Run]) -> anyhow::Result<()> {
     panel(&left, "Processor time, cores", "cameras", &cores)?;
     let memory = [line("resident", RED, &|r| r.rss_mb), line("of that rings", BLUE, &|r| r.ring_mb)];
     panel(&right, "Memory, MB", "cameras", &memory)?;
-    area.present().map_err(wrong)
+    area.present().map_err(plot_error)
 }
 
 /// Memory and threads over the time of a soak.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn soak(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
+pub(crate) fn soak(path: &Path, samples: &[SoakSample]) -> anyhow::Result<()> {
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
-    area.fill(&WHITE).map_err(wrong)?;
+    area.fill(&WHITE).map_err(plot_error)?;
     let (left, right) = area.split_horizontally(SIZE.0 / 2);
-    let line = |name, colour, value: &dyn Fn(&Row) -> f64| Line {
+    let line = |name, colour, value: &dyn Fn(&SoakSample) -> f64| Line {
         name,
         colour,
-        points: rows.iter().map(|row| (row.seconds / 60.0, value(row))).collect(),
+        points: samples.iter().map(|sample| (sample.seconds / 60.0, value(sample))).collect(),
     };
     let memory = [line("resident", RED, &|r| r.rss_mb), line("of that rings", BLUE, &|r| r.ring_mb)];
     panel(&left, "Memory, MB", "minutes", &memory)?;
@@ -59,7 +59,7 @@ pub(super) fn soak(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
         line("cameras streaming", GREEN, &|r| r.streaming as f64),
     ];
     panel(&right, "Threads, files, cameras", "minutes", &counts)?;
-    area.present().map_err(wrong)
+    area.present().map_err(plot_error)
 }
 
 struct Line {
@@ -87,7 +87,7 @@ fn panel(
         .x_label_area_size(36)
         .y_label_area_size(48)
         .build_cartesian_2d(to(right), to(top))
-        .map_err(wrong)?;
+        .map_err(plot_error)?;
     let whole = |x: &f64| format!("{x:.0}");
     chart
         .configure_mesh()
@@ -95,17 +95,17 @@ fn panel(
         .x_label_formatter(&whole)
         .light_line_style(TRANSPARENT)
         .draw()
-        .map_err(wrong)?;
+        .map_err(plot_error)?;
     for Line { name, colour, points } in lines {
         let colour = *colour;
         chart
             .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))
-            .map_err(wrong)?
+            .map_err(plot_error)?
             .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
-        if points.len() <= FEW {
+        if points.len() <= MARKED {
             let dots = points.iter().map(|at| Circle::new(*at, 3, colour.filled()));
-            chart.draw_series(dots).map_err(wrong)?;
+            chart.draw_series(dots).map_err(plot_error)?;
         }
     }
     chart
@@ -114,9 +114,9 @@ fn panel(
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .draw()
-        .map_err(wrong)
+        .map_err(plot_error)
 }
 
-fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
+fn plot_error(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("{error}")
 }

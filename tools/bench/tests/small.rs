@@ -1,19 +1,36 @@
-//! `lintel bench`: that what it reports happened. The figures themselves depend on the machine, so none is judged here.
+//! A short run with the real programs. Its figures depend on the machine, so the test checks only that they add up.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support;
+const BENCH: &str = env!("CARGO_BIN_EXE_lintel-bench");
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The pinned ONNX Runtime: `ORT_DYLIB_PATH`, else where scripts/fetch-onnxruntime.sh puts it.
+fn onnxruntime() -> PathBuf {
+    let path = std::env::var_os("ORT_DYLIB_PATH")
+        .map_or_else(|| root().join(".cache/onnxruntime/libonnxruntime.so"), PathBuf::from);
+    assert!(path.exists(), "{} is missing: run scripts/fetch-onnxruntime.sh", path.display());
+    path
+}
 
 #[test]
-fn a_small_bench_accounts_for_every_access_unit_and_every_stage() {
+fn a_short_run_accounts_for_every_access_unit_and_every_stage() {
     let dir = tempfile::tempdir().expect("temp dir");
     let (json, plot) = (dir.path().join("bench.json"), dir.path().join("bench.svg"));
-    let output = Command::new(support::program("lintel"))
-        .env("ORT_DYLIB_PATH", support::onnxruntime())
-        .current_dir(support::root())
-        .args(["bench", "--scaling", "1,3", "--seconds", "4", "--warm-up", "1", "--interval", "2s"])
+    for program in ["lintel", "lintel-rtsp-server"] {
+        let path = Path::new(BENCH).with_file_name(program);
+        assert!(path.exists(), "{} is missing: `make test` builds it first", path.display());
+    }
+    let output = Command::new(BENCH)
+        .env("ORT_DYLIB_PATH", onnxruntime())
+        .current_dir(root())
+        .args(["--scaling", "1,3", "--seconds", "4", "--warm-up", "1", "--interval", "2s"])
         .args(["--footage", "testdata/clips/street.mp4", "testdata/clips/street_h265.mp4"])
         .arg("--json")
         .arg(&json)
@@ -22,7 +39,7 @@ fn a_small_bench_accounts_for_every_access_unit_and_every_stage() {
         .arg("--work")
         .arg(dir.path())
         .output()
-        .expect("lintel bench");
+        .expect("lintel-bench");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value =
         serde_json::from_slice(&std::fs::read(&json).expect("the report")).expect("a JSON report");
@@ -51,5 +68,5 @@ fn a_small_bench_accounts_for_every_access_unit_and_every_stage() {
     assert!(std::fs::read_to_string(&plot).expect("the plot").contains("Processor time, cores"));
     let left: Vec<_> =
         std::fs::read_dir(dir.path()).expect("folder").map(|e| e.expect("entry").file_name()).collect();
-    assert_eq!(left.len(), 2, "the work folder is taken away: {left:?}");
+    assert_eq!(left.len(), 2, "the work folder is removed: {left:?}");
 }

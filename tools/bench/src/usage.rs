@@ -1,4 +1,4 @@
-//! What Linux counts of a process, from /proc (proc(5)).
+//! Processor time, memory, threads and files of a process, from /proc (see proc(5)).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-/// Which stage a thread of the node works for, by the first letters of its name.
+/// The stage that a thread of the node works for, by the start of the thread's name.
 const STAGES: [(&str, &str); 8] = [
     ("io", "transport"),
     ("decode", "decode"),
@@ -18,20 +18,17 @@ const STAGES: [(&str, &str); 8] = [
     ("evidence", "evidence"),
     ("http", "telemetry"),
 ];
-/// Threads of no stage: main, signals, and those that lived only for a moment, as those that mux clips.
-const REST: &str = "other";
-/// `sysconf(_SC_CLK_TCK)` on every Linux of ours.
-const TICKS_PER_SECOND: u64 = 100;
-
-/// A process at one moment, or what it used between two.
+/// Threads of no stage: main, signals, and short-lived ones such as those that mux clips.
+const OTHER: &str = "other";
+/// A process at one moment, or its use between two.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Usage {
-    /// Processor time of all its threads, those that ended too.
+pub(crate) struct Usage {
+    /// Processor time of all threads, with those that ended.
     pub total: Duration,
-    /// By thread id: name and processor time.
+    /// Name and processor time by thread id.
     threads: BTreeMap<u32, (String, Duration)>,
     pub resident_bytes: u64,
-    /// The most since its start.
+    /// The most since the start.
     pub peak_bytes: u64,
     pub thread_count: u64,
     pub open_files: u64,
@@ -48,7 +45,7 @@ impl Usage {
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let fields: Vec<&str> = after_name.split_whitespace().collect();
         let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
-        let total = Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS_PER_SECOND);
+        let total = ticks_to_time(ticks(11) + ticks(12));
 
         let status = fs::read_to_string(dir.join("status")).with_context(gone)?;
         let number = |key: &str| {
@@ -58,7 +55,7 @@ impl Usage {
         let mut threads = BTreeMap::new();
         for entry in fs::read_dir(dir.join("task")).with_context(gone)? {
             let task = entry?.path();
-            // A thread may end between the two looks.
+            // A thread may end meanwhile.
             let (Ok(name), Ok(time)) =
                 (fs::read_to_string(task.join("comm")), fs::read_to_string(task.join("schedstat")))
             else {
@@ -93,29 +90,37 @@ impl Usage {
         }
     }
 
-    /// Processor time by stage; what no living thread accounts for is in `other`.
+    /// Processor time by stage. Time that no living thread accounts for is in `other`.
     pub fn by_stage(&self) -> BTreeMap<&'static str, Duration> {
         let mut stages: BTreeMap<&'static str, Duration> =
             STAGES.iter().map(|(_, stage)| (*stage, Duration::ZERO)).collect();
         for (name, time) in self.threads.values() {
             let stage = STAGES.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, stage)| *stage);
-            *stages.entry(stage.unwrap_or(REST)).or_default() += *time;
+            *stages.entry(stage.unwrap_or(OTHER)).or_default() += *time;
         }
         let known: Duration = stages.values().sum();
-        *stages.entry(REST).or_default() += self.total.saturating_sub(known);
+        *stages.entry(OTHER).or_default() += self.total.saturating_sub(known);
         stages
     }
 }
 
-/// Processor time of everything on the machine since it was switched on, without waiting for disks.
-pub(super) fn machine_busy() -> anyhow::Result<Duration> {
+/// Processor time of everything on the machine since boot, without waiting for disks.
+///
+/// # Errors
+/// This is not Linux.
+pub(crate) fn machine_busy() -> anyhow::Result<Duration> {
     let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
     let fields: Vec<u64> =
         stat.lines().next().unwrap_or("").split_whitespace().skip(1).filter_map(|f| f.parse().ok()).collect();
     // user, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5)); guest time is within user.
     let busy: u64 =
         fields.iter().take(7).enumerate().filter(|(i, _)| !matches!(i, 3 | 4)).map(|(_, t)| t).sum();
-    Ok(Duration::from_millis(busy * 1000 / TICKS_PER_SECOND))
+    Ok(ticks_to_time(busy))
+}
+
+/// The kernel counts processor time in ticks.
+fn ticks_to_time(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
 }
 
 #[cfg(test)]
@@ -123,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_is_told_by_stage_and_what_ended_threads_used_is_not_lost() {
+    fn time_is_split_by_stage_and_keeps_that_of_ended_threads() {
         let thread = |name: &str, ms: u64| (name.to_owned(), Duration::from_millis(ms));
         let before = Usage {
             total: Duration::from_millis(100),

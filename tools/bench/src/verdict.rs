@@ -1,29 +1,29 @@
-//! What a soak's rows say: did memory and threads stay, did every camera come back.
+//! The verdict on a soak: did memory and threads stay flat, and did every camera come back?
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::soak::Row;
+use crate::soak_sample::SoakSample;
 
-/// The slope that still counts as flat.
+/// Growth below this counts as flat.
 const FLAT_MB_PER_HOUR: f64 = 1.0;
-/// Seconds of which the least RSS counts: there are moments in them when nothing moves.
-const WINDOW: f64 = 300.0;
+/// Length of the windows whose least RSS counts. Each is long enough to hold a moment without load.
+const WINDOW_S: f64 = 300.0;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     pub cameras: u32,
     pub minutes: f64,
     pub restarts: u64,
     pub missed: u64,
-    /// Of the least RSS of each [`WINDOW`] after the warm-up, by least squares, with its standard error. Decoders of moving
-    /// scenes, clips and pictures that wait come and go and make memory swing by a tenth; what leaks raises what is left when
-    /// they are gone.
+    /// Slope of the least RSS of each window after the warm-up, by least squares, with its standard error. Decoders of
+    /// moving scenes, clips and queued pictures come and go and make memory swing by a tenth. A leak raises the floor
+    /// that remains without them.
     pub floor_mb_per_hour: f64,
     pub floor_error: f64,
-    /// Of RSS as it is, swing and all.
+    /// Slope of RSS itself, with the swing.
     pub slope_mb_per_hour: f64,
     pub slope_error: f64,
     pub rss_mb: [f64; 2],
@@ -33,14 +33,15 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    pub fn of(rows: &[Row], warm_up: Duration) -> Self {
-        let settled: Vec<Row> = rows.iter().copied().filter(|r| r.seconds >= warm_up.as_secs_f64()).collect();
+    pub fn of(rows: &[SoakSample], warm_up: Duration) -> Self {
+        let settled: Vec<SoakSample> =
+            rows.iter().copied().filter(|r| r.seconds >= warm_up.as_secs_f64()).collect();
         let (first, last) =
             (settled.first().copied().unwrap_or_default(), rows.last().copied().unwrap_or_default());
         let points: Vec<(f64, f64)> = settled.iter().map(|r| (r.seconds / 3600.0, r.rss_mb)).collect();
         let (slope, slope_error) = slope(&points);
         let (floor, floor_error) = self::slope(&floors(&settled));
-        // Clips are muxed by threads that live for a moment, so single rows may show more.
+        // Threads that mux clips are short-lived, so single rows may show more: the median counts.
         let threads = [median(settled.iter().take(30)), median(settled.iter().rev().take(30))];
         Self {
             cameras: u32::try_from(last.streaming).unwrap_or(0),
@@ -72,7 +73,7 @@ impl Verdict {
             self.missed,
             self.rss_mb[0],
             self.rss_mb[1],
-            WINDOW / 60.0,
+            WINDOW_S / 60.0,
             self.floor_mb_per_hour,
             self.floor_error,
             self.slope_mb_per_hour,
@@ -87,24 +88,25 @@ impl Verdict {
     }
 }
 
-fn median<'a>(rows: impl Iterator<Item = &'a Row>) -> u64 {
+fn median<'a>(rows: impl Iterator<Item = &'a SoakSample>) -> u64 {
     let mut threads: Vec<u64> = rows.map(|r| r.threads).collect();
     threads.sort_unstable();
     threads.get(threads.len() / 2).copied().unwrap_or(0)
 }
 
-/// Hours and least RSS of each whole window.
-fn floors(settled: &[Row]) -> Vec<(f64, f64)> {
+/// Time in hours and least RSS in MB of each complete window.
+fn floors(settled: &[SoakSample]) -> Vec<(f64, f64)> {
     let Some(first) = settled.first() else { return Vec::new() };
     let windows = settled.chunk_by(|a, b| {
-        let of = |row: &Row| ((row.seconds - first.seconds) / WINDOW).floor();
+        let of = |row: &SoakSample| ((row.seconds - first.seconds) / WINDOW_S).floor();
         of(a) == of(b)
     });
-    let whole = windows.filter(|w| w.last().map_or(0.0, |last| last.seconds) - w[0].seconds >= 0.9 * WINDOW);
+    let whole =
+        windows.filter(|w| w.last().map_or(0.0, |last| last.seconds) - w[0].seconds >= 0.9 * WINDOW_S);
     whole.map(|w| (w[0].seconds / 3600.0, w.iter().map(|r| r.rss_mb).fold(f64::INFINITY, f64::min))).collect()
 }
 
-/// Of the least-squares line, and its standard error; zeros where there is no line.
+/// Slope of the least-squares line and its standard error; zeros for fewer than three points.
 fn slope(points: &[(f64, f64)]) -> (f64, f64) {
     let n = points.len() as f64;
     if points.len() < 3 {
@@ -122,22 +124,22 @@ fn slope(points: &[(f64, f64)]) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    fn rows(minutes: u64, rss_mb: impl Fn(f64) -> f64) -> Vec<Row> {
+    fn rows(minutes: u64, rss_mb: impl Fn(f64) -> f64) -> Vec<SoakSample> {
         let row = |i: u64| {
             let hours = i as f64 / 360.0;
-            Row {
+            SoakSample {
                 seconds: hours * 3600.0,
                 rss_mb: rss_mb(hours),
                 threads: 10,
                 streaming: 32,
-                ..Row::default()
+                ..SoakSample::default()
             }
         };
         (0..minutes * 6).map(row).collect()
     }
 
     #[test]
-    fn growth_after_the_warm_up_is_found_and_growth_before_is_not() {
+    fn only_growth_after_the_warm_up_counts() {
         let filling = |hours: f64| 100.0 + 50.0 * (hours * 6.0).min(1.0);
         let verdict = Verdict::of(&rows(60, filling), Duration::from_secs(600));
         assert!(verdict.floor_mb_per_hour.abs() < 1e-9 && verdict.good, "{verdict:?}");
@@ -147,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_is_not_growth_and_does_not_hide_it() {
-        // Twelve rows without, then six and more with a decoder's 36 MB; more of them towards the end.
+    fn a_swing_is_no_growth_and_does_not_hide_growth() {
+        // Twelve rows without a decoder's 36 MB, then six or more with it; more of them towards the end.
         let swinging = |leak: f64| {
             let mut rows = rows(60, |hours| 100.0 + leak * hours);
             let busy = rows.iter_mut().enumerate().filter(|(i, _)| i % 18 < 6 + i / 60);
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_camera_or_a_thread_too_many_is_not_good() {
+    fn a_missed_camera_or_an_extra_thread_is_not_good() {
         let mut more = rows(60, |_| 100.0);
         more.iter_mut().rev().take(60).for_each(|r| r.threads = 11);
         assert!(!Verdict::of(&more, Duration::ZERO).good);

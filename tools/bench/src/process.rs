@@ -7,22 +7,22 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-
-use crate::base::monotonic;
+use lintel::base::monotonic;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Killed when dropped, unless it was stopped.
-pub(super) struct Program {
+pub(crate) struct Process {
     name: String,
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
 
-impl Program {
-    /// Starts it with its log in `log`.
+impl Process {
+    /// Starts `program`; its standard error goes to the file `log`.
     ///
     /// # Errors
-    /// It is not there, or the log cannot be written.
+    /// The program does not exist, or the log cannot be written.
     pub fn start(program: &Path, arguments: &[String], log: &Path) -> anyhow::Result<Self> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let log = File::create(log).with_context(|| format!("{}", log.display()))?;
@@ -32,24 +32,32 @@ impl Program {
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .with_context(|| {
-                format!("cannot start {}; `cargo build --release --workspace` builds it", program.display())
-            })?;
+            .with_context(|| format!("cannot start {}", program.display()))?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let (input, output) = input.zip(output).context("no pipes")?;
         Ok(Self { name, child, input, output: BufReader::new(output).lines() })
     }
 
-    /// Waits for a line that begins with `ready`.
-    pub fn ready(&mut self) -> anyhow::Result<()> {
+    /// Waits for a line of output that begins with `ready`.
+    ///
+    /// # Errors
+    /// The program ended first.
+    pub fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let ready = self.output.by_ref().map_while(Result::ok).any(|line| line.starts_with("ready"));
         if ready { Ok(()) } else { bail!("{} ended before it was ready; see its log", self.name) }
     }
 
-    /// Gives a command on standard input and waits for the answer, one line.
-    pub fn ask(&mut self, command: &str) -> anyhow::Result<String> {
-        writeln!(self.input, "{command}").and_then(|()| self.input.flush()).context("it reads no more")?;
-        self.output.next().with_context(|| format!("{} ended", self.name))?.context("its answer")
+    /// Writes a command to standard input and returns the answer, one line.
+    ///
+    /// # Errors
+    /// The program ended.
+    pub fn request(&mut self, command: &str) -> anyhow::Result<String> {
+        let sent = writeln!(self.input, "{command}").and_then(|()| self.input.flush());
+        sent.with_context(|| format!("{} does not read its input", self.name))?;
+        self.output
+            .next()
+            .with_context(|| format!("{} ended", self.name))?
+            .with_context(|| format!("cannot read the answer of {}", self.name))
     }
 
     pub fn id(&self) -> u32 {
@@ -57,20 +65,23 @@ impl Program {
     }
 
     /// # Errors
-    /// It has ended.
-    pub fn still_runs(&mut self) -> anyhow::Result<()> {
+    /// The program has ended.
+    pub fn check_running(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => bail!("{} ended ({status}); see its log", self.name),
         }
     }
 
-    /// SIGTERM, and some time to obey.
+    /// Sends SIGTERM and waits for the end, `limit` at most.
+    ///
+    /// # Errors
+    /// The program runs on.
     pub fn stop(mut self, limit: Duration) -> anyhow::Result<()> {
-        // The shell's own kill: it is everywhere, and it needs no unsafe code.
-        Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().context("sh")?;
-        let asked = monotonic();
-        while asked.elapsed() < limit {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)
+            .with_context(|| format!("cannot signal {}", self.name))?;
+        let start = monotonic();
+        while start.elapsed() < limit {
             if self.child.try_wait()?.is_some() {
                 return Ok(());
             }
@@ -80,9 +91,9 @@ impl Program {
     }
 }
 
-impl Drop for Program {
+impl Drop for Process {
     fn drop(&mut self) {
-        // Fails where it has ended already, which is what is wanted.
+        // Fails where the process has ended already, which is what is wanted.
         drop(self.child.kill());
         drop(self.child.wait());
     }

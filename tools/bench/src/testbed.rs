@@ -1,49 +1,50 @@
-//! Everything that a bench runs: cameras, broker, node, and the config that ties them together.
+//! The programs of a run: camera server, broker and node, and the config that connects them.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::path::Path;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use lintel::base::monotonic;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::program::Program;
+use crate::process::Process;
 
+const LISTEN_LIMIT: Duration = Duration::from_secs(10);
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 
-pub(super) struct Plan<'a> {
-    pub lintel: &'a Path,
-    /// Folder of the test servers.
-    pub tools: &'a Path,
+pub(crate) struct Plan<'a> {
+    /// Folder of lintel and lintel-rtsp-server.
+    pub programs: &'a Path,
     pub work: &'a Path,
-    pub footage: &'a [std::path::PathBuf],
+    pub footage: &'a [PathBuf],
     pub model: &'a Path,
     pub interval: &'a str,
-    /// How long a vehicle stands in the corner of each camera until it is an event, in seconds.
+    /// The dwell of each camera's rule, in seconds: one entry for each camera.
     pub dwells_s: &'a [u64],
     pub settings: &'a [String],
 }
 
-pub(super) struct Site {
-    pub server: Program,
-    pub broker: Program,
-    pub node: Program,
+pub(crate) struct Testbed {
+    pub server: Process,
+    pub broker: Process,
+    pub node: Process,
     pub broker_port: u16,
     pub http_port: u16,
 }
 
-/// What the server did for each path.
+/// The server's counts by path.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Served(pub BTreeMap<String, PathServed>);
+pub(crate) struct Served(pub BTreeMap<String, PathServed>);
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub(super) struct PathServed {
+pub(crate) struct PathServed {
     /// Access units.
     pub sent: u64,
-    /// Left out because the node did not read.
+    /// Dropped because the node did not read.
     pub dropped: u64,
 }
 
@@ -57,9 +58,9 @@ impl Served {
     }
 }
 
-impl Site {
+impl Testbed {
     /// # Errors
-    /// A program that is not there or does not start, a setting that is no TOML.
+    /// A program is missing or does not start, or a setting is not valid TOML.
     pub fn start(plan: &Plan<'_>) -> anyhow::Result<Self> {
         std::fs::create_dir_all(plan.work).with_context(|| format!("--work {}", plan.work.display()))?;
         let [rtsp_port, broker_port, http_port] = free_ports()?;
@@ -71,30 +72,31 @@ impl Site {
             arguments.extend(["--stream".to_owned(), format!("{}={}", camera(n), footage.display())]);
         }
         let log = |name: &str| plan.work.join(format!("{name}.log"));
-        let server = plan.tools.join("lintel-rtsp-server");
-        let mut server = Program::start(&server, &arguments, &log("server"))?;
-        let broker = plan.tools.join("lintel-broker");
-        let listen = ["--listen".to_owned(), address(broker_port)];
-        let mut broker = Program::start(&broker, &listen, &log("broker"))?;
-        server.ready()?;
-        broker.ready()?;
+        let server = plan.programs.join("lintel-rtsp-server");
+        let mut server = Process::start(&server, &arguments, &log("server"))?;
+        let mut broker = start_broker(plan.work, broker_port)?;
+        server.wait_until_ready()?;
+        wait_until_listening(&mut broker, broker_port)?;
         let path = plan.work.join("lintel.toml");
         let config = config(plan, rtsp_port, broker_port, http_port)?;
         std::fs::write(&path, toml::to_string(&config)?).with_context(|| format!("{}", path.display()))?;
         let arguments = ["run".to_owned(), "--config".to_owned(), path.display().to_string()];
-        let node = Program::start(plan.lintel, &arguments, &log("node"))?;
+        let node = Process::start(&plan.programs.join("lintel"), &arguments, &log("node"))?;
         Ok(Self { server, broker, node, broker_port, http_port })
     }
 
     pub fn served(&mut self) -> anyhow::Result<Served> {
-        let answer = self.server.ask("stats")?;
-        serde_json::from_str(&answer).with_context(|| format!("the server said: {answer}"))
+        let answer = self.server.request("stats")?;
+        serde_json::from_str(&answer)
+            .with_context(|| format!("unexpected answer of the camera server: {answer}"))
     }
 
-    pub fn still_runs(&mut self) -> anyhow::Result<()> {
-        self.server.still_runs()?;
-        self.broker.still_runs()?;
-        self.node.still_runs()
+    /// # Errors
+    /// One of the programs has ended.
+    pub fn check_running(&mut self) -> anyhow::Result<()> {
+        self.server.check_running()?;
+        self.broker.check_running()?;
+        self.node.check_running()
     }
 
     pub fn stop(self) -> anyhow::Result<()> {
@@ -102,11 +104,11 @@ impl Site {
     }
 }
 
-pub(super) fn camera(n: usize) -> String {
+pub(crate) fn camera(n: usize) -> String {
     format!("cam-{:03}", n + 1)
 }
 
-/// Ports that nobody has at this moment.
+/// Ports that are free at this moment.
 fn free_ports() -> anyhow::Result<[u16; 3]> {
     let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
     let mut ports = [0; 3];
@@ -114,6 +116,30 @@ fn free_ports() -> anyhow::Result<[u16; 3]> {
         *port = listener?.local_addr()?.port();
     }
     Ok(ports)
+}
+
+/// mosquitto on the loopback interface, with everything in memory.
+fn start_broker(work: &Path, port: u16) -> anyhow::Result<Process> {
+    let path = work.join("mosquitto.conf");
+    let config = format!(
+        "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\nlog_dest stderr\n"
+    );
+    std::fs::write(&path, config).with_context(|| format!("{}", path.display()))?;
+    // Debian installs it where only root's PATH finds it.
+    let debian = Path::new("/usr/sbin/mosquitto");
+    let program = if debian.exists() { debian } else { Path::new("mosquitto") };
+    let arguments = ["-c".to_owned(), path.display().to_string()];
+    Process::start(program, &arguments, &work.join("broker.log")).context("the bench needs mosquitto")
+}
+
+fn wait_until_listening(process: &mut Process, port: u16) -> anyhow::Result<()> {
+    let start = monotonic();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        process.check_running()?;
+        ensure!(start.elapsed() < LISTEN_LIMIT, "nothing listens on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn config(plan: &Plan<'_>, rtsp_port: u16, broker_port: u16, http_port: u16) -> anyhow::Result<Table> {
@@ -138,7 +164,7 @@ fn config(plan: &Plan<'_>, rtsp_port: u16, broker_port: u16, http_port: u16) -> 
         "#,
         interval = plan.interval
     );
-    let mut config: Table = text.parse().context("the bench's own config")?;
+    let mut config: Table = text.parse().context("the generated config")?;
     let each = plan.dwells_s.iter().enumerate().map(|(n, dwell_s)| {
         let text = format!(
             r#"

@@ -1,18 +1,18 @@
-//! Many values in four.
+//! A distribution in four figures.
 
 use serde::Serialize;
 
-/// Of values in ascending order; zeros where there are none.
+/// All zero where there are no values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Spread {
+pub(crate) struct Quantiles {
     pub count: usize,
     pub median: f64,
     pub p95: f64,
     pub worst: f64,
 }
 
-impl Spread {
-    /// Nearest rank: the smallest value that the share of all values does not exceed.
+impl Quantiles {
+    /// By nearest rank, so that each figure is one of the values.
     pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let Some(&worst) = values.last() else { return Self::default() };
@@ -27,10 +27,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_are_values_that_were_there() {
-        let spread = Spread::of((1..=100).rev().map(f64::from).collect());
-        assert_eq!(spread, Spread { count: 100, median: 50.0, p95: 95.0, worst: 100.0 });
-        assert_eq!(Spread::of(vec![3.0]), Spread { count: 1, median: 3.0, p95: 3.0, worst: 3.0 });
-        assert_eq!(Spread::of(Vec::new()), Spread::default());
+    fn every_quantile_is_one_of_the_values() {
+        let quantiles = Quantiles::of((1..=100).rev().map(f64::from).collect());
+        assert_eq!(quantiles, Quantiles { count: 100, median: 50.0, p95: 95.0, worst: 100.0 });
+        assert_eq!(Quantiles::of(vec![3.0]), Quantiles { count: 1, median: 3.0, p95: 3.0, worst: 3.0 });
+        assert_eq!(Quantiles::of(Vec::new()), Quantiles::default());
     }
 }

@@ -1,4 +1,4 @@
-//! What was measured, for people and as JSON.
+//! The figures of a run, as a table and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::events::Arrived;
-use super::health::Seen;
-use super::proc::Usage;
-use super::site::{PathServed, Served};
-use super::spread::Spread;
+use crate::events::Received;
+use crate::health::{Camera, Health, HealthWindow};
+use crate::quantiles::Quantiles;
+use crate::testbed::{PathServed, Served};
+use crate::usage::Usage;
 
-/// A unit that was sent right before the last look may still be on its way.
-const ON_THE_WAY: u64 = 3;
+/// Access units that may still be in flight when the counts of both ends are compared.
+const IN_FLIGHT: u64 = 3;
 const MB: f64 = 1e6;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     pub machine: Machine,
     pub version: &'static str,
     pub settings: Vec<String>,
@@ -25,42 +25,42 @@ pub(super) struct Report {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     pub processor: String,
     pub cores: usize,
 }
 
-/// Times in seconds, processor time in cores: 1.0 is one core all the time.
+/// Times in seconds, processor time in cores: 1.0 is one core, always busy.
 #[derive(Debug, Serialize)]
-pub(super) struct Run {
+pub(crate) struct Run {
     pub cameras: u32,
     pub seconds: f64,
-    /// Cameras of which no access unit was lost, and which did not connect again.
+    /// Cameras that lost no access unit and never reconnected.
     pub kept_up: usize,
     pub units_sent: u64,
-    /// On the way, by the count of both ends.
+    /// Between server and node, by the counts of both.
     pub units_lost: u64,
-    /// Between two analyses of a camera, over all cameras.
-    pub interval_s: Spread,
-    /// The same between the capture times of the pictures.
-    pub taken_s: Spread,
+    /// Between two analyses of the same camera, over all cameras.
+    pub interval_s: Quantiles,
+    /// The same by the capture times of the pictures.
+    pub taken_s: Quantiles,
     pub worst_camera: String,
     /// Analyses of all cameras a second.
     pub analyses_per_s: f64,
-    /// Of these, without a run of the detector.
+    /// Of these, pictures without change, which skip the detector.
     pub unchanged_per_s: f64,
     pub decoded_per_s: f64,
     /// From capture to the end of the analysis.
-    pub analysis_latency_s: Spread,
-    /// From the capture of the picture that opened an event to the event's arrival at the platform's side.
-    pub event_latency_s: Spread,
+    pub analysis_latency_s: Quantiles,
+    /// From the capture of the picture that opened an event to its arrival at the platform.
+    pub event_latency_s: Quantiles,
     pub evidence_messages: u64,
     pub model_ms: f64,
     pub node_cores: f64,
     pub cores_by_stage: BTreeMap<&'static str, f64>,
     pub server_cores: f64,
     pub broker_cores: f64,
-    /// What else ran on the machine meanwhile: the larger, the less the times above say.
+    /// Load of everything else on the machine. The larger it is, the less the times above mean.
     pub other_cores: f64,
     pub rss_mb: f64,
     pub peak_rss_mb: f64,
@@ -69,17 +69,17 @@ pub(super) struct Run {
     pub threads: u64,
 }
 
-/// Everything that was counted while it was measured.
-pub(super) struct Window {
+/// Everything that was counted during a run.
+pub(crate) struct Measurement {
     pub cameras: u32,
-    pub seconds: Duration,
+    pub duration: Duration,
     pub usage: Usage,
     pub server_cpu: Duration,
     pub broker_cpu: Duration,
     pub machine_busy: Duration,
     pub served: Served,
-    pub seen: Seen,
-    pub events: Arrived,
+    pub health: HealthWindow,
+    pub events: Received,
 }
 
 impl Machine {
@@ -96,37 +96,38 @@ impl Machine {
 }
 
 impl Run {
-    pub fn of(window: Window) -> Self {
-        let seconds = window.seconds.as_secs_f64();
+    pub fn of(measurement: Measurement) -> Self {
+        let seconds = measurement.duration.as_secs_f64();
         let cores = |time: Duration| time.as_secs_f64() / seconds;
-        let seen = &window.seen;
-        let lost: Vec<u64> = seen.after.cameras.keys().map(|name| lost(name, seen, &window.served)).collect();
+        let health = &measurement.health;
+        let lost: Vec<u64> =
+            health.after.cameras.keys().map(|name| lost(name, health, &measurement.served)).collect();
         let worst = |values: &Vec<f64>| values.iter().copied().fold(0.0, f64::max);
-        let worst_camera = seen.intervals.iter().max_by(|a, b| worst(a.1).total_cmp(&worst(b.1)));
-        let sum = |count: fn(&super::health::Camera) -> u64| {
-            let total = |health: &super::health::Health| health.cameras.values().map(count).sum::<u64>();
-            total(&seen.after).saturating_sub(total(&seen.before)) as f64 / seconds
+        let worst_camera = health.intervals_s.iter().max_by(|a, b| worst(a.1).total_cmp(&worst(b.1)));
+        let sum = |count: fn(&Camera) -> u64| {
+            let total = |at: &Health| at.cameras.values().map(count).sum::<u64>();
+            total(&health.after).saturating_sub(total(&health.before)) as f64 / seconds
         };
         let (node, server, broker) =
-            (cores(window.usage.total), cores(window.server_cpu), cores(window.broker_cpu));
+            (cores(measurement.usage.total), cores(measurement.server_cpu), cores(measurement.broker_cpu));
         Self {
-            cameras: window.cameras,
+            cameras: measurement.cameras,
             seconds,
             kept_up: lost.iter().filter(|lost| **lost == 0).count(),
-            units_sent: window.served.0.values().map(|path| path.sent + path.dropped).sum(),
+            units_sent: measurement.served.0.values().map(|path| path.sent + path.dropped).sum(),
             units_lost: lost.iter().sum(),
             worst_camera: worst_camera.map(|(name, _)| name.clone()).unwrap_or_default(),
-            taken_s: Spread::of(seen.taken.clone()),
-            interval_s: Spread::of(seen.intervals.values().flatten().copied().collect()),
+            taken_s: Quantiles::of(health.capture_intervals_s.clone()),
+            interval_s: Quantiles::of(health.intervals_s.values().flatten().copied().collect()),
             analyses_per_s: sum(|c| c.detect.as_ref().map_or(0, |d| d.analysed)),
             unchanged_per_s: sum(|c| c.detect.as_ref().map_or(0, |d| d.unchanged)),
             decoded_per_s: sum(|c| c.decode.pictures),
-            analysis_latency_s: Spread::of(seen.lags.clone()),
-            event_latency_s: Spread::of(window.events.latencies),
-            evidence_messages: window.events.files,
-            model_ms: seen.after.detect_run_ms,
+            analysis_latency_s: Quantiles::of(health.lags_s.clone()),
+            event_latency_s: Quantiles::of(measurement.events.latencies_s),
+            evidence_messages: measurement.events.files,
+            model_ms: health.after.detect_run_ms,
             node_cores: node,
-            cores_by_stage: window
+            cores_by_stage: measurement
                 .usage
                 .by_stage()
                 .into_iter()
@@ -134,31 +135,32 @@ impl Run {
                 .collect(),
             server_cores: server,
             broker_cores: broker,
-            other_cores: (cores(window.machine_busy) - node - server - broker).max(0.0),
-            rss_mb: window.usage.resident_bytes as f64 / MB,
-            peak_rss_mb: window.usage.peak_bytes as f64 / MB,
-            ring_mb: seen.after.cameras.values().map(|c| c.ring.bytes).sum::<u64>() as f64 / MB,
-            threads: window.usage.thread_count,
+            other_cores: (cores(measurement.machine_busy) - node - server - broker).max(0.0),
+            rss_mb: measurement.usage.resident_bytes as f64 / MB,
+            peak_rss_mb: measurement.usage.peak_bytes as f64 / MB,
+            ring_mb: health.after.cameras.values().map(|c| c.ring.bytes).sum::<u64>() as f64 / MB,
+            threads: measurement.usage.thread_count,
         }
     }
 }
 
-/// Access units of a camera that were sent, or should have been, and did not come. At least one if it connected again.
-fn lost(name: &str, seen: &Seen, served: &Served) -> u64 {
-    let (Some(after), Some(before)) = (seen.after.cameras.get(name), seen.before.cameras.get(name)) else {
+/// Access units of a camera that were sent, or were due, and did not arrive. A reconnect counts as one at least.
+fn lost(name: &str, health: &HealthWindow, served: &Served) -> u64 {
+    let (Some(after), Some(before)) = (health.after.cameras.get(name), health.before.cameras.get(name))
+    else {
         return 0;
     };
     let PathServed { sent, dropped } = served.0.get(name).copied().unwrap_or_default();
-    let came = after.ingest.frames - before.ingest.frames;
-    let missing = sent.saturating_sub(came);
-    let missing = if missing > ON_THE_WAY { missing } else { 0 };
-    let again = after.ingest.connections - before.ingest.connections;
-    let none_at_all = u64::from(sent + dropped == 0);
-    dropped + missing.max(after.ingest.lost_frames - before.ingest.lost_frames).max(again).max(none_at_all)
+    let arrived = after.ingest.frames - before.ingest.frames;
+    let missing = sent.saturating_sub(arrived);
+    let missing = if missing > IN_FLIGHT { missing } else { 0 };
+    let reconnects = after.ingest.connections - before.ingest.connections;
+    let none_sent = u64::from(sent + dropped == 0);
+    dropped + missing.max(after.ingest.lost_frames - before.ingest.lost_frames).max(reconnects).max(none_sent)
 }
 
 impl Report {
-    /// A Markdown table with a column a run.
+    /// A Markdown table with one column for each run.
     pub fn table(&self) -> String {
         let mut out = format!("{}, {} cores\n\n", self.machine.processor, self.machine.cores);
         let mut row = |name: &str, value: &dyn Fn(&Run) -> String| {
@@ -170,17 +172,17 @@ impl Report {
         row("---", &|_| "---:".to_owned());
         row("kept up", &|r| r.kept_up.to_string());
         row("access units lost", &|r| format!("{} of {}", r.units_lost, r.units_sent));
-        let spread = |s: Spread, digits: usize| {
-            if s.count == 0 {
+        let quantiles = |q: Quantiles, digits: usize| {
+            if q.count == 0 {
                 "-".to_owned()
             } else {
-                format!("{:.*} / {:.*} / {:.*}", digits, s.median, digits, s.p95, digits, s.worst)
+                format!("{:.*} / {:.*} / {:.*}", digits, q.median, digits, q.p95, digits, q.worst)
             }
         };
-        row("analysed every, s (median / p95 / worst)", &|r| spread(r.interval_s, 2));
-        row("by capture times, s (median / p95 / worst)", &|r| spread(r.taken_s, 2));
-        row("capture to analysed, s (median / p95 / worst)", &|r| spread(r.analysis_latency_s, 2));
-        row("capture to event, s (median / p95 / worst)", &|r| spread(r.event_latency_s, 2));
+        row("analysed every, s (median / p95 / worst)", &|r| quantiles(r.interval_s, 2));
+        row("by capture times, s (median / p95 / worst)", &|r| quantiles(r.taken_s, 2));
+        row("capture to analysed, s (median / p95 / worst)", &|r| quantiles(r.analysis_latency_s, 2));
+        row("capture to event, s (median / p95 / worst)", &|r| quantiles(r.event_latency_s, 2));
         row("events opened", &|r| r.event_latency_s.count.to_string());
         row("pictures decoded, analysed a second", &|r| {
             format!("{:.1}, {:.1}", r.decoded_per_s, r.analyses_per_s)
