@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use lintel::base::{Shutdown, WallTime, wall_now};
 use lintel::config::MqttConfig;
-use lintel::publish::{Delivery, Subscriber, subscriptions};
+use lintel::publish::{Delivery, Subscriber};
 use lintel::receive::MAX_PACKET_BYTES;
+use lintel::wire::subscriptions;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
