@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cells::Cells;
 use super::colour::colour;
-use super::grid::{Cells, Grid};
+use super::difference::{Difference, Differs};
+use super::grid::Grid;
 use super::structure::{Field, STRUCTURE_SCALE};
-use super::vote::Differs;
 use crate::base::WallTime;
 
 /// Times of day that have a reference of their own, each of three hours; behind them infrared night.
@@ -43,20 +44,6 @@ pub(super) struct Bank {
     /// Usual difference of structure, green to magenta and blue to yellow: see [`Bank::usual`].
     #[serde(skip)]
     pub(super) usual: [Vec<u8>; 3],
-}
-
-/// How far each cell is from a bank.
-#[derive(Default)]
-pub(super) struct Difference {
-    /// 1 minus likeness of structure: 0 the same, 1 nothing in common.
-    pub(super) structure: Vec<f32>,
-    /// In natural logarithms; the picture's own tint is taken out, and how much haze mutes colours.
-    pub(super) green_magenta: Vec<f32>,
-    pub(super) blue_yellow: Vec<f32>,
-    /// Mean square of structure now and in the bank.
-    pub(super) strength: Vec<[f32; 2]>,
-    /// Of structure by cell: now times then, now squared, then squared.
-    sums: [Vec<i32>; 3],
 }
 
 impl Bank {

@@ -1,41 +1,95 @@
-//! Cells that vote together.
+//! Colour and brightness by cell.
 
-use std::collections::VecDeque;
+use super::grid::Grid;
 
-use super::region::ON;
+/// Colour by cell.
+#[derive(Default)]
+pub(super) struct Cells {
+    /// Mean level, 0 to 255.
+    pub(super) luma: Vec<u8>,
+    /// ln(R B / G G) and ln(B / R), [`COLOUR_SCALE`] to one; green is below zero, blue above.
+    pub(super) green_magenta: Vec<i8>,
+    pub(super) blue_yellow: Vec<i8>,
+    /// Without colour: infrared light.
+    pub(super) grey: bool,
+}
 
-/// Connected sets of cells with enough votes that belong to no region; cells up to two apart are connected. `owner` is
-/// the region of each cell, or 0. Gives the cells of each set and the region that it touches most, if any.
-pub(super) fn find(votes: &[u8], owner: &[u32], columns: usize, rows: usize) -> Vec<(Vec<u32>, Option<u32>)> {
-    let mut seen = vec![false; votes.len()];
-    let mut out = Vec::new();
-    let mut work = VecDeque::new();
-    for start in 0..votes.len() {
-        if votes[start] < ON || owner[start] != 0 || seen[start] {
-            continue;
-        }
-        seen[start] = true;
-        work.push_back(start);
-        let (mut cells, mut touched): (Vec<u32>, Vec<(u32, usize)>) = (Vec::new(), Vec::new());
-        while let Some(i) = work.pop_front() {
-            cells.push(i as u32);
-            let (x, y) = (i % columns, i / columns);
-            for v in y.saturating_sub(2)..(y + 3).min(rows) {
-                for u in x.saturating_sub(2)..(x + 3).min(columns) {
-                    let j = v * columns + u;
-                    if owner[j] != 0 && u.abs_diff(x) <= 1 && v.abs_diff(y) <= 1 {
-                        match touched.iter_mut().find(|t| t.0 == owner[j]) {
-                            Some(t) => t.1 += 1,
-                            None => touched.push((owner[j], 1)),
-                        }
-                    } else if votes[j] >= ON && owner[j] == 0 && !seen[j] {
-                        seen[j] = true;
-                        work.push_back(j);
-                    }
-                }
-            }
-        }
-        out.push((cells, touched.into_iter().max_by_key(|t| t.1).map(|t| t.0)));
+/// Steps of a stored colour value in one natural logarithm.
+pub(super) const COLOUR_SCALE: f32 = 60.0;
+/// Spread of the channels' distance, in levels, under which a picture is without colour: codecs tint infrared pictures
+/// evenly by a level or three, so the distance itself says less.
+const GREY_SPREAD: f32 = 1.5;
+const GREY_TINT: f32 = 8.0;
+
+impl Cells {
+    pub(super) fn begin(&mut self, cells: usize) {
+        self.luma.resize(cells, 0);
+        self.green_magenta.resize(cells, 0);
+        self.blue_yellow.resize(cells, 0);
     }
-    out
+
+    /// One row of cells from two rows of blocks.
+    pub(super) fn row(&mut self, row: usize, blocks: &[[u32; 3]], grid: Grid, area: f32, apart: &mut Apart) {
+        let columns = grid.columns();
+        for x in 0..columns {
+            let four = [2 * x, 2 * x + 1, grid.width + 2 * x, grid.width + 2 * x + 1];
+            let [r, g, b] = four
+                .iter()
+                .fold([0u32; 3], |s, i| [s[0] + blocks[*i][0], s[1] + blocks[*i][1], s[2] + blocks[*i][2]]);
+            let [r, g, b] = [r, g, b].map(|sum| sum as f32 / area);
+            apart.add(r - g, b - g);
+            let i = row * columns + x;
+            self.luma[i] = (0.299 * r + 0.587 * g + 0.114 * b) as u8;
+            // A floor under each channel keeps the dark from having loud colours.
+            let [r, g, b] = [r, g, b].map(|v| fast_ln(v + 12.0));
+            self.green_magenta[i] = ((r + b - 2.0 * g) * COLOUR_SCALE) as i8;
+            self.blue_yellow[i] = ((b - r) * COLOUR_SCALE) as i8;
+        }
+    }
+}
+
+/// How far apart the channels are: sums of the two distances and of their squares.
+#[derive(Default)]
+pub(super) struct Apart {
+    n: f32,
+    sums: [f64; 4],
+}
+
+impl Apart {
+    fn add(&mut self, red: f32, blue: f32) {
+        self.n += 1.0;
+        for (sum, v) in self.sums.iter_mut().zip([red, blue, red * red, blue * blue]) {
+            *sum += f64::from(v);
+        }
+    }
+
+    pub(super) fn is_grey(&self) -> bool {
+        let n = f64::from(self.n.max(1.0));
+        [(self.sums[0], self.sums[2]), (self.sums[1], self.sums[3])].iter().all(|(sum, squares)| {
+            let mean = sum / n;
+            let spread = (squares / n - mean * mean).max(0.0).sqrt();
+            mean.abs() < f64::from(GREY_TINT) && spread < f64::from(GREY_SPREAD)
+        })
+    }
+}
+
+/// Natural logarithm of a positive number to about 0.01: enough for colour, a tenth of the price.
+fn fast_ln(v: f32) -> f32 {
+    let bits = v.to_bits();
+    let exponent = (bits >> 23) as f32 - 127.0;
+    let m = f32::from_bits((bits & 0x007f_ffff) | 0x3f80_0000);
+    // Quadratic through ln at 1, 1.5 and 2.
+    (exponent + (m - 1.0) * (1.339 - 0.339 * (m - 1.0))) * std::f32::consts::LN_2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_logarithm_is_near_enough() {
+        for v in [12.0f32, 13.0, 40.0, 99.5, 200.0, 267.0] {
+            assert!((fast_ln(v) - v.ln()).abs() < 0.012, "{v}: {} for {}", fast_ln(v), v.ln());
+        }
+    }
 }

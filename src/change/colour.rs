@@ -1,6 +1,7 @@
 //! How far the colours of cells are from those of a bank, whatever the light and the haze.
 
-use super::grid::{BANDS, COLOUR_SCALE, bands};
+use super::cells::COLOUR_SCALE;
+use super::grid::{BANDS, bands};
 
 /// Colour that tells of haze, in stored steps; one cell of so many of a band must have it; and how far haze may go.
 const COLOURED: u8 = 8;

@@ -1,12 +1,13 @@
 //! From verdicts to regions: votes, what they make of the regions that there are, and which are new.
 
 use super::bank::INFRARED;
-use super::cells::find;
+use super::clusters::find;
 use super::change_region::Seen;
-use super::grid::{Grid, Workbench};
+use super::grid::Grid;
 use super::region::{MAX_REGIONS, Region};
 use super::vote::{Verdict, colour_shares};
 use super::watcher::{ChangeWatcher, Inspection};
+use super::workbench::Workbench;
 use crate::base::WallTime;
 
 /// What a changed look adds to a cell's vote, and what one as ever takes off: three looks make a region.
@@ -33,9 +34,9 @@ impl ChangeWatcher {
                 Verdict::Same | Verdict::Unknown => *vote,
             };
         }
-        self.memory.looks.push(at);
-        if self.memory.looks.len() > 3 {
-            self.memory.looks.remove(0);
+        self.memory.judged.push(at);
+        if self.memory.judged.len() > 3 {
+            self.memory.judged.remove(0);
         }
     }
 
@@ -88,7 +89,7 @@ impl ChangeWatcher {
                 break;
             }
             self.memory.last_id += 1;
-            let first_seen = self.memory.looks.first().copied().unwrap_or(at);
+            let first_seen = self.memory.judged.first().copied().unwrap_or(at);
             let mut region = Region::new(self.memory.last_id, first_seen, at, bank);
             region.reshape(first_seen, bank, &self.votes, &cells, 0, grid.cells());
             self.memory.regions.push(region);

@@ -26,7 +26,10 @@
 mod bank;
 mod bytes;
 mod cells;
+mod clusters;
 mod colour;
+mod difference;
+mod extent;
 mod follow;
 mod memory;
 mod outline;
@@ -39,11 +42,12 @@ mod structure;
 mod change_region;
 mod vote;
 mod watcher;
+mod workbench;
 
 pub use alignment::Alignment;
 pub use bytes::StateError;
 pub use change_region::{ChangeRegion, Seen};
-pub use grid::Workbench;
+pub use workbench::Workbench;
 pub use watcher::{ChangeInput, ChangeWatcher, Inspection, Settings};
 
 #[cfg(test)]

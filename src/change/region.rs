@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::bank::{BANKS, INFRARED};
-use super::change_region::Seen;
+use super::change_region::{GROWN_IN, Seen, YOUNG};
 use super::vote::Verdict;
 use crate::base::WallTime;
 
@@ -107,6 +107,17 @@ impl Region {
 
     pub(super) fn was_seen_in(&self, bank: usize) -> bool {
         self.lights & (1 << bank) != 0
+    }
+
+    /// The cells that at least half as many lights have shown as the best of them, and that have stood for a third of the
+    /// longest time: what joined on a day of odd light, or is parked beside it for some hours, is not told.
+    pub(super) fn core(&self) -> impl Iterator<Item = u32> {
+        let most = self.cells.iter().map(|c| c.lights.count_ones()).max().unwrap_or(0);
+        let stood = |c: &Cell| self.last_confirmed.since(c.joined);
+        let oldest = self.cells.iter().map(stood).max().unwrap_or_default();
+        let least = (oldest / YOUNG).min(GROWN_IN);
+        let is_core = move |c: &&Cell| 2 * c.lights.count_ones() >= most && stood(c) >= least;
+        self.cells.iter().filter(is_core).map(|c| c.number)
     }
 
     /// Judges one look. Gives false when it is gone for good.

@@ -1,7 +1,9 @@
 //! One look's verdict on each cell: changed, as ever, or not to be told.
 
-use super::bank::{Bank, Difference};
-use super::grid::{BANDS, Cells, Grid, bands};
+use super::bank::Bank;
+use super::cells::Cells;
+use super::difference::{Difference, Differs};
+use super::grid::{BANDS, Grid, bands};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -46,16 +48,6 @@ pub(super) struct Weathered {
     pub(super) haze: bool,
     /// Share of the cells outside of regions that differ, without the quarter of the picture where most do.
     pub(super) unrest: f32,
-}
-
-/// Does a cell differ from a bank?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Differs {
-    #[default]
-    No,
-    /// By more than its limit, in a light so unusual that it may be the light.
-    Oddly,
-    Yes,
 }
 
 /// A difference as a share of its limit: `least` anywhere, and `beyond` what is usual for the cell.

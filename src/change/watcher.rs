@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::alignment::Alignment;
+use super::alignment::{Alignment, align};
 use super::bank::{BANKS, Bank, DAY_BANKS, INFRARED, Lesson};
 use super::change_region::ChangeRegion;
-use super::grid::{Grid, Workbench};
+use super::difference::Differs;
+use super::grid::Grid;
 use super::memory::Memory;
-use super::vote::{Differs, Verdict, differs, weather};
+use super::vote::{Verdict, differs, weather};
+use super::workbench::Workbench;
 use crate::base::{Rect, WallTime};
 
 /// A bank learns at most this often: looks in between are much the same.
@@ -102,14 +104,14 @@ impl ChangeWatcher {
         bench.reduce(shot.rgb, shot.width as usize, grid);
         self.memory.began.get_or_insert(shot.at);
         let bank = if bench.cells.grey { INFRARED } else { sector(shot.hour) };
-        match self.register(bench, bank, shot.at, grid) {
+        match align(&self.banks, &mut self.memory.elsewhere, bench, bank, shot.at, grid) {
             Some(view) => look.alignment = view,
             None => {
                 look.alignment = Alignment::Learning;
                 std::mem::swap(&mut bench.field, &mut bench.aligned);
             }
         }
-        if matches!(look.alignment, Alignment::Steady { .. } | Alignment::Learning) && !self.is_astray() {
+        if matches!(look.alignment, Alignment::Steady { .. } | Alignment::Learning) && self.memory.elsewhere.is_none() {
             self.judge(bench, shot, bank, grid, &mut look);
         }
         if !look.judged {

@@ -1,7 +1,6 @@
 //! All rules of one camera: the steps of a picture, the tick of an empty stream, restart.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -10,30 +9,25 @@ use uuid::Uuid;
 
 use super::events::EventLifecycle;
 use super::geometry::is_finite;
-use super::observe::{RuleInput, observe};
+use super::input::{Changes, RuleInput, Thresholds};
+use super::observe::observe;
 use super::schedule::is_awake;
 use super::state::{RuleState, RulesState};
-use super::{Changes, Violation};
-use crate::base::{CameraId, ClassName, WallTime};
+use super::Violation;
+use crate::base::{CameraId, WallTime};
 use crate::config::Rule;
 use crate::decode::Picture;
 use crate::motion::Motion;
 use crate::track::Track;
-
-/// The model's score thresholds by class.
-pub type Thresholds = BTreeMap<ClassName, f32>;
 
 /// For how long a closed place is known as one that was clear, beyond its quiet time.
 const KNOWN_CLEAR: Duration = Duration::from_secs(3600);
 
 /// Judges the pictures of one camera. The same tracks give the same violations, ids included.
 pub struct CameraRules {
-    pub(super) node: String,
-    pub(super) camera: CameraId,
+    pub(super) lifecycle: EventLifecycle,
     pub(super) rules: Vec<Rule>,
     thresholds: Thresholds,
-    pub(super) max_events_per_hour: u32,
-    pub(super) time_zone: TimeZone,
     /// Somebody told of the camera's motion.
     moving: bool,
     /// `state.rules` stands in the order of `rules`.
@@ -50,13 +44,14 @@ impl CameraRules {
     ) -> Self {
         let state = RulesState::new(rules.iter().map(|r| (r.id.clone(), meaning(r))));
         let (node, time_zone) = (node.to_owned(), TimeZone::UTC);
-        Self { node, camera, rules, thresholds, max_events_per_hour, time_zone, moving: false, state }
+        let lifecycle = EventLifecycle { node, camera, time_zone, max_events_per_hour };
+        Self { lifecycle, rules, thresholds, moving: false, state }
     }
 
     /// The zone of the times of day in reasons; UTC unless given.
     #[must_use]
     pub fn with_time_zone(mut self, time_zone: TimeZone) -> Self {
-        self.time_zone = time_zone;
+        self.lifecycle.time_zone = time_zone;
         self
     }
 
@@ -85,12 +80,6 @@ impl CameraRules {
         }
         state.quiet.retain(|q| at < q.until || at.since(q.from) < KNOWN_CLEAR);
         state.ignored.retain(|i| at < i.until);
-        let teller = EventLifecycle {
-            node: &self.node,
-            camera: &self.camera,
-            time_zone: &self.time_zone,
-            max_events_per_hour: self.max_events_per_hour,
-        };
         for (index, rule) in self.rules.iter().enumerate() {
             let input = RuleInput {
                 at,
@@ -104,7 +93,7 @@ impl CameraRules {
                 watched_before: last.is_some_and(|last| at.since(last) < rule.expire_after),
             };
             state.passed_over += observe(&input, &state.quiet, &mut state.rules[index]);
-            teller.turn(&input, state, index, &mut out);
+            self.lifecycle.turn(&input, state, index, &mut out);
         }
         out
     }
@@ -122,15 +111,9 @@ impl CameraRules {
     /// time than a picture's changes nothing but expiries.
     pub fn tick(&mut self, at: WallTime) -> Vec<Violation> {
         let mut out = Vec::new();
-        let teller = EventLifecycle {
-            node: &self.node,
-            camera: &self.camera,
-            time_zone: &self.time_zone,
-            max_events_per_hour: self.max_events_per_hour,
-        };
-        teller.expire_orphans(at, &mut self.state, &mut out);
+        self.lifecycle.expire_orphans(at, &mut self.state, &mut out);
         for (index, rule) in self.rules.iter().enumerate() {
-            teller.expire(at, rule, &mut self.state, index, &mut out);
+            self.lifecycle.expire(at, rule, &mut self.state, index, &mut out);
         }
         out
     }

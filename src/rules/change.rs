@@ -3,49 +3,13 @@
 use std::time::Duration;
 
 use super::geometry::{SAME_IOU, touch};
-use super::observe::{RuleInput, begin_spot, zone_of};
+use super::input::{Changed, Changes, RuleInput};
+use super::spot::{LOST, MAX_SPOTS, begin_spot, zone_of};
 use super::state::{Quiet, Spot, Stop};
-use crate::base::{ClassName, Point, Polygon, Rect, TrackId, WallTime, ZoneId};
+use crate::base::{Point, Polygon, Rect, WallTime, ZoneId};
 use crate::change::{ChangeRegion, Seen};
 use crate::config::{RuleKind, ZoneArea};
 use crate::track::Track;
-
-/// What a change is called among the objects of an event.
-pub const CHANGE: &str = "change";
-
-/// What a look at the place found, with each change as a thing that stands there.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changes {
-    pub regions: Vec<Changed>,
-    /// The highest id that was ever given. A region with a higher one is from before the memory of the place was lost.
-    pub last_id: u32,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Changed {
-    pub region: ChangeRegion,
-    /// The region as a thing: its box, and its place on the ground where that is known.
-    pub track: Track,
-}
-
-impl Changed {
-    /// Without a place on the ground.
-    pub fn new(region: ChangeRegion) -> Self {
-        let track = Track {
-            id: TrackId(u64::from(region.id)),
-            class: ClassName::from(CHANGE),
-            rect: region.rect,
-            score: (0.5 + 0.1 * region.lights.saturating_sub(1).min(3) as f32).min(1.0),
-            first_seen: region.first_seen,
-            last_seen: region.last_confirmed,
-            still_since: region.first_seen,
-            hits: 1,
-            seen_now: region.seen == Seen::Yes,
-            ground: None,
-        };
-        Self { region, track }
-    }
-}
 
 /// Share of a change's outline that must lie in a zone.
 const IN_ZONE: f32 = 0.4;
@@ -63,8 +27,6 @@ const NEAR_RAISE: f32 = 0.2;
 const BESIDE: f32 = 0.3;
 /// What is this young when it is first told has only just been found.
 const AT_ONCE: Duration = Duration::from_secs(3600);
-/// The region of a spot whose place's memory was lost, until it is found again: no region has this number.
-pub(super) const LOST: TrackId = TrackId(1 << 32);
 /// Stops that a rule remembers.
 const MAX_STOPS: usize = 64;
 
@@ -97,7 +59,7 @@ pub(super) fn observe_changes(
         }
     }
     for (changed, _) in changes.regions.iter().zip(taken).filter(|(_, taken)| !taken) {
-        if changed.region.seen != Seen::Yes || spots.len() >= super::observe::MAX_SPOTS {
+        if changed.region.seen != Seen::Yes || spots.len() >= MAX_SPOTS {
             continue;
         }
         let Some(zone) = zone_of_change(input, changed) else { continue };

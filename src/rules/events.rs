@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::change::LOST;
 use super::geometry::{ONE_IOU, SAME_IOU, around, is_shown, touch};
-use super::observe::{RuleInput, is_gone, qualifies, stands};
+use super::input::RuleInput;
+use super::observe::{is_gone, qualifies};
 use super::reason;
+use super::spot::{LOST, stands};
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
 use super::{ChangeFacts, Transition, Violation, ViolationObject};
 use crate::base::{CameraId, Rect, WallTime};
@@ -21,15 +22,16 @@ const MAX_PLACES: usize = 64;
 const COMPANION_RAISE: (f32, usize) = (0.15, 2);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Whose events these are and how they are told.
-pub(super) struct EventLifecycle<'a> {
-    pub(super) node: &'a str,
-    pub(super) camera: &'a CameraId,
-    pub(super) time_zone: &'a TimeZone,
+/// Opens, updates and ends the events of one camera.
+pub(super) struct EventLifecycle {
+    pub(super) node: String,
+    pub(super) camera: CameraId,
+    /// Of the times of day in reasons.
+    pub(super) time_zone: TimeZone,
     pub(super) max_events_per_hour: u32,
 }
 
-impl EventLifecycle<'_> {
+impl EventLifecycle {
     /// After `observe`: closes, joins, opens and tells again.
     pub(super) fn turn(
         &self,
@@ -48,8 +50,8 @@ impl EventLifecycle<'_> {
             if input.awake && due {
                 event.revision += 1;
                 event.told = input.at;
-                let reason = reason::of_open(input.rule, event, input.at, self.time_zone);
-                out.push(self.tell(event, Transition::Updated, input.at, reason));
+                let reason = reason::of_open(input.rule, event, input.at, &self.time_zone);
+                out.push(self.violation(event, Transition::Updated, input.at, reason));
             }
         }
     }
@@ -71,8 +73,8 @@ impl EventLifecycle<'_> {
     pub(super) fn expire_orphans(&self, at: WallTime, state: &mut RulesState, out: &mut Vec<Violation>) {
         for mut event in state.orphans.drain(..) {
             event.revision += 1;
-            let reason = reason::of_orphan(&event, at, self.time_zone);
-            out.push(self.tell(&event, Transition::Expired, at, reason));
+            let reason = reason::of_orphan(&event, at, &self.time_zone);
+            out.push(self.violation(&event, Transition::Expired, at, reason));
         }
     }
 
@@ -101,11 +103,11 @@ impl EventLifecycle<'_> {
                 let until = at + rule.cool_down;
                 let (class, places) = (event.class.clone(), std::mem::take(&mut event.places));
                 quiet.push(Quiet { class, places, from: at, until });
-                (Transition::Closed, reason::of_closed(rule, event, at, self.time_zone))
+                (Transition::Closed, reason::of_closed(rule, event, at, &self.time_zone))
             } else {
-                (Transition::Expired, reason::of_expired(rule, event, at, self.time_zone))
+                (Transition::Expired, reason::of_expired(rule, event, at, &self.time_zone))
             };
-            out.push(self.tell(event, transition, at, reason));
+            out.push(self.violation(event, transition, at, reason));
             false
         });
     }
@@ -128,8 +130,8 @@ impl EventLifecycle<'_> {
             let RuleState { spots, events, .. } = &mut state.rules[index];
             let event = events.iter_mut().find(|e| e.id == id).expect("opened above");
             refresh(event, spots);
-            let reason = reason::of_open(input.rule, event, input.at, self.time_zone);
-            out.push(self.tell(event, Transition::Opened, input.at, reason));
+            let reason = reason::of_open(input.rule, event, input.at, &self.time_zone);
+            out.push(self.violation(event, Transition::Opened, input.at, reason));
         }
     }
 
@@ -191,7 +193,7 @@ impl EventLifecycle<'_> {
         state.opened.push(input.at);
         let (rule, at) = (input.rule, input.at);
         let spot = &mut state.rules[index].spots[spot];
-        let id = event_id(self.node, self.camera, &rule.id, spot.since, state.counter);
+        let id = event_id(&self.node, &self.camera, &rule.id, spot.since, state.counter);
         spot.event = Some(id);
         let event = Event {
             id,
@@ -214,7 +216,7 @@ impl EventLifecycle<'_> {
         id
     }
 
-    pub(super) fn tell(
+    pub(super) fn violation(
         &self,
         event: &Event,
         transition: Transition,

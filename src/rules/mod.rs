@@ -5,21 +5,23 @@
 
 mod camera;
 mod change;
+mod count;
 mod events;
 mod feedback;
 mod appearance;
+mod input;
 mod observe;
 mod geometry;
 mod reason;
 mod schedule;
+mod spot;
 mod state;
 mod violation;
 
-pub use camera::{CameraRules, Thresholds};
-pub use change::{CHANGE, Changed, Changes};
-pub use feedback::Ignored;
+pub use camera::CameraRules;
+pub use input::{CHANGE, Changed, Changes, Thresholds};
 pub use schedule::is_awake;
-pub use state::RulesState;
+pub use state::{Ignored, RulesState};
 pub use violation::{ChangeFacts, FlightFacts, Transition, Violation, ViolationObject};
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::appearance::Appearance;
-use super::geometry::{is_finite, is_shown};
-use super::{ChangeFacts, Ignored, ViolationObject};
+use super::geometry::{SAME_IOU, is_finite, is_shown};
+use super::{ChangeFacts, ViolationObject};
 use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
 use crate::change::ChangeRegion;
 use crate::config::Severity;
@@ -150,6 +150,24 @@ pub(super) struct Quiet {
     pub(super) places: Vec<Rect>,
     pub(super) from: WallTime,
     pub(super) until: WallTime,
+}
+
+/// Nothing of a class is told at a place, because people said that it is no violation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ignored {
+    /// The event that they decided about.
+    pub event: Uuid,
+    pub class: String,
+    pub places: Vec<Rect>,
+    pub until: WallTime,
+}
+
+impl Ignored {
+    /// The same place, or one that lies for the greater part within it: what moves about there is meant too.
+    pub(super) fn covers(&self, class: &str, rect: &Rect, at: WallTime) -> bool {
+        let here = |p: &Rect| p.iou(rect) >= SAME_IOU || p.intersection(rect) >= 0.5 * rect.area();
+        self.class == class && at < self.until && self.places.iter().any(here)
+    }
 }
 
 impl RulesState {

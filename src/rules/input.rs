@@ -1,0 +1,64 @@
+//! What the rules of a camera read: tracks, changes, and the picture they come from.
+
+use std::collections::BTreeMap;
+
+use crate::base::{ClassName, TrackId, WallTime};
+use crate::change::{ChangeRegion, Seen};
+use crate::config::Rule;
+use crate::decode::Picture;
+use crate::track::Track;
+
+/// The model's score thresholds by class.
+pub type Thresholds = BTreeMap<ClassName, f32>;
+
+/// One picture as a rule sees it.
+pub(super) struct RuleInput<'a> {
+    pub(super) at: WallTime,
+    pub(super) tracks: &'a [Track],
+    pub(super) changes: Option<&'a Changes>,
+    pub(super) picture: Option<&'a Picture>,
+    pub(super) thresholds: &'a Thresholds,
+    pub(super) rule: &'a Rule,
+    pub(super) awake: bool,
+    /// The camera moves: places drift with the errors of its motion.
+    pub(super) moving: bool,
+    /// There was a picture shortly before: what is new now has just come.
+    pub(super) watched_before: bool,
+}
+
+/// What a change is called among the objects of an event.
+pub const CHANGE: &str = "change";
+
+/// What a look at the place found, with each change as a thing that stands there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    pub regions: Vec<Changed>,
+    /// The highest id that was ever given. A region with a higher one is from before the memory of the place was lost.
+    pub last_id: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    pub region: ChangeRegion,
+    /// The region as a thing: its box, and its place on the ground where that is known.
+    pub track: Track,
+}
+
+impl Changed {
+    /// Without a place on the ground.
+    pub fn new(region: ChangeRegion) -> Self {
+        let track = Track {
+            id: TrackId(u64::from(region.id)),
+            class: ClassName::from(CHANGE),
+            rect: region.rect,
+            score: (0.5 + 0.1 * region.lights.saturating_sub(1).min(3) as f32).min(1.0),
+            first_seen: region.first_seen,
+            last_seen: region.last_confirmed,
+            still_since: region.first_seen,
+            hits: 1,
+            seen_now: region.seen == Seen::Yes,
+            ground: None,
+        };
+        Self { region, track }
+    }
+}

@@ -1,0 +1,186 @@
+//! The things that a rule watches: how one begins, and what a picture adds to it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::appearance::Appearance;
+use super::geometry::{SAME_IOU, clear_of_line, heights_between};
+use super::input::RuleInput;
+use super::state::{History, Quiet, Slot, Spot};
+use crate::base::{TrackId, WallTime, ZoneId};
+use crate::config::{Rule, RuleKind, Zone, ZoneArea};
+use crate::track::Track;
+
+/// Things that a rule holds at a time; more is a scene that no rule can judge.
+pub(super) const MAX_SPOTS: usize = 512;
+/// The region of a spot whose place's memory was lost, until it is found again: no region has this number.
+pub(super) const LOST: TrackId = TrackId(1 << 32);
+/// Score that counts where neither rule nor model says one.
+pub(super) const DEFAULT_SCORE: f32 = 0.3;
+
+
+/// Things of this kind are known by their place; others move and are known by their track.
+pub(super) fn stands(kind: &RuleKind) -> bool {
+    matches!(kind, RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. }) || kind.is_change()
+}
+
+/// A new thing, if it meets the rule's condition strongly enough.
+pub(super) fn begin(input: &RuleInput, quiet: &[Quiet], track: &Track) -> Option<Spot> {
+    let (rule, at) = (input.rule, input.at);
+    let least =
+        rule.min_score.or_else(|| input.thresholds.get(&track.class).copied()).unwrap_or(DEFAULT_SCORE);
+    let zone = condition(input, track)?;
+    let still_for = at.since(track.still_since);
+    let since = match rule.kind {
+        RuleKind::LongDwell { dwell } if still_for < slot_length(dwell) => return None,
+        RuleKind::Presence { still: true, .. } if still_for.is_zero() => return None,
+        RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. } => track.still_since,
+        _ => at,
+    };
+    let mut spot = begin_at(input, quiet, track, zone, since);
+    if let RuleKind::LineCrossing { line, .. } = rule.kind {
+        spot.beside = clear_of_line(line, &track.rect);
+    }
+    add_score(&mut spot, track.score);
+    mark_seen(input, &mut spot);
+    (track.score >= least && fits(rule, track)).then_some(spot)
+}
+
+/// A change that was found.
+pub(super) fn begin_spot(input: &RuleInput, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>) -> Spot {
+    let since = track.first_seen;
+    let mut spot = begin_at(input, quiet, track, zone, since);
+    spot.happened = true;
+    spot
+}
+
+pub(super) fn begin_at(
+    input: &RuleInput,
+    quiet: &[Quiet],
+    track: &Track,
+    zone: Option<ZoneId>,
+    since: WallTime,
+) -> Spot {
+    let (rule, at) = (input.rule, input.at);
+    // What was clearly gone has not been there since before it went.
+    let same =
+        |q: &&Quiet| q.class == rule.class.id && q.places.iter().any(|p| p.iou(&track.rect) >= SAME_IOU);
+    let since = quiet.iter().filter(same).map(|q| q.from).fold(since, WallTime::max).min(at);
+    Spot {
+        track: track.id,
+        class: track.class.clone(),
+        zone,
+        place: track.rect,
+        rect: track.rect,
+        ground: track.ground.clone(),
+        score: track.score,
+        since,
+        last_seen: at,
+        last_clear: at,
+        seen_now: false,
+        history: History::default(),
+        happened: rule.kind == RuleKind::Entry && input.awake && input.watched_before,
+        beside: None,
+        slot: Slot { start: at, seen: false, absent: false },
+        companions: BTreeSet::new(),
+        counted: Vec::new(),
+        scores: (0, 0),
+        suppressed: false,
+        event: None,
+        change: None,
+        near: BTreeSet::new(),
+        left_by: None,
+        look: Appearance::default(),
+    }
+}
+
+pub(super) fn fits(rule: &Rule, track: &Track) -> bool {
+    rule.fits(track.ground.as_ref().map(|g| f64::from(g.area_m2)))
+}
+
+/// The zone in which the thing meets the rule's condition in this picture; the inner `None` is the whole picture.
+pub(super) fn condition(input: &RuleInput, track: &Track) -> Option<Option<ZoneId>> {
+    match input.rule.kind {
+        RuleKind::LineCrossing { .. } => Some(zone_of(input.rule, track).flatten()),
+        RuleKind::CompanionAbsent { distance, distance_m, .. } => {
+            // A companion that is hidden for a moment is still there: all live tracks count.
+            let near = |t: &Track| match (distance_m, &track.ground, &t.ground) {
+                (Some(metres), Some(a), Some(b)) => f64::from(a.metres_to(b)) <= metres,
+                _ => heights_between(&track.rect, &t.rect) <= distance,
+            };
+            let companion = |t: &Track| input.rule.companions.contains(&t.class) && near(t);
+            zone_of(input.rule, track).filter(|_| !input.tracks.iter().any(companion))
+        }
+        _ => zone_of(input.rule, track),
+    }
+}
+
+/// The first of the rule's zones in which the thing stands.
+pub(super) fn zone_of(rule: &Rule, track: &Track) -> Option<Option<ZoneId>> {
+    if rule.zones.is_empty() {
+        return Some(None);
+    }
+    rule.zones.iter().find(|z| stands_in(z, track)).map(|z| Some(z.id.clone()))
+}
+
+pub(super) fn stands_in(zone: &Zone, track: &Track) -> bool {
+    match &zone.area {
+        ZoneArea::Picture(polygon) => polygon.contains(track.rect.bottom_center()),
+        ZoneArea::Ground { .. } => track.ground.as_ref().is_some_and(|g| g.zones.contains(&zone.id)),
+    }
+}
+
+pub(super) fn mark_seen(input: &RuleInput, spot: &mut Spot) {
+    (spot.last_seen, spot.last_clear, spot.seen_now) = (input.at, input.at, true);
+    match input.rule.kind {
+        RuleKind::LongDwell { dwell } => {
+            end_slot(input.at, dwell, spot);
+            spot.slot.seen = true;
+        }
+        _ => spot.history.push(true),
+    }
+}
+
+pub(super) fn clearly_absent(input: &RuleInput, spot: &mut Spot) {
+    if let RuleKind::LongDwell { dwell } = input.rule.kind {
+        end_slot(input.at, dwell, spot);
+        // A picture in which nothing at all is seen may be a night: it says nothing.
+        spot.slot.absent |= input.tracks.iter().any(|t| t.seen_now && t.id != spot.track);
+    } else {
+        spot.last_clear = input.at;
+        spot.history.push(false);
+    }
+}
+
+pub(super) fn end_slot(at: WallTime, dwell: Duration, spot: &mut Spot) {
+    if at.since(spot.slot.start) < slot_length(dwell) {
+        return;
+    }
+    if spot.slot.seen || spot.slot.absent {
+        spot.history.push(spot.slot.seen);
+        spot.last_clear = at;
+    }
+    spot.slot = Slot { start: at, seen: false, absent: false };
+}
+
+/// A long dwell is judged by stretches of a 48th of it, but no longer than an hour.
+pub(super) fn slot_length(dwell: Duration) -> Duration {
+    (dwell / 48).clamp(Duration::from_secs(1), Duration::from_secs(3600))
+}
+
+pub(super) fn note_companions(input: &RuleInput, spot: &mut Spot) {
+    if matches!(input.rule.kind, RuleKind::CompanionAbsent { .. }) || input.rule.companions.is_empty() {
+        return;
+    }
+    for track in input.tracks.iter().filter(|t| t.seen_now && input.rule.companions.contains(&t.class)) {
+        if zone_of(input.rule, track).is_some_and(|zone| zone == spot.zone) {
+            spot.companions.insert(track.class.clone());
+        }
+    }
+}
+
+pub(super) fn add_score(spot: &mut Spot, score: f32) {
+    let score = if score.is_finite() { score.clamp(0.0, 1.0) } else { 0.0 };
+    spot.scores.0 += (score * 10_000.0).round() as u64;
+    spot.scores.1 += 1;
+}
