@@ -1,8 +1,8 @@
 //! From verdicts to regions: votes, what they make of the regions that there are, and which are new.
 
 use super::bank::INFRARED;
-use super::clusters::find;
 use super::change_region::Seen;
+use super::clusters::find;
 use super::grid::Grid;
 use super::region::{MAX_REGIONS, Region};
 use super::vote::{Verdict, colour_shares};

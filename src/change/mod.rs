@@ -47,8 +47,8 @@ mod workbench;
 pub use alignment::Alignment;
 pub use bytes::StateError;
 pub use change_region::{ChangeRegion, Seen};
-pub use workbench::Workbench;
 pub use watcher::{ChangeInput, ChangeWatcher, Inspection, Settings};
+pub use workbench::Workbench;
 
 #[cfg(test)]
 mod tests;

@@ -111,7 +111,9 @@ impl ChangeWatcher {
                 std::mem::swap(&mut bench.field, &mut bench.aligned);
             }
         }
-        if matches!(look.alignment, Alignment::Steady { .. } | Alignment::Learning) && self.memory.elsewhere.is_none() {
+        if matches!(look.alignment, Alignment::Steady { .. } | Alignment::Learning)
+            && self.memory.elsewhere.is_none()
+        {
             self.judge(bench, shot, bank, grid, &mut look);
         }
         if !look.judged {

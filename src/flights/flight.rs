@@ -127,7 +127,7 @@ impl Job<'_> {
             Judge::new(&config, settings, self.area, &self.flight, self.digest, state.events.clone());
         let flights: Vec<&Flown> = numbers.iter().map(|n| &state.pictures[*n].flight).collect();
         let compared = self.pairs(&mut judge, (&before, &flights), &shots, alone, &mut pictures);
-        let written = judge.discard();
+        let written = judge.folders();
         let done = compared.and_then(|compared| {
             // Ground that this flight does not show is still as the earlier one showed it.
             let shown: Vec<_> = shots.iter().filter_map(|shot| shot.placed.footprint(shot.size)).collect();
@@ -183,7 +183,7 @@ impl Job<'_> {
                     for note in &found.notes {
                         tracing::warn!(area = %self.area.id, flight = self.flight.name, picture = later.name, "{note}");
                     }
-                    pictures[a].looks = judge.take(&found, flights[b], later, self.looks)?;
+                    pictures[a].looks = judge.push(&found, flights[b], later, self.looks)?;
                 }
                 Err(error) => {
                     let name = format!("{} and {}", earlier.name, later.name);
@@ -224,11 +224,11 @@ impl Job<'_> {
         let before = state.events.iter().map(|event| event.violation.id);
         let decided: BTreeSet<Uuid> = before.filter(|event| !open.contains(event)).collect();
         judge.refresh(&fresh.events);
-        let untold = judge.untold();
-        if untold > 0 {
+        let left_out = judge.left_out();
+        if left_out > 0 {
             tracing::error!(
-                area = %self.area.id, flight = self.flight.name, untold,
-                "more differences than one flight may tell: is it another season, or registered badly?"
+                area = %self.area.id, flight = self.flight.name, left_out,
+                "more differences than one flight may report; is it another season, or badly registered?"
             );
         }
         let (steps, events) = judge.finish(&decided, &with_look);
@@ -245,8 +245,8 @@ impl Job<'_> {
         let mut summary = format!(
             "{compared} of {pairs} pairs of pictures compared, {differences} differences, {told} steps of events"
         );
-        if untold > 0 {
-            summary.push_str(&format!(", {untold} events too many to be told"));
+        if left_out > 0 {
+            summary.push_str(&format!(", {left_out} events too many to report"));
         }
         Ok(words(&summary, next.pictures.len(), &alone))
     }

@@ -11,7 +11,6 @@
 mod flight;
 mod inbox;
 mod judge;
-mod sight;
 mod state;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::constants::{BARE, IN_ZONE};
 use super::geometry::{SAME_IOU, touch};
 use super::input::{Changed, Changes, RuleInput};
 use super::spot::{LOST, MAX_SPOTS, begin_spot, zone_of};
@@ -11,10 +12,6 @@ use crate::change::{ChangeRegion, Seen};
 use crate::config::{RuleKind, ZoneArea};
 use crate::track::Track;
 
-/// Share of a change's outline that must lie in a zone.
-const IN_ZONE: f32 = 0.4;
-/// Share of green that a place must have lost to be bare.
-const BARE: f32 = 0.35;
 /// A change that takes longer than this to be believed must have been seen in three lights.
 const ONE_LIGHT: Duration = Duration::from_secs(12 * 3600);
 /// For so long, or for the dwell where that is shorter, no look by day may have denied it: weather comes and goes.
@@ -175,7 +172,7 @@ fn zone_of_change(input: &RuleInput, changed: &Changed) -> Option<Option<ZoneId>
         }
     };
     let best = rule.zones.iter().map(|z| (share(z), z)).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(share, _)| *share >= IN_ZONE).map(|(_, z)| Some(z.id.clone()))
+    best.filter(|(share, _)| *share >= IN_ZONE as f32).map(|(_, z)| Some(z.id.clone()))
 }
 
 /// Share of a change that lies in a polygon, by a grid of points.

@@ -3,7 +3,9 @@
 use super::ViolationObject;
 use super::geometry::around;
 use super::input::RuleInput;
-use super::spot::{DEFAULT_SCORE, add_score, begin, clearly_absent, fits, mark_seen, note_companions, stands_in};
+use super::spot::{
+    DEFAULT_SCORE, add_score, begin, clearly_absent, fits, mark_seen, note_companions, stands_in,
+};
 use super::state::{History, Quiet, Spot};
 use crate::base::ZoneId;
 use crate::track::Track;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::constants::raised;
 use super::geometry::{ONE_IOU, SAME_IOU, around, is_shown, touch};
 use super::input::RuleInput;
 use super::observe::{is_gone, qualifies};
@@ -18,8 +19,6 @@ use crate::config::{Rule, RuleKind};
 
 /// Places that a class keeps quiet about, per event; more than that are a crowd, and the newest count.
 const MAX_PLACES: usize = 64;
-/// What each kind of companion takes off the doubt, and how many count.
-const COMPANION_RAISE: (f32, usize) = (0.15, 2);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Opens, updates and ends the events of one camera.
@@ -323,6 +322,5 @@ fn confidence<'a>(members: impl Iterator<Item = &'a Spot> + Clone) -> f32 {
     let mut kinds: Vec<_> = members.flat_map(|s| &s.companions).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let raise = COMPANION_RAISE.0 * kinds.len().min(COMPANION_RAISE.1) as f32;
-    (mean + (1.0 - mean) * raise).clamp(0.0, 1.0)
+    raised(mean, kinds.len()).clamp(0.0, 1.0)
 }

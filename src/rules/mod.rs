@@ -5,9 +5,12 @@
 
 mod camera;
 mod change;
+mod constants;
 mod count;
 mod events;
 mod feedback;
+mod flight_finding;
+mod flights;
 mod appearance;
 mod input;
 mod observe;
@@ -19,6 +22,8 @@ mod state;
 mod violation;
 
 pub use camera::CameraRules;
+pub use flight_finding::FlightFinding;
+pub use flights::{Flight, FlightEvent, FlightJudge, FlightStep, PairFindings};
 pub use input::{CHANGE, Changed, Changes, Thresholds};
 pub use schedule::is_awake;
 pub use state::{Ignored, RulesState};

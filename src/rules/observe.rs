@@ -190,4 +190,3 @@ fn miss(input: &RuleInput, spot: &mut Spot) {
         clearly_absent(input, spot);
     }
 }
-

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::FlightFacts;
+use super::constants::BARE;
 use super::state::Event;
 use crate::base::{ClassName, WallTime};
-use crate::config::{Rule, RuleKind};
+use crate::config::{GroundChange, Rule, RuleKind};
 
 /// Why an event is open, for its opening and its updates.
 pub(super) fn of_open(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone) -> String {
@@ -87,7 +89,7 @@ fn of_change(event: &Event) -> String {
         2 => write!(out, ", grew once"),
         steps => write!(out, ", grew {} times", steps - 1),
     };
-    if region.bared >= 0.35 {
+    if region.bared >= BARE {
         out.push_str(", lost its green");
     }
     if !change.near.is_empty() {
@@ -144,6 +146,33 @@ pub(super) fn of_orphan(event: &Event, at: WallTime, zone: &TimeZone) -> String 
         event.rule,
         things(event)
     )
+}
+
+/// Why a flight opened an event; `zone` is the name of its zone.
+pub(super) fn of_open_flight(flights: &FlightFacts, zone: Option<&str>) -> String {
+    let what = match flights.kind {
+        GroundChange::BuiltUp => "Something was built",
+        GroundChange::Cleared => "Ground was cleared or dug up",
+        GroundChange::Stockpile => "Something was piled up",
+    };
+    let area = flights.area_m2.map_or_else(String::new, |a| format!(" on {a:.0} m2"));
+    let zone = zone.map_or_else(String::new, |name| format!(" in the zone {name}"));
+    format!("{what}{area}{zone} between the flights {} and {}", flights.before, flights.after)
+}
+
+/// Why a later flight reports an event again.
+pub(super) fn of_grown_flight(flight: &str) -> String {
+    format!("It has grown by the flight {flight}")
+}
+
+/// Why a flight closes an event.
+pub(super) fn of_closed_flight(flight: &str) -> String {
+    format!("The flight {flight} shows the ground as it was before")
+}
+
+/// Why an event expires with a flight.
+pub(super) fn of_expired_flight(flight: &str) -> String {
+    format!("The flight {flight} does not show its ground well enough to go on with it")
 }
 
 fn limits(lasted: Duration, limit: Duration) -> String {

@@ -18,7 +18,6 @@ pub(super) const LOST: TrackId = TrackId(1 << 32);
 /// Score that counts where neither rule nor model says one.
 pub(super) const DEFAULT_SCORE: f32 = 0.3;
 
-
 /// Things of this kind are known by their place; others move and are known by their track.
 pub(super) fn stands(kind: &RuleKind) -> bool {
     matches!(kind, RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. }) || kind.is_change()
