@@ -7,14 +7,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::state::{Flown, Look, OpenEvent};
-use crate::scene::round;
-use crate::events::RecorderSettings;
 use crate::compare::{Comparison, Shot};
 use crate::config::{Config, FlightArea};
+use crate::events::RecorderSettings;
 use crate::evidence::{FlightJob, Stills, event_dir};
 use crate::geo::gcj02_from_wgs84;
-use crate::wire::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 use crate::rules::{Flight, FlightEvent, FlightFinding, FlightJudge, FlightStep, PairFindings, Violation};
+use crate::scene::round;
+use crate::wire::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 
 /// One step of an event, ready to be recorded.
 pub(crate) struct Step {
