@@ -1,11 +1,11 @@
-"""Trains the arms of the ablation on equal budgets and writes what they measured into ablation.md.
+"""Trains the arms of the ablation on equal budgets and writes their scores into ablation.md.
 
     python ablation.py --folder runs/ablation --steps 250 [--arm all --arm without-synthetic]
 
-Each arm is a run of train.py from the same weights with one thing changed. An arm that is there is
-not trained again, so the table can be filled over several evenings; arms without a result stand in
-it as missing. Scored by reference.py and evaluate.py on the dev split and on the sources that
-nobody trained on (held_out.py).
+Each arm is a run of train.py from the same weights with one thing changed. An existing arm is not
+trained again, so the table can grow over several evenings. Arms without a result are listed as not
+run. reference.py and evaluate.py score each arm on the dev split and on the untrained sources
+(held_out.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from detector.dataset import shared_data
 WIDE, SMALL = ["--width", "640", "--height", "384"], ["--width", "416", "--height", "256"]
 SYNTHETIC, COPIED = ["--cutouts", "{cutouts}"], ["--copy-machines"]
 ALL = [*WIDE, *SYNTHETIC, *COPIED]
-# arm: what it is, arguments of train.py
+# arm: description, arguments of train.py
 ARMS = {
     "all": ("everything", ALL),
     "without-synthetic": ("no rendered cut-outs, no drawn ground", [*WIDE, *COPIED]),

@@ -1,4 +1,4 @@
-"""Writes MODEL_CARD.md from the files that the other programs measured, and from history.toml.
+"""Writes MODEL_CARD.md from measured files and from history.toml.
 
     python card.py --model ../lintel-nano --seed seed_evaluation.json
 
@@ -26,7 +26,7 @@ def read(path: Path) -> dict:
 
 
 def comparison(report: dict, seed: dict) -> str:
-    """AP50 of the model beside the seed's, for the classes both know."""
+    """AP50 of the model and of the seed, for the classes that both know."""
     lines = ["| class | boxes | AP50 | seed AP50 | AP | seed AP |", "|---|---|---|---|---|---|"]
     for name, row in report["classes"].items():
         other = seed["classes"][name]
@@ -51,7 +51,7 @@ def sources_table(training: dict) -> str:
 
 
 def behind_the_seed(name: str, row: dict, seed: dict, enough: int) -> list[str]:
-    """Viewpoints with enough boxes in which the model finds less than the seed did."""
+    """Viewpoints with enough boxes where the model scores lower than the seed."""
     lines = []
     for view, ours in row["viewpoints"].items():
         before = seed["classes"][name]["viewpoints"][view]["ap50"]
@@ -63,7 +63,7 @@ def behind_the_seed(name: str, row: dict, seed: dict, enough: int) -> list[str]:
 
 
 def elsewhere(folder: Path) -> str:
-    """Scores on sources that nobody trained on, whole and in slices, where they were measured."""
+    """Scores on untrained sources, whole and in slices, where measured."""
     found = {tiles: folder / f"elsewhere-{tiles}.json" for tiles in ("1x1", "2x2")}
     reports = {tiles: read(path) for tiles, path in found.items() if path.exists()}
     if not reports:
@@ -106,7 +106,7 @@ def eight_bits(folder: Path) -> str:
 
 
 def weak_classes(report: dict, training: dict, seed: dict) -> str:
-    """One line per class that must not be trusted alone, with the reason."""
+    """One line per class that is not reliable on its own, with the reason."""
     lines = []
     for name, row in report["classes"].items():
         reasons = []

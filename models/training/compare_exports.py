@@ -1,16 +1,17 @@
-"""Are two COCO results files the same boxes? For a network whose own library is at hand.
+"""Checks whether two COCO results files contain the same boxes: Lintel's, and those of the
+network's own library.
 
     lintel detect --coco pictures.json --images pictures/ --model mine --out ours.json
     python compare_exports.py --ours ours.json --theirs library.json --coco pictures.json \\
       [--floor 0.3] [--least 0.99]
 
-Takes two lists of COCO results (image_id, category_id, bbox as x, y, width, height in pixels,
-score) over the same pictures. Boxes of a picture and a class are paired one to one, best overlap
-first, from --iou on. A box counts if it or its partner reaches --floor, so that one that is 0.301
-here and 0.299 there is no miss; let both files reach a little below the floor.
+Reads two lists of COCO results (image_id, category_id, bbox as x, y, width, height in pixels,
+score) over the same pictures. Boxes of one picture and class are paired one to one, best overlap
+first, down to --iou. A box counts if it or its partner reaches --floor, so 0.301 on one side and
+0.299 on the other is no miss. Both files should therefore reach a little below the floor.
 
-Gives a table per class, the largest differences of the pairs, and every box without a partner with
-what stands nearest to it on the other side. Exit code 1 where less than --least is paired.
+Prints a table per class, the largest differences within pairs, and every box without a partner with
+its nearest box on the other side. Exits with code 1 if less than --least is paired.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Pair:
 
     @property
     def pixels(self) -> float:
-        """How far the edge that is farthest off is off."""
+        """The largest difference between corresponding edges, in pixels."""
         return max(abs(a - b) for a, b in zip(self.ours.corners, self.theirs.corners, strict=True))
 
     @property
@@ -56,7 +57,7 @@ class Outcome:
     only_theirs: list[Box]
 
     def of(self, kind: int) -> Outcome:
-        """The part of one class."""
+        """The results of one class."""
         return Outcome(
             [p for p in self.pairs if p.ours.kind == kind],
             [b for b in self.only_ours if b.kind == kind],
@@ -65,7 +66,7 @@ class Outcome:
 
     @property
     def share(self) -> float:
-        """Pairs among all that either side found; 1 where nobody found anything."""
+        """Pairs as a share of all boxes of both sides; 1 if there are none."""
         whole = len(self.pairs) + len(self.only_ours) + len(self.only_theirs)
         return len(self.pairs) / whole if whole else 1.0
 
@@ -81,8 +82,8 @@ def boxes(results: list[dict]) -> list[Box]:
 
 
 def compare(ours: list[Box], theirs: list[Box], *, limit: float, floor: float) -> Outcome:
-    """Pairs of one class and picture that overlap by `limit` or more, and what is left of either
-    side.
+    """Pairs of one class and picture that overlap by at least `limit`, and the unpaired boxes of
+    each side.
     """
     there = defaultdict(list)
     for number, b in enumerate(theirs):
@@ -106,7 +107,7 @@ def compare(ours: list[Box], theirs: list[Box], *, limit: float, floor: float) -
 
 
 def table(outcome: Outcome, names: dict[int, str]) -> str:
-    """Markdown: a row a class that was found, and all of them."""
+    """A Markdown table with one row per class found, and a row for all."""
     found = {p.ours.kind for p in outcome.pairs} | {
         b.kind for b in outcome.only_ours + outcome.only_theirs
     }
@@ -130,7 +131,7 @@ def table(outcome: Outcome, names: dict[int, str]) -> str:
 
 
 def nearest(box: Box, others: list[Box], names: dict[int, str]) -> str:
-    """What of the other side stands where `box` stands, in words."""
+    """A text about the box of the other side that is nearest to `box`."""
     here = [(iou(box.corners, b.corners), b) for b in others if b.picture == box.picture]
     overlap, other = max(here, key=lambda row: (row[0], row[1].score), default=(0.0, None))
     if other is None or overlap == 0.0:
@@ -149,7 +150,7 @@ def main() -> None:
         "--iou", type=float, default=0.9, help="overlap from which two boxes are the same"
     )
     parser.add_argument("--floor", type=float, default=0.1, help="lowest score that counts")
-    parser.add_argument("--least", type=float, default=0.0, help="share of pairs that is asked for")
+    parser.add_argument("--least", type=float, default=0.0, help="required share of pairs")
     args = parser.parse_args()
     names, files = {}, {}
     if args.coco:
@@ -170,7 +171,7 @@ def main() -> None:
             what = f"{names.get(b.kind, b.kind)} {b.score:.3f} at {place}"
             print(f"only {side}: {picture}: {what}; {nearest(b, others, names)}")
     if outcome.share < args.least:
-        sys.exit(f"{outcome.share:.3f} of the boxes are paired, {args.least} are asked for")
+        sys.exit(f"{outcome.share:.3f} of the boxes are paired; {args.least} are required")
 
 
 if __name__ == "__main__":

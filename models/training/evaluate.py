@@ -1,11 +1,11 @@
 """Scores a COCO results file, made by any program, and publishes thresholds.
 
-    python evaluate.py --truth annotations_dev.json --results results.json --out evaluation.json \
+    python evaluate.py --truth annotations_dev.json --results results.json --out evaluation.json \\
         [--table table.md] [--publish ../lintel-nano]
 
-Per class, only pictures that label the class count: elsewhere a missing box says nothing. A class
-with boxes only in pictures that do not label it completely gets no AP, but the recall at its
-threshold. With --publish the thresholds go into that folder's model.toml.
+Only pictures that label a class count for it, because elsewhere a missing box means nothing. A
+class with boxes only in incompletely labelled pictures gets no AP, but the recall at its threshold.
+--publish writes the thresholds into that folder's model.toml.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from detector.classes import load_classes
 from detector.scoring import SIZES, choose_threshold, prepare, score_class
 
-ENOUGH_BOXES = 30  # for a threshold of its own and for the mean
+ENOUGH_BOXES = 30  # boxes that a class needs for its own threshold and for the mean
 DEFAULT_THRESHOLD = 0.30
 
 
@@ -65,9 +65,7 @@ def by_viewpoint(truth, results, name) -> dict:
 
 
 def recall_where_incomplete(truth, results, name, threshold) -> dict | None:
-    """Boxes in pictures that do not label the class completely: how many are found at the
-    threshold.
-    """
+    """Recall at the threshold in pictures that do not label the class completely."""
     if name not in truth.category:
         return None
     labelled = set(truth.labelled[name])
@@ -81,7 +79,7 @@ def recall_where_incomplete(truth, results, name, threshold) -> dict | None:
 
 
 def table(report: dict) -> str:
-    """Markdown table of a report."""
+    """The Markdown table of a report."""
     lines = [
         "| class | boxes | AP | AP50 | AP small / medium / large | AP50 by viewpoint (boxes) "
         "| threshold | precision | recall |",
@@ -134,8 +132,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", type=Path)
-    parser.add_argument("--publish", type=Path, help="model folder whose thresholds to set")
-    parser.add_argument("--precision", type=float, default=0.6, help="asked of a threshold")
+    parser.add_argument("--publish", type=Path, help="model folder whose thresholds are replaced")
+    parser.add_argument(
+        "--precision", type=float, default=0.6, help="required precision at a threshold"
+    )
     parser.add_argument("--floor", type=float, default=0.25, help="lowest threshold")
     args = parser.parse_args()
     results = json.loads(args.results.read_text(encoding="utf-8"))

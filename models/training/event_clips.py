@@ -1,11 +1,11 @@
-"""Makes clips of a street as a mast sees it, with things that happen in it and their truth.
+"""Makes clips of a street as seen from a mast, with events and their truth.
 
     python event_clips.py --cutouts runs/held-out-cutouts --out runs/events
 
-Takes: rendered cut-outs that no training saw. Gives: per clip a video (one picture in two seconds,
-every one a key frame), lintel.toml and truth.json: [{class, from, to} in seconds of footage], the
-violations that the rules of lintel.toml ask for. Beside them things happen that are none: cars
-pass, one stops for less than the dwell, people walk. The same numbers give the same clip.
+Uses rendered cut-outs that no training saw. Writes per clip a video (one picture per two seconds,
+all key frames), lintel.toml, and truth.json with the violations of the rules in lintel.toml:
+[{class, from, to} in seconds of footage]. The clips also contain harmless events: cars pass, one
+stops for less than the dwell, people walk. The same arguments give the same clips.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ dwell = "60s"
 
 @dataclass
 class Actor:
-    """A thing that comes at `come`, stands at (x, y) in shares from `stand` to `leave`, and is gone
-    at `gone`.
+    """An object that appears at `come`, stays at (x, y) in fractions of the picture from `stand` to
+    `leave`, and has left at `gone`.
     """
 
     cutout: Cutout
@@ -88,7 +88,9 @@ class Actor:
     gone: float
 
     def place(self, t: float) -> float | None:
-        """Where it is along the street at t, as a share of the width; None: not in the picture."""
+        """Its position along the street at t, as a fraction of the width; None if not in the
+        picture.
+        """
         if not self.come <= t <= self.gone:
             return None
         if t < self.stand:
@@ -99,7 +101,7 @@ class Actor:
 
 
 def street(rng) -> np.ndarray:
-    """Houses' side, road, kerb, yard."""
+    """Draws the house side, road, kerb and yard."""
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     for top, bottom, colour in (
         (0, 0.2, GROUNDS[7]),
@@ -182,7 +184,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=6)
     parser.add_argument(
-        "--slices", action="store_true", help="also look at two of 2 x 2 slices of each picture"
+        "--slices", action="store_true", help="also analyse two of 2 x 2 slices of each picture"
     )
     args = parser.parse_args()
     classes = load_classes()
@@ -192,14 +194,13 @@ def main() -> None:
     missing = [n for n in ACTORS if n not in groups]
     if missing:
         print(
-            f"{args.cutouts}: no cut-out of {', '.join(missing)}; "
-            "nothing of that kind happens in the clips"
+            f"{args.cutouts}: no cut-out of {', '.join(missing)}; the clips have no events with it"
         )
     for number in range(args.clips):
         rng = np.random.default_rng((77, number))
         folder = args.out / f"clip{number}"
         folder.mkdir(parents=True, exist_ok=True)
-        # A mast sees from one angle: half of the clips are steep.
+        # A mast has one viewing angle, so half of the clips are steep.
         fitting = {
             n: [c for c in cs if c.steep == (number % 2 == 1)] or cs for n, cs in groups.items()
         }

@@ -1,10 +1,10 @@
-"""Event-level recall and false events an hour: `lintel replay` against a truth.
+"""Event recall and false events per hour: `lintel replay` against a truth.
 
     python event_score.py --lintel ../../target/release/lintel runs/events/clip0 runs/events/clip1
 
-Takes: folders with clip.mp4, lintel.toml (one camera, "mast") and truth.json. Gives: a table by
-class. An event counts for a truth of its class if it opens within its time or GRACE seconds after;
-each truth takes one event, and further ones of the same thing count as false.
+Reads folders with clip.mp4, lintel.toml (one camera, "mast") and truth.json, and prints a table by
+class. An event matches a truth of its class if it opens within the truth's time or GRACE seconds
+after it. Each truth matches one event; further events of the same object count as false.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Checkpoint -> model folder: model.onnx, model.toml and training.json.
+"""Exports a checkpoint as a model folder: model.onnx, model.toml and training.json.
 
     python export.py --checkpoint runs/first/last.pt --out ../lintel-nano
 
-Without --checkpoint it exports the seed itself: with the detector's classes (untrained, for tests
-of the programs around it), or with --coco-classes as it was published, for comparisons.
+Without --checkpoint it exports the seed: with the detector's classes (untrained, for tests of the
+programs around it), or with --coco-classes as published, for comparisons.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def input_table(width: int, height: int) -> dict:
 
 
 def real_inputs(spec: dict, count: int = 4) -> list[np.ndarray]:
-    """Network inputs made from pictures spread over the dev set."""
+    """Network inputs from pictures spread over the dev set."""
     coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
     records = coco["images"][:: len(coco["images"]) // count][:count]
     inputs = []
@@ -64,9 +64,7 @@ def real_inputs(spec: dict, count: int = 4) -> list[np.ndarray]:
 
 
 def training_record(state: dict | None, checkpoint: Path | None) -> dict:
-    """What the model card says about the training; its remarks stand in remarks.txt beside the
-    checkpoint.
-    """
+    """The training facts of the model card. Remarks come from remarks.txt beside the checkpoint."""
     sources, classes = load_sources(), load_classes()
     coco = read_pictures(shared_data() / "annotations_train.json", sources)
     names = {c["id"]: c["name"] for c in coco["categories"]}
@@ -103,9 +101,7 @@ def training_record(state: dict | None, checkpoint: Path | None) -> dict:
 
 
 def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
-    """Writes folder-nms: the same model with suppression inside, checked against the reference's
-    own.
-    """
+    """Writes folder-nms: the same model with built-in NMS, checked against the reference's NMS."""
     inside = folder.with_name(folder.name + "-nms")
     inside.mkdir(parents=True, exist_ok=True)
     outside, worst, boxes = reference.Detector(folder), 0.0, 0
@@ -134,7 +130,7 @@ def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
         (_, s0, c0), (_, s1, c1) = outside.detect(picture), inner.detect(picture)
         if len(s0) != len(s1) or (np.sort(c0) != np.sort(c1)).any():
             raise SystemExit(
-                f"{inside}: other boxes than with NMS outside in {record['file_name']}"
+                f"{inside}: its boxes differ from those with NMS outside in {record['file_name']}"
             )
         if len(s0):
             worst = max(worst, float(np.abs(np.sort(s0) - np.sort(s1)).max()))
@@ -157,14 +153,13 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=384)
     args = parser.parse_args()
     classes, state = load_classes(), None
-    names, width, height = classes.names, args.width, args.height  # any size that 32 divides
+    names, width, height = classes.names, args.width, args.height  # any multiple of 32
     if args.checkpoint:
         state = torch.load(args.checkpoint, weights_only=True)
         names = state["classes"]
         if names != classes.names:
             raise SystemExit(
-                f"{args.checkpoint}: made with another class list than classes.toml; "
-                "train further first"
+                f"{args.checkpoint}: its class list differs from classes.toml; train further first"
             )
         network = YoloxNano(classes.of_seed, classes.count - classes.of_seed)
         network.load_state_dict(state["average"])

@@ -1,12 +1,11 @@
-"""Lays out the real footage of the shared data for event_score.py, with what a person saw happen in
-it.
+"""Prepares the real footage of the shared data for event_score.py, with truth noted by a person.
 
     python footage_events.py --out runs/footage-events
 
-Takes: $LINTEL_SHARED/data/extra. Gives: a folder a clip, with clip.mp4, lintel.toml and truth.json,
-as event_clips.py does. On the four roads everything drives: whatever is told as parked there is
-false. On the four building sites people work and, where the truth says so, machines stand; their
-pictures are minutes apart and are played as one every ten seconds.
+Reads $LINTEL_SHARED/data/extra. Writes one folder per clip with clip.mp4, lintel.toml and
+truth.json, like event_clips.py. On the four roads all traffic moves, so every parked vehicle
+reported there is false. On the four building sites people work and, where the truth says so,
+machines stand. Their pictures are minutes apart and play as one every ten seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ ROADS = (
     "intel_car_overhead_768x432.mp4",
     "simple_vehicle_counting_overhead_320x176.avi",
 )
-# Site: are machines at work in it, as seen by eye on every picture?
+# Site: whether machines are at work in it; a person checked every picture.
 SITES = {"site_a": False, "site_b": False, "site_c": True, "site_d": True}
 BETWEEN = 10.0  # seconds from one picture of a site to the next
 RULES = """
@@ -44,7 +43,7 @@ dwell = "20s"
 
 
 def lay_out(folder: Path, source: list[str], model: Path, events) -> None:
-    """`events`: of the clip's length in seconds."""
+    """`events`: a function of the clip's length in seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     clip = folder / "clip.mp4"
     encoding = (

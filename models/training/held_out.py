@@ -1,10 +1,10 @@
-"""Writes a COCO file of pictures from other places: the sources that must not be trained on.
+"""Writes a COCO file with the pictures of sources that must not be trained on.
 
     python held_out.py --out runs/elsewhere.json
 
-Takes: the data set's training file. Gives: its pictures whose source has decision = "evaluate" in
-sources.toml. Nobody trained on them and no threshold was chosen on them, so they say more about a
-new place than the dev split, whose pictures come from the same sources as the training's.
+Takes from the training file the pictures whose source has decision = "evaluate" in sources.toml.
+No model was trained and no threshold chosen on them. They therefore say more about a new place than
+the dev split, which shares its sources with the training.
 """
 
 from __future__ import annotations

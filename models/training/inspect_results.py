@@ -1,13 +1,13 @@
-"""What a model takes for what, and where it is most wrong: confusion, precision-recall curves,
-contact sheets.
+"""Shows a model's confusions and worst errors: confusion matrix, precision-recall curves, contact
+sheets.
 
-    python inspect_results.py --truth annotations_dev.json --images DIR --results results.json \
+    python inspect_results.py --truth annotations_dev.json --images DIR --results results.json \\
         --model ../lintel-nano --out runs/nano/inspection
 
-Takes: a COCO file, results of any program, the model's thresholds. Gives: confusion.md, pr.svg, and
-per class `<class>_wrong.jpg` (surest detections where there is nothing, only in pictures that label
-the class) and `<class>_missed.jpg` (largest boxes that nothing found). The sheets show pictures of
-the data set: look at them, do not publish them.
+Reads a COCO file, results of any program, and the model's thresholds. Writes confusion.md, pr.svg,
+and two sheets per class. `<class>_wrong.jpg` has the surest detections without an object, from
+pictures that label the class. `<class>_missed.jpg` has the largest undetected boxes. The sheets
+contain pictures of the data set, so do not publish them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def corners(bbox) -> list[float]:
 
 
 def match(boxes: list[dict], found: list[dict]):
-    """Greedy by score at an overlap of 0.5: pairs (truth, detection), rest of each."""
+    """Matches greedily by score at an overlap of 0.5: pairs (truth, detection), and the rest of
+    each.
+    """
     free, pairs, wrong = list(boxes), [], []
     for f in sorted(found, key=lambda f: -f["score"]):
         overlaps = [iou(corners(f["bbox"]), corners(b["bbox"])) for b in free]
@@ -61,7 +63,7 @@ def match(boxes: list[dict], found: list[dict]):
 
 
 def sheet(rows: list[tuple[Path, list[float], str]]) -> np.ndarray:
-    """Thumbnails around boxes (x1 y1 x2 y2), the box drawn, a word below."""
+    """Thumbnails around boxes (x1 y1 x2 y2), with the box drawn and a label below."""
     tiles = []
     for path, box, word in rows[:SHOWN]:
         picture = cv2.imread(str(path))

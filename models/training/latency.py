@@ -18,7 +18,7 @@ WARM_UP, RUNS = 10, 100
 
 
 def processor() -> str:
-    """The processor's name where the system tells it."""
+    """The processor's name, if the system provides it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     return next(
@@ -27,8 +27,8 @@ def processor() -> str:
 
 
 def inside(network: Path, threads: int, feed: dict[str, np.ndarray]) -> dict[str, float]:
-    """What ONNX Runtime's own profiler, in C++, counts of a run in ms: the median of all of it, and
-    the mean of its kernels alone.
+    """Milliseconds of a run by ONNX Runtime's own profiler: the median of the whole run, and the
+    mean of its kernels.
     """
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
@@ -64,9 +64,7 @@ def main() -> None:
             times.append((time.perf_counter() - began) * 1000)
             busy.append((time.thread_time() - work) * 1000)
     report = {
-        "processor_ms": round(
-            float(np.median(busy)), 1
-        ),  # not counting time taken by other programs
+        "processor_ms": round(float(np.median(busy)), 1),  # without the time of other programs
         "median_ms": round(float(np.median(times)), 1),
         "p10_ms": round(float(np.percentile(times, 10)), 1),
         "p90_ms": round(float(np.percentile(times, 90)), 1),

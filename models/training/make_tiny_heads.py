@@ -2,13 +2,13 @@
 
     python make_tiny_heads.py --out ../../testdata/models --frames ../../testdata/frames
 
-Each model (a few KB) averages the picture over cells, looks at local contrast with one fixed
-convolution, and turns that into boxes, so detections depend on the pixels but mean nothing. The
-folders also differ in size, channel order, normalisation and letterbox, so that a mix-up shows.
+Each model (a few KB) averages the picture over cells, measures local contrast with one fixed
+convolution, and turns that into boxes. Its detections depend on the pixels but mean nothing. The
+folders differ in size, channel order, normalisation and letterbox, so that a mix-up shows.
 
 Each folder gets model.onnx, model.toml and expected.json (COCO results of `reference.py` for
-frames.json). A model is written only if its detections are stable: small noise on the picture
-must give the same set of boxes, so that a test may compare them one by one.
+frames.json). A model is written only if its detections are stable: under small noise the set of
+boxes must stay the same, so that a test can compare them one by one.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Graph:
 
 
 def fixed(shape: tuple[int, ...], phase: float) -> np.ndarray:
-    """Fixed weights in -1..1 that look unordered but need no random generator."""
+    """Fixed weights in -1..1, irregular but without a random generator."""
     index = np.arange(int(np.prod(shape)), dtype=np.float64)
     return np.sin(index * 12.9898 + phase * 78.233).astype(np.float32).reshape(shape)
 
@@ -228,7 +228,7 @@ def write_model(name: str, folder: Path) -> None:
 
 
 def check_stable(name: str, folder: Path, coco: dict, frames: Path) -> None:
-    """Compares detections with those of the pictures under small fixed noise."""
+    """Checks that small fixed noise on the pictures leaves the detections the same."""
     detector = Detector(folder)
     for record in coco["images"]:
         picture = np.asarray(Image.open(frames / record["file_name"]).convert("RGB"))

@@ -1,9 +1,9 @@
-"""The weighted mean of checkpoints of one line of training: it often does a little better than each
-of them (Wortsman et al., "Model soups", arXiv 2203.05482).
+"""The weighted mean of checkpoints of one training. It often scores a little better than each of
+them (Wortsman et al., "Model soups", arXiv 2203.05482).
 
     python mean.py --out mean/last.pt --of runs/more/last.pt 0.7 --of merged.pt 0.3
 
-The first checkpoint gives what is not weights: steps, classes, history.
+Everything but the weights (steps, classes, history) comes from the first checkpoint.
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ import torch
 
 
 def mean(checkpoints: list[dict], weights: list[float]) -> dict:
-    """Checkpoints of train.py or merge.py with the same classes -> one, its `average` the weighted
-    mean of theirs.
+    """One checkpoint whose `average` is the weighted mean of the others'. All must have the same
+    classes.
     """
     first = checkpoints[0]
     if any(c["classes"] != first["classes"] for c in checkpoints):
-        raise SystemExit(
-            "the checkpoints have different classes; only such of one line of training have a mean"
-        )
+        raise SystemExit("the checkpoints have different classes; use checkpoints of one training")
     total = sum(weights)
 
     def blend(name: str, value: torch.Tensor) -> torch.Tensor:

@@ -1,16 +1,17 @@
-"""Trained weights + the seed -> one network between them, layer by layer, without training.
+"""Merges trained weights and the seed into one network, layer by layer, without training.
 
     python merge.py --trained runs/nano/last.pt --share 0.35 --out runs/merged/last.pt
 
-Takes: a checkpoint (or model folder) that has learned new classes and lost some of what the seed
-knew. Gives: a checkpoint whose trunk and first heads give, in the sense of least squares over
-training pictures, the outputs of both: each convolution W solves (a G1 + s G2) W = a G1 W1 + s G2
-W2, where G1, G2 are the second moments of its inputs in the trained network and in the seed
-(RegMean; Jin et al., "Dataless Knowledge Fusion by Merging Weights of Language Models", 2023), s is
-the seed's share and a = 1 - s. The second heads then get a new first layer, fitted by weighted
-least squares, so that from the merged trunk's features they see what they saw before. Minutes,
-where training takes hours. The mean of weights (`--towards-seed`) is the simpler way; it keeps less
-of both.
+Reads a checkpoint (or model folder) that has learned new classes and lost some of what the seed
+knew. Writes a checkpoint whose trunk and first heads approximate the outputs of both, by least
+squares over training pictures. Each convolution W solves (a G1 + s G2) W = a G1 W1 + s G2 W2. G1
+and G2 are the second moments of its inputs in the trained network and in the seed (RegMean; Jin et
+al., "Dataless Knowledge Fusion by Merging Weights of Language Models", 2023). s is the seed's share
+and a = 1 - s.
+
+The second heads then get a new first layer, fitted by weighted least squares, so that they see the
+same in the features of the merged trunk. This takes minutes, where training takes hours. The mean
+of weights (`--towards-seed`) is simpler but keeps less of both.
 """
 
 from __future__ import annotations
@@ -36,9 +37,7 @@ BACKGROUND = 0.02
 
 
 def inputs_of(layer: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
-    """What the layer multiplies its weights with, and a one for its bias: [n, Cin + 1], or [C, n, 9
-    + 1] if depthwise.
-    """
+    """The layer's inputs, with a one for the bias: [n, Cin + 1], or [C, n, 9 + 1] if depthwise."""
     x = x.float()
     if layer.kernel_size == (1, 1):
         rows = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
@@ -52,9 +51,7 @@ def inputs_of(layer: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
 
 
 def merged_layers(network) -> dict[str, nn.Conv2d]:
-    """Convolutions that are merged: all but the stem, which training leaves alone, and the second
-    heads.
-    """
+    """The convolutions to merge: all but the stem, which is not trained, and the second heads."""
     layers = {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d)}
     return {n: m for n, m in layers.items() if not n.startswith(("own_heads", "backbone.stem"))}
 
@@ -114,7 +111,7 @@ def merge(trained, seed, batches, share: float) -> dict:
         )
         if both.dim() == 2:
             solved = torch.linalg.solve(both, g1 @ w1.T + g2 @ w2.T).T
-        else:  # depthwise: one system a channel
+        else:  # depthwise: one system per channel
             solved = torch.linalg.solve(both, g1 @ w1[..., None] + g2 @ w2[..., None])[..., 0]
         state[f"{name}.weight"] = solved[:, :-1].reshape(layer.weight.shape).float()
         state[f"{name}.bias"] = solved[:, -1].float()
@@ -153,7 +150,7 @@ def fit_first_layers(state: dict, merged, trained, batches) -> None:
         ridge = (
             torch.eye(len(left[level]), dtype=torch.float64) * left[level].diagonal().mean() * 1e-4
         )
-        ridge[-1, -1] = 0  # towards the layer as it was, but for its bias
+        ridge[-1, -1] = 0  # towards the previous layer, except its bias
         solved = torch.linalg.solve(
             left[level] + ridge, right[level] + ridge @ with_bias(head.stem.conv).T
         )

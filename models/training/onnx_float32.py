@@ -1,9 +1,9 @@
-"""Makes an ONNX model that computes partly in doubles compute in float32: `python onnx_float32.py
-in.onnx out.onnx`.
+"""Converts the float64 parts of an ONNX model to float32: `python onnx_float32.py in.onnx
+out.onnx`.
 
-Exports of D-FINE from transformers compute their position embeddings in float64, and ONNX Runtime's
-CPU provider has no Cos and Sin for doubles ("NOT_IMPLEMENTED ... Cos(7)"). Nothing of a detector
-needs them.
+Exports of D-FINE from transformers compute their position embeddings in float64, but ONNX Runtime's
+CPU provider has no Cos and Sin for it ("NOT_IMPLEMENTED ... Cos(7)"). A detector does not need
+float64.
 """
 
 from __future__ import annotations

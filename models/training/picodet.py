@@ -1,11 +1,11 @@
-"""The other seed, PicoDet-S, as it was published: what it finds, as COCO results.
+"""Runs the other candidate seed, PicoDet-S, as published, and writes COCO results.
 
     python picodet.py --coco annotations_dev.json --images DIR --out results.json
 
-It is not trainable here (its network is not rebuilt in PyTorch); this measures whether it would be
-worth it. Yu et al., "PP-PicoDet" (2021): per stride class probabilities [1, 80, h, w] or [1, hw,
-80] and distances to four sides as distributions over 8 bins (Li et al., "Generalized Focal Loss",
-2020).
+It cannot be trained here, because its network is not rebuilt in PyTorch; this measures whether that
+would be worth it. Yu et al., "PP-PicoDet" (2021): per stride class probabilities [1, 80, h, w] or
+[1, hw, 80] and distances to four sides as distributions over 8 bins (Li et al., "Generalized Focal
+Loss", 2020).
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""FP32 model folder -> INT8 model folder (static QDQ), calibrated on training pictures.
+"""Quantises an FP32 model folder to INT8 (static QDQ), calibrated on training pictures.
 
     python quantise.py --model ../lintel-nano --out ../lintel-nano-int8
 
-Takes: a folder that export.py wrote. Gives: a folder of the same form whose convolutions run in
-eight bits: weights per channel and symmetric, activations per tensor, both from the range seen on
-pictures of the training split (min-max over CALIBRATION pictures). The last layers of the heads
-(box offsets, objectness, class logits) and all that follows stay in floating point: their range is
-that of exp and of rare classes. Says how far the outputs move and how fast it is here; which one to
-run is for the box to measure.
+Reads a folder that export.py wrote, and writes one of the same form. Its convolutions run in eight
+bits: weights per channel and symmetric, activations per tensor, ranges by min-max over CALIBRATION
+pictures of the training split. The last layers of the heads (box offsets, objectness, class logits)
+and everything after them stay in floating point, because exp and rare classes need the range.
+Prints how far the outputs move and how fast the model is here. Measure on the box which one to run.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from detector.dataset import shared_data
 from detector.manifest import sha256_of
 
 CALIBRATION = 96  # pictures
-LAST_LAYERS = ("class_logits", "box.weight", "objectness")  # parts of the names of their weights
+LAST_LAYERS = ("class_logits", "box.weight", "objectness")  # name parts of their weights
 
 
 class Pictures(CalibrationDataReader):
-    """Network inputs from training pictures, spread over the sources that may be trained on."""
+    """Network inputs from training pictures, spread over the sources that allow training."""
 
     def __init__(self, spec: dict, name: str, count: int):
         sources = load_sources()
@@ -60,8 +59,8 @@ def load(record: dict, spec: dict) -> np.ndarray:
 
 
 def last_layers(path: Path) -> list[str]:
-    """Names of the nodes that stay in floating point: the heads' last convolutions and everything
-    that is none.
+    """Names of the nodes that stay in floating point: the heads' last convolutions, and all nodes
+    that are no convolutions.
     """
     nodes = onnx.load(str(path)).graph.node
     named = [

@@ -1,23 +1,23 @@
 """Reference detector: picture -> letterbox -> ONNX Runtime -> boxes, in plain numpy.
 
-The product's own inference is checked against this file: boxes agree within 1 px and scores within
-0.01. Every step is therefore written out, without a library's resize or NMS.
+Tests compare the product's inference with this file: boxes agree within 1 px, scores within 0.01.
+Every step is therefore written out, without a library's resize or NMS.
 
     python reference.py --model models/lintel-nano --coco pictures.json --images DIR \\
       --out results.json
 
 Reads the model's `model.toml` and the pictures listed in a COCO file; writes COCO results
-(image_id, category_id, bbox [x, y, w, h] in picture pixels, score). A class name that the COCO file
-lacks is left out and counted on stderr.
+(image_id, category_id, bbox [x, y, w, h] in picture pixels, score). Detections of classes
+that the COCO file lacks are left out and counted on stderr.
 
-The steps, all of which the product repeats:
+The steps, which the product repeats:
 
 1.  Decode the picture to RGB, 8 bits.
 2.  Letterbox (see `letterbox`): bilinear resize, half-pixel centres, no antialiasing; pad value.
 3.  Channel order, then `(pixel * scale - mean) / std` per channel, NCHW float32.
 4.  Run the network; decode by head kind (see `decode`). Each candidate (anchor point or query)
     keeps only its best class; the lower index wins a tie.
-5.  Drop candidates whose score is below the floor (0.1 unless told otherwise).
+5.  Drop candidates whose score is below the floor (default 0.1).
 6.  Class-aware greedy NMS (see `nms`), not for `detr`; at most `MAX_DETECTIONS`, best first.
 7.  Undo the letterbox and clip to the picture. A box without area after clipping is dropped.
 """
@@ -41,7 +41,7 @@ DEFAULT_FLOOR = 0.1
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the resized picture lies in the network input; all in input pixels."""
+    """Position of the resized picture in the network input, in input pixels."""
 
     scale_x: float  # resized width / picture width
     scale_y: float
@@ -102,9 +102,7 @@ def letterbox(picture: np.ndarray, spec: dict) -> tuple[np.ndarray, Placement]:
 
 
 def normalise(canvas: np.ndarray, spec: dict) -> np.ndarray:
-    """[H, W, 3] uint8 RGB -> [1, 3, H, W] float32 as the manifest asks; mean and std in channel
-    order.
-    """
+    """[H, W, 3] uint8 RGB -> [1, 3, H, W] float32; mean and std are in channel order."""
     pixels = canvas[..., ::-1] if spec["channels"] == "bgr" else canvas
     scaled = pixels.astype(np.float32) * np.float32(spec["scale"])
     scaled = (scaled - np.float32(spec["mean"])) / np.float32(spec["std"])
@@ -129,14 +127,14 @@ def decode(kind: str, outputs: dict[str, np.ndarray], width: int, height: int):
     yolov5  [1, N, 5 + C]: cx, cy, w, h in pixels. Score = objectness * class.
     yolov8  [1, 4 + C, N]: cx, cy, w, h in pixels. Score = class.
     detr    two outputs: boxes [1, Q, 4] cx, cy, w, h as fractions of the input (the output whose
-            last dimension is 4 and whose name holds "box"), logits [1, Q, C]; score = sigmoid.
+            last dimension is 4 and whose name contains "box"), logits [1, Q, C]; score = sigmoid.
             Or three outputs named labels [1, Q], boxes [1, Q, 4] x1 y1 x2 y2 and scores [1, Q]:
             the network scales boxes itself, by the input `orig_target_sizes` [1, 2] int64 (w, h),
-            which is given the network input's size.
+            which gets the network input's size.
             Or one output [1, Q, 4 + C]: cx, cy, w, h as fractions of the input, then class
             probabilities. Or one output [1, Q, 6], best first: cx, cy, w, h, score, class (the
             last column is whole in every row); a query that repeats with another class is skipped.
-    end_to_end  [1, N, 6]: x1, y1, x2, y2 in pixels, score, class; nothing is suppressed any more.
+    end_to_end  [1, N, 6]: x1, y1, x2, y2 in pixels, score, class; already suppressed.
     """
     if kind == "end_to_end":
         rows = next(iter(outputs.values()))[0].astype(np.float32)
@@ -181,7 +179,7 @@ def yolox_to_pixels(rows: np.ndarray, width: int, height: int) -> np.ndarray:
     points = np.concatenate(grid).astype(np.float32)
     if len(points) != len(rows):
         raise ValueError(
-            f"the network gives {len(rows)} rows, a {width}x{height} input has {len(points)} "
+            f"the network has {len(rows)} rows, but a {width}x{height} input has {len(points)} "
             "anchor points; correct [input] width and height in model.toml"
         )
     stride = points[:, 2:]
@@ -192,8 +190,8 @@ def yolox_to_pixels(rows: np.ndarray, width: int, height: int) -> np.ndarray:
 def nms(
     boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou_limits: np.ndarray
 ) -> np.ndarray:
-    """Indices kept, best first. A box falls to a better one of its class with IoU >
-    iou_limits[class].
+    """Indices of the kept boxes, best first. A box is dropped for a better one of its class with
+    IoU > iou_limits[class].
     """
     order = np.argsort(-scores, kind="stable")
     area = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
@@ -258,9 +256,7 @@ def detect_all(detector: Detector, coco: dict, images: Path, floor: float) -> li
     for record in coco["images"]:
         path = images / record["file_name"]
         if not path.exists():
-            raise FileNotFoundError(
-                f"{path}: listed in the COCO file but not there; check --images"
-            )
+            raise FileNotFoundError(f"{path}: listed in the COCO file but missing; check --images")
         with Image.open(path) as file:
             picture = np.asarray(file.convert("RGB"))
         for box, score, index in zip(*detector.detect(picture, floor), strict=True):

@@ -2,10 +2,10 @@
 
     python smoke.py
 
-1. The native network equals the seed's ONNX file on a real picture (1e-3 on raw outputs).
-2. Sixty steps at a small size on about 160 pictures: the loss must fall.
-3. A run that is stopped and resumed goes on at the step where it stopped.
-4. The exported ONNX equals PyTorch (1e-3), and so does a run that begins with it (`--initial`).
+1. The native network equals the seed's ONNX file on real pictures (1e-3 on raw outputs).
+2. The loss falls in sixty steps at a small size on about 160 pictures.
+3. A stopped run resumes at the step where it stopped.
+4. The exported ONNX equals PyTorch (1e-3), and so does a run that starts from it (`--initial`).
 5. With it, `lintel detect` finds what `reference.py` finds on six pictures: boxes within 1 pixel,
    scores within 0.01. The program is $LINTEL, by default target/debug or target/release/lintel.
 """
@@ -54,7 +54,7 @@ def seed_difference() -> float:
 
 
 def program() -> Path:
-    """The product's binary."""
+    """The path of the lintel program."""
     places = [HERE.parents[1] / "target" / kind / "lintel" for kind in ("release", "debug")]
     places = (
         [Path(os.environ["LINTEL"])]
@@ -62,14 +62,12 @@ def program() -> Path:
         else [p for p in places if p.exists()]
     )
     if not places or not places[0].exists():
-        raise SystemExit("no lintel program: `cargo build`, or set LINTEL to where it is")
+        raise SystemExit("no lintel program; run `cargo build` or set LINTEL to its path")
     return max(places, key=lambda p: p.stat().st_mtime)
 
 
 def product_disagrees(folder: Path) -> str:
-    """What `lintel detect` finds on six dev pictures that the reference does not, or the other way
-    round.
-    """
+    """Differences between `lintel detect` and the reference on six dev pictures."""
     coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
     coco["images"], coco["annotations"] = coco["images"][:: len(coco["images"]) // 6][:6], []
     names = {c["name"] for c in coco["categories"]}
@@ -150,7 +148,7 @@ def main() -> None:
         again = start_from_model(folder, shared_seed(), classes)
         difference = largest_difference(again, folder / "model.onnx", inputs)
         check(
-            f"a run that begins with the exported ONNX has its outputs: {difference:.1e}",
+            f"a run that starts from the exported ONNX has its outputs: {difference:.1e}",
             difference < TOLERANCE,
         )
 

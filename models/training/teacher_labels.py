@@ -2,14 +2,14 @@
 
     python teacher_labels.py --out runs/teacher.json --from-above ../lintel-nano
 
-Takes: the training pictures and the seed; with --from-above a model of ours for the views from
-straight above, of which the seed knows little. Gives: a JSON object, file name -> list of [x1, y1,
-x2, y2, class name, score] in pixels of the picture, only classes that the picture does not label.
-The trainer takes sure ones as boxes and the others as places that count for nothing.
+Reads the training pictures and the seed. --from-above names one of our models for views from
+straight above, which the seed hardly knows. Writes a JSON object: file name -> list of [x1, y1, x2,
+y2, class name, score] in pixels of the picture, only for classes that the picture does not label.
+The trainer uses sure boxes as labels and ignores the places of the others.
 
-A network that looks once at a picture misses what lies small or upside down in it. The teacher
-therefore looks at each picture enlarged twice, and at views from straight above in all four quarter
-turns; what it saw at any of them is merged by greedy suppression.
+In one pass, a network misses what is small or upside down. The teacher therefore analyses each
+picture at twice the size, and views from straight above in all four quarter turns. Greedy
+suppression merges the results.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from detector.network import anchor_points, decode_boxes
 from detector.seed import COCO_CLASSES, load_teacher, start_from_model
 
 LONG_SIDES = (640, 1024)  # pixels of the enlarged picture's longest side
-FLOOR = 0.15  # scores below are not written
-SAME = 0.5  # overlap at which two boxes are one thing
+FLOOR = 0.15  # lower scores are not written
+SAME = 0.5  # overlap at which two boxes are one object
 LEAST_SIDE = 4.0  # pixels
 
 
 @dataclass
 class Teacher:
-    """`network` gives boxes, objectness, and a channel for each of `names` (more channels are not
-    looked at).
+    """`network` outputs boxes, objectness, and a channel for each of `names`; further channels are
+    ignored.
     """
 
     network: nn.Module
     names: list[str]
 
 
-def look(teacher: Teacher, picture: np.ndarray, long_side: int, channels: list[int]):
-    """Boxes [n, 4] in pixels of the picture, scores [n] and rows of `channels` [n] that pass the
-    floor.
+def detect(teacher: Teacher, picture: np.ndarray, long_side: int, channels: list[int]):
+    """What passes the floor: boxes [n, 4] in pixels of the picture, scores [n], rows of `channels`
+    [n].
     """
     h, w = picture.shape[:2]
     scale = long_side / max(h, w)
@@ -70,7 +70,7 @@ def look(teacher: Teacher, picture: np.ndarray, long_side: int, channels: list[i
 
 
 def unturn(boxes: np.ndarray, turns: int, width: int, height: int) -> np.ndarray:
-    """Boxes of np.rot90(picture, turns) back in the picture of that width and height."""
+    """Boxes of np.rot90(picture, turns) in the coordinates of the picture, width x height."""
     sizes = [(height, width) if k % 2 == 0 else (width, height) for k in range(4)]
     for k in range(turns, 0, -1):
         before_w = sizes[k - 1][1]
@@ -80,7 +80,7 @@ def unturn(boxes: np.ndarray, turns: int, width: int, height: int) -> np.ndarray
 
 
 def merge(boxes, scores, rows):
-    """Greedy suppression over all classes: the surest box of a thing remains."""
+    """Greedy suppression over all classes: the surest box of an object remains."""
     kept: list[int] = []
     for i in np.argsort(-scores):
         if all(iou(boxes[i], boxes[k]) < SAME for k in kept):
@@ -95,7 +95,7 @@ def label_picture(teacher: Teacher, picture, names: list[str], nadir: bool) -> l
     for turns in range(4 if nadir else 1):
         turned = np.ascontiguousarray(np.rot90(picture, turns))
         for side in LONG_SIDES:
-            boxes, scores, rows = look(teacher, turned, side, channels)
+            boxes, scores, rows = detect(teacher, turned, side, channels)
             found.append((unturn(boxes, turns, width, height), scores, rows))
     boxes, scores, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
     boxes = boxes.clip(0, [width, height, width, height])
@@ -108,7 +108,7 @@ def label_picture(teacher: Teacher, picture, names: list[str], nadir: bool) -> l
 
 
 def save(labels: dict, path: Path) -> None:
-    """In one step, so that a cut leaves the last whole state, from which the next start goes on."""
+    """Replaces the file in one step: an interrupted run leaves a complete state to resume from."""
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(labels), encoding="utf-8")
     beside.replace(path)
@@ -120,7 +120,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
-        "--from-above", type=Path, help="model folder or checkpoint that looks from straight above"
+        "--from-above", type=Path, help="model folder or checkpoint for views from straight above"
     )
     args = parser.parse_args()
     torch.set_num_threads(1)

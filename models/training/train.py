@@ -1,13 +1,13 @@
-"""Trains the detector; writes checkpoints and resumes from the last one.
+"""Trains the detector. Writes checkpoints and resumes from the last one.
 
     torchrun --nproc-per-node 2 train.py --folder runs/first --minutes 75
 
-One process a core, one thread each: they meet once a step, to average gradients, so a core taken by
-another program delays a step and not every layer of it. `python train.py` runs a single process.
+One process per core, with one thread each. They synchronise once a step, to average gradients, so a
+busy core delays a step and not every layer of it. `python train.py` runs a single process.
 
-The length of a run is given in minutes of training time, not in epochs, because the machine is
-shared; the learning rate follows the share of that time already used. Mosaics stop for the last
-fifth. A stopped run continues where its last checkpoint was written.
+A run's length is given in minutes of training time, not in epochs, because the machine is shared.
+The learning rate follows the share of that time already used. The last fifth has no mosaics. A
+stopped run continues at its last checkpoint.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from detector.seed import load_teacher, start_from_model, start_from_seed
 
 WITHOUT_MOSAIC = 0.2  # last share of the run
 LOG_EVERY = 20
-GRADIENT_LIMIT = 200.0  # norm; ordinary steps stay below it, a spike is cut
+GRADIENT_LIMIT = 200.0  # norm; ordinary steps stay below it, spikes are clipped
 
 
 def parse_args(arguments=None):
@@ -42,21 +42,24 @@ def parse_args(arguments=None):
     parser.add_argument(
         "--folder", type=Path, required=True, help="folder for checkpoints and the log"
     )
-    parser.add_argument("--minutes", type=float, default=75.0, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=75.0, help="total training time")
     parser.add_argument(
         "--initial",
         type=Path,
         help="model folder or checkpoint (.pt) to start from, instead of the seed",
     )
     parser.add_argument(
-        "--towards-seed", type=float, default=0.0, help="share of the seed in what --initial gives"
+        "--towards-seed",
+        type=float,
+        default=0.0,
+        help="share of the seed in the weights of --initial",
     )
     parser.add_argument(
         "--part",
         choices=PARTS,
         default="all",
-        help="what learns: heads leaves the trunk as it is (half the time), "
-        "own-heads also what the seed knows (a third)",
+        help="what is trained: heads freezes the trunk (half the time), "
+        "own-heads also the seed's classes (a third)",
     )
     parser.add_argument("--distil", type=float, default=1.0, help="weight of following the seed")
     parser.add_argument(
@@ -71,26 +74,28 @@ def parse_args(arguments=None):
         "as lintel harvest writes it",
     )
     parser.add_argument(
-        "--cutouts", type=Path, help="rendered cut-outs (synth/cutouts.py) to lay on pictures"
+        "--cutouts", type=Path, help="rendered cut-outs (synth/cutouts.py) to paste into pictures"
     )
     parser.add_argument(
-        "--copy-machines", action="store_true", help="also lay real machines on other pictures"
+        "--copy-machines", action="store_true", help="also paste real machines into other pictures"
     )
     parser.add_argument(
-        "--drawn", type=float, default=0.12, help="share of drawn grounds where there are cut-outs"
+        "--drawn", type=float, default=0.12, help="share of drawn grounds, with cut-outs"
     )
     parser.add_argument(
-        "--paste", type=float, default=1.0, help="factor on how often things are laid on pictures"
+        "--paste", type=float, default=1.0, help="factor on how often cut-outs are pasted"
     )
-    parser.add_argument("--steps", type=int, help="stop after so many steps instead")
+    parser.add_argument("--steps", type=int, help="stop after this many steps instead")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=384)
-    parser.add_argument("--batch", type=int, default=16, help="pictures a step, over all processes")
+    parser.add_argument(
+        "--batch", type=int, default=16, help="pictures per step, over all processes"
+    )
     parser.add_argument(
         "--rate", type=float, default=1.5e-3, help="peak step of the backbone, relative to a filter"
     )
     parser.add_argument("--mosaic", type=float, default=0.55, help="share of mosaics")
-    parser.add_argument("--limit", type=int, help="train on about so many pictures only")
+    parser.add_argument("--limit", type=int, help="train on about this many pictures only")
     parser.add_argument("--save-every", type=float, default=3.0, help="minutes between checkpoints")
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--random-seed", type=int, default=1)
@@ -98,7 +103,7 @@ def parse_args(arguments=None):
 
 
 class Trainer:
-    """One run: network, seed as teacher, optimiser, position in the schedule."""
+    """A run: the network, the seed as teacher, the optimiser, and the position in the schedule."""
 
     def __init__(self, args):
         self.args = args
@@ -155,7 +160,7 @@ class Trainer:
         return self.step * self.args.batch / len(self.samples)
 
     def batches(self):
-        """Endless batches, this process's share; mosaics as the position in the run asks."""
+        """This process's share of endless batches; mosaics depend on the position in the run."""
         args = self.args
         share = args.batch // self.processes
         while True:
@@ -196,9 +201,7 @@ class Trainer:
         return {"loss": float(loss.detach()), **parts}
 
     def average_over_processes(self) -> None:
-        """Averages gradients, and the clock, so that all processes agree on the position in the
-        run.
-        """
+        """Averages the gradients and the clock, so that all processes agree on the position."""
         if self.processes == 1:
             return
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
@@ -225,14 +228,14 @@ class Trainer:
             if now - saved > self.args.save_every * 60:
                 self.save()
                 saved = now
-            # The clocks of the processes differ by less than a step; all stop at the same one.
+            # The processes' clocks differ by less than a step, and all stop at the same step.
             if self.finished():
                 break
         self.save()
         return self.history
 
     def finished(self) -> bool:
-        """Whether the run is over, by the first process's clock."""
+        """Whether the first process's clock has reached the end of the run."""
         over = torch.tensor([self.progress >= 1])
         if self.processes > 1:
             torch.distributed.broadcast(over, src=0)
@@ -248,7 +251,7 @@ class Trainer:
             print(json.dumps(row), flush=True)
 
     def save(self) -> None:
-        """Writes run/last.pt, replacing it in one step so that a kill never leaves half a file."""
+        """Replaces run/last.pt in one step, so that a kill never leaves a partial file."""
         if self.rank != 0:
             return
         state = {
@@ -270,13 +273,13 @@ class Trainer:
         part.replace(self.args.folder / "last.pt")
 
     def resume(self) -> None:
-        """Continues from run/last.pt when there is one."""
+        """Continues from run/last.pt if it exists."""
         path = self.args.folder / "last.pt"
         if not path.exists():
             return
         state = torch.load(path, weights_only=True)
         if state["classes"] != self.classes.names:
-            raise SystemExit(f"{path}: made with another class list; choose another --folder")
+            raise SystemExit(f"{path}: its class list differs; choose another --folder")
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.average.updates = state["updates"]

@@ -1,3 +1,1 @@
-"""A learned head for `lintel compare`: pairs with known changes, the network, its training and its
-scores.
-"""
+"""A learned head for `lintel compare`: composed pairs, the network, its training and its scores."""

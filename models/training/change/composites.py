@@ -1,9 +1,9 @@
 """Pairs of pictures with known changes, composed from pictures whose licence allows training.
 
-One crop from straight above is taken twice. Both get a light, a season, a sharpness, shadows,
-vehicles and an offset of their own: none of that is change. Into one of the two something is put
-that stays (a roof, earth, a piece of other ground, a rendered shed or heap): that is change, and
-its place is the mask. Nothing here looks at real pairs.
+A pair is one crop from straight above, twice. Each has its own light, season, sharpness, shadows,
+vehicles and offset; none of that is change. One of the two also gets something that stays (a roof,
+earth, a piece of other ground, a rendered shed or heap). That is the change, and its area is the
+mask. Real pairs are not used here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 SIDE = 256
-# Rendered cut-outs that are a change when they stay, and those that drive off.
+# Rendered cut-outs that are a change, and those of vehicles, which are none.
 STAYS = {
     "soil_pile",
     "brick_pile",
@@ -34,13 +34,13 @@ STAYS = {
 
 @functools.lru_cache(maxsize=1000)
 def picture_of(path):
-    """As it is stored: BGR, or BGRA of a cut-out."""
+    """The stored channels: BGR, or BGRA for a cut-out."""
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
 class Composer:
-    """`pair(rng)` gives (before, after) as uint8 BGR [SIDE, SIDE, 3] and the mask as float32 [SIDE,
-    SIDE].
+    """`pair(rng)` returns (before, after) as uint8 BGR [SIDE, SIDE, 3] and the mask as float32
+    [SIDE, SIDE].
     """
 
     def __init__(self, data: Path, sources: Path, cutouts: Path | None):
@@ -52,7 +52,7 @@ class Composer:
         images = json.loads((data / "annotations_train.json").read_text())["images"]
         usable = [i for i in images if i["source"] in allowed]
         self.above = [data / i["file_name"] for i in usable if "nadir" in i["viewpoint"]]
-        # Seen from the ground or obliquely: as textures, and now and then as ground; every fifth is
+        # Seen from the ground or obliquely: used as texture and sometimes as ground; every fifth is
         # plenty.
         self.other = [data / i["file_name"] for i in usable if "nadir" not in i["viewpoint"]][::5]
         self.cutouts = {True: [], False: []}
@@ -74,7 +74,7 @@ class Composer:
         return (*(appearance(p, rng) for p in (before, after)), mask[8:-8, 8:-8])
 
     def crop(self, rng, side):
-        """A piece of ground, turned and scaled."""
+        """A piece of ground, rotated and scaled."""
         many = self.above if self.above and rng.random() < 0.75 else self.other
         picture = picture_of(many[rng.integers(len(many))])
         zoom = side / (min(picture.shape[:2]) * rng.uniform(0.25, 0.95))
@@ -165,7 +165,7 @@ def cloud(side, grain, rng):
 
 
 def roof(side, corners, rng):
-    """Even colour, ribs, and two sides in different light."""
+    """A roof: even colour, ribs, and two differently lit sides."""
     colour = rng.uniform(40, 250) * (1 + rng.uniform(-0.35, 0.35, 3) * (rng.random() < 0.6))
     y, x = np.indices((side, side)).astype(np.float32)
     along = corners[1] - corners[0]
@@ -193,10 +193,10 @@ def earth(side, rng):
 
 
 def appearance(picture, rng):
-    """One day's light, season, sharpness and place: [SIDE + 16] float -> [SIDE] uint8."""
+    """Applies one day's light, season, sharpness and offset: [SIDE + 16] float -> [SIDE] uint8."""
     side = picture.shape[0]
     if rng.random() < 0.5:
-        # Season and dryness act on what is green.
+        # Season and dryness change what is green.
         b, g, r = cv2.split(picture)
         green = np.clip((2 * g - r - b) / 60, 0, 1)[..., None]
         picture = (
@@ -204,7 +204,7 @@ def appearance(picture, rng):
             + picture * (1 + rng.uniform(-0.35, 0.35, 3).astype(np.float32)) * green
         )
     for _ in range(rng.integers(0, 4)):
-        # Shadows of trees and houses that are elsewhere by the hour.
+        # Shadows of trees and houses, which move with the hour.
         at, size = rng.uniform(0, side, 2), rng.uniform(4, 30)
         shade = np.zeros((side, side), np.float32)
         if rng.random() < 0.5:

@@ -1,5 +1,5 @@
-"""The head: the detector's first stages over both pictures, their differences at three scales, and
-a small decoder.
+"""The head: the detector's first stages on both pictures, their differences at four scales, and a
+small decoder.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ WIDTH = 32
 
 
 class ChangeHead(nn.Module):
-    """Before and after [B, 3, H, W] float32 BGR 0..255, H and W multiples of 16 -> logits [B, 1, H,
-    W].
+    """Before and after, [B, 3, H, W] float32 BGR 0..255 with H and W multiples of 16, to logits
+    [B, 1, H, W].
     """
 
     def __init__(self, backbone: Backbone):

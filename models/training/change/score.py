@@ -1,9 +1,9 @@
-"""Scores the head on real pairs beside `lintel compare` alone, and as a judge of what that found.
+"""Scores the head on real pairs: alone, beside `lintel compare`, and as a judge of its findings.
 
     python -m change.score --checkpoint runs/change/last.pt --lintel ../../target/release/lintel
 
-Run in models/training. Prints a table of pixel F1 and object F1 by set; counted as
-`tools/scenes/pairs.py` does.
+Run it in models/training. Prints a table of pixel F1 and object F1 by data set, counted as in
+`tools/scenes/pairs.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LIKELY, BELIEVED = 0.5, 0.4
 
 
 def believed(found, likely):
-    """Of what was found, the parts that the head takes for change on average."""
+    """The findings that the head, on average, considers change."""
     count, labels = cv2.connectedComponents(found.astype(np.uint8))
     kept = [labels == i for i in range(1, count) if likely[labels == i].mean() > BELIEVED]
     return np.any(kept, axis=0) if kept else np.zeros_like(found)

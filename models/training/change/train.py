@@ -1,9 +1,9 @@
-"""Trains the change head on composed pairs, and scores it on real ones that it never saw.
+"""Trains the change head on composed pairs and scores it on real pairs that it never saw.
 
     python -m change.train --folder runs/change --cutouts runs/cutouts --minutes 40
 
-Run in models/training. Begins with the seed's first stages; resumes from its last checkpoint. The
-real pairs (LEVIR-CD, DSIFN) are for academic use only: nothing is trained on them.
+Run it in models/training. Starts from the seed's first stages and resumes from its last checkpoint.
+The real pairs (LEVIR-CD, DSIFN) are for academic use only, so nothing is trained on them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def loss_of(logits, mask):
 
 
 def real_pairs(folder: Path):
-    """(set, before, after, mask) of labelled pairs, BGR uint8."""
+    """(data set, before, after, mask) of labelled pairs, BGR uint8."""
     for data in sorted(p for p in folder.iterdir() if (p / "A").is_dir()):
         for path in sorted((data / "A").iterdir()):
             label = next((data / "label").glob(path.stem + ".*"))
@@ -61,13 +61,13 @@ def real_pairs(folder: Path):
 
 @torch.no_grad()
 def probabilities(head, before, after):
-    """Of each pixel of a pair (uint8 BGR, sides multiples of 16), that it changed."""
+    """Probability of change per pixel of a pair (uint8 BGR, sides multiples of 16)."""
     both = [torch.from_numpy(p.transpose(2, 0, 1)[None].copy()).float() for p in (before, after)]
     return torch.sigmoid(head(*both))[0, 0].numpy()
 
 
 def score(head, pairs, threshold=0.5):
-    """Pixel F1 by set."""
+    """Pixel F1 by data set."""
     head.eval()
     sums = {}
     for name, before, after, truth in pairs:

@@ -1,8 +1,8 @@
-"""Ground truth -> anchor points, by SimOTA (Ge et al., "YOLOX", section 2.1).
+"""Assigns ground truth to anchor points with SimOTA (Ge et al., "YOLOX", section 2.1).
 
-Each box takes as many anchor points as its ten best overlaps add up to, those of least cost, among
-the points whose cell centre lies within 1.5 strides of the box's centre. Cost = class cross-entropy
-+ 3 * overlap loss.
+Candidates are the points whose cell centre lies within 1.5 strides of the box's centre. Each box
+gets as many of them, those of least cost, as the sum of its ten best overlaps. Cost = class
+cross-entropy + 3 * overlap loss.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def pairwise_iou(a, b):
 
 @torch.no_grad()
 def assign(points, predicted, scores, boxes, target, mask):
-    """Which anchor points answer for which boxes, for one picture.
+    """Assigns anchor points to the boxes of one picture.
 
     points [N, 3] (column, row, stride); predicted [N, 4] x1 y1 x2 y2; scores [N, C] =
     sqrt(objectness * class); boxes [n, 4]; target and mask [n, C] of the boxes. Returns (indices of
@@ -58,7 +58,7 @@ def assign(points, predicted, scores, boxes, target, mask):
     matched = torch.zeros_like(cost, dtype=torch.bool)
     matched.scatter_(1, order.indices, rank)
     matched &= near
-    # A point wanted by several boxes goes to the one of least cost.
+    # A point claimed by several boxes goes to the one of least cost.
     shared = matched.sum(dim=0) > 1
     if shared.any():
         best = cost[:, shared].masked_fill(~matched[:, shared], float("inf")).argmin(dim=0)

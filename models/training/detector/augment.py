@@ -1,9 +1,9 @@
-"""Pictures -> training canvases.
+"""Turns pictures into training canvases.
 
-A canvas is what the product's letterbox makes (grey 114 where no picture is), but with pictures
-placed at random: mostly shrunk, because the product looks from masts and drones while most training
-pictures are taken on the ground; up to sixteen at a time for mosaics. Colour, darkness, haze, rain,
-infrared, blur and JPEG damage imitate cheap cameras, weather and nights.
+A canvas is like the product's letterbox (grey 114 outside the picture), but with pictures placed at
+random. They are mostly shrunk: the product sees from masts and drones, while most training pictures
+are taken on the ground. Mosaics have up to sixteen. Colour, darkness, haze, rain, infrared, blur
+and JPEG damage imitate cheap cameras, weather and nights.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .dataset import Sample
 from .paste import Cutouts, ground, paste
 
 PAD = 114
-PASTE, PASTE_NADIR = 0.15, 0.5  # share of pictures that get cut-outs laid on them
-SIDES_OF_MOSAICS = (0.55, 0.3, 0.15)  # 2x2, 3x3, 4x4: from a mast things are 10 to 60 pixels long
+PASTE, PASTE_NADIR = 0.15, 0.5  # share of pictures with pasted cut-outs
+SIDES_OF_MOSAICS = (0.55, 0.3, 0.15)  # 2x2, 3x3, 4x4: from a mast, objects are 10 to 60 pixels long
 MIN_SIDE = 3.0  # pixels; a smaller box is ignored
-MIN_VISIBLE = 0.35  # share of the area; a box cut further is ignored
+MIN_VISIBLE = 0.35  # share of the area; a box cropped further is ignored
 
 
 @dataclass
@@ -76,8 +76,8 @@ class CanvasSet(Dataset):
         return canvas
 
     def draw(self, rng) -> Sample:
-        """A picture; with cut-outs, a share `drawn` is drawn ground, and some get things laid on
-        them.
+        """A picture. If there are cut-outs, a share `drawn` is drawn ground, and some pictures get
+        cut-outs.
         """
         if self.cutouts and rng.random() < self.drawn:
             return turn(ground(len(self.samples[0].known), self.cutouts, rng), rng)
@@ -124,14 +124,14 @@ def compose(source: CanvasSet, rng) -> Canvas:
 
 
 def cuts(length: int, side: int, rng) -> list[int]:
-    """Where a mosaic of `side` pictures is cut along one direction: side + 1 ascending pixels."""
+    """Borders of a mosaic of `side` pictures along one direction: side + 1 ascending pixels."""
     step = length / side
     inner = [int(step * (k + rng.uniform(-0.3, 0.3))) for k in range(1, side)]
     return [0, *inner, length]
 
 
 def place(canvas: Canvas, sample: Sample, window, rng, mosaic: bool) -> None:
-    """Scales a picture and puts it into a window of the canvas, cut at the window's edges."""
+    """Scales a picture and puts it into a window of the canvas, cropped to the window."""
     x1, y1, x2, y2 = window
     h, w = sample.picture.shape[:2]
     fit = min((x2 - x1) / w, (y2 - y1) / h)
@@ -149,7 +149,7 @@ def place(canvas: Canvas, sample: Sample, window, rng, mosaic: bool) -> None:
     left = x1 + int(rng.integers(min(0, x2 - x1 - new_w), max(0, x2 - x1 - new_w) + 1))
     top = y1 + int(rng.integers(min(0, y2 - y1 - new_h), max(0, y2 - y1 - new_h) + 1))
     if not mosaic and rng.random() < 0.5 and new_w <= x2 - x1 and new_h <= y2 - y1:
-        left, top = x1, y1  # as the product's letterbox does
+        left, top = x1, y1  # like the product's letterbox
     ax, ay = max(x1, left), max(y1, top)
     bx, by = min(x2, left + new_w), min(y2, top + new_h)
     canvas.picture[ay:by, ax:bx] = resized[ay - top : by - top, ax - left : bx - left]
@@ -172,7 +172,7 @@ def place(canvas: Canvas, sample: Sample, window, rng, mosaic: bool) -> None:
 
 
 def turn(sample: Sample, rng) -> Sample:
-    """Mirrors left-right; a picture taken straight down may also be turned by quarter turns."""
+    """Mirrors left-right. A picture from straight above may also be rotated by quarter turns."""
     picture, boxes = sample.picture, sample.boxes.copy()
     if rng.random() < 0.5:
         picture = picture[:, ::-1]
@@ -214,7 +214,7 @@ def distort(picture: np.ndarray, rng) -> np.ndarray:
         picture = rain(picture, rng)
     if rng.random() < 0.1:
         picture = cv2.GaussianBlur(picture, (3, 3), rng.uniform(0.5, 1.2))
-    if rng.random() < 0.15:  # a low bit rate: detail of half the size is gone
+    if rng.random() < 0.15:  # a low bit rate, which loses fine detail
         h, w = picture.shape[:2]
         part = rng.uniform(0.5, 0.9)
         small = cv2.resize(picture, (int(w * part), int(h * part)), interpolation=cv2.INTER_AREA)
@@ -227,7 +227,7 @@ def distort(picture: np.ndarray, rng) -> np.ndarray:
 
 
 def infrared(picture: np.ndarray, rng) -> np.ndarray:
-    """Grey, as a night camera with its own lamps sees: bright in the middle, noisy."""
+    """Grey, bright in the middle and noisy, like a night camera with its own lamps."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
     if rng.random() < 0.6:
         h, w = grey.shape

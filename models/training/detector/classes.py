@@ -11,7 +11,7 @@ import numpy as np
 from .seed import COCO_CLASSES
 
 HERE = Path(__file__).resolve().parent.parent
-IGNORE = -1  # label of a box that is neither a positive nor a negative
+IGNORE = -1  # label of a box that is neither positive nor negative
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ClassList:
         return len(self.names)
 
     def label_of(self, name: str) -> int | None:
-        """Label of a data set's class name; None when it is not learned."""
+        """The label of a data set's class name; None if it is not learned."""
         if name in self.names:
             return self.names.index(name)
         for index, generic in enumerate(self.generics):
@@ -52,7 +52,8 @@ class ClassList:
     def targets(self) -> tuple[np.ndarray, np.ndarray]:
         """Class targets and their mask for each label, both [C + G, C] float32.
 
-        A class label is one-hot. A generic label is 0 everywhere and masked at what it covers.
+        A class label is one-hot. A generic label is 0 everywhere, and masked at the
+        classes that it covers.
         """
         total = self.count + len(self.generics)
         target = np.zeros((total, self.count), dtype=np.float32)
@@ -65,12 +66,12 @@ class ClassList:
 
     @property
     def of_seed(self) -> int:
-        """How many of the classes the seed knows; they come first."""
+        """Number of classes that the seed knows; they come first."""
         return len(self.seed_channels()[0])
 
     def head_of_label(self) -> np.ndarray:
-        """[C + G] bool: labels that the seed's head learns. A generic label goes with the first
-        class it covers.
+        """[C + G] bool: labels that the seed's head learns. A generic label belongs to the head of
+        the first class that it covers.
         """
         known = [name in COCO_CLASSES for name in self.names]
         return np.array(known + [g["covers"][0] in COCO_CLASSES for g in self.generics])
@@ -85,9 +86,7 @@ def load_classes(path: Path = HERE / "classes.toml") -> ClassList:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     known = [c["name"] in COCO_CLASSES for c in table["class"]]
     if known != sorted(known, reverse=True):
-        raise SystemExit(
-            f"{path}: list the classes that COCO has before all others; they share a head"
-        )
+        raise SystemExit(f"{path}: list COCO's classes before all others; they share a head")
     return ClassList(
         names=[c["name"] for c in table["class"]],
         relatives={c["name"]: c.get("relatives", []) for c in table["class"]},

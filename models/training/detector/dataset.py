@@ -1,7 +1,7 @@
-"""COCO files -> pictures and boxes held in memory.
+"""Loads the pictures and boxes of COCO files into memory.
 
-Beside COCO's own fields, a picture record names its `source`, its `viewpoint` and its
-`labelled_classes`: only for these does a missing box mean that the thing is absent.
+Beside COCO's own fields, a picture record has `source`, `viewpoint` and `labelled_classes`. Only
+for the labelled classes does a missing box mean that the object is absent.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ import numpy as np
 
 from .classes import HERE, IGNORE, ClassList
 
-TEACHER_SURE = (
-    0.4  # a teacher's box above this score is taken as a label, below it counts for nothing
-)
+TEACHER_SURE = 0.4  # a teacher's box is a label above this score, and ignored below it
 TEACHER_REFINES = 0.6  # overlap at which the teacher's class replaces a generic label
 
 
@@ -26,8 +24,8 @@ TEACHER_REFINES = 0.6  # overlap at which the teacher's class replaces a generic
 class Sample:
     """One picture: [h, w, 3] uint8 BGR, boxes [n, 4] x1 y1 x2 y2 in pixels, labels [n], known [C].
 
-    background: weight of places without a box. nadir: taken from straight above. follow: how much
-    the seed's word is worth here.
+    background: weight of places without a box. nadir: taken from straight above. follow: weight of
+    following the seed here.
     """
 
     picture: np.ndarray
@@ -54,10 +52,10 @@ def shared_seed() -> Path:
 
 
 def read_pictures(path: Path, sources: dict[str, dict]) -> dict:
-    """The COCO file with our own labels added, where a source has some (`labels` in sources.toml).
+    """The COCO file plus our own labels, for sources that have some (`labels` in sources.toml).
 
-    Such a file has `classes`, what it labels, and `boxes`: file name -> list of [x1, y1, x2, y2,
-    class name].
+    A file of labels has `classes`, the labelled ones, and `boxes`: file name -> list of [x1, y1,
+    x2, y2, class name].
     """
     coco = json.loads(path.read_text(encoding="utf-8"))
     numbers = {c["name"]: c["id"] for c in coco["categories"]}
@@ -87,7 +85,7 @@ def load_samples(
     limit: int | None = None,
     teacher: Path | None = None,
 ) -> list[Sample]:
-    """Every picture of the COCO file whose source may be trained on; about 0.6 MB of memory each.
+    """Every picture of the COCO file whose source allows training; about 0.6 MB of memory each.
 
     `limit` takes every k-th picture so that about that many remain. `teacher`: file of
     teacher_labels.py.
@@ -123,8 +121,8 @@ def load_samples(
 
 
 def add_teacher(sample: Sample, found: list[list], classes: ClassList) -> Sample:
-    """Adds the teacher's boxes where the source labels nothing; names a generic box that it agrees
-    with.
+    """Adds the teacher's boxes for unlabelled classes. Replaces a generic label by the teacher's
+    class where the boxes agree.
     """
     boxes, labels = list(sample.boxes), list(sample.labels)
     for x1, y1, x2, y2, name, score in found:
@@ -182,10 +180,10 @@ def _sample(
 def sampling_weights(
     samples: list[Sample], classes: ClassList, target_share: float = 0.06
 ) -> np.ndarray:
-    """[n] probabilities: pictures of rare classes come up to 4 times as often.
+    """[n] probabilities: pictures of rare classes are drawn up to 4 times as often.
 
-    A class present in a share f of the pictures asks for the factor sqrt(target_share / f);
-    a picture takes the largest factor of its classes.
+    A class in a share f of the pictures has the factor sqrt(target_share / f). A picture has the
+    largest factor of its classes.
     """
     present = np.zeros((len(samples), classes.count), dtype=bool)
     for row, sample in enumerate(samples):

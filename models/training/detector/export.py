@@ -1,4 +1,4 @@
-"""Network -> ONNX, and the check that both give the same numbers."""
+"""Exports the network to ONNX, and checks that both compute the same."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TOLERANCE = 1e-3  # largest difference allowed between PyTorch and ONNX Runtime,
 
 
 def export_onnx(network: YoloxNano, path: Path, width: int, height: int) -> None:
-    """Writes `images` [1, 3, H, W] -> `output` [1, rows, 5 + C] as `YoloxNano` gives it with
-    `probabilities`.
+    """Writes an ONNX file: `images` [1, 3, H, W] -> `output` [1, rows, 5 + C], the output of
+    `YoloxNano` with `probabilities`.
     """
     network = network.eval().to(memory_format=torch.contiguous_format)
     network.probabilities = True
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter announces its successor
+            warnings.simplefilter("ignore")  # the exporter's notice about its successor
             torch.onnx.export(
                 network,
                 (torch.zeros(1, 3, height, width),),
@@ -45,7 +45,7 @@ def export_onnx(network: YoloxNano, path: Path, width: int, height: int) -> None
 def largest_difference(network: YoloxNano, path: Path, inputs: list[np.ndarray]) -> float:
     """Largest absolute difference of outputs over `inputs`, each [1, 3, H, W] float32.
 
-    Boxes that are given in pixels count as hundreds of pixels, so that 1e-3 is a tenth of a pixel.
+    Boxes in pixels are divided by 100, so 1e-3 is a tenth of a pixel.
     """
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     network.eval()
@@ -63,12 +63,12 @@ def largest_difference(network: YoloxNano, path: Path, inputs: list[np.ndarray])
 
 
 def head_kind(network: YoloxNano) -> str:
-    """The manifest's name for what the exported network gives."""
+    """The manifest's name for the exported network's output."""
     return "yolov5" if network.own_classes else "yolox"
 
 
 def keep_classes(network: YoloxNano, names: list[str], kept: list[str]) -> YoloxNano:
-    """The same network with the class channels of `kept` only, in the order of `names`."""
+    """The same network with only the class channels of `kept`, in the order of `names`."""
     first, second = names[: network.classes], names[network.classes :]
     rows = {
         "heads": [row for row, name in enumerate(first) if name in kept],
@@ -89,15 +89,14 @@ def add_nms(
     """Writes a model that ends in `detections` [1, most, 6]: x1 y1 x2 y2 in input pixels, score,
     class.
 
-    What the product does after the network as ONNX operators (NonMaxSuppression of opset 11), for
-    programs that want boxes: best class of each point, suppression within a class, best first,
-    zeros at the end. `ious`: the overlap that a class allows, by class; each different one has an
-    operator of its own.
+    The product's postprocessing as ONNX operators (NonMaxSuppression of opset 11), for programs
+    that need boxes: best class of each point, suppression within a class, best first, zeros at the
+    end. `ious`: the allowed overlap of each class; every different value has its own operator.
     """
     model = onnx.load(str(source))
     graph = model.graph
     points = anchor_points(height, width).numpy()
-    offsets = kind == "yolox"  # "yolov5": centre and size are in pixels already
+    offsets = kind == "yolox"  # "yolov5": centre and size are already in pixels
     tensors = {
         "nms_floor": np.float32([floor]),
         "nms_most": np.int64([most]),
@@ -140,7 +139,7 @@ def add_nms(
             node("Add", ["nms_centre", "nms_reach"], ["nms_high"]),
             node("Concat", ["nms_low", "nms_high"], ["nms_boxes"], axis=2),
             node("Mul", ["nms_object", "nms_classes"], ["nms_scores"]),
-            # Each point keeps its best class only.
+            # Each point keeps only its best class.
             node("ReduceMax", ["nms_scores"], ["nms_best"], axes=[2], keepdims=1),
             node("Equal", ["nms_scores", "nms_best"], ["nms_is_best"]),
             node("Cast", ["nms_is_best"], ["nms_mask"], to=TensorProto.FLOAT),
@@ -171,7 +170,7 @@ def add_nms(
                 ["nms_rows"],
                 axis=1,
             ),
-            # Zeros after the last one, so that the best `most` can be taken and the shape is fixed.
+            # Padded with zeros, so that there are always `most` rows to take.
             node("Pad", ["nms_rows", "nms_pads", "nms_zero"], ["nms_padded"]),
             node("Gather", ["nms_padded", "nms_score_index"], ["nms_score_column"], axis=1),
             node("Squeeze", ["nms_score_column", "nms_axis1"], ["nms_score_flat"]),

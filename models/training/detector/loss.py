@@ -1,18 +1,18 @@
-"""Loss for pictures of which only some classes are labelled.
+"""Loss for pictures in which only some classes are labelled.
 
-The network has two sets of heads (`network.py`). Each learns its own labels: at an anchor point
-assigned to a box, overlap loss, objectness 1, and class cross-entropy, where a generic box (for
-example "motor_vehicle") leaves the classes that it covers untouched.
+The network has two sets of heads (`network.py`). Each learns its own labels. At an anchor point
+assigned to a box the loss has three parts: overlap, objectness 1, and class cross-entropy. A
+generic box (for example "motor_vehicle") leaves the classes that it covers out of the last.
 
-*The seed's classes.* Everywhere else the heads follow the frozen seed, which sees the same input:
-objectness at every point, class probabilities and boxes where the seed sees one of our classes,
-however faintly (Li and Hoiem, "Learning without Forgetting", 2016), by the weight that the
-picture's source gives it, and not inside ignore boxes. At the seed's own weights this part of the
-loss is zero and so is its gradient. The seed is corrected in one case only: its best guess is a
-class that is *labelled* in that picture, no box is there, and it is not sure (labels have gaps).
+*The seed's classes.* Everywhere else the heads follow the frozen seed, which sees the same input
+(Li and Hoiem, "Learning without Forgetting", 2016). They follow its objectness at every point, and
+its class probabilities and boxes where it sees one of our classes, however faintly. The picture's
+source sets the weight; inside ignore boxes it is zero. At the seed's own weights this part of the
+loss and its gradient are zero. The seed is corrected in one case only: its best guess is a class
+that is *labelled* in that picture, no box is there, and it is not sure (labels have gaps).
 
-*The other classes.* At every other point objectness is 0, with the source's `background` weight,
-and nothing counts inside ignore boxes or generic boxes that go with the seed's classes.
+*The other classes.* At every other point objectness is 0, with the source's `background` weight.
+Ignore boxes and generic boxes of the seed's classes do not count.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .network import decode_boxes
 
 OVERLAP_GAIN = 5.0
 FAINT = 0.003  # seed scores below this only count for objectness
-SURE = 0.35  # seed score above which a missing box is taken for a gap in the labels
+SURE = 0.35  # seed score above which a missing box is a gap in the labels
 
 
 def corners(boxes):
@@ -48,9 +48,7 @@ def bce(logits, target):
 
 
 def divergence(logits, wanted):
-    """Cross-entropy of `logits` with the probabilities of the logits `wanted`, less its least
-    value.
-    """
+    """Cross-entropy of `logits` with the probabilities of `wanted` (logits), minus its minimum."""
     target = wanted.sigmoid()
     return bce(logits, target) - bce(wanted, target)
 
@@ -66,10 +64,10 @@ class PartialLabelLoss:
         self.of_seed, self.coco = classes.of_seed, classes.seed_channels()[1]
         self.with_seed = torch.from_numpy(classes.head_of_label())  # [C + G]
         self.generic = torch.arange(len(target)) >= classes.count  # [C + G]
-        # Class number of ours for each of COCO's, -1 where we have none.
+        # Our class number for each of COCO's, -1 where we have none.
         self.ours = torch.full((80,), -1)
         self.ours[self.coco] = torch.arange(self.of_seed)
-        # Where each point looks in the region map, which has one cell per 8 pixels.
+        # The cell of each point in the region map, which has one cell per 8 pixels.
         cells = ((points[:, :2] + 0.5) * points[:, 2:] / 8).long()
         self.cell_x, self.cell_y = cells[:, 0], cells[:, 1]
 
@@ -77,7 +75,7 @@ class PartialLabelLoss:
         """output [B, N, (5 + S) + (5 + O)] and seed_output [B, N, 85], logits. Returns (scalar,
         dict of floats).
 
-        Without seed_output only the classes that the seed lacks are learned.
+        Without seed_output it learns only the classes that the seed lacks.
         """
         output = output.float()
         sums: dict = {}
@@ -105,7 +103,7 @@ class PartialLabelLoss:
         }
 
     def _labelled(self, rows, boxes, truth, labels, channels):
-        """Loss at the points that answer for `truth`: (points [p], parts)."""
+        """Loss at the points assigned to `truth`: (points [p], parts)."""
         target, mask = self.target[labels][:, channels], self.mask[labels][:, channels]
         logits = rows[:, 5:]
         with torch.no_grad():

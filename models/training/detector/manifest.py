@@ -3,7 +3,7 @@
 Fields: name, version, file, sha256 (of the model file), licence; [input] width, height, channels
 ("bgr" or "rgb"), scale, mean, std, letterbox ("top_left", "center", "stretch"), pad; [head] kind
 ("yolox", "yolov5", "yolov8", "detr", "end_to_end") and nms_iou; [runtime] threads; [[classes]]
-name, threshold and, where it is not the head's, nms_iou, in the order of the network's class
+name, threshold and, if it differs from the head's, nms_iou, in the order of the network's class
 channels.
 """
 
@@ -30,8 +30,8 @@ def write_manifest(
     file: str = "model.onnx",
     licence: str = "Apache-2.0",
 ) -> None:
-    """Writes folder/model.toml for the model file that is already in `folder`. `nms_ious`: by
-    class, where it has its own.
+    """Writes folder/model.toml for the model file in `folder`. `nms_ious`: of classes that differ
+    from the head's.
     """
     lines = [
         f"name = {_toml(name)}",

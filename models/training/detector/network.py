@@ -1,17 +1,15 @@
 """YOLOX-nano in plain PyTorch, without batch normalisation.
 
-The published YOLOX-nano checkpoint reaches us as an ONNX file in which every
-batch normalisation is already folded into the convolution before it. This
-network has the same shape: each unit is convolution + bias + SiLU. Training
-therefore runs with the normalisation statistics frozen, as is usual for a short
-fine-tuning at a small batch size.
+The published YOLOX-nano is an ONNX file whose batch normalisations are already folded into the
+preceding convolutions. This network has the same form: each unit is convolution + bias + SiLU.
+Training therefore runs with frozen normalisation statistics, as is usual for a short fine-tuning at
+a small batch size.
 
-Architecture (Ge et al., "YOLOX: Exceeding YOLO Series in 2021"): CSPDarknet
-with depthwise convolutions, path-aggregation neck, decoupled head; width 0.25,
-depth 0.33; strides 8, 16 and 32.
+Architecture (Ge et al., "YOLOX: Exceeding YOLO Series in 2021"): CSPDarknet with depthwise
+convolutions, path-aggregation neck, decoupled head; width 0.25, depth 0.33; strides 8, 16 and 32.
 
-Modules are declared in the order in which they run, because `seed.py` loads
-weights by walking the convolutions in that order.
+Modules are declared in the order in which they run, because `seed.py` loads the weights by walking
+the convolutions in that order.
 """
 
 from __future__ import annotations
@@ -81,7 +79,7 @@ class SpatialPyramidPooling(nn.Module):
 
     def forward(self, x):
         x = self.reduce(x)
-        # A 9-window maximum is a 5-window maximum taken twice, a 13-window one three times.
+        # Two maxima over 5 equal one over 9, and three equal one over 13.
         p5 = F.max_pool2d(x, 5, 1, 2)
         p9 = F.max_pool2d(p5, 5, 1, 2)
         p13 = F.max_pool2d(p9, 5, 1, 2)
@@ -91,9 +89,9 @@ class SpatialPyramidPooling(nn.Module):
 class Focus(nn.Module):
     """YOLOX's focus layer. [B, 3, H, W] -> [B, c_out, H/2, W/2].
 
-    Published as a fold of each 2x2 pixel block into channels and a 3x3 convolution; here the same
-    sum as one 6x6 convolution of stride 2, which spares ONNX Runtime the slices (7 % of the whole
-    network's time).
+    Published as a fold of each 2x2 pixel block into channels and a 3x3 convolution. Here it is the
+    same sum as one 6x6 convolution of stride 2, which saves the slices (7 % of the network's time
+    in ONNX Runtime).
     """
 
     def __init__(self, c_out: int):
@@ -106,7 +104,7 @@ class Focus(nn.Module):
 
 
 def unfold_focus(weight):
-    """The published [c, 12, 3, 3] weight as [c, 3, 6, 6]; any other shape stays as it is."""
+    """The published [c, 12, 3, 3] weight as [c, 3, 6, 6]; any other shape is unchanged."""
     if weight.shape[1:] != (12, 3, 3):
         return weight
     wide = torch.zeros(weight.shape[0], 3, 6, 6)
@@ -135,7 +133,7 @@ class Backbone(nn.Module):
 
 
 class Neck(nn.Module):
-    """Path aggregation: top-down, then bottom-up. Same shapes out as in."""
+    """Path aggregation: top-down, then bottom-up. Outputs have the shapes of the inputs."""
 
     def __init__(self):
         super().__init__()
@@ -186,14 +184,14 @@ class YoloxNano(nn.Module):
     Input: [B, 3, H, W] float32, BGR, 0..255, H and W multiples of 32. Output with one set of heads:
     [B, N, 5 + classes] with N = sum of H/s * W/s over the strides 8, 16, 32, row-major within a
     level. The four box numbers are offsets (see `decode_boxes`); objectness and classes are logits,
-    or probabilities when `probabilities` is set, which is how the network is exported.
+    or probabilities if `probabilities` is set, as in the export.
 
-    With `own_classes` there is a second set of heads on the same trunk: the first is for the
-    classes that the seed knows and follows the seed, the second is for the others. One objectness
-    for both would have to call a car nothing in every picture where nobody labelled cars. Output
-    then: [B, N, (5 + classes) + (5 + own_classes)], and with `probabilities` [B, 2N, 5 + classes +
-    own_classes]: boxes as centre and size in pixels, objectness, class probabilities; rows of the
-    first heads, then of the second, zero at the classes of the other.
+    With `own_classes` there is a second set of heads on the same trunk. The first is for the
+    classes that the seed knows and follows the seed; the second is for the others. A shared
+    objectness would have to be 0 for cars in every picture without labels for cars. The output is
+    then [B, N, (5 + classes) + (5 + own_classes)], and with `probabilities` [B, 2N, 5 + classes +
+    own_classes]: boxes as centre and size in pixels, objectness, class probabilities. Rows of the
+    first heads come first; each row is zero at the classes of the other heads.
     """
 
     def __init__(self, classes: int, own_classes: int = 0):

@@ -1,8 +1,8 @@
-"""Copy-paste: things cut out elsewhere, laid on pictures and on drawn ground.
+"""Copy-paste: objects cut out elsewhere, pasted into pictures and onto drawn ground.
 
-Takes: rendered cut-outs (`synth/cutouts.py`) and machines cut from training pictures by their
-boxes. Gives: samples with more boxes. Dwibedi et al., "Cut, Paste and Learn" (2017): what is around
-a thing matters less than how its edge is blended, so edges are soft and light is varied.
+Uses rendered cut-outs (`synth/cutouts.py`) and machines cut from training pictures by their boxes,
+and makes samples with more boxes. The blending of an object's edge matters more than what is around
+it (Dwibedi et al., "Cut, Paste and Learn", 2017), so edges are soft and light varies.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from .classes import IGNORE, ClassList
 from .dataset import Sample
 
-MACHINES = ("excavator", "loader_dozer", "dump_truck", "truck")  # cut from pictures, too
+MACHINES = ("excavator", "loader_dozer", "dump_truck", "truck")  # also cut from pictures
 LEAST_REAL = 70  # pixels of a real machine's shorter side
-STEEP = 70.0  # degrees below the horizon from which a view counts as straight from above
-LEAST, MOST = 9.0, 260.0  # pixels of a pasted thing's longer side
-COVERED = 0.55  # a box hidden further than this by a pasted one is ignored
+STEEP = 70.0  # degrees below the horizon; steeper views count as straight from above
+LEAST, MOST = 9.0, 260.0  # pixels of a pasted object's longer side
+COVERED = 0.55  # a box hidden more than this by a pasted one is ignored
 
 
 @dataclass
@@ -36,8 +36,8 @@ class Cutout:
 
 
 class Cutouts:
-    """All cut-outs; a class is drawn first, then one of it, so that many renders of cars do not
-    crowd others out.
+    """All cut-outs. Draws a class first and then one of its cut-outs, so that the many renders of
+    cars do not dominate.
     """
 
     def __init__(self, cutouts: list[Cutout]):
@@ -79,7 +79,7 @@ def load_rendered(folder: Path, classes: ClassList) -> list[Cutout]:
 
 
 def cut_machines(samples: list[Sample], classes: ClassList) -> list[Cutout]:
-    """Machines of the training pictures, cut along their boxes with faded edges; taken to be 7 m
+    """Machines of the training pictures, cut along their boxes with soft edges; assumed to be 7 m
     long.
     """
     wanted = [classes.names.index(n) for n in MACHINES]
@@ -109,7 +109,7 @@ def cut_machines(samples: list[Sample], classes: ClassList) -> list[Cutout]:
 def paste(
     sample: Sample, cutouts: Cutouts, rng, count: int, metres_per_pixel: float, steep: bool
 ) -> Sample:
-    """Lays up to `count` cut-outs on a copy of the picture, all to one scale."""
+    """Pastes up to `count` cut-outs into a copy of the picture, all at one scale."""
     picture = sample.picture.copy()
     boxes, labels = list(sample.boxes), list(sample.labels)
     height, width = picture.shape[:2]
@@ -162,8 +162,8 @@ def hidden(below, above) -> float:
 
 
 def blend(picture: np.ndarray, piece: np.ndarray, left: int, top: int, rng) -> None:
-    """Lays `piece` over the picture in place, cut at its edges, in a light between its own and the
-    place's.
+    """Blends `piece` into the picture in place, cropped to it, in a light between its own and that
+    of its surroundings.
     """
     height, width = picture.shape[:2]
     ax, ay = max(0, left), max(0, top)
@@ -193,7 +193,7 @@ GROUNDS = [  # BGR: asphalt, concrete, soil, sand, grass, dry grass, field, roof
 
 
 def ground(classes: int, cutouts: Cutouts, rng, side: int = 512) -> Sample:
-    """Drawn ground full of cut-outs; every class is known here."""
+    """Drawn ground full of cut-outs; every class is labelled here."""
     steep = rng.random() < 0.5
     base = GROUNDS[rng.integers(len(GROUNDS))]
     picture = patches(base, side, rng)
@@ -208,9 +208,7 @@ def ground(classes: int, cutouts: Cutouts, rng, side: int = 512) -> Sample:
             picture[np.abs(away + rng.uniform(5, 40)) < rng.uniform(0.8, 2.5)] = rng.integers(
                 150, 235
             )
-    for _ in range(
-        int(rng.integers(0, 5))
-    ):  # roofs, slabs, puddles: shapes that are none of the classes
+    for _ in range(int(rng.integers(0, 5))):  # roofs, slabs, puddles: shapes of none of the classes
         centre, size = rng.uniform(0, side, 2), rng.uniform(15, 150, 2)
         corners = cv2.boxPoints((centre.tolist(), size.tolist(), float(rng.uniform(0, 180))))
         tone = np.array(GROUNDS[rng.integers(len(GROUNDS))]) * rng.uniform(0.5, 1.4)
@@ -234,7 +232,7 @@ def ground(classes: int, cutouts: Cutouts, rng, side: int = 512) -> Sample:
 
 
 def patches(colour, side: int, rng) -> np.ndarray:
-    """[side, side, 3] uint8: a colour with stains of all sizes and grain."""
+    """[side, side, 3] uint8: a colour with grain and with stains of all sizes."""
     tone = np.zeros((side, side), np.float32)
     for cells, strength in ((4, 14), (16, 10), (64, 8), (side // 2, 7)):
         noise = rng.normal(0, strength * rng.uniform(0.3, 1.2), (cells, cells)).astype(np.float32)

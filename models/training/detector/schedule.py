@@ -1,9 +1,9 @@
 """Optimiser, learning rate over the run, and the moving average of the weights.
 
 The seed's batch normalisation is folded into its convolutions, so filters differ in size by a
-factor of a thousand. A plain Adam step, equal for all, would wreck the small filters and leave the
-large ones alone. `FilterAdam` therefore measures its step relative to the size that each filter had
-in the seed, which is what batch normalisation would have done.
+factor of a thousand. A plain Adam step, equal for all, would wreck the small filters and hardly
+change the large ones. `FilterAdam` therefore scales its step by the size that each filter had in
+the seed, which batch normalisation would have done.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import math
 import torch
 
 WARM_UP_STEPS = 100
-LAST_FRACTION = 0.03  # of the peak rate, at the end
-PARTS = {  # what learns -> beginnings of the names of what stays as it is
+LAST_FRACTION = 0.03  # final rate as a share of the peak
+PARTS = {  # trained part -> name prefixes of the frozen parameters
     "all": ("backbone.stem",),
     "heads": ("backbone", "neck"),
     "own-heads": ("backbone", "neck", "heads"),
 }
-SMALLEST_FILTER = 0.1  # of its layer's size; smaller filters step as if they had this size
+SMALLEST_FILTER = 0.1  # of its layer's size; smaller filters step as if this large
 
 
 def rate_factor(step: int, progress: float) -> float:
@@ -72,8 +72,8 @@ class FilterAdam(torch.optim.Optimizer):
 def make_optimizer(network, rate: float, part: str = "all") -> FilterAdam:
     """Peak steps by part: backbone 1, neck and heads 2, class channels that the seed lacks 8.
 
-    The stem always stays as it is; `part` is one of PARTS. Classes that the seed knows step as the
-    heads do: faster, they forget classes of which the data has few boxes.
+    The stem is always frozen; `part` is one of PARTS. Class channels that the seed knows step like
+    the heads; faster steps forget classes with few boxes.
     """
     groups = {"backbone": [], "rest": [], "new": []}
     for name, parameter in network.named_parameters():
@@ -96,7 +96,7 @@ def set_rate(optimizer, factor: float) -> None:
 
 
 class MovingAverage:
-    """Exponential moving average of the weights; this is what is evaluated and shipped."""
+    """Exponential moving average of the weights, which is evaluated and shipped."""
 
     def __init__(self, network, decay: float = 0.998):
         self.network = copy.deepcopy(network).eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Average precision and thresholds for pictures of which only some classes are labelled."""
+"""Average precision and thresholds for pictures in which only some classes are labelled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Truth:
 
 
 def prepare(data: dict, classes: ClassList) -> Truth:
-    """Adds ignore regions: a generic box ("motor_vehicle") is one for each class that it covers."""
+    """Adds ignore regions: a generic box ("motor_vehicle") is one for each class it covers."""
     ids = {c["name"]: c["id"] for c in data["categories"]}
     names = {c["id"]: c["name"] for c in data["categories"]}
     covers = {g["name"]: g["covers"] for g in classes.generics}
@@ -55,7 +55,7 @@ def prepare(data: dict, classes: ClassList) -> Truth:
 def score_class(truth: Truth, results: list[dict], name: str, pictures: list[int]) -> dict | None:
     """AP, AP50, AP by size, box count and the operating curve of one class over some pictures.
 
-    None where the class has no box there. Detections in other pictures do not count.
+    None if the class has no box there. Detections in other pictures do not count.
     """
     category = truth.category.get(name)
     ids = (

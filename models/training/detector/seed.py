@@ -1,8 +1,7 @@
 """Loads the pretrained seed (YOLOX-nano as ONNX, COCO's 80 classes) into the native network.
 
-The seed's convolutions appear in the ONNX graph in the order in which they run, and
-`network.py` declares its modules in that order, so weights are matched by position and
-checked by shape.
+The convolutions of the ONNX graph are in the order in which they run, and so are the modules of
+`network.py`. Weights are therefore matched by position and checked by shape.
 """
 
 from __future__ import annotations
@@ -65,9 +64,9 @@ def load_teacher(path: Path) -> YoloxNano:
 def start_from_seed(path: Path, classes) -> YoloxNano:
     """A network for `classes` (a ClassList), initialised from the seed.
 
-    The first heads are the seed's, with the channels of the classes that COCO has. The second heads
-    begin as a copy: a new class starts from the mean of its `relatives` (COCO names) with the bias
-    lowered by 2, or, without any, from small weights and a bias of -4.6 (a prior of 1 %).
+    The first heads are the seed's, with the channels of COCO's classes. The second heads start as a
+    copy. A new class starts from the mean of its `relatives` (COCO names) with the bias lowered by
+    2; without relatives, from small weights and a bias of -4.6 (a prior of 1 %).
     """
     teacher = load_teacher(path)
     channels = classes.seed_channels()[1]
@@ -93,12 +92,12 @@ def start_from_seed(path: Path, classes) -> YoloxNano:
 
 
 def start_from_model(path: Path, seed: Path, classes, share: float = 0.0) -> YoloxNano:
-    """A network for `classes` from a folder that `export.py` wrote (model.toml + model.onnx) or a
+    """A network for `classes` from a folder of `export.py` (model.toml + model.onnx) or a
     checkpoint (.pt).
 
-    Weights are matched by name, class channels by class name; classes that it lacks start as in
-    `start_from_seed`. A model with one set of heads gives its heads to both sets. share: how far
-    trunk and first heads start towards the seed (0: not at all).
+    Weights are matched by name, class channels by class name. Missing classes start as in
+    `start_from_seed`. A model with one set of heads initialises both sets. share: how far the trunk
+    and the first heads start towards the seed (0: not at all).
     """
     if path.suffix == ".pt":
         stored = torch.load(path, weights_only=True)
@@ -139,9 +138,9 @@ def start_from_model(path: Path, seed: Path, classes, share: float = 0.0) -> Yol
 def towards_seed(network: YoloxNano, seed: Path, classes, share: float) -> YoloxNano:
     """A network between a trained one (share 0) and the seed (share 1): the mean of their weights.
 
-    What training on few sources cost in other places, weights on the way back regain, at little
-    loss on those sources (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). The
-    heads of the classes that the seed lacks stay as they are.
+    Training on few sources costs accuracy in other places. The mean regains it, at little loss on
+    those sources (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). The heads of
+    classes that the seed lacks are unchanged.
     """
     start, state = start_from_seed(seed, classes).state_dict(), network.state_dict()
     for key, trained in state.items():

@@ -1,10 +1,10 @@
-"""Renders cut-outs: one model alone, seen from a mast or a drone, with its shadow, on nothing.
+"""Renders cut-outs: one model alone with its shadow, seen from a mast or a drone, on transparency.
 
     python cutouts.py --out runs/synth/cutouts --count 400 --first 0
 
-Takes: the models. Gives: PNG with alpha (the shadow is part of it) and one line a picture in
-cutouts.jsonl: {file, class, box [x1, y1, x2, y2] of the thing without its shadow, pitch in degrees
-below the horizon, metres a pixel}. Picture k depends on k only, so a stopped run goes on.
+Writes PNG files with alpha (the shadow is part of them), and one line per picture in cutouts.jsonl:
+{file, class, box [x1, y1, x2, y2] of the object without its shadow, pitch in degrees below the
+horizon, metres per pixel}. Picture k depends only on k, so a stopped run can continue.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 from shapes import Builder
 
-SIDE = 208  # pixels of a cut-out
+SIDE = 208  # side of a cut-out in pixels
 VIEWS = 3  # cut-outs of one model
 MODELS = {
     "car": vehicles.car,
@@ -49,7 +49,7 @@ MODELS = {
     "umbrella": site.umbrella,
     "vendor_stall": site.vendor_stall,
 }
-# How many of 35 models are of each class: most of what stands on streets and sites.
+# How many of 35 models are of each class: most for what is common on streets and sites.
 SHARES = {"car": 6, "truck": 3, "bus": 2, "dump_truck": 3, "excavator": 3, "loader_dozer": 2}
 ORDER = [name for name in MODELS for _ in range(SHARES.get(name, 1))]
 
@@ -142,7 +142,7 @@ def make(number: int, folder: Path) -> list[dict]:
     rows = []
     for view in range(VIEWS):
         light(scene, rng)
-        # A third from straight above, the rest as masts and tilted drones see.
+        # A third from straight above, the rest like masts and tilted drones.
         pitch = rng.uniform(75, 90) if rng.random() < 0.36 else rng.uniform(15, 70)
         angle = math.radians(rng.uniform(4, 25))
         distance = radius * 1.25 / math.sin(angle / 2)

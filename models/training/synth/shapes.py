@@ -1,7 +1,7 @@
 """Parts of procedural models: boxes, tubes, prisms, heaps and cloth, gathered into one mesh.
 
-Takes: numbers in metres, z up, +x forward. Gives: one bpy mesh object a model, and its vertices for
-exact boxes. Not here: what a thing looks like (vehicles, machines, site_models).
+Metres, z up, +x forward. The result is one bpy mesh object per model, and its vertices for exact
+boxes. What objects look like is in vehicles, machines and site_models.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Builder:
-    """Gathers faces with their materials; `finish` makes the mesh object."""
+    """Collects faces with their materials; `finish` makes the mesh object."""
 
     def __init__(self, rng):
         self.rng = rng
@@ -58,7 +58,7 @@ class Builder:
         self.add(vertices, faces, material)
 
     def prism(self, profile, y1: float, y2: float, material) -> None:
-        """A convex outline [(x, z)] drawn out from y1 to y2."""
+        """A convex outline [(x, z)] extruded from y1 to y2."""
         n = len(profile)
         vertices = [(x, y1, z) for x, z in profile] + [(x, y2, z) for x, z in profile]
         faces = [(i, (i + 1) % n, n + (i + 1) % n, n + i) for i in range(n)]
@@ -80,7 +80,7 @@ class Builder:
     def heap(
         self, radius: float, height: float, material, stretch: float = 1.0, centre=(0.0, 0.0, 0.0)
     ) -> None:
-        """A pile of loose material: a rough cone with a round foot."""
+        """A pile of loose material: a rough cone with a round base."""
         rings, sides = 9, 26
         lumps = bumps(self.rng, 5)
         vertices, faces = [(centre[0], centre[1], centre[2] + height)], []
@@ -99,7 +99,10 @@ class Builder:
                         centre[2] + max(z, 0.0),
                     )
                 )
-        ring = lambda k, j: 1 + (k - 1) * sides + j % sides  # noqa: E731
+
+        def ring(k, j):
+            return 1 + (k - 1) * sides + j % sides
+
         faces += [(0, ring(1, j), ring(1, j + 1)) for j in range(sides)]
         for k in range(1, rings):
             faces += [
@@ -163,7 +166,7 @@ def paint(
 
 
 def striped(first, second, scale: float, axis: int = 0):
-    """A material of stripes across one axis of the object, `scale` stripes a metre."""
+    """A material of stripes across one axis of the object, `scale` stripes per metre."""
     material = paint(first)
     nodes, links = material.node_tree.nodes, material.node_tree.links
     place, split = nodes.new("ShaderNodeTexCoord"), nodes.new("ShaderNodeSeparateXYZ")

@@ -1,4 +1,4 @@
-"""Material, structures and street things. Metres, z up."""
+"""Materials, structures and street objects. Metres, z up."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def scaffolding(b: Builder) -> None:
     )
     plank = paint((0.4, 0.3, 0.17), 0.9, speckle=0.3)
     run, tall = bays * 1.6, lifts * 1.8 + 0.9
-    if r.random() < 0.7:  # the wall that it stands at
+    if r.random() < 0.7:  # the wall that it leans on
         wall = paint(
             pick(r, [(0.35, 0.34, 0.32), (0.4, 0.2, 0.13), (0.55, 0.53, 0.5)]),
             0.9,
@@ -132,7 +132,7 @@ def scaffolding(b: Builder) -> None:
 
 
 def dust_net(b: Builder) -> None:
-    """Green net laid over bare earth and heaps."""
+    """A green net over bare earth and heaps."""
     r = b.rng
     net = paint(
         pick(r, [(0.02, 0.2, 0.07), (0.03, 0.28, 0.1), (0.05, 0.22, 0.16), (0.03, 0.14, 0.06)]),
@@ -179,7 +179,7 @@ def tarpaulin(b: Builder) -> None:
 
 
 def awning(b: Builder) -> None:
-    """A sloped roof of cloth or sheet metal in front of a wall or on posts."""
+    """A sloped roof of cloth or sheet metal, on a wall or on posts."""
     r = b.rng
     first = pick(r, BRIGHT)
     cloth = (
@@ -213,7 +213,7 @@ def awning(b: Builder) -> None:
 
 
 def colour_steel_shed(b: Builder) -> None:
-    """Walls and roof of coloured profiled steel: on roofs and yards."""
+    """A shed of coloured profiled steel, as on roofs and in yards."""
     r = b.rng
     wide, deep, high, rise = (
         r.uniform(4, 14),
@@ -297,7 +297,7 @@ def canopy(b: Builder, x: float, y: float, radius: float, high: float) -> None:
 
 
 def vendor_stall(b: Builder) -> None:
-    """A table or cart with goods, mostly under a parasol or a square tent."""
+    """A table or cart with goods, usually under a parasol or a square tent."""
     r = b.rng
     wide, deep = r.uniform(1.4, 2.6), r.uniform(0.8, 1.3)
     b.box((0, 0, 0.72), (wide, deep, 0.08), paint((0.4, 0.35, 0.3), 0.8))

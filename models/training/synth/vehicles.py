@@ -1,4 +1,4 @@
-"""Road vehicles and people, simple as a camera sees them from 20 to 300 m. Metres, +x forward."""
+"""Road vehicles and people, as simple as they look from 20 to 300 m. Metres, +x forward."""
 
 from __future__ import annotations
 
@@ -254,9 +254,12 @@ def concrete_mixer(b: Builder) -> None:
         scale=1.5,
     )
     band = paint(pick(r, CABS), 0.5)
-    a, z = front - 2.4, 1.9  # the drum rises to the back: narrow, wide, narrow
+    a, z = front - 2.4, 1.9  # the drum rises towards the back: narrow, wide, narrow
     run = a - back - 0.4
-    at = lambda s: (a - run * s, 0, z + 0.9 * s)  # noqa: E731
+
+    def at(s):
+        return a - run * s, 0, z + 0.9 * s
+
     b.tube(at(0), at(0.25), 0.7, skin, 16, 1.15)
     b.tube(at(0.25), at(0.62), 1.15, skin, 16, 1.12)
     b.tube(at(0.44), at(0.5), 1.17, band, 16)
@@ -289,7 +292,7 @@ def rider(b: Builder, x: float, z: float) -> None:
 
 
 def tricycle(b: Builder) -> None:
-    """A three-wheeled carrier with a bed, as builders and hawkers use."""
+    """A three-wheeled carrier with a bed, as used by builders and hawkers."""
     r = b.rng
     colour = pick(r, [(0.45, 0.03, 0.03), (0.03, 0.1, 0.4), (0.03, 0.3, 0.12), (0.4, 0.4, 0.4)])
     body, dark = paint(colour, 0.5), paint((0.03, 0.03, 0.03), 0.8)

@@ -1,4 +1,4 @@
-"""The change head: shapes, and that before and after may be exchanged."""
+"""The change head: shapes, and symmetry in before and after."""
 
 import unittest
 

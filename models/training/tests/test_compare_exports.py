@@ -1,4 +1,4 @@
-"""Two results files, box by box."""
+"""Pairing of two results files, box by box."""
 
 import unittest
 

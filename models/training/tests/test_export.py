@@ -1,4 +1,4 @@
-"""Exports: fewer classes, and suppression inside."""
+"""Exports with fewer classes, and with built-in suppression."""
 
 import tempfile
 import unittest

@@ -1,4 +1,4 @@
-"""Labels of our own are added to what a source labels."""
+"""Our own labels, added to those of a source."""
 
 import json
 import tempfile

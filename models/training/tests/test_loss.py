@@ -1,4 +1,4 @@
-"""What partial labels may and may not teach."""
+"""Which outputs the loss changes under partial labels."""
 
 import unittest
 
@@ -60,7 +60,7 @@ class PartialLabels(unittest.TestCase):
         gradient = self.gradient(labelled=["garbage"], seed=self.seed("car"))
         self.assertLess(gradient[POINT, 4], 0)  # objectness rises
         self.assertLess(gradient[POINT, self.column("car")], 0)  # and so does the class
-        self.assertGreater(gradient[POINT + 1, 4], 0)  # nothing beside it
+        self.assertGreater(gradient[POINT + 1, 4], 0)  # nothing else changes
         self.assertGreater(gradient[POINT, self.own + 4], 0)  # none of the other classes is there
 
     def test_the_seed_itself_is_not_moved(self):
@@ -97,7 +97,7 @@ class PartialLabels(unittest.TestCase):
         self.assertTrue(positive.any())
         self.assertEqual(float(gradient[positive, self.column("excavator")].abs().sum()), 0.0)
         self.assertGreater(float(gradient[positive, self.column("garbage")].min()), 0.0)
-        # It says nothing of the seed's classes, and a generic vehicle nothing of the others.
+        # It does not affect the seed's classes, and a generic vehicle does not affect the others.
         self.assertLess(float(gradient[:, : self.own].abs().max()), 1e-4)
         label = self.classes.label_of("motor_vehicle")
         gradient = self.gradient(boxes=[[0, 0, WIDTH, HEIGHT]], labels=[label], like_seed=True)

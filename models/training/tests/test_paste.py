@@ -1,4 +1,4 @@
-"""Labels that are added: by the teacher, and by things laid on pictures."""
+"""Added labels: by the teacher, and by pasted objects."""
 
 import unittest
 
@@ -26,7 +26,7 @@ def sample(boxes=(), labels=()) -> Sample:
 
 
 def red_square() -> Cutout:
-    """40 x 20 opaque red within 60 x 60, one decimetre a pixel."""
+    """40 x 20 opaque red within 60 x 60, one decimetre per pixel."""
     picture = np.zeros((60, 60, 4), np.uint8)
     picture[20:40, 10:50] = (0, 0, 255, 255)
     return Cutout(picture, np.float32([10, 20, 50, 40]), CAR, False, 0.1)
