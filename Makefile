@@ -18,7 +18,7 @@ build: setup ## release build of lintel and its test servers
 	cargo build --release --workspace
 	@cp -u .cache/onnxruntime/libonnxruntime.so target/release/
 
-demo: build ## a camera, a broker, a node and the platform's side on this machine: events, clips, a picture
+demo: ## a camera, a broker, a node and the platform's side on this machine: events, clips, a picture
 	@scripts/demo.sh
 
 test: setup ## all tests: real RTSP server, real mosquitto, the real program

@@ -8,6 +8,19 @@ for good in config/lintel.example.toml testdata/demo/lintel.toml; do
   "$lintel" check --config "$good" >/dev/null
   echo "configs: $good is good"
 done
+# The minimal config of the pages, as a reader would copy it; only the folders are elsewhere.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for page in README.md README.zh-CN.md; do
+  awk '/^```toml$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$page" |
+    sed "s|\"models/|\"$PWD/models/|" >"$work/lintel.toml"
+  lines=$(wc -l <"$work/lintel.toml")
+  if [ "$lines" -eq 0 ] || [ "$lines" -ge 20 ]; then
+    echo "configs: the minimal config of $page must have 1 to 19 lines, not $lines" >&2; exit 1
+  fi
+  "$lintel" check --config "$work/lintel.toml" >/dev/null
+  echo "configs: the minimal config of $page is good, $lines lines"
+done
 count=0
 for bad in testdata/config/bad/*.toml; do
   [ -e "${bad%.toml}.expected.txt" ] || continue   # included by other files
