@@ -10,7 +10,7 @@ out=demo-out
 limit=${LINTEL_DEMO_SECONDS:-120}
 
 if [ ! -x "$bin/lintel" ]; then
-  echo "demo: the first run installs Debian packages and builds Lintel: @FIRST@"
+  echo "demo: the first run installs Debian packages and builds Lintel, which takes some minutes"
 fi
 scripts/setup.sh demo
 # Only the parts of OpenCV that Lintel uses are installed, so pkg-config does not know it.
