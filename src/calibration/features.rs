@@ -7,9 +7,9 @@ use std::path::Path;
 
 use image::GrayImage;
 
-use super::{CalibrationError, vision};
+use super::CalibrationError;
+use super::vision::{self, DESCRIPTOR_BYTES};
 
-pub(super) const DESCRIPTOR_BYTES: usize = 32;
 const MAGIC: &[u8; 6] = b"LTLF1\0";
 const RECORD: usize = 8 + DESCRIPTOR_BYTES;
 const HEADER: usize = MAGIC.len() + 12;
@@ -34,7 +34,9 @@ impl Features {
     /// # Errors
     /// OpenCV's own.
     pub fn of(picture: &GrayImage) -> Result<Self, CalibrationError> {
-        vision::features(picture)
+        let point = |(pixel, descriptor)| Feature { pixel, descriptor };
+        let points = vision::orb(picture)?.into_iter().map(point).collect();
+        Ok(Self { size: [picture.width(), picture.height()], points })
     }
 
     /// # Errors

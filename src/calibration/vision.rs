@@ -7,10 +7,11 @@ use opencv::prelude::*;
 use opencv::{calib3d, features2d, imgproc};
 
 use super::CalibrationError;
-use super::features::{DESCRIPTOR_BYTES, Feature, Features};
 use crate::geo::Lens;
 
-/// Features of one picture.
+/// Length of an ORB descriptor.
+pub(super) const DESCRIPTOR_BYTES: usize = 32;
+/// The most features of one picture.
 const FEATURES: i32 = 1500;
 
 impl From<opencv::Error> for CalibrationError {
@@ -21,6 +22,9 @@ impl From<opencv::Error> for CalibrationError {
 
 /// Rotation (rows: right, down, forward) and centre of a camera.
 type Perspective = (Matrix3<f64>, Vector3<f64>);
+
+/// Pixel and descriptor of a feature.
+type Orb = ([f32; 2], [u8; DESCRIPTOR_BYTES]);
 
 /// The camera that sees the points so, without distortion.
 /// Points are pixels and places. `None` where there is no such camera.
@@ -61,11 +65,11 @@ pub(super) fn perspective(
     Ok((r.iter().chain(center.iter()).all(|v| v.is_finite())).then_some((r, center)))
 }
 
-/// ORB features, strongest first.
+/// ORB features, strongest first: pixel and descriptor.
 ///
 /// # Errors
 /// OpenCV's own.
-pub(super) fn features(picture: &GrayImage) -> Result<Features, CalibrationError> {
+pub(super) fn orb(picture: &GrayImage) -> Result<Vec<Orb>, CalibrationError> {
     let (rows, columns) = (side(picture.height())?, side(picture.width())?);
     let mat = Mat::new_rows_cols_with_data(rows, columns, picture.as_raw())?;
     let mut orb =
@@ -77,9 +81,9 @@ pub(super) fn features(picture: &GrayImage) -> Result<Features, CalibrationError
         let mut descriptor = [0; DESCRIPTOR_BYTES];
         descriptor.copy_from_slice(&descriptors.at_row::<u8>(i as i32)?[..DESCRIPTOR_BYTES]);
         // OpenCV counts from the middle of the first pixel, we from its corner.
-        found.push(Feature { pixel: [point.pt().x + 0.5, point.pt().y + 0.5], descriptor });
+        found.push(([point.pt().x + 0.5, point.pt().y + 0.5], descriptor));
     }
-    Ok(Features { size: [picture.width(), picture.height()], points: found })
+    Ok(found)
 }
 
 fn side(n: u32) -> Result<i32, CalibrationError> {

@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::build::Builder;
+use super::build::{Builder, Secrets};
+use super::built_in::{CATALOGUE, DEFAULTS};
 use super::catalogue::Catalogue;
 use super::files::{self, FileText};
 use super::loaded::Loaded;
@@ -18,17 +19,6 @@ use super::schema;
 use super::source::{Sources, Span};
 use super::structure::Structure;
 use super::tree::{merge, read, take_table, take_tables, text_at};
-
-pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
-pub(crate) const CATALOGUE: &str = include_str!("../../config/catalogue.toml");
-
-/// Whether passwords are fetched from where they are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Secrets {
-    Fetch,
-    /// For replays and other runs that connect to nothing.
-    Leave,
-}
 
 /// Reads a config and all that it includes.
 ///

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::build::ObjectUse;
 use super::catalogue::ClassNeeds;
 use super::problem::{ConfigErrors, Problem, suggest};
 use super::source::{Sources, Span};
@@ -33,6 +32,17 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub help: String,
+}
+
+/// Objects that a rule asks of the model.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectUse {
+    pub(crate) class: String,
+    /// Where the rule names its class.
+    pub(crate) span: Span,
+    /// The operator did not write the objects: one that the model knows is enough.
+    pub(crate) from_catalogue: bool,
+    pub(crate) objects: Vec<(ClassName, Span)>,
 }
 
 impl Loaded {

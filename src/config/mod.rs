@@ -6,6 +6,7 @@
 //! ```
 
 mod build;
+mod built_in;
 mod catalogue;
 mod files;
 mod geojson;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::built_in::DEFAULTS;
 use super::raw::{
     RawCamera, RawClass, RawFlightArea, RawRule, RawRuleSettings, RawSections, RawSettings, RawSharedRule,
 };
@@ -174,6 +175,6 @@ fn join(mut first: Value, second: Value) -> Value {
 }
 
 fn defaults() -> Value {
-    let table: toml::Table = super::load::DEFAULTS.parse().expect("the built-in defaults are TOML");
+    let table: toml::Table = DEFAULTS.parse().expect("the built-in defaults are TOML");
     serde_json::to_value(table).unwrap_or(Value::Object(Map::new()))
 }

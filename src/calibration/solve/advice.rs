@@ -3,7 +3,9 @@
 use nalgebra::{Matrix2, Vector2, Vector3};
 
 use super::adjust::{Information, Pose};
-use super::{CalibrationError, Survey};
+use super::statistics::median;
+use super::survey::Survey;
+use crate::calibration::CalibrationError;
 use crate::geo::{Attitude, Geodetic, Ground, LocalFrame, Locator, PoseSigma, View};
 
 /// Points whose spread across is less than this share of their spread along are on a line.
@@ -57,7 +59,7 @@ pub(super) fn refuse_weak(
         survey.points.iter().map(|p| (Vector3::from(frame.to_enu(p.place)) - pose.center).norm()).collect();
     let near = distances.iter().copied().fold(f64::INFINITY, f64::min);
     let far = distances.iter().copied().fold(0.0, f64::max);
-    let [focal, place] = weakness(information, pose, super::median(distances)).unwrap_or([f64::INFINITY; 2]);
+    let [focal, place] = weakness(information, pose, median(distances)).unwrap_or([f64::INFINITY; 2]);
     if focal <= WEAK && place <= WEAK {
         return Ok(());
     }
@@ -138,7 +140,7 @@ fn reach(survey: &Survey, frame: &LocalFrame, pose: &Pose) -> Option<Locator> {
     let position = frame.to_geodetic(pose.center.into());
     let attitude = Attitude::of(&pose.rotation);
     let view = View::from_pose(survey.size, pose.lens, position, attitude, PoseSigma::default()).ok()?;
-    let alt = super::median(survey.points.iter().map(|p| p.place.alt).collect());
+    let alt = median(survey.points.iter().map(|p| p.place.alt).collect());
     let ground = match &survey.dem {
         Some(dem) => Ground::Dem(dem.clone()),
         None => Ground::Plane { alt },

@@ -3,13 +3,18 @@
 mod adjust;
 mod advice;
 mod start;
+mod statistics;
+mod survey;
 
 use nalgebra::{Vector2, Vector3};
 
 use super::error::CalibrationError;
 use super::points::SurveyPoint;
-use crate::geo::{Attitude, Dem, Geodetic, Lens, LocalFrame, PARAMETERS};
+use crate::geo::{Attitude, Geodetic, LocalFrame, PARAMETERS};
 use adjust::{Adjustment, Information, Noise, Observation, Pose, Priors};
+use statistics::{chi2_95, median};
+pub(crate) use survey::{Fit, Solution};
+pub use survey::{Known, Survey};
 
 /// 99.99 % of right points are off by less than the root of this, in standard deviations (chi-square, two degrees).
 const WRONG: f64 = 18.42;
@@ -24,62 +29,6 @@ const WRONG_SHARE: f64 = 0.4;
 const DISTORTION: ([f64; 2], [f64; 2]) = ([0.3, 0.2], [0.02, 0.01]);
 /// What counts as known when it is said to be exact: metres, and a share of the focal length.
 const EXACT: f64 = 1e-3;
-
-/// What is known of the camera beforehand.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Place, and standard deviation of each coordinate in metres; 0 is exact.
-    pub position: Option<(Geodetic, f64)>,
-    /// Focal length and its standard deviation in pixels; 0 is exact.
-    pub focal: Option<(f64, f64)>,
-}
-
-/// What the points are and what they are worth.
-pub struct Survey<'a> {
-    pub points: &'a [SurveyPoint],
-    /// Width and height of the picture.
-    pub size: [u32; 2],
-    pub known: Known,
-    /// Standard deviation of a measured pixel in each direction.
-    pub pixel_sigma_px: f64,
-    /// Standard deviation of each coordinate of a surveyed place, metres.
-    pub survey_sigma_m: f64,
-    /// For advice on where a point is missing.
-    pub dem: Option<std::sync::Arc<Dem>>,
-}
-
-/// How one point fits.
-#[derive(Clone, Debug)]
-pub(crate) struct Fit {
-    pub used: bool,
-    /// Measured minus reprojected, pixels; not finite where the place is not before the camera.
-    pub off_px: [f64; 2],
-    /// Across the line of sight, metres.
-    pub off_m: f64,
-    pub distance_m: f64,
-    /// How far off the point is where the camera is solved without it, pixels.
-    pub without_px: f64,
-}
-
-/// The camera.
-#[derive(Clone, Debug)]
-pub(crate) struct Solution {
-    pub position: Geodetic,
-    pub attitude: Attitude,
-    pub lens: Lens,
-    pub covariance: [[f64; PARAMETERS]; PARAMETERS],
-    pub fits: Vec<Fit>,
-    /// Points fit this many times worse than pixel and survey noise explain; 1 where they fit as expected.
-    pub scale: f64,
-    /// There were points enough, and far enough from the middle, to solve for distortion.
-    pub distortion: bool,
-}
-
-impl Survey<'_> {
-    fn noise(&self) -> Noise {
-        Noise { pixel_px: self.pixel_sigma_px, survey_m: self.survey_sigma_m }
-    }
-}
 
 /// # Errors
 /// Too few points, points that do not determine a camera (with advice), points of which too many are wrong.
@@ -283,17 +232,6 @@ fn tells_distortion(survey: &Survey) -> bool {
     let far = |p: &SurveyPoint| (p.pixel[0] - half[0]).hypot(p.pixel[1] - half[1]);
     let furthest = survey.points.iter().map(far).fold(0.0, f64::max);
     survey.points.len() >= 10 && furthest > 0.6 * half[0].hypot(half[1])
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// 95 % quantile of chi-square, by Wilson and Hilferty (1931).
-fn chi2_95(freedom: f64) -> f64 {
-    let part = 2.0 / (9.0 * freedom);
-    freedom * (1.0 - part + 1.644_854 * part.sqrt()).powi(3)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::super::file::Calibration;
 use super::*;
-use crate::geo::{PoseSigma, View};
+use crate::geo::{Lens, PoseSigma, View};
 
 /// A hill country of formulas: no file needed.
 fn height(east: f64, north: f64) -> f64 {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::Builder;
+use super::input::TableAt;
 use super::name::check_id;
 use super::secret::Kept;
 use super::server::camera_url;
-use super::{Builder, Placed};
 use crate::base::{CameraId, Point, Polygon, PolygonError, WallTime, ZoneId};
 use crate::config::problem::Problem;
 use crate::config::raw::{
@@ -24,7 +25,7 @@ impl<'i> Builder<'_, 'i> {
         span: &Span,
         raw: RawCamera,
         settings: &RawSettings,
-        rules: Vec<Placed<'i>>,
+        rules: Vec<TableAt<'i>>,
     ) {
         let id = self.camera_id(&raw);
         let source = self.source(span, &raw, &settings.rtsp);

@@ -2,8 +2,10 @@
 
 use toml::de::DeTable;
 
-use super::{Builder, ObjectUse};
+use super::Builder;
+use super::name::class_names;
 use crate::base::{ClassName, Point};
+use crate::config::loaded::ObjectUse;
 use crate::config::problem::Problem;
 use crate::config::raw::{At, RawDirection, RawKind, RawRuleSettings};
 use crate::config::types::{Direction, RuleKind};
@@ -204,8 +206,4 @@ fn keys_of(kind: RawKind) -> (&'static str, &'static [&'static str]) {
         RawKind::Change => ("change", &["dwell", "bare", "shows"]),
         RawKind::Sequence => ("sequence", &["dwell", "stop", "within", "shows"]),
     }
-}
-
-pub(super) fn class_names(names: Option<&At<Vec<At<String>>>>) -> Vec<ClassName> {
-    names.into_iter().flat_map(|list| list.iter()).map(|n| ClassName::new(n.as_str())).collect()
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::Builder;
+use super::input::TableAt;
 use super::name::check_id;
-use super::{Builder, Placed};
 use crate::base::CameraId;
 use crate::config::problem::Problem;
 use crate::config::raw::{At, RawFlightArea};
@@ -14,7 +15,7 @@ const SETTLE: Duration = Duration::from_secs(120);
 
 impl<'i> Builder<'_, 'i> {
     /// Adds the area if all of it is right. Shared rules are for cameras and leave it alone.
-    pub(crate) fn flight_area(&mut self, span: &Span, raw: &RawFlightArea, rules: Vec<Placed<'i>>) {
+    pub(crate) fn flight_area(&mut self, span: &Span, raw: &RawFlightArea, rules: Vec<TableAt<'i>>) {
         let id = raw.id.as_ref().and_then(|at| self.area_id(at));
         let shared = std::mem::take(&mut self.shared);
         let classes: Vec<(String, Span)> =

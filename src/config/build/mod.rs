@@ -4,6 +4,7 @@ mod camera;
 mod decision;
 mod drone;
 mod flights;
+mod input;
 mod map;
 mod name;
 mod node;
@@ -15,16 +16,16 @@ mod server;
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
-use toml::de::DeTable;
 
 use super::catalogue::Catalogue;
-use super::load::Secrets;
+use super::loaded::ObjectUse;
 use super::problem::Problem;
 use super::raw::RawSections;
 use super::source::{Sources, Span};
 use super::types::{CameraConfig, Config, FlightArea, MapConfig};
-use crate::base::ClassName;
-use rule::SharedRule;
+use input::SharedRule;
+
+pub(crate) use input::Secrets;
 
 pub(crate) struct Builder<'s, 'i> {
     pub(crate) problems: Vec<Problem>,
@@ -44,17 +45,6 @@ pub(crate) struct Builder<'s, 'i> {
     ids: Vec<(String, Span)>,
     /// Where each camera's ring length is set, for the check against the clip's length.
     rings: Vec<Span>,
-}
-
-/// Objects that a rule asks of the model.
-#[derive(Clone, Debug)]
-pub(crate) struct ObjectUse {
-    pub(crate) class: String,
-    /// Where the rule names its class.
-    pub(crate) span: Span,
-    /// The operator did not write the objects: one that the model knows is enough.
-    pub(crate) from_catalogue: bool,
-    pub(crate) objects: Vec<(ClassName, Span)>,
 }
 
 impl<'s, 'i> Builder<'s, 'i> {
@@ -131,6 +121,3 @@ impl<'s, 'i> Builder<'s, 'i> {
         result.map_err(|problem| self.problems.push(problem)).ok()
     }
 }
-
-/// A table of the config with its place.
-type Placed<'i> = (Span, DeTable<'i>);

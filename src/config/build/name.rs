@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Builder;
+use crate::base::ClassName;
 use crate::config::problem::Problem;
 use crate::config::raw::At;
 
@@ -27,4 +28,9 @@ impl Builder<'_, '_> {
     pub(super) fn optional_path(&self, path: Option<&At<String>>) -> Option<PathBuf> {
         path.map(|path| self.path(path))
     }
+}
+
+/// Empty without `names`.
+pub(super) fn class_names(names: Option<&At<Vec<At<String>>>>) -> Vec<ClassName> {
+    names.into_iter().flat_map(|list| list.iter()).map(|n| ClassName::new(n.as_str())).collect()
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::decision::class_names;
+use super::Builder;
+use super::input::{SharedRule, TableAt};
+use super::name::class_names;
 use super::schedule::schedule;
-use super::{Builder, Placed};
 use crate::config::catalogue::Entry;
 use crate::config::problem::{Problem, suggest};
 use crate::config::raw::{RawRule, RawRuleSettings};
@@ -18,15 +19,6 @@ use crate::config::types::{Rule, RuleKind, Severity, Zone, ZoneArea};
 const UPDATE_EVERY: Duration = Duration::from_secs(600);
 const COOL_DOWN: Duration = Duration::from_secs(1800);
 const EXPIRE_AFTER: Duration = Duration::from_secs(1800);
-
-/// A `[[rule]]` at top level.
-pub(crate) struct SharedRule<'i> {
-    id: String,
-    span: Span,
-    profiles: Option<Vec<String>>,
-    zones: Vec<String>,
-    table: DeTable<'i>,
-}
 
 /// A rule of one camera with all its layers over the catalogue.
 struct Layered<'i> {
@@ -42,9 +34,9 @@ impl<'i> Builder<'_, 'i> {
     /// Takes the rules for all cameras; `cameras` are those whose zones they may name.
     pub(crate) fn shared_rules(
         &mut self,
-        rules: Vec<Placed<'i>>,
+        rules: Vec<TableAt<'i>>,
         profiles: &[String],
-        cameras: &[Placed<'i>],
+        cameras: &[TableAt<'i>],
     ) {
         let mut known_zones = zone_ids(cameras);
         known_zones.extend(self.map.zones.iter().map(|z| z.id.to_string()));
@@ -87,7 +79,7 @@ impl<'i> Builder<'_, 'i> {
         profile: Option<&str>,
         mut zones: Vec<Zone>,
         on_map: bool,
-        own: Vec<Placed<'i>>,
+        own: Vec<TableAt<'i>>,
     ) -> (Vec<Zone>, Vec<Rule>) {
         let in_picture = zones.len();
         zones.extend(self.map.zones.iter().cloned());
@@ -103,7 +95,7 @@ impl<'i> Builder<'_, 'i> {
         profile: Option<&str>,
         zones: &[Zone],
         on_map: bool,
-        own: Vec<Placed<'i>>,
+        own: Vec<TableAt<'i>>,
     ) -> Vec<Rule> {
         let here = |z: &&Zone| on_map || matches!(z.area, ZoneArea::Picture(_));
         let usable: Vec<Zone> = zones.iter().filter(here).cloned().collect();
@@ -259,7 +251,7 @@ fn duplicate(id: &str, place: &Span, first: &Span, whereabouts: &str) -> Problem
         .help("join the two (a rule may have several zones), or give one of them its own `id`")
 }
 
-fn zone_ids(cameras: &[Placed<'_>]) -> Vec<String> {
+fn zone_ids(cameras: &[TableAt<'_>]) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
     for (_, camera) in cameras {
         let Some(DeValue::Array(zones)) = camera.get("zone").map(|z| z.get_ref()) else { continue };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Builder;
-use crate::config::load::Secrets;
+use super::input::Secrets;
 use crate::config::problem::Problem;
 use crate::config::raw::At;
 use crate::config::types::Secret;

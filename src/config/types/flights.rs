@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Rule, Zone};
+use super::rule::Rule;
+use super::zone::Zone;
 use crate::base::CameraId;
 
 /// An area whose finished flights are dropped in a folder.
@@ -19,16 +20,4 @@ pub struct FlightArea {
     pub zones: Vec<Zone>,
     /// All of kind change or sequence.
     pub rules: Vec<Rule>,
-}
-
-/// What two flights can show to have happened to the ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GroundChange {
-    /// Roofs, walls, hard standing.
-    BuiltUp,
-    /// Plants gone, bare earth, a pit.
-    Cleared,
-    /// A heap of something on open ground.
-    Stockpile,
 }

@@ -1,6 +1,6 @@
 //! The checksum of a packet (ST 0601, 6.5.3): the running 16-bit sum from the key's first byte to the checksum's length.
 
-use super::Fault;
+use crate::drone::Fault;
 
 /// Sum of 16-bit big-endian words; an odd last byte is the upper half of one.
 pub fn checksum(bytes: &[u8]) -> u16 {

@@ -2,7 +2,7 @@
 
 use super::ber;
 use crate::base::WallTime;
-use crate::drone::Fault;
+use crate::drone::{Angles, Fault, Place, Pose, compose};
 
 /// What a packet tells; degrees and metres. An item that marks itself as out of range is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +33,36 @@ pub struct LocalSet {
     pub frame_centre: Option<(f64, f64, Option<f64>)>,
     /// Tag 65.
     pub version: Option<u8>,
+}
+
+impl LocalSet {
+    /// `None` if it tells no place.
+    pub fn pose(&self) -> Option<Pose> {
+        let place = Place { lon: self.sensor_lon?, lat: self.sensor_lat? };
+        let platform = Angles { heading: self.heading, pitch: self.pitch, roll: self.roll };
+        let sensor = [self.sensor_azimuth, self.sensor_elevation, self.sensor_roll];
+        let gimbal = match (self.heading, sensor) {
+            (Some(heading), [Some(azimuth), Some(elevation), roll]) => compose(
+                [heading, self.pitch.unwrap_or(0.0), self.roll.unwrap_or(0.0)],
+                [azimuth, elevation, roll.unwrap_or(0.0)],
+            ),
+            _ => Angles::default(),
+        };
+        Some(Pose {
+            at: self.timestamp,
+            // Height above the ellipsoid where there is one: the other datum is not told.
+            alt_abs: self.altitude.or(self.ellipsoid_height),
+            platform,
+            gimbal,
+            fov: (self.fov_h, self.fov_v),
+            slant_range: self.slant_range,
+            frame_centre: self.frame_centre.map(|(lon, lat, _)| Place { lon, lat }),
+            centre_alt: self.frame_centre.and_then(|(_, _, alt)| alt),
+            // 32 bits over 360 degrees.
+            step: 1e-7,
+            ..Pose::at(place)
+        })
+    }
 }
 
 /// The items of one packet. A later item of the same tag wins.

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::WallTime;
+use crate::drone::Fault;
 
 fn set() -> LocalSet {
     LocalSet {

@@ -1,6 +1,9 @@
 //! Makes packets: for the test clips, and the other half of every test of the reader.
 
-use super::{KEY, LocalSet, ber, checksum};
+use super::ber;
+use super::checksum::checksum;
+use super::packets::KEY;
+use super::tags::LocalSet;
 
 /// A packet with everything that `set` has, timestamp first and checksum last. Numbers outside a tag's range are brought
 /// to its border.
