@@ -111,8 +111,8 @@ fn report(pairs: &[PairFile], unusable: &[Unusable]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for pair in pairs {
         let c = &pair.comparison;
-        writeln!(out, "{} -> {}: {} changes ({})", pair.before, pair.after, c.found.len(), c.agreement())?;
-        for found in &c.found {
+        writeln!(out, "{} -> {}: {} changes ({})", pair.before, pair.after, c.changes.len(), c.agreement())?;
+        for found in &c.changes {
             let kind = serde_json::to_value(found.kind).unwrap_or_default();
             let area = found.area_m2.map_or_else(|| "no scale".to_owned(), |a| format!("{a:.0} m2"));
             let place = found.outline.as_ref().and_then(|o| o.first());

@@ -1,7 +1,7 @@
 //! How much each pixel differs, by colour and by structure.
 
-use super::light::Channels;
 use super::plane::Plane;
+use super::radiometry::Channels;
 
 /// Pixels that a picture may still be off after registration: the best of so many each way counts.
 const OFF: isize = 2;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::pair::{Comparison, Found};
+use super::comparison::{ChangedArea, Comparison};
 
 /// A pair and what came of it.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub fn write_geojson(path: &Path, pairs: &[PairFile]) -> std::io::Result<PathBuf
         .iter()
         .enumerate()
         .flat_map(|(i, pair)| {
-            pair.comparison.found.iter().enumerate().map(move |(n, f)| feature(i, n, pair, f))
+            pair.comparison.changes.iter().enumerate().map(move |(n, f)| feature(i, n, pair, f))
         })
         .collect();
     let all = json!({ "type": "FeatureCollection", "features": features });
@@ -35,7 +35,7 @@ pub fn write_geojson(path: &Path, pairs: &[PairFile]) -> std::io::Result<PathBuf
     Ok(path.to_path_buf())
 }
 
-fn feature(pair: usize, number: usize, of: &PairFile, found: &Found) -> Value {
+fn feature(pair: usize, number: usize, of: &PairFile, found: &ChangedArea) -> Value {
     let round = |v: f64, parts: f64| (v * parts).round() / parts;
     let geometry = found.outline.as_ref().map(|outline| {
         let mut ring: Vec<[f64; 2]> = outline.iter().map(|p| [round(p[0], 1e8), round(p[1], 1e8)]).collect();

@@ -1,12 +1,12 @@
-//! Files and folders to pictures with places.
+//! Reads files and folders as pictures with georeferences.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::patch::{Laid, Patch};
-use super::scene::Placed;
+use super::baseline_patch::{AppliedPatch, BaselinePatch};
+use super::georeference::Georeference;
 use super::telemetry::StillTable;
 use crate::calibration::load_mosaic;
 use crate::config::DroneConfig;
@@ -16,35 +16,34 @@ use crate::geo::Dem;
 /// One picture of the ground.
 #[derive(Clone, Debug)]
 pub struct Shot {
-    /// Of its file.
+    /// File name.
     pub name: String,
     pub path: PathBuf,
     pub size: [u32; 2],
-    pub placed: Placed,
-    /// Why it has no place, where it has none.
+    pub georeference: Georeference,
+    /// Why it has no georeference, if it has none.
     pub unplaced: Option<String>,
-    /// Parts of it that are to look as they did in an earlier flight.
-    pub patches: Vec<Patch>,
+    /// Parts that [`Shot::read`] replaces by how they looked in an earlier flight.
+    pub patches: Vec<BaselinePatch>,
 }
 
 /// A picture in memory.
-pub(super) struct Pixels {
+pub(super) struct LoadedImage {
     pub image: RgbImage,
-    /// False where it shows nothing; all of it does, if `None`.
+    /// False where the picture shows nothing. `None`: it shows something everywhere.
     pub known: Option<Vec<bool>>,
-    /// What was laid over it.
-    pub laid: Vec<Laid>,
+    pub patches: Vec<AppliedPatch>,
 }
 
-/// A file that is no use, and why.
+/// A file that cannot be compared, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
     pub name: String,
     pub why: String,
 }
 
-/// What can be read of `path`, a picture or a folder of them, by name; each picture's size and place. Pictures themselves
-/// are read when they are compared.
+/// Reads size and georeference of the picture at `path`, or of all pictures in that folder, sorted by name.
+/// Pixels are read later, by [`compare`](super::compare).
 pub fn load(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> (Vec<Shot>, Vec<Unusable>) {
     let unusable = |path: &Path, why: String| Unusable { name: name(path), why };
     let files = match files(path) {
@@ -65,11 +64,11 @@ pub fn load(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> (Vec<Sho
 }
 
 impl Shot {
-    /// Its pixels, with its patches in their places.
+    /// Reads the pixels and applies the patches.
     ///
     /// # Errors
-    /// The file is damaged, in words for people.
-    pub(super) fn read(&self) -> Result<Pixels, String> {
+    /// A message for the operator if the file cannot be read.
+    pub(super) fn read(&self) -> Result<LoadedImage, String> {
         let (mut image, known) = if is_tiff(&self.path) {
             let mosaic = load_mosaic(&self.path).map_err(|e| e.to_string())?;
             (mosaic.image, Some(mosaic.known))
@@ -77,8 +76,8 @@ impl Shot {
             let image = image::open(&self.path).map_err(|e| format!("it cannot be read: {e}"))?;
             (image.into_rgb8(), None)
         };
-        let laid = self.patches.iter().filter_map(|patch| patch.lay(&mut image)).collect();
-        Ok(Pixels { image, known, laid })
+        let patches = self.patches.iter().filter_map(|patch| patch.apply(&mut image)).collect();
+        Ok(LoadedImage { image, known, patches })
     }
 }
 
@@ -106,31 +105,31 @@ fn shot(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> Result<Shot,
     if is_tiff(path) {
         let mosaic = load_mosaic(path).map_err(|e| e.to_string())?;
         let size = [mosaic.image.width(), mosaic.image.height()];
-        let placed = Placed::of(&mosaic);
+        let georeference = Georeference::of(&mosaic);
         return Ok(Shot {
             name,
             path: path.to_path_buf(),
             size,
-            placed,
+            georeference,
             unplaced: None,
             patches: Vec::new(),
         });
     }
     let (width, height) =
-        image::image_dimensions(path).map_err(|e| format!("it is no picture that can be read: {e}"))?;
+        image::image_dimensions(path).map_err(|e| format!("it is not a readable picture: {e}"))?;
     let size = [width, height];
-    let placed = match table.get(&name) {
+    let georeference = match table.get(&name) {
         Some(pose) => camera(pose, size, None, dem),
         None => match drone::read_still(path) {
             Ok(still) => camera(&still.pose, size, still.focal_px, dem),
             Err(error) => Err(error.to_string()),
         },
     };
-    let (placed, unplaced) = match placed {
-        Ok(placed) => (placed, None),
-        Err(why) => (Placed::Nowhere, Some(why)),
+    let (georeference, unplaced) = match georeference {
+        Ok(georeference) => (georeference, None),
+        Err(why) => (Georeference::Nowhere, Some(why)),
     };
-    Ok(Shot { name, path: path.to_path_buf(), size, placed, unplaced, patches: Vec::new() })
+    Ok(Shot { name, path: path.to_path_buf(), size, georeference, unplaced, patches: Vec::new() })
 }
 
 fn camera(
@@ -138,11 +137,11 @@ fn camera(
     size: [u32; 2],
     focal_px: Option<f64>,
     dem: Option<&Arc<Dem>>,
-) -> Result<Placed, String> {
+) -> Result<Georeference, String> {
     let config = DroneConfig { assume_nadir: true, ..DroneConfig::default() };
     let still = Still { pose: *pose, focal_px };
     let locator = drone::still_locator(&still, size, &config, dem).map_err(|e| e.to_string())?;
-    Ok(Placed::Camera(Box::new(locator)))
+    Ok(Georeference::Camera(Box::new(locator)))
 }
 
 fn is_tiff(path: &Path) -> bool {

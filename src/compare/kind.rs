@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::around::Around;
 use super::difference::Difference;
-use super::light::Channels;
 use super::outline::STRONG;
+use super::radiometry::Channels;
+use super::surroundings::Surroundings;
 use crate::config::GroundChange;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +66,7 @@ pub(super) struct Measures {
     pub sides_m: Option<[f64; 2]>,
     /// Square metres that differ by more than half as much as the most of it does: without the rim that smoothing adds.
     pub body_m2: Option<f64>,
-    pub around: Around,
+    pub surroundings: Surroundings,
 }
 
 impl Measures {
@@ -83,7 +83,7 @@ pub(super) fn measure(
     d: &Difference,
     sides: [f64; 2],
     metres_per_pixel: Option<f64>,
-    around: Around,
+    surroundings: Surroundings,
 ) -> Measures {
     let n = region.len().max(1) as f32;
     let mean = |data: &[f32]| region.iter().map(|i| data[*i]).sum::<f32>() / n;
@@ -104,7 +104,7 @@ pub(super) fn measure(
         long: (sides[0] / sides[1].max(1.0)) as f32,
         sides_m: metres_per_pixel.map(|m| sides.map(|side| side * m)),
         body_m2: metres_per_pixel.map(|m| body(region, before, after) as f64 * m * m),
-        around,
+        surroundings,
     }
 }
 
@@ -170,20 +170,20 @@ fn is_shadow(m: &Measures) -> bool {
     m.ratio.abs() > SHADE
         && m.tint < SHADE_TINT
         && m.edges.abs() < SHADE_EDGES
-        && m.around.like[lit] >= SHADE_LIKE
+        && m.surroundings.like[lit] >= SHADE_LIKE
 }
 
 /// It stood out from the ground beside it, and the place does so no more.
 fn is_removed(m: &Measures) -> bool {
-    m.around.like[1] >= BARED_LIKE && m.around.like[1] - m.around.like[0] >= BARED_MORE
+    m.surroundings.like[1] >= BARED_LIKE && m.surroundings.like[1] - m.surroundings.like[0] >= BARED_MORE
 }
 
 fn is_vehicle(m: &Measures, [length, width]: [f64; 2]) -> bool {
     let (length, width) = (length - RIM_M, width - RIM_M);
-    let car = m.around.paved >= ON_ROAD && m.body_m2.is_some_and(|body| body <= CAR_M2);
+    let car = m.surroundings.paved >= ON_ROAD && m.body_m2.is_some_and(|body| body <= CAR_M2);
     let fits = length <= VEHICLE_M[0] && width <= VEHICLE_M[1] && m.full > 0.6;
     let shaped = m.long >= VEHICLE_LONG.0 && m.long <= VEHICLE_LONG.1 && length <= CAR_M;
-    car || fits && (m.around.paved >= ON_ROAD || shaped)
+    car || fits && (m.surroundings.paved >= ON_ROAD || shaped)
 }
 
 /// 0 to 1: how sure it is that something changed; half at the limit, surer with strength and size.
@@ -209,7 +209,7 @@ mod tests {
         long: 1.5,
         sides_m: Some([20.0, 12.0]),
         body_m2: Some(200.0),
-        around: Around { like: [0.0, 0.0], paved: 0.1 },
+        surroundings: Surroundings { like: [0.0, 0.0], paved: 0.1 },
     };
 
     #[test]
@@ -221,7 +221,11 @@ mod tests {
         assert_eq!(kind(&heap), Kind::Stockpile);
         let car = Measures { sides_m: Some([4.6, 2.0]), long: 2.3, ..ROOF };
         assert_eq!(kind(&car), Kind::Vehicle);
-        let gone = Measures { green: [0.04, 0.22], around: Around { like: [0.0, 0.98], paved: 0.0 }, ..ROOF };
+        let gone = Measures {
+            green: [0.04, 0.22],
+            surroundings: Surroundings { like: [0.0, 0.98], paved: 0.0 },
+            ..ROOF
+        };
         assert_eq!(kind(&gone), Kind::Removed, "grass as all around");
         let blue = Measures { green: [0.2, 0.04], warm: -0.12, edges: 0.1, ..ROOF };
         assert_eq!(kind(&blue), Kind::BuiltUp, "green was lost to a roof");
@@ -229,22 +233,27 @@ mod tests {
 
     #[test]
     fn shadows_are_known_by_the_ground_beside_them_and_cars_by_the_road() {
-        let beside = |then: f32, now: f32, paved: f32| Around { like: [then, now], paved };
-        let shade = Measures { ratio: -0.6, tint: 0.02, edges: -0.4, around: beside(0.6, 0.0, 0.0), ..ROOF };
+        let beside = |then: f32, now: f32, paved: f32| Surroundings { like: [then, now], paved };
+        let shade =
+            Measures { ratio: -0.6, tint: 0.02, edges: -0.4, surroundings: beside(0.6, 0.0, 0.0), ..ROOF };
         assert_eq!(kind(&shade), Kind::Shadow, "it fell on ground like that beside it");
-        let left = Measures { ratio: 0.3, around: beside(0.05, 0.5, 0.0), ..shade };
+        let left = Measures { ratio: 0.3, surroundings: beside(0.05, 0.5, 0.0), ..shade };
         assert_eq!(kind(&left), Kind::Shadow, "it uncovers ground like that beside it");
-        let white = Measures { ratio: 0.3, around: beside(0.6, 0.0, 0.0), ..shade };
+        let white = Measures { ratio: 0.3, surroundings: beside(0.6, 0.0, 0.0), ..shade };
         assert_eq!(kind(&white), Kind::BuiltUp, "a white roof is like nothing around it");
         let van = Measures {
             sides_m: Some([7.2, 6.0]),
             body_m2: Some(12.0),
             long: 1.1,
-            around: beside(0.5, 0.2, 0.5),
+            surroundings: beside(0.5, 0.2, 0.5),
             ..ROOF
         };
         assert_eq!(kind(&van), Kind::Vehicle);
-        assert_eq!(kind(&Measures { around: beside(0.5, 0.2, 0.1), ..van }), Kind::BuiltUp, "in a garden");
+        assert_eq!(
+            kind(&Measures { surroundings: beside(0.5, 0.2, 0.1), ..van }),
+            Kind::BuiltUp,
+            "in a garden"
+        );
         assert!(!kind(&shade).stays() && confidence(&ROOF) > 0.8);
         assert!(confidence(&Measures { score: 12.0, pixels: 30, ..ROOF }) < 0.6);
     }

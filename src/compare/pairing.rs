@@ -1,24 +1,24 @@
-//! Which picture of the earlier flight shows the same ground as one of the later.
+//! Finds, for each picture of the later flight, the picture of the earlier flight that shows the same ground.
 
+use super::georeference::{metres, overlap};
 use super::input::{Shot, Unusable};
-use super::scene::{metres, overlap};
 
 /// Share of the later picture that the earlier one must show.
 const LEAST: f64 = 0.25;
 
-/// Pairs as indices of before and after, and what has no partner.
+/// Pairs as indices into before and after, and the pictures without a partner.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pairing {
     pub pairs: Vec<(usize, usize)>,
     pub alone: Vec<Unusable>,
 }
 
-/// Pairs each later picture with the earlier one that shows most of it. Pictures without a place are paired by their file
-/// name, or where there is one on either side.
+/// Pairs each later picture with the earlier one that shows most of its ground. Pictures without a georeference are paired by
+/// file name, or if there is exactly one on either side.
 pub fn pair(before: &[Shot], after: &[Shot]) -> Pairing {
     let mut out = Pairing::default();
     let footprints = |shots: &[Shot]| -> Vec<Option<Vec<[f64; 2]>>> {
-        shots.iter().map(|s| s.placed.footprint(s.size)).collect()
+        shots.iter().map(|s| s.georeference.footprint(s.size)).collect()
     };
     let (from, to) = (footprints(before), footprints(after));
     for (i, (shot, own)) in after.iter().zip(&to).enumerate() {
@@ -65,16 +65,17 @@ fn apart(own: &[[f64; 2]], others: &[Option<Vec<[f64; 2]>>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Placed;
+    use crate::compare::Georeference;
     use crate::geo::GridCrs;
 
     fn shot(name: &str, lon: Option<f64>) -> Shot {
-        let place = |lon| Placed::Map { origin: [lon, 30.0], step: [1e-6, -1e-6], crs: GridCrs::Geographic };
+        let place =
+            |lon| Georeference::Map { origin: [lon, 30.0], step: [1e-6, -1e-6], crs: GridCrs::Geographic };
         Shot {
             name: name.to_owned(),
             path: name.into(),
             size: [1000, 1000],
-            placed: lon.map_or(Placed::Nowhere, place),
+            georeference: lon.map_or(Georeference::Nowhere, place),
             unplaced: lon.is_none().then(|| "no XMP".to_owned()),
             patches: Vec::new(),
         }

@@ -3,8 +3,8 @@
 
 use image::RgbImage;
 
-use super::pair::NotComparable;
-use super::scene::area;
+use super::error::NotComparable;
+use super::georeference::area;
 use super::vision::{self, Homography, Match};
 
 /// Pixels within which features agree; at least so many, and such a share of all, must.

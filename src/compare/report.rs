@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::{Rgb, RgbImage, imageops};
 
+use super::comparison::{ChangedArea, Comparison};
 use super::geojson::PairFile;
 use super::input::Unusable;
 use super::kind::Kind;
-use super::pair::{Comparison, Found};
 
 const QUALITY: i32 = 85;
 
@@ -38,7 +38,7 @@ pub fn write_report(dir: &Path, pairs: &[PairFile], alone: &[Unusable]) -> std::
         }
         body.push_str("</ul></section>");
     }
-    let found: usize = pairs.iter().map(|p| p.comparison.found.len()).sum();
+    let found: usize = pairs.iter().map(|p| p.comparison.changes.len()).sum();
     let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let (compared, changes) = (counted(pairs.len(), "pair"), counted(found, "change"));
     let page = PAGE
@@ -65,7 +65,7 @@ fn section(
         inline(&c.after)?,
         inline(&c.before)?
     )?;
-    for (i, found) in c.found.iter().enumerate() {
+    for (i, found) in c.changes.iter().enumerate() {
         let corners = corners(found, c.scale);
         let points: Vec<String> = corners.iter().map(|p| format!("{:.1},{:.1}", p[0], p[1])).collect();
         write!(
@@ -95,7 +95,7 @@ fn section(
         write!(out, "<p class=note>{}</p>", text(note))?;
     }
     out.push_str("<table><tr><th>#</th><th>kind</th><th>m²</th><th>share</th><th>confidence</th></tr>");
-    for (i, found) in c.found.iter().enumerate() {
+    for (i, found) in c.changes.iter().enumerate() {
         let area = found.area_m2.map_or_else(|| "?".to_owned(), |a| format!("{a:.0}"));
         write!(
             out,
@@ -111,7 +111,7 @@ fn section(
     Ok(())
 }
 
-fn words(found: &Found) -> String {
+fn words(found: &ChangedArea) -> String {
     let area = found.area_m2.map_or_else(String::new, |a| format!(", {a:.0} m²"));
     format!("{}{area}, confidence {:.2}", name(found.kind), found.confidence)
 }
@@ -145,14 +145,14 @@ fn colour(kind: Kind) -> Rgb<u8> {
     }
 }
 
-fn corners(found: &Found, scale: f64) -> Vec<[f64; 2]> {
+fn corners(found: &ChangedArea, scale: f64) -> Vec<[f64; 2]> {
     found.outline_px.iter().map(|p| p.map(|v| v * scale)).collect()
 }
 
 /// The later picture with the outlines drawn in.
 fn marked(picture: &RgbImage, c: &Comparison) -> RgbImage {
     let mut out = picture.clone();
-    for found in &c.found {
+    for found in &c.changes {
         let corners = corners(found, c.scale);
         for (i, a) in corners.iter().enumerate() {
             let b = corners[(i + 1) % corners.len()];

@@ -130,9 +130,10 @@ impl Job<'_> {
         let written = judge.folders();
         let done = compared.and_then(|compared| {
             // Ground that this flight does not show is still as the earlier one showed it.
-            let shown: Vec<_> = shots.iter().filter_map(|shot| shot.placed.footprint(shot.size)).collect();
+            let shown: Vec<_> =
+                shots.iter().filter_map(|shot| shot.georeference.footprint(shot.size)).collect();
             for (n, shot) in numbers.iter().zip(&before) {
-                let Some(own) = shot.placed.footprint(shot.size) else { continue };
+                let Some(own) = shot.georeference.footprint(shot.size) else { continue };
                 if !shown.iter().any(|new| overlap(&own, new) > 0.5) {
                     pictures.push(state.pictures[*n].clone());
                 }
@@ -179,7 +180,7 @@ impl Job<'_> {
             match compare(earlier, later, &options, detector.as_mut()) {
                 Ok(found) => {
                     done.compared += 1;
-                    done.differences += found.found.len();
+                    done.differences += found.changes.len();
                     for note in &found.notes {
                         tracing::warn!(area = %self.area.id, flight = self.flight.name, picture = later.name, "{note}");
                     }

@@ -86,9 +86,9 @@ impl<'a> Judge<'a> {
         std::fs::create_dir_all(looks)?;
         let folder = looks.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut kept = Vec::new();
-        for (event, (found, held)) in ground {
+        for (event, (changes, patches)) in ground {
             let name = format!("{}-{event}.png", after.name);
-            if let Some(patch) = pair.keep_look(event, &found, &held, &looks.join(&name))? {
+            if let Some(patch) = pair.save_baseline(event, &changes, &patches, &looks.join(&name))? {
                 kept.push(Look { event, file: format!("{folder}/{name}"), rect: patch.rect });
             }
         }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::inbox::{files, has_ending};
 use crate::base::{CameraId, GroundArea, WallTime};
-use crate::compare::{Patch, Shot, StillTable, TableError, Unusable, load};
+use crate::compare::{BaselinePatch, Shot, StillTable, TableError, Unusable, load};
 use crate::geo::Dem;
 use crate::rules::Violation;
 use crate::wire::EventPlace;
@@ -94,8 +94,11 @@ impl AreaState {
             for (n, kept) in self.pictures.iter().enumerate().filter(|(_, kept)| kept.digest == digest) {
                 let Some(i) = found.iter().position(|shot| shot.name == kept.file) else { continue };
                 let mut shot = found.swap_remove(i);
-                let patch =
-                    |look: &Look| Patch { event: look.event, path: folder.join(&look.file), rect: look.rect };
+                let patch = |look: &Look| BaselinePatch {
+                    event: look.event,
+                    path: folder.join(&look.file),
+                    rect: look.rect,
+                };
                 shot.patches = kept.looks.iter().map(patch).collect();
                 shots.push((n, shot));
             }

@@ -4,7 +4,7 @@ use super::constants::{BARE, IN_ZONE};
 use super::{ChangeFacts, FlightFacts, Violation};
 use crate::base::{GroundArea, Point, Rect, WallTime, ZoneId};
 use crate::change::{ChangeRegion, Seen};
-use crate::compare::{Found, OnMap, Shot};
+use crate::compare::{ChangedArea, MapPosition, Shot};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
 
 /// A difference in one pair of pictures.
@@ -16,7 +16,7 @@ pub struct FlightFinding {
     /// 0 to 1.
     pub confidence: f32,
     /// The middle and the outline (longitude, latitude) on the map. `None` for a picture without a place.
-    pub on_map: Option<(OnMap, Vec<[f64; 2]>)>,
+    pub on_map: Option<(MapPosition, Vec<[f64; 2]>)>,
     pub ground: Option<GroundArea>,
     /// Of the later picture, in pixels.
     pub size: (u32, u32),
@@ -26,7 +26,7 @@ impl FlightFinding {
     /// The difference as the later picture shows it. `None` where nothing was added.
     ///
     /// `before` and `flight` are the names of the two flights; `at` is the time of the later one.
-    pub fn new(found: &Found, before: &str, flight: &str, at: WallTime, after: &Shot) -> Option<Self> {
+    pub fn new(found: &ChangedArea, before: &str, flight: &str, at: WallTime, after: &Shot) -> Option<Self> {
         let kind = found.kind.of_ground()?;
         let rect = share_of(bounds(&found.outline_px), after.size);
         let share = |p: &[f64; 2]| Point {
@@ -108,11 +108,11 @@ pub(super) fn extent(facts: &ChangeFacts) -> f32 {
     facts.flights.as_ref().and_then(|f| f.area_m2).unwrap_or(facts.region.share)
 }
 
-fn on_map(found: &Found, after: &Shot) -> Option<(OnMap, Vec<[f64; 2]>)> {
+fn on_map(found: &ChangedArea, after: &Shot) -> Option<(MapPosition, Vec<[f64; 2]>)> {
     let n = found.outline_px.len().max(1) as f64;
     let middle = [0, 1].map(|axis| found.outline_px.iter().map(|p| p[axis]).sum::<f64>() / n);
     let outline = found.outline.clone().filter(|outline| !outline.is_empty())?;
-    Some((after.placed.on_map(middle)?, outline))
+    Some((after.georeference.locate(middle)?, outline))
 }
 
 fn bounds(outline: &[[f64; 2]]) -> [f64; 4] {

@@ -15,7 +15,7 @@ use super::input::CHANGE;
 use super::reason;
 use super::{Transition, Violation, ViolationObject};
 use crate::base::{ClassName, GroundArea, Rect, TrackId, WallTime, ZoneId};
-use crate::compare::{Comparison, Found, Held, Shot};
+use crate::compare::{ChangedArea, Comparison, PatchCheck, Shot};
 use crate::config::{FlightArea, Permit, Rule};
 
 /// Two outlines in different pictures of a flight are the same thing when this share of one lies in the other.
@@ -62,7 +62,7 @@ pub struct PairFindings<'p> {
     pub gone: Vec<(Uuid, Rect)>,
     pub opened: Vec<(Uuid, FlightFinding)>,
     /// The differences and the kept ground of each event in the pair.
-    pub ground: BTreeMap<Uuid, (Vec<&'p Found>, Vec<&'p Held>)>,
+    pub ground: BTreeMap<Uuid, (Vec<&'p ChangedArea>, Vec<&'p PatchCheck>)>,
 }
 
 /// What the flight says of an event that was open before it.
@@ -92,31 +92,31 @@ impl<'a> FlightJudge<'a> {
     /// Judges a pair of pictures. `before` is the name of the earlier flight, `after` the later picture.
     pub fn push<'p>(&mut self, pair: &'p Comparison, before: &str, after: &Shot) -> PairFindings<'p> {
         let (name, at) = (self.flight.name, self.flight.at);
-        let finding = |found: &Found| FlightFinding::new(found, before, name, at, after);
+        let finding = |found: &ChangedArea| FlightFinding::new(found, before, name, at, after);
         let mut findings = PairFindings::default();
-        let mut known = vec![false; pair.found.len()];
-        for held in &pair.held {
-            held.found.iter().for_each(|i| known[*i] = true);
-            if held.seen < SEEN || !self.open.iter().any(|open| open.violation.id == held.event) {
+        let mut known = vec![false; pair.changes.len()];
+        for patch in &pair.patches {
+            patch.changes.iter().for_each(|i| known[*i] = true);
+            if patch.visible < SEEN || !self.open.iter().any(|open| open.violation.id == patch.event) {
                 continue;
             }
-            let own = held.found.iter().filter_map(|i| finding(&pair.found[*i]));
+            let own = patch.changes.iter().filter_map(|i| finding(&pair.changes[*i]));
             let largest = own.max_by(|a, b| a.facts.region.share.total_cmp(&b.facts.region.share));
-            let fate = self.fates.entry(held.event).or_default();
+            let fate = self.fates.entry(patch.event).or_default();
             match largest {
                 Some(largest) => fate.push(largest),
-                None if held.differs >= AS_BEFORE => fate.unsure = true,
+                None if patch.differs >= AS_BEFORE => fate.unsure = true,
                 None => {
                     fate.gone = true;
-                    findings.gone.push((held.event, share_of(pair.rect_of(held), after.size)));
+                    findings.gone.push((patch.event, share_of(pair.rect_of(patch), after.size)));
                     continue;
                 }
             }
-            let ground = findings.ground.entry(held.event).or_default();
-            ground.0.extend(held.found.iter().map(|i| &pair.found[*i]));
-            ground.1.push(held);
+            let ground = findings.ground.entry(patch.event).or_default();
+            ground.0.extend(patch.changes.iter().map(|i| &pair.changes[*i]));
+            ground.1.push(patch);
         }
-        for (found, _) in pair.found.iter().zip(known).filter(|(_, known)| !known) {
+        for (found, _) in pair.changes.iter().zip(known).filter(|(_, known)| !known) {
             let Some(finding) = finding(found) else { continue };
             for event in self.events_of(&finding, &mut findings.opened) {
                 findings.ground.entry(event).or_default().0.push(found);

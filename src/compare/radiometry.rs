@@ -1,13 +1,13 @@
-//! The earlier picture in the light of the later one.
+//! Matches the brightness and colour of the earlier picture to the later one.
 
 use image::RgbImage;
 
 use super::plane::Plane;
 
-/// Pixels that are alike in this share of the picture are taken as unchanged.
+/// The most similar pixels, this share of the picture, count as unchanged.
 const ALIKE: f32 = 0.6;
 const ROUNDS: usize = 4;
-/// Gains beyond these are no light.
+/// Limits of the gain: no change of light exceeds them.
 const GAIN: (f32, f32) = (0.4, 2.5);
 
 /// Red, green and blue of one picture, levels 0 to 255.
@@ -20,7 +20,7 @@ impl Channels {
         Self([0, 1, 2].map(|c| Plane::of(w, h, |i| f32::from(raw[3 * i + c]))))
     }
 
-    /// To be looked at or kept.
+    /// As an 8-bit picture.
     pub fn image(&self) -> RgbImage {
         let (w, h) = (self.0[0].width as u32, self.0[0].height as u32);
         let level = |c: usize, i: usize| self.0[c].data[i].round().clamp(0.0, 255.0) as u8;
@@ -39,9 +39,9 @@ impl Channels {
         Self([0, 1, 2].map(|c| self.0[c].mean(1)))
     }
 
-    /// With a gain and an offset a channel so that what is unchanged looks as in `after`; which pixels those are is found
-    /// by leaving out, four times, those that still differ most.
-    pub fn in_light_of(&self, after: &Channels, valid: &[bool]) -> Self {
+    /// Applies a gain and an offset per channel so that unchanged pixels look as in `after`. To find those pixels, four rounds
+    /// leave out the pixels that still differ most.
+    pub fn matched_to(&self, after: &Channels, valid: &[bool]) -> Self {
         let mut same = valid.to_vec();
         let mut out = Self(self.0.clone());
         for _ in 0..ROUNDS {
@@ -66,7 +66,7 @@ impl Channels {
         out
     }
 
-    /// Mean distance of the three channels.
+    /// Mean absolute difference of the three channels.
     pub fn apart(&self, other: &Channels) -> Plane {
         let [a, b] = [&self.0, &other.0];
         Plane::of(a[0].width, a[0].height, |i| {
@@ -75,7 +75,7 @@ impl Channels {
     }
 }
 
-/// Mean and deviation.
+/// Mean and standard deviation, the latter at least 0.1.
 fn spread(data: &[f32], of: &[bool]) -> (f32, f32) {
     let (mut n, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
     for value in data.iter().zip(of).filter(|(_, of)| **of).map(|(v, _)| f64::from(*v)) {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn evening_light_is_taken_out_and_a_new_roof_is_not() {
+    fn evening_light_is_removed_and_a_new_roof_is_not() {
         let before = RgbImage::from_fn(64, 64, |x, y| {
             let v = ((x * 7 + y * 13) % 90) as u8 + 60;
             image::Rgb([v, v + 10, v / 2])
@@ -105,7 +105,7 @@ mod tests {
             }
         });
         let (before, after) = (Channels::of(&before), Channels::of(&after));
-        let apart = before.in_light_of(&after, &[true; 64 * 64]).apart(&after);
+        let apart = before.matched_to(&after, &[true; 64 * 64]).apart(&after);
         assert!(apart.data[40 * 64 + 40] < 3.0, "{}", apart.data[40 * 64 + 40]);
         assert!(apart.data[8 * 64 + 8] > 50.0);
     }

@@ -1,28 +1,34 @@
-//! The ground beside a region: what lies around it tells a shadow from a roof and a car from a shed.
+//! The ground around a region. It helps to tell a shadow from a roof, and a car from a shed.
 
-use super::light::Channels;
+use super::radiometry::Channels;
 
-/// The ring that counts: farther from the region than the first, no farther than the second, pixels.
+/// The ring around a region: farther away than the first and no farther than the second, pixels.
 const RING: (usize, usize) = (3, 9);
-/// Light and colour that differ by no more than this are those of the same ground: natural logarithm, sum of shares.
+/// The same ground differs by no more than this in brightness (natural logarithm) and in colour (sum of shares).
 const ALIKE: (f32, f32) = (0.16, 0.06);
 /// Asphalt and concrete have no more colour than this, green against red and blue, and red against blue.
 const GREY: f32 = 0.06;
 
 /// Shares of the ring, 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Around {
-    /// That looked then as the region did then, and look now as the region does now.
+pub(super) struct Surroundings {
+    /// Of pixels like the region, then and now.
     pub like: [f32; 2],
-    /// That are grey then and now.
+    /// Of pixels that are grey both then and now.
     pub paved: f32,
 }
 
-pub(super) fn around(region: &[usize], before: &Channels, after: &Channels, valid: &[bool]) -> Around {
+/// Compares the ring around a region, given as pixel indices, with the region.
+pub(super) fn surroundings(
+    region: &[usize],
+    before: &Channels,
+    after: &Channels,
+    valid: &[bool],
+) -> Surroundings {
     let (w, h) = (before.0[0].width, before.0[0].height);
     let ring: Vec<usize> = ring(region, w, h).into_iter().filter(|i| valid[*i]).collect();
     if ring.is_empty() {
-        return Around::default();
+        return Surroundings::default();
     }
     let like = [before, after].map(|picture| {
         let own = mean(picture, region);
@@ -33,7 +39,7 @@ pub(super) fn around(region: &[usize], before: &Channels, after: &Channels, vali
         (2.0 * g - r - b).abs() < GREY * sum && (r - b).abs() < GREY * sum
     };
     let paved = ring.iter().filter(|i| grey(pixel(before, **i)) && grey(pixel(after, **i))).count();
-    Around { like, paved: paved as f32 / ring.len() as f32 }
+    Surroundings { like, paved: paved as f32 / ring.len() as f32 }
 }
 
 /// Pixels around the region; the box around both is small, whatever the picture's size.
@@ -104,14 +110,14 @@ mod tests {
         let now = RgbImage::from_pixel(64, 64, grass);
         let region: Vec<usize> = (0..64 * 64).filter(|i| inside(*i as u32 % 64, *i as u32 / 64)).collect();
         let (then, now) = (Channels::of(&then), Channels::of(&now));
-        let found = around(&region, &then, &now, &[true; 64 * 64]);
-        assert_eq!(found, Around { like: [0.0, 1.0], paved: 0.0 });
+        let found = surroundings(&region, &then, &now, &[true; 64 * 64]);
+        assert_eq!(found, Surroundings { like: [0.0, 1.0], paved: 0.0 });
         // At the corner of the picture, on a road, and where nothing around is known.
         let road = Channels::of(&RgbImage::from_pixel(64, 64, Rgb([80, 82, 84])));
         assert_eq!(
-            around(&[0, 1, 64], &road, &road, &[true; 64 * 64]),
-            Around { like: [1.0; 2], paved: 1.0 }
+            surroundings(&[0, 1, 64], &road, &road, &[true; 64 * 64]),
+            Surroundings { like: [1.0; 2], paved: 1.0 }
         );
-        assert_eq!(around(&[0], &road, &road, &[false; 64 * 64]), Around::default());
+        assert_eq!(surroundings(&[0], &road, &road, &[false; 64 * 64]), Surroundings::default());
     }
 }

@@ -1,5 +1,5 @@
-//! What the detector sees in the two pictures of a pair: things that pass over the ground, which are no change of it, and
-//! machines, heaps and scaffolding beside a change, which say what it is.
+//! What the detector finds in both pictures of a pair. People and vehicles are not a change of the ground. Machines, heaps and
+//! scaffolding beside a change help to explain it.
 
 use std::sync::Arc;
 
@@ -12,49 +12,49 @@ use crate::config::Tiling;
 use crate::decode::{Picture, Pixels};
 use crate::detect::{DetectError, Detector};
 
-/// Metres of a pixel at which a car has some forty pixels; coarser pictures are enlarged towards it, at most so often.
+/// Metres per pixel at which a car is about forty pixels long. Coarser pictures are enlarged to it, up to this factor.
 const FINE_M: f64 = 0.12;
 const ENLARGED: f64 = 3.0;
-/// Slices of this many pixels, as far as the network's input goes, each with its neighbours' edge.
+/// Pixels of a slice, its overlap with its neighbours, and the most slices each way.
 const SLICE: u32 = 640;
 const OVERLAP: f32 = 0.2;
 const MOST_SLICES: u32 = 6;
-/// What is named beside a change must be this sure, and as sure as its model asks.
+/// The least score of a class that is named beside a change; its threshold in the model counts too.
 const NAMED: f32 = 0.4;
-/// Where the scale is known, and the box is no longer than a lorry, what passes may be less sure than its model asks: where
-/// something changed, a vehicle is likelier than anywhere.
+/// Where something changed, a vehicle is likelier than elsewhere. People and vehicles therefore need only this share of the
+/// model's threshold, if the scale is known and the box is no longer than a lorry.
 const LENIENT: f32 = 0.6;
 const LORRY_M: f64 = 14.0;
-/// A box is grown by this share of its size: outlines come out of smoothed scores, and things have shadows.
+/// Boxes grow by this share of their size, because outlines come from smoothed scores and objects have shadows.
 const GROWN: f32 = 0.25;
-/// Share of a region that must lie in such boxes.
+/// Share of a region that must lie in these boxes.
 const COVERED: f64 = 0.6;
-/// Things count as beside a region when its box, grown by this share on each side, touches theirs.
+/// Objects are beside a region if its box, grown by this share on each side, touches theirs.
 const BESIDE: f32 = 0.3;
 
-/// What was seen in both pictures; boxes in shares of the later one, which both are laid on.
+/// Objects in both pictures. Boxes are in shares of the later picture, 0 to 1.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Context {
     passing: Vec<Rect>,
     named: Vec<(ClassName, Rect)>,
 }
 
-impl Seen {
-    /// Looks at the earlier picture, as it was laid on the later, and at this.
+impl Context {
+    /// Runs the detector on both pictures; `before` must have been moved onto `after`.
     ///
     /// # Errors
     /// A run of the network fails.
-    pub fn look(
+    pub fn detect(
         detector: &mut Detector,
         before: &RgbImage,
         after: &RgbImage,
         metres_per_pixel: Option<f64>,
     ) -> Result<Self, DetectError> {
-        let mut seen = Self::default();
+        let mut context = Self::default();
         let (width, height) = after.dimensions();
         let longest = |rect: &Rect| (rect.width() * width as f32).max(rect.height() * height as f32);
-        // The least score of its model's own that counts; `None`: it is too large to pass.
-        let asked = |rect: &Rect| match metres_per_pixel {
+        // The share of the model's threshold that the object needs; `None`: it is too large for a vehicle.
+        let needed = |rect: &Rect| match metres_per_pixel {
             Some(m) => (f64::from(longest(rect)) * m <= LORRY_M).then_some(LENIENT),
             None => Some(1.0),
         };
@@ -68,20 +68,20 @@ impl Seen {
             let tiling = Tiling { columns, rows, overlap: OVERLAP, per_picture: 0 };
             for found in detector.detect(&as_picture(picture), &tiling)? {
                 let least = detector.manifest().threshold(&found.class).unwrap_or(NAMED);
-                let passes = asked(&found.rect).is_some_and(|share| found.score >= share * least);
+                let passes = needed(&found.rect).is_some_and(|share| found.score >= share * least);
                 if passes && found.class.passes() {
-                    seen.passing.push(grown(&found.rect, GROWN));
+                    context.passing.push(grown(&found.rect, GROWN));
                 }
                 if is_now && found.score >= least.max(NAMED) {
-                    seen.named.push((found.class, found.rect));
+                    context.named.push((found.class, found.rect));
                 }
             }
         }
-        Ok(seen)
+        Ok(context)
     }
 
-    /// Is the region, pixels of a picture of this size, a thing that passes, or some beside each other?
-    pub fn passes(&self, region: &[usize], width: usize, height: usize) -> bool {
+    /// Whether people and vehicles cover the region, given as pixels of a picture of this size.
+    pub fn covers(&self, region: &[usize], width: usize, height: usize) -> bool {
         let inside = |i: &&usize| {
             let x = (**i % width) as f32 / width as f32;
             let y = (**i / width) as f32 / height as f32;
@@ -91,7 +91,7 @@ impl Seen {
         covered as f64 >= COVERED * region.len().max(1) as f64
     }
 
-    /// What stands beside a change now, each kind once.
+    /// Classes of the objects beside a change in the later picture, each once, sorted.
     pub fn beside(&self, change: &Rect) -> Vec<ClassName> {
         let around = grown(change, BESIDE);
         let near = self.named.iter().filter(|(_, rect)| around.intersection(rect) > 0.0);
@@ -107,7 +107,7 @@ fn grown(rect: &Rect, share: f32) -> Rect {
     Rect::new(rect.x0 - x, rect.y0 - y, rect.x1 + x, rect.y1 + y)
 }
 
-/// As the detector takes it; whose it is and when it was taken does not matter to it.
+/// As the detector expects it. Camera and time do not matter here.
 fn as_picture(image: RgbImage) -> Picture {
     let (width, height) = image.dimensions();
     Picture {
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn two_cars_cover_a_region_and_one_beside_it_does_not() {
         let car = |x: f32| Rect::new(x, 0.4, x + 0.1, 0.6);
-        let seen = Seen {
+        let context = Context {
             passing: vec![grown(&car(0.2), GROWN), grown(&car(0.35), GROWN)],
             named: vec![(ClassName::from("excavator"), Rect::new(0.7, 0.4, 0.8, 0.5))],
         };
@@ -137,10 +137,10 @@ mod tests {
         let block = |from: usize, to: usize| -> Vec<usize> {
             (38..62).flat_map(|y| (from..to).map(move |x| y * 100 + x)).collect()
         };
-        assert!(seen.passes(&block(18, 47), 100, 100));
-        assert!(!seen.passes(&block(30, 90), 100, 100), "a house beside a car");
-        assert!(!seen.passes(&[], 100, 100));
-        assert_eq!(seen.beside(&Rect::new(0.5, 0.4, 0.68, 0.6)), [ClassName::from("excavator")]);
-        assert!(seen.beside(&Rect::new(0.1, 0.8, 0.2, 0.9)).is_empty());
+        assert!(context.covers(&block(18, 47), 100, 100));
+        assert!(!context.covers(&block(30, 90), 100, 100), "a house beside a car");
+        assert!(!context.covers(&[], 100, 100));
+        assert_eq!(context.beside(&Rect::new(0.5, 0.4, 0.68, 0.6)), [ClassName::from("excavator")]);
+        assert!(context.beside(&Rect::new(0.1, 0.8, 0.2, 0.9)).is_empty());
     }
 }
