@@ -46,18 +46,17 @@ impl LoadGovernor {
     pub fn step(&mut self, decode: &DecodePool, detect: &DetectPool) -> LoadSnapshot {
         let detectors = detect.snapshot();
         let busy = Duration::from_secs_f64(detectors.busy_s);
-        if let Some(cpu) = process_cpu() {
-            let now = monotonic();
-            if let Some((then, cpu_then, busy_then)) = self.last {
-                let time = (now - then).as_secs_f64().max(0.1);
-                let used = cpu.saturating_sub(cpu_then).as_secs_f64() / time;
-                let busy =
-                    busy.saturating_sub(busy_then).as_secs_f64() / time / detectors.workers.max(1) as f64;
-                self.used += NEWEST * (used - self.used);
-                self.control.step(self.used / self.budget, busy);
-            }
-            self.last = Some((now, cpu, busy));
+        let cpu = process_cpu();
+        let now = monotonic();
+        if let Some((then, cpu_then, busy_then)) = self.last {
+            let time = (now - then).as_secs_f64().max(0.1);
+            let used = cpu.saturating_sub(cpu_then).as_secs_f64() / time;
+            let busy =
+                busy.saturating_sub(busy_then).as_secs_f64() / time / detectors.workers.max(1) as f64;
+            self.used += NEWEST * (used - self.used);
+            self.control.step(self.used / self.budget, busy);
         }
+        self.last = Some((now, cpu, busy));
         decode.set_throttle(self.control.throttle());
         self.tell();
         LoadSnapshot { cores: self.used, budget: self.budget, stretch: self.control.stretch }

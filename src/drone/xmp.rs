@@ -83,12 +83,12 @@ pub fn parse(xmp: &[u8]) -> Result<Still, XmpError> {
         match reader.read_event().map_err(|e| damaged(e.to_string()))? {
             Event::Start(tag) => {
                 found.attributes(&tag).map_err(|e| damaged(e.to_string()))?;
-                element = Some(local(tag.local_name().as_ref()));
+                element = Some(tag.local_name().as_ref().to_owned());
             }
             Event::Empty(tag) => found.attributes(&tag).map_err(|e| damaged(e.to_string()))?,
             Event::Text(text) => {
                 if let Some(name) = &element {
-                    found.set(name, &String::from_utf8_lossy(&text))?;
+                    found.set(name, &text)?;
                 }
             }
             Event::End(_) => element = None,
@@ -115,8 +115,7 @@ impl Found {
     fn attributes(&mut self, tag: &BytesStart) -> Result<(), XmpError> {
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|e| XmpError::Damaged { at: 0, what: e.to_string() })?;
-            let name = local(attribute.key.local_name().as_ref());
-            self.set(&name, &String::from_utf8_lossy(&attribute.value))?;
+            self.set(attribute.key.local_name().as_ref(), &attribute.value)?;
         }
         Ok(())
     }
@@ -176,10 +175,6 @@ impl Found {
 fn utc(text: &str) -> Option<WallTime> {
     let zoned = if text.ends_with('Z') { text.to_owned() } else { format!("{text}Z") };
     zoned.parse::<jiff::Timestamp>().ok().map(WallTime::from)
-}
-
-fn local(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).into_owned()
 }
 
 #[cfg(test)]

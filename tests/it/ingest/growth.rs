@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lintel::base::{Shutdown, monotonic};
+use lintel::base::{Shutdown, monotonic, process_cpu};
 use lintel::config::{SourceConfig, Transport};
 use lintel::ingest::{CameraHandle, EncodedFrame, spawn_camera};
 
@@ -111,13 +111,6 @@ async fn two_hundred_reconnects_of_eight_cameras_leave_no_trace() {
     }
 }
 
-/// Processor time of this process so far, in seconds (proc(5): utime and stime in clock ticks of 10 ms).
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("stat");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-    (fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime")) / 100.0
-}
-
 #[tokio::test]
 async fn a_whole_county_of_cameras_needs_no_thread_each() {
     if elsewhere("ingest::growth::a_whole_county_of_cameras_needs_no_thread_each") {
@@ -125,7 +118,7 @@ async fn a_whole_county_of_cameras_needs_no_thread_each() {
     }
     let fleet = Fleet::start(134, Transport::Tcp).await;
     let frames = || -> u64 { fleet.cameras.iter().map(|c| c.stats.snapshot().frames).sum() };
-    let (began, frames_before, cpu_before) = (monotonic(), frames(), cpu_seconds());
+    let (began, frames_before, cpu_before) = (monotonic(), frames(), process_cpu().as_secs_f64());
     let start = monotonic();
     while frames() < frames_before + 134 * 50 {
         assert!(start.elapsed() < PATIENCE, "{} frames", frames() - frames_before);
@@ -136,7 +129,7 @@ async fn a_whole_county_of_cameras_needs_no_thread_each() {
     println!(
         "134 cameras: {:.0} frames a second, {:.1} % of a core, {:.1} MB, {threads} threads",
         (frames() - frames_before) as f64 / seconds,
-        (cpu_seconds() - cpu_before) / seconds * 100.0,
+        (process_cpu().as_secs_f64() - cpu_before) / seconds * 100.0,
         memory as f64 / 1e6,
     );
     assert!(threads < 10, "{threads}");
