@@ -51,8 +51,7 @@ impl LoadGovernor {
         if let Some((then, cpu_then, busy_then)) = self.last {
             let time = (now - then).as_secs_f64().max(0.1);
             let used = cpu.saturating_sub(cpu_then).as_secs_f64() / time;
-            let busy =
-                busy.saturating_sub(busy_then).as_secs_f64() / time / detectors.workers.max(1) as f64;
+            let busy = busy.saturating_sub(busy_then).as_secs_f64() / time / detectors.workers.max(1) as f64;
             self.used += NEWEST * (used - self.used);
             self.control.step(self.used / self.budget, busy);
         }
