@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::node::{AppError, generator};
+use super::rules_thread::keep_before;
 use parking_lot::Mutex;
 
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
@@ -98,24 +99,21 @@ pub fn replay(
                 Vec::new()
             });
             let seen = Detections { picture: Arc::new(picture), items };
-            let violations = stream.scene.analyse(&seen);
-            if let Some(told) = stream.scene.guard(&config.node, &seen.picture) {
-                recorder.record_tamper(&seen.picture.camera, told);
+            let analysed = stream.scene.analyse(&config, &seen);
+            if let Some(wanted) = &analysed.before {
+                keep_before(&seen.picture, wanted);
             }
-            if !violations.is_empty() {
-                let config = Arc::clone(&stream.scene.config);
-                clips.waiting.extend(recorder.record(
-                    &config,
-                    &violations,
-                    Some(&seen.picture),
-                    &stream.scene,
-                ));
+            if let Some(report) = analysed.tamper {
+                recorder.record_tamper(&stream.scene.config, report);
+            }
+            if let Some(decided) = &analysed.decided {
+                clips.waiting.extend(recorder.record(&stream.scene.config, decided, Some(&seen.picture)));
             }
         }
         clips.cut(&streams, &recorder, false);
     }
     clips.cut(&streams, &recorder, true);
-    report.opened = recorder.counts().opened;
+    report.opened = recorder.journal.counts().opened;
     Ok(report)
 }
 

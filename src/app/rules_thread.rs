@@ -12,10 +12,12 @@ use super::requests::{Lookouts, Order};
 use parking_lot::Mutex;
 
 use crate::base::{CameraId, Heartbeat, monotonic};
+use crate::decode::Picture;
 use crate::detect::Detections;
 use crate::events::Recorder;
+use crate::evidence::before;
 use crate::evidence::{ClipRequest, ClipService};
-use crate::scene::{Scene, Scenes};
+use crate::scene::{BeforePicture, Scene, Scenes};
 
 /// How often scenes are told that time has passed.
 const TICK: Duration = Duration::from_secs(1);
@@ -133,21 +135,26 @@ impl Analysis {
     }
 
     fn analyse(&mut self, seen: &Detections) {
-        let Some(scene) = self.scenes.get_mut(&seen.picture.camera) else { return };
-        let violations = scene.analyse(seen);
-        self.lookouts.show(scene, &seen.picture);
-        if let Some(told) = scene.guard(&self.recorder.settings().config.node, &seen.picture) {
-            self.recorder.record_tamper(&seen.picture.camera, told);
+        let picture = &seen.picture;
+        let Some(scene) = self.scenes.get_mut(&picture.camera) else { return };
+        let settings = self.recorder.settings();
+        let analysed = scene.analyse(&settings.config, seen);
+        self.lookouts.show(scene, picture);
+        if let Some(wanted) = &analysed.before {
+            keep_before(picture, wanted);
         }
-        self.shown.insert(seen.picture.camera.clone(), monotonic());
-        if !violations.is_empty() {
-            let clips = self.recorder.record(&scene.config, &violations, Some(&seen.picture), scene);
+        if let Some(report) = analysed.tamper {
+            self.recorder.record_tamper(&scene.config, report);
+        }
+        self.shown.insert(picture.camera.clone(), monotonic());
+        if let Some(decided) = &analysed.decided {
+            let clips = self.recorder.record(&scene.config, decided, Some(picture));
             self.schedule(clips);
-        } else if scene.is_far_from_checkpoint(seen.picture.capture.at) {
+        } else if scene.is_far_from_checkpoint(picture.capture.at) {
             // Footage that is played fast: by the node's clock nearly no time has passed.
-            self.recorder.checkpoint(std::iter::once((&seen.picture.camera, scene.state())));
+            self.recorder.checkpoint(std::iter::once((&picture.camera, scene.state())));
         }
-        self.tell(&seen.picture.camera);
+        self.tell(&picture.camera);
     }
 
     fn change(&mut self, change: SceneChange) {
@@ -162,8 +169,8 @@ impl Analysis {
         }
         for camera in change.remove {
             let Some(mut scene) = self.scenes.remove(&camera) else { continue };
-            let expired = scene.retire();
-            self.recorder.record(&scene.config, &expired, None, &scene);
+            let expired = scene.retire(&self.recorder.settings().config.map);
+            self.recorder.record(&scene.config, &expired, None);
             self.shown.remove(&camera);
             self.status.forget(&camera);
         }
@@ -177,9 +184,9 @@ impl Analysis {
             }
             Order::Rules { camera, event, change, answer } => {
                 let Some(scene) = self.scenes.get_mut(&camera) else { return };
-                let violations = scene.apply(event, change);
-                // Also without a violation: what was learned must outlive a restart before it is acknowledged.
-                self.recorder.record(&scene.config, &violations, None, scene);
+                let decided = scene.apply(event, change, &self.recorder.settings().config.map);
+                // Also without a step: what was learned must outlive a restart before it is acknowledged.
+                self.recorder.record(&scene.config, &decided, None);
                 // Nobody may wait any more.
                 let _unheard = answer.try_send(());
                 self.tell(&camera);
@@ -188,12 +195,12 @@ impl Analysis {
     }
 
     fn tick(&mut self) {
+        let settings = self.recorder.settings();
         let mut changed = Vec::new();
         for (camera, scene) in &mut self.scenes {
             let silent = self.shown.get(camera).map_or(Duration::ZERO, Instant::elapsed);
-            let violations = scene.tick(silent);
-            if !violations.is_empty() {
-                self.recorder.record(&scene.config, &violations, None, scene);
+            if let Some(decided) = scene.tick(silent, &settings.config.map) {
+                self.recorder.record(&scene.config, &decided, None);
                 changed.push(camera.clone());
             }
         }
@@ -229,5 +236,12 @@ impl Analysis {
             );
         }
         all.insert(camera.clone(), status);
+    }
+}
+
+/// Keeps a picture of how the place looks before anything changes there.
+pub(super) fn keep_before(picture: &Picture, wanted: &BeforePicture) {
+    if let Err(error) = before::keep(picture, wanted) {
+        tracing::warn!(camera = %picture.camera, "a picture for later comparison is not kept: {error}");
     }
 }

@@ -121,7 +121,7 @@ impl NodeStatus {
             detect_busy_s: detect.as_ref().map_or(0.0, |d| d.busy_s),
             load: *self.load.lock(),
             publish: self.stages.publish.snapshot(),
-            events: self.stages.recorder.counts(),
+            events: self.stages.recorder.journal.counts(),
             config: self.config(),
             cameras: self.stages.roster.members().into_iter().map(camera).collect(),
             flights: self.stages.survey.snapshot(),

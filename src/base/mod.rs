@@ -2,6 +2,7 @@
 
 mod backoff;
 mod clock;
+mod error_chain;
 mod geometry;
 mod ground;
 mod heartbeat;
@@ -11,6 +12,7 @@ mod time;
 
 pub use backoff::Backoff;
 pub use clock::{monotonic, process_cpu, wall, wall_now};
+pub use error_chain::error_chain;
 pub use geometry::{Point, Polygon, PolygonError, Rect};
 pub use ground::{GroundArea, GroundAreaError};
 pub use heartbeat::Heartbeat;

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::base::CameraId;
-use crate::geo::Geodetic;
+use crate::geo::{EventPlace, Geodetic};
 use crate::rules::{Transition, Violation};
-use crate::wire::{EventPlace, SeenBy};
+use crate::wire::SeenBy;
 
 /// In front of every thing's key in the outbox's state.
 pub(crate) const SHARED_EVENT_PREFIX: &str = "thing/";
@@ -71,7 +71,7 @@ impl SharedEvents {
     }
 
     /// What a camera's step means for the thing: what is to be told, `None` if nothing is, and what is to be stored.
-    pub fn take(
+    pub fn merge(
         &mut self,
         step: &Violation,
         place: Option<EventPlace>,
@@ -159,7 +159,7 @@ impl SharedEvents {
         if step.id != id && step.permit.is_none() {
             return (None, Vec::new());
         }
-        thing.tell(step, place);
+        thing.update(step, place);
         (Some(thing.telling()), vec![thing.stored()])
     }
 
@@ -177,7 +177,7 @@ impl SharedEvents {
         if thing.views.iter().any(|v| v.open) && !step.rejected {
             return (None, vec![thing.stored()]);
         }
-        thing.tell(step, place);
+        thing.update(step, place);
         let told = thing.telling();
         let key = thing.key();
         self.things.remove(&id);
@@ -187,7 +187,7 @@ impl SharedEvents {
 
 impl SharedEvent {
     /// A step of any of its cameras, as one of the event.
-    fn tell(&mut self, step: &Violation, place: Option<EventPlace>) {
+    fn update(&mut self, step: &Violation, place: Option<EventPlace>) {
         let revision = self.last.revision + 1;
         if step.id == self.last.id {
             self.last = Violation { revision, ..step.clone() };
@@ -230,7 +230,7 @@ impl SharedEvent {
 mod tests {
     use super::*;
     use crate::geo::Method;
-    use crate::wire::{AccuracyData, CalibrationState, PositionData};
+    use crate::geo::{Accuracy, CalibrationState, Coordinates};
 
     fn step(camera: &str, number: u8, transition: Transition, revision: u32) -> Violation {
         let id = uuid::Builder::from_unix_timestamp_millis(1_795_321_800_000, &[number; 10]).into_uuid();
@@ -239,15 +239,10 @@ mod tests {
 
     /// So many metres east of a place.
     fn at(east_m: f64) -> Option<EventPlace> {
-        let position = PositionData { lon: 120.1 + east_m / 96_300.0, lat: 30.2, alt: Some(0.0) };
+        let position = Coordinates { lon: 120.1 + east_m / 96_300.0, lat: 30.2, alt: Some(0.0) };
         Some(EventPlace {
             position,
-            accuracy: Some(AccuracyData {
-                semi_major_m: 1.0,
-                semi_minor_m: 0.5,
-                azimuth_deg: 0.0,
-                confidence: 0.95,
-            }),
+            accuracy: Some(Accuracy { semi_major_m: 1.0, semi_minor_m: 0.5, azimuth_deg: 0.0 }),
             method: Method::PoseDem,
             calibration: CalibrationState::Valid,
             footprint: None,
@@ -261,7 +256,7 @@ mod tests {
         step: &Violation,
         place: Option<EventPlace>,
     ) -> Option<(String, u32, Transition, usize)> {
-        let (told, _) = things.take(step, place, &["clip".to_owned()]);
+        let (told, _) = things.merge(step, place, &["clip".to_owned()]);
         told.map(|t| {
             (t.violation.camera.to_string(), t.violation.revision, t.violation.transition, t.seen_by.len())
         })

@@ -1,8 +1,9 @@
 //! The recorder's part in flights: what one flight makes of all its events, in one transaction with what is remembered.
 
 use super::feedback::Known;
+use super::journal::{evidence_state, media, store_pending};
 use super::pending_evidence::PendingEvidence;
-use super::recorder::{Recorder, evidence_state, media, store_pending};
+use super::recorder::Recorder;
 use crate::base::{Capture, TimeSource};
 use crate::config::FlightArea;
 use crate::evidence::EvidenceManifest;
@@ -23,7 +24,7 @@ impl Recorder {
     ) -> bool {
         let settings = self.settings();
         let config = &settings.config;
-        let mut held = self.lock();
+        let mut held = self.journal.lock();
         let mut batch = Batch { state: vec![state], ..Batch::default() };
         for Step { violation, place, stills, size } in &steps {
             let Some(class) = settings.class(&violation.class) else {
@@ -36,7 +37,7 @@ impl Recorder {
                 batch.state.push((Known::key(violation.id), serde_json::to_vec(&Known::of(violation)).ok()));
             }
             let manifest = || {
-                EvidenceManifest::new(violation.id, &config.node.id, &area.id, self.generator.clone())
+                EvidenceManifest::new(violation.id, &config.node.id, &area.id, self.journal.generator.clone())
                     .of_severity(violation.severity)
                     .with_picture(&capture)
             };
@@ -48,7 +49,7 @@ impl Recorder {
             });
             pending.ended = matches!(transition, Transition::Closed | Transition::Expired);
             if transition != Transition::Updated {
-                self.missing(stills.missing.len());
+                self.journal.missing(stills.missing.len());
                 pending.manifest = pending.manifest.clone().with_files(&stills.files, &stills.missing);
                 batch.media.extend(stills.files.iter().map(|file| media(violation.id, file)));
             }
@@ -64,16 +65,16 @@ impl Recorder {
                 seen_by: &[],
                 evidence: &evidence,
             };
-            batch.messages.push(event_message(&self.topics, &facts));
+            batch.messages.push(event_message(&self.journal.topics, &facts));
             if transition != Transition::Updated {
-                self.add_manifest(pending, violation.at, &mut batch);
+                self.journal.add_manifest(pending, violation.at, &mut batch);
             }
             store_pending(&mut held, violation.id, &mut batch);
         }
-        let done = self.commit(&batch);
+        let done = self.journal.commit(&batch);
         drop(held);
         for Step { violation, .. } in steps.iter().filter(|_| done) {
-            self.count(violation.transition);
+            self.journal.count(violation.transition);
             tracing::info!(area = %area.id, event = %violation.id, class = violation.class, "{:?}: {}", violation.transition, violation.reason);
         }
         done

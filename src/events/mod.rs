@@ -8,10 +8,12 @@ pub(crate) mod cross_camera;
 pub(crate) mod feedback;
 mod flights;
 pub(crate) mod pending_evidence;
+mod journal;
 mod recorder;
 mod stills;
+mod tamper;
 
 pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};
-pub(crate) use recorder::{
-    RULES_PREFIX, Recorder, RecorderSettings, Store, error_chain, evidence_state, media, store_pending,
-};
+pub(crate) use journal::{Store, evidence_state, media, store_pending};
+pub(crate) use recorder::{RULES_PREFIX, Recorder, RecorderSettings};
+pub(crate) use tamper::{TAMPER_PREFIX, Tampering};

@@ -1,4 +1,4 @@
-//! The recorder's part in stills: which are owed, and what became of them.
+//! Stills of events: which are owed, and what became of them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 use uuid::Uuid;
 
+use super::journal::{Journal, media, store_pending};
 use super::pending_evidence::PendingEvidence;
-use super::recorder::{Recorder, RecorderSettings, media, store_pending};
 use crate::config::{CameraConfig, ViolationClass};
 use crate::decode::Picture;
-use crate::evidence::before as lookback;
 use crate::evidence::still_service::{StillOutcome, StillQueue, StillTask, kinds};
-use crate::evidence::{EvidenceKind, Missing};
+use crate::evidence::{EvidenceKind, Missing, StillWriter};
 use crate::outbox::Batch;
 use crate::rules::{Transition, Violation};
+use crate::scene::{PlacedViolation, memory_folder};
 
 /// One transition with what surrounds it.
 pub(crate) struct Step<'a> {
-    pub settings: &'a Arc<RecorderSettings>,
+    pub stills: &'a Arc<StillWriter>,
     pub camera: &'a Arc<CameraConfig>,
     pub class: &'a ViolationClass,
     pub violation: &'a Violation,
@@ -37,16 +37,32 @@ pub(crate) struct StillBatch<'a> {
     tasks: Vec<StillTask>,
 }
 
-impl StillBatch<'_> {
+impl<'a> StillBatch<'a> {
+    /// Waits for room in the queue. To be called before the journal is locked: the still thread locks it too.
+    ///
+    /// Without a queue the stills are written at once, by the calling thread.
+    pub fn new(
+        queue: Option<&'a StillQueue>,
+        steps: &[PlacedViolation],
+        picture: Option<&'a Arc<Picture>>,
+    ) -> Self {
+        let wanted = steps.iter().filter(|step| !kinds(step.violation.transition).is_empty()).count();
+        let room = match (queue, picture) {
+            (Some(queue), Some(picture)) if wanted > 0 => queue.wait_for_room(wanted, picture),
+            _ => true,
+        };
+        Self { queue, room, picture, tasks: Vec::new() }
+    }
+
     /// Writes what the step needs, or notes what is owed or missing; adds the manifest where nothing else can come.
-    pub fn take(
+    pub fn push(
         &mut self,
-        recorder: &Recorder,
+        journal: &Journal,
         step: Step<'_>,
         pending: &mut PendingEvidence,
         batch: &mut Batch,
     ) {
-        let Step { settings, camera, class, violation, dir } = step;
+        let Step { stills, camera, class, violation, dir } = step;
         let opened = violation.transition == Transition::Opened;
         if violation.transition == Transition::Updated {
             return;
@@ -57,27 +73,27 @@ impl StillBatch<'_> {
             (None, _) => {
                 let kind = if opened { EvidenceKind::Still } else { EvidenceKind::Closed };
                 let reason = "the camera has not shown the place since the event was last seen";
-                recorder.give_up(pending, &[kind], reason);
+                journal.give_up(pending, &[kind], reason);
             }
             (Some(_), Some(_)) if !self.room => {
                 tracing::error!(
                     camera = %camera.id, event = %violation.id,
                     "no still: those of earlier events are not written yet; is the disk slow or hanging?"
                 );
-                recorder.give_up(pending, kinds, "too many stills of earlier events waited to be written");
+                journal.give_up(pending, kinds, "too many stills of earlier events waited to be written");
             }
             (Some(picture), queue) => {
                 if opened {
                     pending.manifest = pending.manifest.clone().with_picture(&picture.capture);
                 }
                 let task = StillTask {
-                    settings: Arc::clone(settings),
+                    stills: Arc::clone(stills),
                     dir,
                     class: class.clone(),
                     camera: Arc::clone(camera),
                     violation: violation.clone(),
                     picture: Arc::clone(picture),
-                    kept: recorder.media_dir.as_ref().map(|dir| lookback::folder(dir, &camera.id)),
+                    kept: journal.media_dir.as_ref().map(|dir| memory_folder(dir, &camera.id)),
                 };
                 if kinds.is_empty() {
                     // Nothing to show.
@@ -85,48 +101,26 @@ impl StillBatch<'_> {
                     pending.owed.extend(kinds);
                     self.tasks.push(task);
                 } else {
-                    recorder.add_stills(pending, batch, &task.write());
+                    journal.add_stills(pending, batch, &task.write());
                 }
             }
         }
         // While a clip or a still is owed, the manifest waits for it: one message with everything instead of two.
         if pending.complete() {
-            recorder.add_manifest(pending, violation.at, batch);
+            journal.add_manifest(pending, violation.at, batch);
         }
     }
 
     /// Once the events are durable.
-    pub fn hand_over(self) {
+    pub fn submit(self) {
         let Some(queue) = self.queue else { return };
-        self.tasks.into_iter().for_each(|task| queue.put(task));
+        self.tasks.into_iter().for_each(|task| queue.push(task));
     }
 }
 
-impl Recorder {
-    /// Stills are left to the queue from now on. Once, before the first event.
-    pub(crate) fn leave_stills_to(&self, queue: Arc<StillQueue>) {
-        if self.stills.set(queue).is_err() {
-            tracing::error!("a second queue for stills is not used: please report it");
-        }
-    }
-
-    /// Before the recorder is locked: the thread that makes room for these stills locks it too.
-    pub(crate) fn shots<'a>(
-        &'a self,
-        violations: &[Violation],
-        picture: Option<&'a Arc<Picture>>,
-    ) -> StillBatch<'a> {
-        let queue = self.stills.get().filter(|_| self.media_dir.is_some()).map(Arc::as_ref);
-        let wanted = violations.iter().filter(|v| !kinds(v.transition).is_empty()).count();
-        let room = match (queue, picture) {
-            (Some(queue), Some(picture)) if wanted > 0 => queue.wait_for_room(wanted, picture),
-            _ => true,
-        };
-        StillBatch { queue, room, picture, tasks: Vec::new() }
-    }
-
+impl Journal {
     /// What the still thread has written, several events in one transaction.
-    pub(crate) fn record_stills(&self, done: Vec<StillOutcome>) {
+    pub fn record_stills(&self, done: Vec<StillOutcome>) {
         let mut held = self.lock();
         let mut batch = Batch::default();
         for outcome in done {
@@ -146,7 +140,7 @@ impl Recorder {
     }
 
     /// Stills that an earlier run owed: their pictures died with it.
-    pub(crate) fn give_up_stills(&self, held: &mut MutexGuard<'_, BTreeMap<Uuid, PendingEvidence>>) {
+    pub fn give_up_stills(&self, held: &mut MutexGuard<'_, BTreeMap<Uuid, PendingEvidence>>) {
         let mut batch = Batch::default();
         let owing: Vec<Uuid> = held.iter().filter(|(_, d)| !d.owed.is_empty()).map(|(id, _)| *id).collect();
         for event in owing {

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::{CameraId, WallTime};
+use crate::base::WallTime;
 use crate::decode::Picture;
+use crate::scene::BeforePicture;
 
 /// Newest pictures of each light that are always kept.
 const NEWEST: usize = 4;
@@ -17,12 +18,16 @@ struct Kept {
     path: PathBuf,
 }
 
-pub(crate) fn folder(data_dir: &Path, camera: &CameraId) -> PathBuf {
-    data_dir.join("change").join(camera.as_str())
+/// Keeps a picture that a scene asks for, and removes those that nothing needs any more.
+///
+/// # Errors
+/// The folder cannot be written.
+pub(crate) fn keep(picture: &Picture, wanted: &BeforePicture) -> std::io::Result<()> {
+    store(&wanted.dir, picture, wanted.infrared)?;
+    thin(&wanted.dir, &wanted.needed)
 }
 
-/// Puts a picture beside the others.
-pub(crate) fn keep(dir: &Path, picture: &Picture, infrared: bool) -> std::io::Result<()> {
+fn store(dir: &Path, picture: &Picture, infrared: bool) -> std::io::Result<()> {
     fs::create_dir_all(dir)?;
     let rgb = picture.rgb();
     let (width, height) = (picture.width as usize, picture.height as usize);
@@ -38,7 +43,7 @@ pub(crate) fn keep(dir: &Path, picture: &Picture, infrared: bool) -> std::io::Re
 }
 
 /// Removes what nobody will ask for: `needed` are the beginnings of the changes that last.
-pub(crate) fn thin(dir: &Path, needed: &[WallTime]) -> std::io::Result<()> {
+fn thin(dir: &Path, needed: &[WallTime]) -> std::io::Result<()> {
     for infrared in [false, true] {
         let mut kept: Vec<Kept> = list(dir)?.into_iter().filter(|k| k.infrared == infrared).collect();
         kept.sort();

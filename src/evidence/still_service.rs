@@ -1,9 +1,9 @@
 //! Stills on a thread of their own, so that a picture with events does not hold up the next picture's analysis.
 //!
-//! Takes: the picture of an event that was just recorded, in the order of the events. Gives: files, and their records
-//! to the [`Recorder`], several events in one transaction. When full: the rules wait for [`PATIENCE`]; then the event is
-//! told without its still, marked and counted. On failure: the manifest names what is missing; so it does after a restart
-//! for stills whose pictures died with the process. Not here: what a still looks like (`evidence`).
+//! Takes: the picture of an event that was just recorded, in the order of the events. Gives: files, and their outcomes to
+//! a sink, several events at a time. When full: the rules wait for [`PATIENCE`]; then the event goes on without its
+//! still, marked and counted. On failure: the manifest names what is missing, also after a restart that lost the
+//! picture. Not here: what a still looks like (`stills`), what is recorded of it (`events`).
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -14,12 +14,10 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use uuid::Uuid;
 
+use super::{CropJob, EvidenceKind, StillJob, StillWriter, Stills, before};
 use crate::base::{Heartbeat, WallTime, monotonic};
 use crate::config::{CameraConfig, ViolationClass};
 use crate::decode::Picture;
-use crate::events::{Recorder, RecorderSettings};
-use crate::evidence::before as lookback;
-use crate::evidence::{CropJob, EvidenceKind, StillJob, Stills};
 use crate::rules::{Transition, Violation};
 
 /// Bounds of what waits. Pictures count once, however many events they show: 20 of 1080p, 5 of 4K.
@@ -34,7 +32,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Everything that the stills of one step of an event need.
 pub(crate) struct StillTask {
-    pub settings: Arc<RecorderSettings>,
+    pub stills: Arc<StillWriter>,
     pub dir: PathBuf,
     pub class: ViolationClass,
     pub camera: Arc<CameraConfig>,
@@ -54,7 +52,7 @@ pub(crate) struct StillOutcome {
 
 impl StillTask {
     pub fn write(self) -> StillOutcome {
-        let Self { settings, dir, class, camera, violation, picture, kept } = self;
+        let Self { stills: writer, dir, class, camera, violation, picture, kept } = self;
         let job = StillJob {
             violation: &violation,
             class: &class,
@@ -62,16 +60,16 @@ impl StillTask {
             zones: &camera.zones,
             picture: &picture,
         };
-        let mut stills = settings.stills.write(&dir, &job);
+        let mut stills = writer.write(&dir, &job);
         if let (Transition::Opened, Some(change)) = (violation.transition, &violation.change) {
             // How the place looked before the change, and how it looks now.
             let region = &change.region;
-            let light = lookback::is_infrared(&picture);
-            let before = kept.and_then(|kept| lookback::before(&kept, region.first_seen, light));
-            let before = before.map(|(_, path)| path);
+            let light = before::is_infrared(&picture);
+            let earlier = kept.and_then(|kept| before::before(&kept, region.first_seen, light));
+            let earlier = earlier.map(|(_, path)| path);
             let (outline, rect) = (&region.outline, region.rect);
-            let job = CropJob { before: before.as_deref(), now: &picture, outline, rect };
-            let crops = settings.stills.write_crops(&dir, &job);
+            let job = CropJob { before: earlier.as_deref(), now: &picture, outline, rect };
+            let crops = writer.write_crops(&dir, &job);
             stills.files.extend(crops.files);
             stills.missing.extend(crops.missing);
         }
@@ -144,7 +142,7 @@ impl StillQueue {
         !state.closed
     }
 
-    pub fn put(&self, task: StillTask) {
+    pub fn push(&self, task: StillTask) {
         let mut state = self.lock();
         if !state.tasks.back().is_some_and(|last| Arc::ptr_eq(&last.picture, &task.picture)) {
             state.bytes += task.bytes();
@@ -187,23 +185,27 @@ impl StillQueue {
     }
 }
 
-/// The thread `stills`.
-pub(crate) struct StillThread {
+/// Writes stills on a thread of its own, `stills`, and gives what became of them to its sink.
+pub(crate) struct StillService {
     queue: Arc<StillQueue>,
     thread: JoinHandle<()>,
 }
 
-impl StillThread {
-    /// From now on the recorder leaves its stills to the thread.
+impl StillService {
+    /// `sink` gets the outcomes in the order of the tasks, several at a time.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(recorder: &Arc<Recorder>) -> std::io::Result<Self> {
+    pub fn start(sink: Arc<dyn Fn(Vec<StillOutcome>) + Send + Sync>) -> std::io::Result<Self> {
         let queue = Arc::new(StillQueue::default());
-        let (tasks, to) = (Arc::clone(&queue), Arc::clone(recorder));
-        let thread = std::thread::Builder::new().name("stills".into()).spawn(move || run(&tasks, &to))?;
-        recorder.leave_stills_to(Arc::clone(&queue));
+        let tasks = Arc::clone(&queue);
+        let thread = std::thread::Builder::new().name("stills".into()).spawn(move || run(&tasks, &*sink))?;
         Ok(Self { queue, thread })
+    }
+
+    /// Where tasks go.
+    pub fn queue(&self) -> Arc<StillQueue> {
+        Arc::clone(&self.queue)
     }
 
     /// Writes what waits, then ends.
@@ -215,7 +217,7 @@ impl StillThread {
     }
 }
 
-fn run(queue: &StillQueue, recorder: &Recorder) {
+fn run(queue: &StillQueue, sink: &dyn Fn(Vec<StillOutcome>)) {
     while let Some(first) = queue.next() {
         let mut done = vec![first.write()];
         while done.len() < TOGETHER
@@ -224,7 +226,7 @@ fn run(queue: &StillQueue, recorder: &Recorder) {
             queue.alive.beat();
             done.push(next.write());
         }
-        recorder.record_stills(done);
+        sink(done);
     }
 }
 
@@ -237,9 +239,9 @@ mod tests {
     fn tasks(picture: &Arc<Picture>, count: usize) -> Vec<StillTask> {
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo/lintel.toml");
         let config = Arc::new(crate::config::load(&demo).unwrap_or_else(|errors| panic!("{errors}")).config);
-        let settings = Arc::new(RecorderSettings::new(Arc::clone(&config)).unwrap());
+        let stills = Arc::new(StillWriter::new(&config.evidence, config.node.time_zone.clone()).unwrap());
         let task = || StillTask {
-            settings: Arc::clone(&settings),
+            stills: Arc::clone(&stills),
             dir: "unused".into(),
             class: config.catalogue[0].clone(),
             camera: Arc::new(config.cameras[0].clone()),
@@ -254,7 +256,7 @@ mod tests {
     fn a_full_queue_lets_the_rules_go_on_without_and_takes_more_once_it_was_worked_off() {
         let (queue, picture) = (StillQueue::default(), Arc::new(Picture::grey(|_, _| 90)));
         assert!(queue.wait_for_room(MOST_TASKS, &picture));
-        tasks(&picture, MOST_TASKS).into_iter().for_each(|task| queue.put(task));
+        tasks(&picture, MOST_TASKS).into_iter().for_each(|task| queue.push(task));
         assert_eq!(
             queue.lock().bytes,
             bytes(&picture),
@@ -274,7 +276,7 @@ mod tests {
         for _ in 0..2 {
             let next = Arc::new(Picture::clone(&fits));
             assert!(queue.wait_for_room(1, &next));
-            tasks(&next, 1).into_iter().for_each(|task| queue.put(task));
+            tasks(&next, 1).into_iter().for_each(|task| queue.push(task));
         }
         assert!(!queue.wait_for_room(1, &fits), "three of 24 MB are more than 64");
     }
@@ -282,7 +284,7 @@ mod tests {
     #[test]
     fn a_closed_queue_takes_nothing_and_gives_what_waits() {
         let (queue, picture) = (StillQueue::default(), Arc::new(Picture::grey(|_, _| 90)));
-        tasks(&picture, 2).into_iter().for_each(|task| queue.put(task));
+        tasks(&picture, 2).into_iter().for_each(|task| queue.push(task));
         queue.close();
         assert!(!queue.wait_for_room(1, &picture));
         assert!(queue.next().is_some() && queue.next().is_some() && queue.next().is_none());

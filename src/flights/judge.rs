@@ -11,10 +11,8 @@ use crate::compare::{Comparison, Shot};
 use crate::config::{Config, FlightArea};
 use crate::events::RecorderSettings;
 use crate::evidence::{FlightJob, Stills, event_dir};
-use crate::geo::gcj02_from_wgs84;
+use crate::geo::{Accuracy, CalibrationState, Coordinates, EventPlace, gcj02_from_wgs84, round};
 use crate::rules::{Flight, FlightEvent, FlightFinding, FlightJudge, FlightStep, PairFindings, Violation};
-use crate::scene::round;
-use crate::wire::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 
 /// One step of an event, ready to be recorded.
 pub(crate) struct Step {
@@ -135,7 +133,7 @@ impl<'a> Judge<'a> {
 
 fn place(finding: &FlightFinding, gcj02: bool) -> Option<EventPlace> {
     let (at, outline) = finding.on_map.as_ref()?;
-    let position = PositionData {
+    let position = Coordinates {
         lon: round(at.lon, 1e8),
         lat: round(at.lat, 1e8),
         alt: at.alt.map(|alt| round(alt, 1e2)),
@@ -145,15 +143,14 @@ fn place(finding: &FlightFinding, gcj02: bool) -> Option<EventPlace> {
     let (lon, lat) = gcj02_from_wgs84(at.lon, at.lat);
     Some(EventPlace {
         position,
-        accuracy: at.accuracy.map(|a| AccuracyData {
+        accuracy: at.accuracy.map(|a| Accuracy {
             semi_major_m: round(a.semi_major_m, 1e2),
             semi_minor_m: round(a.semi_minor_m, 1e2),
             azimuth_deg: round(a.azimuth_deg, 1e1),
-            confidence: 0.95,
         }),
         method: at.method,
         calibration: CalibrationState::Valid,
-        footprint: Some(PolygonGeometry::new(ring)),
+        footprint: Some(ring),
         gcj02: gcj02.then(|| [round(lon, 1e8), round(lat, 1e8)]),
         objects: vec![Some(position)],
     })

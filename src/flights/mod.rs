@@ -22,11 +22,12 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
+use crate::base::error_chain;
 use crate::base::{CameraId, Shutdown, wall_now};
 use crate::config::FlightArea;
 use crate::detect::{Detector, ModelManifest, Runtime};
+use crate::events::Recorder;
 use crate::events::feedback::Known;
-use crate::events::{Recorder, error_chain};
 use crate::evidence::Stills;
 use crate::monitor::{FlightFailure, FlightsSnapshot};
 use crate::outbox::{Outbox, OutboxError};

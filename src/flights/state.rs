@@ -12,8 +12,8 @@ use super::inbox::{files, has_ending};
 use crate::base::{CameraId, GroundArea, WallTime};
 use crate::compare::{BaselinePatch, Shot, StillTable, TableError, Unusable, load};
 use crate::geo::Dem;
+use crate::geo::EventPlace;
 use crate::rules::Violation;
-use crate::wire::EventPlace;
 
 /// In front of every area's key in the outbox's state.
 pub(crate) const PREFIX: &str = "flights/";

@@ -9,17 +9,17 @@ use uuid::Uuid;
 use super::drone::{DroneScene, Moved};
 use super::drone_log::FlightLogs;
 use super::ground::{Site, Sites};
-use super::place_memory::{PlaceMemory, PlaceMemoryContext};
+use super::place_memory::{BeforePicture, PlaceMemory, PlaceMemoryContext};
 use super::placing::Placing;
 use super::tamper::{TamperMonitor, TamperReport};
 use crate::base::{CameraId, ClassName, Rect, WallTime};
 use crate::change::Seen;
-use crate::config::{CameraConfig, Config, NodeConfig, ZoneArea};
+use crate::config::{CameraConfig, Config, MapConfig, NodeConfig, ZoneArea};
 use crate::decode::Picture;
 use crate::detect::{Detections, ModelManifest};
+use crate::geo::{CalibrationState, EventPlace};
 use crate::rules::{CameraRules, RulesState, Violation};
 use crate::track::{Track, Tracker};
-use crate::wire::CalibrationState;
 
 pub(crate) struct Scene {
     pub config: Arc<CameraConfig>,
@@ -29,15 +29,37 @@ pub(crate) struct Scene {
     airborne: Option<DroneScene>,
     /// Where the camera stands, if it is calibrated.
     site: Option<Arc<Site>>,
-    guard: TamperMonitor,
+    tamper: TamperMonitor,
     /// Its memory of its place, where a rule is about that.
-    watch: Option<PlaceMemory>,
+    memory: Option<PlaceMemory>,
     /// Capture time of the newest picture.
     newest: Option<WallTime>,
     /// As of the newest picture.
     tracks: Vec<Track>,
     /// Capture time up to which the rules' progress was last made durable for running far ahead of the clock.
     stored: Option<WallTime>,
+}
+
+/// What one analysed picture brings.
+pub(crate) struct Analysed {
+    /// The camera itself is in trouble, or well again.
+    pub tamper: Option<TamperReport>,
+    /// The picture is to be kept as the place's look from before a change.
+    pub before: Option<BeforePicture>,
+    /// `None`: nothing was decided.
+    pub decided: Option<Decided>,
+}
+
+/// Steps of violations, and the state of the rules after them; both become durable together.
+pub(crate) struct Decided {
+    pub steps: Vec<PlacedViolation>,
+    pub state: RulesState,
+}
+
+/// A step with its place on the map, and with the permit that covers it.
+pub(crate) struct PlacedViolation {
+    pub violation: Violation,
+    pub place: Option<EventPlace>,
 }
 
 /// What people decided about an event, and what it changes in the rules.
@@ -88,16 +110,16 @@ pub(crate) fn build(
             }
         }
     }
-    let guard = TamperMonitor::new(&camera.id, site.clone());
-    let watch = PlaceMemory::new(&camera, config.node.time_zone.clone(), memory);
+    let tamper = TamperMonitor::new(&camera.id, site.clone());
+    let place_memory = PlaceMemory::new(&camera, config.node.time_zone.clone(), memory);
     Scene {
         tracker: Tracker::new(camera.track),
         config: Arc::new(camera),
         rules,
         airborne: drone.map(|drone| DroneScene::new(drone, flights.of(&id), sites.dem())),
         site,
-        guard,
-        watch,
+        tamper,
+        memory: place_memory,
         newest: None,
         tracks: Vec::new(),
         stored: None,
@@ -105,8 +127,8 @@ pub(crate) fn build(
 }
 
 impl Scene {
-    /// What one analysed picture changes.
-    pub fn analyse(&mut self, seen: &Detections) -> Vec<Violation> {
+    /// Analyses one picture with its detections.
+    pub fn analyse(&mut self, config: &Config, seen: &Detections) -> Analysed {
         let at = seen.picture.capture.at;
         self.newest = Some(at);
         match self.airborne.as_mut().map_or(Moved::Not, |drone| drone.follow(&seen.picture)) {
@@ -127,30 +149,52 @@ impl Scene {
         } else if let Some(site) = &self.site {
             site.place(&mut self.tracks, size);
         }
-        let mut changes = self.watch.as_mut().and_then(|watch| watch.look(&seen.picture, &self.tracks));
+        let mut changes = self.memory.as_mut().and_then(|memory| memory.inspect(&seen.picture, &self.tracks));
         if let (Some(site), Some(changes)) = (&self.site, &mut changes) {
             site.place_changes(changes, size);
         }
-        self.rules.step_with(at, &self.tracks, changes.as_ref(), Some(&seen.picture))
+        let steps = self.rules.step_with(at, &self.tracks, changes.as_ref(), Some(&seen.picture));
+        // Before the steps are placed: a camera that was moved has no valid places.
+        let tamper = self.inspect_camera(&config.node, &seen.picture);
+        Analysed {
+            tamper,
+            before: self.memory.as_mut().and_then(PlaceMemory::take_before),
+            decided: (!steps.is_empty()).then(|| self.decided(steps, &config.map)),
+        }
     }
 
     /// Was the camera covered, blinded or moved?
-    pub fn guard(&mut self, node: &NodeConfig, picture: &Picture) -> Option<TamperReport> {
-        let told = self.guard.look(node, &self.config, picture);
-        let view = self.watch.as_ref().map(PlaceMemory::alignment);
-        told.or_else(|| self.guard.look_at_place(node, &self.config, picture.capture.at, view?))
+    fn inspect_camera(&mut self, node: &NodeConfig, picture: &Picture) -> Option<TamperReport> {
+        let report = self.tamper.inspect(node, &self.config, picture);
+        let alignment = self.memory.as_ref().map(PlaceMemory::alignment);
+        report.or_else(|| self.tamper.inspect_place(node, &self.config, picture.capture.at, alignment?))
     }
 
-    /// Gives to `tell` how the newest picture is placed on the map.
-    pub fn placed<T>(&self, tell: impl FnOnce(Option<Placing<'_>>) -> T) -> T {
+    /// Places the steps on the map as the newest picture is placed, and fills in permits.
+    fn decided(&self, violations: Vec<Violation>, map: &MapConfig) -> Decided {
+        let steps = self.with_placing(|placing| {
+            let place = |mut violation: Violation| {
+                let place = placing.as_ref().and_then(|placing| placing.place(&violation, map));
+                let permit = placing.as_ref().and_then(|placing| placing.permit(&violation, map));
+                let permit = permit.map(|permit| permit.id.clone());
+                violation.permit = violation.permit.or(permit);
+                PlacedViolation { violation, place }
+            };
+            violations.into_iter().map(place).collect()
+        });
+        Decided { steps, state: self.rules.state() }
+    }
+
+    /// Lends how the newest picture is placed on the map.
+    fn with_placing<T>(&self, place: impl FnOnce(Option<Placing<'_>>) -> T) -> T {
         if let Some(drone) = &self.airborne {
             let placing = |(locator, frame)| Placing { frame, locator, state: CalibrationState::Valid };
-            return tell(drone.placing().map(placing));
+            return place(drone.placing().map(placing));
         }
-        let Some(site) = &self.site else { return tell(None) };
+        let Some(site) = &self.site else { return place(None) };
         let locator = site.locator();
         let state = if site.is_stale() { CalibrationState::Stale } else { CalibrationState::Valid };
-        tell(Some(Placing { frame: site.frame(), locator: &locator, state }))
+        place(Some(Placing { frame: site.frame(), locator: &locator, state }))
     }
 
     /// All live tracks, as of the newest picture.
@@ -160,12 +204,12 @@ impl Scene {
 
     /// The place's lasting changes as of the last look at them. `None`: it could not judge the place, or nothing asks for it.
     pub fn standing(&self) -> Option<&[(Rect, Seen)]> {
-        self.watch.as_ref().and_then(PlaceMemory::standing)
+        self.memory.as_ref().and_then(PlaceMemory::standing)
     }
 
     /// Applies what people decided about an event.
-    pub fn apply(&mut self, event: Uuid, change: RulesChange) -> Vec<Violation> {
-        match change {
+    pub fn apply(&mut self, event: Uuid, change: RulesChange, map: &MapConfig) -> Decided {
+        let steps = match change {
             RulesChange::Reject { class, places, during, why } => {
                 self.accept(event);
                 self.rules.reject(event, &class, places, during, &why)
@@ -178,13 +222,14 @@ impl Scene {
                 self.accept(event);
                 self.rules.permit(event, &permit)
             }
-        }
+        };
+        self.decided(steps, map)
     }
 
     /// A lasting change that is nothing, or is allowed, is how the place looks from now on.
     fn accept(&mut self, event: Uuid) {
-        if let Some(watch) = &mut self.watch {
-            self.rules.changes_of(event).into_iter().for_each(|region| watch.accept(region));
+        if let Some(memory) = &mut self.memory {
+            self.rules.changes_of(event).into_iter().for_each(|region| memory.accept(region));
         }
     }
 
@@ -201,12 +246,11 @@ impl Scene {
 
     /// What the mere passing of time changes: events of a place that nobody shows any more expire. `silent` is how long
     /// ago the newest picture came, or the node started where there is none yet.
-    pub fn tick(&mut self, silent: Duration) -> Vec<Violation> {
+    pub fn tick(&mut self, silent: Duration, map: &MapConfig) -> Option<Decided> {
         // On the camera's own clock, which may be far from the node's.
-        match self.newest.or(self.rules.last_picture()) {
-            Some(newest) => self.rules.tick(newest + silent),
-            None => Vec::new(),
-        }
+        let newest = self.newest.or(self.rules.last_picture())?;
+        let steps = self.rules.tick(newest + silent);
+        (!steps.is_empty()).then(|| self.decided(steps, map))
     }
 
     /// Goes on where the scene of the same camera under an earlier config stopped: tracks, dwell, and open events of rules
@@ -224,31 +268,32 @@ impl Scene {
         self.newest = old.newest;
         self.rules.restore(old.rules.state());
         // The place is what it was, unless the operator wants it learnt otherwise.
-        if let (Some(watch), Some(old_watch)) = (&mut self.watch, old.watch)
+        if let (Some(memory), Some(old_memory)) = (&mut self.memory, old.memory)
             && old.config.change == self.config.change
         {
-            *watch = old_watch;
+            *memory = old_memory;
         }
     }
 
     /// The camera is watched no more: all its open events expire.
-    pub fn retire(&mut self) -> Vec<Violation> {
+    pub fn retire(&mut self, map: &MapConfig) -> Decided {
         self.rules.disarm();
         let at = self.newest.or(self.rules.last_picture());
-        at.map_or_else(Vec::new, |at| self.rules.tick(at))
+        let steps = at.map_or_else(Vec::new, |at| self.rules.tick(at));
+        self.decided(steps, map)
     }
 
     /// Puts back what the camera remembers of its place.
     pub fn recall(&mut self) {
-        if let Some(watch) = &mut self.watch {
-            watch.load();
+        if let Some(memory) = &mut self.memory {
+            memory.load();
         }
     }
 
     /// Writes down what the camera remembers of its place.
     pub fn remember(&self) {
-        if let Some(watch) = &self.watch {
-            watch.save();
+        if let Some(memory) = &self.memory {
+            memory.save();
         }
     }
 

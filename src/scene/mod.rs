@@ -14,10 +14,9 @@ mod place_memory;
 mod placing;
 mod tamper;
 
-pub(crate) use camera::{RulesChange, Scene, Scenes, build, build_all};
+pub(crate) use camera::{Decided, PlacedViolation, RulesChange, Scene, Scenes, build, build_all};
 pub(crate) use drone_log::{FlightLog, FlightLogs};
 pub use ground::{SiteError, seen_on_ground};
 pub(crate) use ground::{Sites, read_dem};
-pub(crate) use place_memory::PlaceMemoryContext;
-pub(crate) use placing::round;
-pub(crate) use tamper::{TAMPER_PREFIX, Tampering};
+pub(crate) use place_memory::{BeforePicture, PlaceMemoryContext, memory_folder};
+pub(crate) use tamper::TamperReport;

@@ -17,7 +17,6 @@ use crate::base::{CameraId, Rect, WallTime};
 use crate::change::{Alignment, ChangeInput, ChangeWatcher, Inspection, Seen, Settings, Workbench};
 use crate::config::{CameraConfig, ChangeConfig};
 use crate::decode::Picture;
-use crate::evidence::before as lookback;
 use crate::rules::{Changed, Changes};
 use crate::track::Track;
 
@@ -48,6 +47,20 @@ impl PlaceMemoryContext {
     }
 }
 
+/// The newest picture is to be kept, to show later how the place looked before a change.
+pub(crate) struct BeforePicture {
+    /// The camera's folder.
+    pub dir: PathBuf,
+    pub infrared: bool,
+    /// When the changes that last now began: each keeps one picture from before it.
+    pub needed: Vec<WallTime>,
+}
+
+/// Where a camera's memory of its place and its pictures from before lie.
+pub(crate) fn memory_folder(data_dir: &Path, camera: &CameraId) -> PathBuf {
+    data_dir.join("change").join(camera.as_str())
+}
+
 pub(crate) struct PlaceMemory {
     camera: CameraId,
     config: ChangeConfig,
@@ -59,6 +72,8 @@ pub(crate) struct PlaceMemory {
     looked: Option<WallTime>,
     saved: Option<WallTime>,
     kept: Option<WallTime>,
+    /// Asked for by the newest picture and not taken yet.
+    before: Option<BeforePicture>,
     alignment: Alignment,
     /// Of the last look; `None`: the place could not be judged in it.
     standing: Option<Vec<(Rect, Seen)>>,
@@ -79,10 +94,11 @@ impl PlaceMemory {
             time_zone,
             watcher: ChangeWatcher::new(settings),
             bench: Arc::clone(&memory.bench),
-            dir: memory.data_dir.as_ref().map(|dir| lookback::folder(dir, &camera.id)),
+            dir: memory.data_dir.as_ref().map(|dir| memory_folder(dir, &camera.id)),
             looked: None,
             saved: None,
             kept: None,
+            before: None,
             alignment: Alignment::Learning,
             standing: None,
             passing: Vec::new(),
@@ -109,7 +125,7 @@ impl PlaceMemory {
     }
 
     /// Compares a picture with the place, if it is time to. `None`: not this one.
-    pub fn look(&mut self, picture: &Picture, tracks: &[Track]) -> Option<Changes> {
+    pub fn inspect(&mut self, picture: &Picture, tracks: &[Track]) -> Option<Changes> {
         let at = picture.capture.at;
         if self.looked.is_some_and(|last| at >= last && at.since(last) < self.config.interval) {
             return None;
@@ -127,7 +143,7 @@ impl PlaceMemory {
             self.watcher.inspect(&mut bench, &shot)
         };
         self.tell(&look, picture);
-        self.keep(&look, picture);
+        self.before = self.before_due(&look, at);
         if look.judged && self.saved.is_none_or(|saved| at.since(saved) >= SAVE_EVERY) {
             self.saved = Some(at);
             self.save();
@@ -135,6 +151,11 @@ impl PlaceMemory {
         self.standing = look.judged.then(|| look.regions.iter().map(|r| (r.rect, r.seen)).collect());
         let last_id = look.last_id;
         Some(Changes { regions: look.regions.into_iter().map(Changed::new).collect(), last_id })
+    }
+
+    /// Whether the newest picture is to be kept; each is asked for once.
+    pub fn take_before(&mut self) -> Option<BeforePicture> {
+        self.before.take()
     }
 
     /// Is the camera where it was?
@@ -200,22 +221,13 @@ impl PlaceMemory {
         self.alignment = look.alignment;
     }
 
-    /// Keeps a picture now and then, so that an event can show how it was before.
-    fn keep(&mut self, look: &Inspection, picture: &Picture) {
-        let at = picture.capture.at;
+    /// Now and then a picture is kept, so that an event can show how the place looked before.
+    fn before_due(&mut self, look: &Inspection, at: WallTime) -> Option<BeforePicture> {
         let due = self.kept.is_none_or(|kept| at < kept || at.since(kept) >= KEEP_EVERY);
-        let Some(dir) =
-            self.dir.as_ref().filter(|_| due && matches!(look.alignment, Alignment::Steady { .. }))
-        else {
-            return;
-        };
+        let dir = self.dir.as_ref().filter(|_| due && matches!(look.alignment, Alignment::Steady { .. }))?;
         self.kept = Some(at);
-        let needed: Vec<WallTime> = look.regions.iter().map(|r| r.first_seen).collect();
-        if let Err(error) =
-            lookback::keep(dir, picture, look.infrared).and_then(|()| lookback::thin(dir, &needed))
-        {
-            tracing::warn!(camera = %self.camera, "a picture for later comparison is not kept: {error}");
-        }
+        let needed = look.regions.iter().map(|r| r.first_seen).collect();
+        Some(BeforePicture { dir: dir.clone(), infrared: look.infrared, needed })
     }
 }
 

@@ -2,10 +2,12 @@
 
 use crate::base::{Rect, ZoneId};
 use crate::config::{MapConfig, Permit};
-use crate::geo::{Fix, Geodetic, Ground, LocalFrame, Locator, Method, PoseSource, gcj02_from_wgs84};
+use crate::geo::{
+    Accuracy, CalibrationState, Coordinates, EventPlace, Fix, Geodetic, Ground, LocalFrame, Locator, Method,
+    PoseSource, gcj02_from_wgs84, round,
+};
 use crate::rules::Violation;
 use crate::track::OnGround;
-use crate::wire::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
 
 /// How the pictures of a camera are placed now.
 pub(crate) struct Placing<'a> {
@@ -24,7 +26,7 @@ impl Placing<'_> {
     pub fn place(&self, violation: &Violation, map: &MapConfig) -> Option<EventPlace> {
         let main = violation.objects.iter().find_map(|o| o.ground.as_ref())?;
         let at = self.position(main);
-        let data = |at: Geodetic| PositionData {
+        let data = |at: Geodetic| Coordinates {
             lon: round(at.lon, 1e8),
             lat: round(at.lat, 1e8),
             alt: Some(round(at.alt, 1e2)),
@@ -37,11 +39,10 @@ impl Placing<'_> {
             .collect();
         Some(EventPlace {
             position: data(at),
-            accuracy: Some(AccuracyData {
+            accuracy: Some(Accuracy {
                 semi_major_m: round(main.semi_major_m.into(), 1e2),
                 semi_minor_m: round(main.semi_minor_m.into(), 1e2),
                 azimuth_deg: round(main.azimuth_deg.into(), 1e1),
-                confidence: 0.95,
             }),
             method: self.method(),
             calibration: self.state,
@@ -94,7 +95,7 @@ impl Placing<'_> {
         [corner(-0.5, 0.0), corner(0.5, 0.0), corner(0.5, 1.0), corner(-0.5, 1.0)]
     }
 
-    fn polygon(&self, corners: &[[f64; 2]]) -> Option<PolygonGeometry> {
+    fn polygon(&self, corners: &[[f64; 2]]) -> Option<Vec<[f64; 2]>> {
         let mut ring: Vec<[f64; 2]> = hull(corners)
             .into_iter()
             .map(|[east, north]| {
@@ -103,7 +104,7 @@ impl Placing<'_> {
             })
             .collect();
         ring.push(*ring.first()?);
-        (ring.len() > 3).then(|| PolygonGeometry::new(ring))
+        (ring.len() > 3).then_some(ring)
     }
 }
 
@@ -127,11 +128,6 @@ pub(crate) fn on_ground(
         area_m2: (metres(rect.width(), width) * metres(rect.height(), height)) as f32,
         zones,
     }
-}
-
-/// No noise of the last digits on the wire: 1e8 is a millimetre of a degree.
-pub(crate) fn round(v: f64, parts: f64) -> f64 {
-    (v * parts).round() / parts
 }
 
 /// Convex hull, against the clock, by Andrew's monotone chain.

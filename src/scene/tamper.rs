@@ -1,9 +1,9 @@
-//! A camera that was covered, blinded or moved, or whose place is not made out: told, and its positions corrected or marked.
+//! Watches one fixed camera itself: reports when it is covered, blinded or moved, or when its place has not been made out
+//! for long. Corrects its positions after a small turn, and marks them as stale after a move.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -12,28 +12,27 @@ use crate::base::{CameraId, WallTime};
 use crate::change::Alignment;
 use crate::config::{CameraConfig, NodeConfig};
 use crate::decode::Picture;
-use crate::events::Recorder;
-use crate::outbox::Batch;
-use crate::tamper::{Finding, Movement, Reference, TamperDetector};
-use crate::wire::{CalibrationState, CameraRef, TamperData, TamperKind, tamper_message};
+use crate::geo::CalibrationState;
+use crate::tamper::{Finding, Movement, Reference, TamperDetector, TamperKind};
 
-/// In front of every camera's key in the outbox's state.
-pub(crate) const TAMPER_PREFIX: &str = "tamper/";
-
-/// A place that is not made out for less than this is not told: fog and headlights go by.
+/// A place that is not made out for less than this is not reported: fog and headlights go by.
 const LOST_FOR: Duration = Duration::from_secs(30 * 60);
 
-/// What outlives a restart.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Tampering {
-    /// Positions are wrong until somebody confirms them.
-    pub stale: bool,
-}
-
-impl Tampering {
-    pub fn key(camera: &CameraId) -> String {
-        format!("{TAMPER_PREFIX}{camera}")
-    }
+/// A camera's trouble begins, goes on or ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TamperReport {
+    /// The same from the beginning of the trouble to its end.
+    pub incident: Uuid,
+    pub kind: TamperKind,
+    /// Capture time of the picture that decided it.
+    pub at: WallTime,
+    /// Whether the camera's positions can be trusted; `None`: it is not calibrated.
+    pub calibration: Option<CalibrationState>,
+    /// Of a move that could be measured: right and down, in pixels of the reference picture.
+    pub shift_px: Option<[f64; 2]>,
+    /// Clockwise, degrees.
+    pub turn_deg: Option<f64>,
+    pub reason: String,
 }
 
 /// Watches over one fixed camera.
@@ -61,8 +60,8 @@ impl TamperMonitor {
         }
     }
 
-    /// The next picture. Gives what is to be told.
-    pub fn look(
+    /// Inspects the next picture.
+    pub fn inspect(
         &mut self,
         node: &NodeConfig,
         camera: &CameraConfig,
@@ -93,12 +92,12 @@ impl TamperMonitor {
             self.astray = None;
         }
         let shift = movement.map(|m| (m.shift, Some(m.turn_deg)));
-        Some(self.tell(node, camera, at, kind, shift, reason))
+        Some(self.report(node, camera, at, kind, shift, reason))
     }
 
     /// What the camera's memory of its place says of the newest picture. It notices a move where no calibration keeps a
     /// reference, and a place that cannot be made out for long; it is not asked where something is known already.
-    pub fn look_at_place(
+    pub fn inspect_place(
         &mut self,
         node: &NodeConfig,
         camera: &CameraConfig,
@@ -116,7 +115,7 @@ impl TamperMonitor {
                      it is back",
                     shift[0].hypot(shift[1])
                 );
-                Some(self.tell(node, camera, at, TamperKind::Moved, Some((shift, None)), reason))
+                Some(self.report(node, camera, at, TamperKind::Moved, Some((shift, None)), reason))
             }
             Alignment::Lost { since } if self.incident.is_none() && at.since(since) >= LOST_FOR => {
                 self.astray = Some(TamperKind::Lost);
@@ -125,19 +124,19 @@ impl TamperMonitor {
                      it; lasting changes are not judged until it is back",
                     at.since(since).as_secs() / 60
                 );
-                Some(self.tell(node, camera, at, TamperKind::Lost, None, reason))
+                Some(self.report(node, camera, at, TamperKind::Lost, None, reason))
             }
             Alignment::Steady { .. } if self.astray.is_some() => {
                 self.astray = None;
                 let reason = "the camera shows its place again".to_owned();
-                Some(self.tell(node, camera, at, TamperKind::Well, None, reason))
+                Some(self.report(node, camera, at, TamperKind::Well, None, reason))
             }
             _ => None,
         }
     }
 
     /// One message of an incident that begins, goes on or ends. `shift` in pixels, with the turn in degrees where known.
-    fn tell(
+    fn report(
         &mut self,
         node: &NodeConfig,
         camera: &CameraConfig,
@@ -162,22 +161,8 @@ impl TamperMonitor {
             .site
             .as_ref()
             .map(|site| if site.is_stale() { CalibrationState::Stale } else { CalibrationState::Valid });
-        let round = |v: f64| (v * 100.0).round() / 100.0;
-        let data = TamperData {
-            incident,
-            camera: CameraRef {
-                id: camera.id.to_string(),
-                name: camera.name.clone(),
-                gb_id: camera.gb_id.clone(),
-            },
-            kind,
-            at: at.to_string(),
-            calibration,
-            shift_px: shift.map(|(shift, _)| shift.map(round)),
-            turn_deg: shift.and_then(|(_, turn)| turn).map(round),
-            reason,
-        };
-        TamperReport { data, at, stored: moved.then_some(Tampering { stale: true }) }
+        let (shift_px, turn_deg) = (shift.map(|(shift, _)| shift), shift.and_then(|(_, turn)| turn));
+        TamperReport { incident, kind, at, calibration, shift_px, turn_deg, reason }
     }
 
     /// The camera was turned a little: positions follow.
@@ -190,27 +175,6 @@ impl TamperMonitor {
             "the camera stands {:.2} degrees right, {:.2} up and {:.2} turned from its calibration ({:.1} pixels): corrected",
             -angles[1], -angles[0], angles[2], movement.pixels()
         );
-    }
-}
-
-/// What a look found out.
-pub(crate) struct TamperReport {
-    data: TamperData,
-    at: WallTime,
-    stored: Option<Tampering>,
-}
-
-impl Recorder {
-    /// Records what was found out about a camera itself.
-    pub(crate) fn record_tamper(&self, camera: &CameraId, told: TamperReport) {
-        let settings = self.settings();
-        let node = &settings.config.node.id;
-        let state = told.stored.map(|s| (Tampering::key(camera), serde_json::to_vec(&s).ok()));
-        self.commit(&Batch {
-            messages: vec![tamper_message(&self.topics, node, told.at, told.data)],
-            state: state.into_iter().collect(),
-            ..Batch::default()
-        });
     }
 }
 

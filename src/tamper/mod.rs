@@ -8,11 +8,13 @@
 //! and a loss of contrast counts only where it came suddenly: night and fog come slowly, a hand or a bag does not.
 
 mod frame_stats;
+mod kind;
 mod movement;
 mod detector;
 
 pub use detector::{Finding, Reference, TamperDetector};
 pub use frame_stats::FrameStats;
+pub use kind::TamperKind;
 pub use movement::{Movement, compare};
 
 #[cfg(test)]

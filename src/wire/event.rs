@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::CloudEvent;
 use super::Topics;
-use super::place::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
+use super::place::{AccuracyData, PolygonGeometry, PositionData};
 use crate::base::{CameraId, Capture, TimeSource};
 use crate::config::{
     CameraConfig, FlightArea, GroundChange, Group, NodeConfig, Position, Severity, ViolationClass, Zone,
 };
-use crate::geo::Method;
+use crate::geo::{CalibrationState, EventPlace, Method};
 use crate::outbox::OutMessage;
 use crate::rules::{ChangeFacts, Transition, Violation};
 
@@ -344,7 +344,7 @@ fn data(facts: &EventFacts<'_>) -> EventData {
             .iter()
             .enumerate()
             .map(|(i, o)| ObjectData {
-                position: place.and_then(|p| *p.objects.get(i)?),
+                position: place.and_then(|p| *p.objects.get(i)?).map(Into::into),
                 class: o.class.to_string(),
                 track: o.track.0,
                 score: round(o.score),
@@ -370,11 +370,11 @@ fn data(facts: &EventFacts<'_>) -> EventData {
             (None, None) => None,
         },
         position_of: if place.is_some() { "object" } else { "camera" }.to_owned(),
-        position: place.map(|p| p.position),
-        accuracy: place.and_then(|p| p.accuracy),
+        position: place.map(|p| p.position.into()),
+        accuracy: place.and_then(|p| p.accuracy).map(Into::into),
         method: place.map(|p| p.method),
         calibration: place.map(|p| p.calibration),
-        footprint: place.and_then(|p| p.footprint.clone()),
+        footprint: place.and_then(|p| p.footprint.clone()).map(PolygonGeometry::new),
         gcj02: place.and_then(|p| p.gcj02),
         seen_by: seen_by.to_vec(),
         crs: "EPSG:4326".to_owned(),

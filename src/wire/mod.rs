@@ -30,12 +30,12 @@ pub use event::{
     MissingEvidence, ObjectData, PictureSize, PointGeometry, SeenBy, ZoneRef, event_message,
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
-pub use place::{AccuracyData, CalibrationState, EventPlace, PolygonGeometry, PositionData};
+pub use place::{AccuracyData, PolygonGeometry, PositionData};
 pub use state::{
     CameraBehind, CameraState, CameraSuppressed, ConfigState, FlightNotTaken, HealthStatus, NodeHealth,
     NodeLoad, NodeState, NodeStatus, ReloadState,
 };
-pub use tamper::{TamperData, TamperKind, tamper_message};
+pub use tamper::{TamperData, tamper_message};
 pub use topics::{Topics, subscriptions};
 
 /// Media type of a CloudEvent in structured mode (CloudEvents JSON format 1.0.2, 3).

@@ -3,21 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::geo::Method;
-
-/// A place with its error.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EventPlace {
-    pub position: PositionData,
-    /// `None`: nobody says.
-    pub accuracy: Option<AccuracyData>,
-    pub method: Method,
-    pub calibration: CalibrationState,
-    pub footprint: Option<PolygonGeometry>,
-    pub gcj02: Option<[f64; 2]>,
-    /// Of each object of the event.
-    pub objects: Vec<Option<PositionData>>,
-}
+use crate::geo::{Accuracy, Coordinates};
 
 /// WGS-84.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +14,12 @@ pub struct PositionData {
     pub lat: f64,
     /// Metres, in the vertical datum of the survey; `null`: not known.
     pub alt: Option<f64>,
+}
+
+impl From<Coordinates> for PositionData {
+    fn from(Coordinates { lon, lat, alt }: Coordinates) -> Self {
+        Self { lon, lat, alt }
+    }
 }
 
 /// The ellipse that holds the true place with the given confidence.
@@ -41,12 +33,10 @@ pub struct AccuracyData {
     pub confidence: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CalibrationState {
-    Valid,
-    /// The camera was moved; its positions are wrong until somebody confirms them.
-    Stale,
+impl From<Accuracy> for AccuracyData {
+    fn from(Accuracy { semi_major_m, semi_minor_m, azimuth_deg }: Accuracy) -> Self {
+        Self { semi_major_m, semi_minor_m, azimuth_deg, confidence: 0.95 }
+    }
 }
 
 /// GeoJSON (RFC 7946): one ring, longitude and latitude, against the clock, closed.

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Topics;
-use super::place::CalibrationState;
 use super::{CameraRef, CloudEvent};
 use crate::base::{CameraId, WallTime};
+use crate::geo::CalibrationState;
 use crate::outbox::OutMessage;
+use crate::tamper::TamperKind;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "cn.lintel.camera.tamper: data")]
@@ -26,22 +27,6 @@ pub struct TamperData {
     /// And how far it turned, clockwise.
     pub turn_deg: Option<f64>,
     pub reason: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TamperKind {
-    /// Something even or blurred is before the lens.
-    Covered,
-    /// A light blinds it.
-    Blinded,
-    /// It looks elsewhere than when it was calibrated.
-    Moved,
-    /// Nothing of its place has been made out for half an hour: it is covered, looks elsewhere, or weather hides the place. Only
-    /// of cameras with a rule about lasting change.
-    Lost,
-    /// It sees again, or stands as it did.
-    Well,
 }
 
 /// One message of an incident.

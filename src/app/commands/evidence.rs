@@ -84,10 +84,10 @@ impl Commander {
             let id = new_id(camera.id.as_str(), &sender.name);
             let dir = event_dir(&self.parts.config.node.data_dir, id);
             let stills = recorder.settings().stills.write_asked(&dir, picture, &camera.name, look.overlay());
-            recorder.missing(stills.missing.len());
+            recorder.journal.missing(stills.missing.len());
             batch.media.extend(stills.files.iter().map(|file| media(id, file)));
             let node = &self.parts.config.node.id;
-            let manifest = EvidenceManifest::new(id, node, &camera.id, recorder.generator.clone())
+            let manifest = EvidenceManifest::new(id, node, &camera.id, recorder.journal.generator.clone())
                 .with_files(&stills.files, &stills.missing)
                 .with_picture(&picture.capture);
             let at = picture.capture.at;
@@ -112,18 +112,18 @@ impl Commander {
             });
             answer.objects = found.collect();
             if clip.is_none() {
-                recorder.add_manifest(&pending, at, &mut batch);
+                recorder.journal.add_manifest(&pending, at, &mut batch);
             }
             dossiers.push((id, pending));
             clips.extend(clip);
         }
-        let mut held = recorder.lock();
+        let mut held = recorder.journal.lock();
         for (id, pending) in dossiers {
             held.insert(id, pending);
             store_pending(&mut held, id, &mut batch);
         }
         batch.messages.insert(0, self.reply(sender, data));
-        let taken = recorder.commit(&batch);
+        let taken = recorder.journal.commit(&batch);
         drop(held);
         if taken {
             sender.delivery.done();

@@ -3,8 +3,8 @@
 use super::looks::Question;
 use super::{Commander, MAX_WAITING, Sender};
 use crate::base::CameraId;
+use crate::events::Tampering;
 use crate::outbox::Batch;
-use crate::scene::Tampering;
 use crate::wire::{CalibrationCommand, LeadCommand, ReplyData};
 
 /// Cameras that one lead asks at most, those that see most of the place.
@@ -59,7 +59,7 @@ impl Commander {
             state: vec![(Tampering::key(&camera), None)],
             ..Batch::default()
         };
-        if self.parts.recorder.commit(&batch) {
+        if self.parts.recorder.journal.commit(&batch) {
             sender.delivery.done();
         }
     }

@@ -19,9 +19,10 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::rules_thread::ToRules;
+use crate::base::error_chain;
 use crate::base::{Shutdown, wall_now};
 use crate::config::Config;
-use crate::events::{Recorder, error_chain};
+use crate::events::Recorder;
 use crate::evidence::ClipService;
 use crate::flights::Survey;
 use crate::outbox::{Batch, OutMessage, Outbox};
@@ -171,7 +172,7 @@ impl Commander {
 
     fn answer(&self, sender: &Sender, data: ReplyData) {
         let batch = Batch { messages: vec![self.reply(sender, data)], ..Batch::default() };
-        if self.parts.recorder.commit(&batch) {
+        if self.parts.recorder.journal.commit(&batch) {
             sender.delivery.done();
         }
     }

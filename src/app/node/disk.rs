@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 
+use crate::base::error_chain;
 use crate::base::wall_now;
 use crate::config::Config;
-use crate::events::{Recorder, error_chain};
+use crate::events::Recorder;
 use crate::evidence::{enforce_age, enforce_quota, event_dir, evidence_root};
 use crate::outbox::Outbox;
 
@@ -14,14 +15,14 @@ pub(super) fn tidy(config: &Config, outbox: &Outbox, recorder: &Recorder) {
     let data_dir = &config.node.data_dir;
     let done = RefCell::new(Vec::new());
     let delivered = |event| {
-        let delivered = outbox.is_delivered(event).unwrap_or(false) && !recorder.owes_clip(event);
+        let delivered = outbox.is_delivered(event).unwrap_or(false) && !recorder.journal.owes_clip(event);
         if delivered {
             done.borrow_mut().push(event);
         }
         delivered
     };
     let root = evidence_root(data_dir);
-    let may_go = |event| !recorder.is_under_way(event) && delivered(event);
+    let may_go = |event| !recorder.journal.is_under_way(event) && delivered(event);
     match enforce_age(&root, &evidence.keep, wall_now(), may_go) {
         Ok(report) if report.freed_bytes > 0 => tracing::info!(?report, "evidence deleted after its time"),
         Ok(_) => {}

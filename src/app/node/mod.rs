@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::decode::{DecodePool, DecoderChoice};
 use crate::detect::{DetectPool, Detections, Detector, ModelManifest, Runtime};
 use crate::events::Recorder;
-use crate::evidence::still_service::StillThread;
+use crate::evidence::still_service::StillService;
 use crate::evidence::{ClipOutcome, ClipService, evidence_root, remove_unfinished};
 use crate::flights::{Survey, SurveyThread};
 use crate::monitor::{HttpServer, Service};
@@ -60,7 +60,7 @@ struct Node {
     publisher: PublisherHandle,
     recorder: Arc<Recorder>,
     recorder_stop: Shutdown,
-    stills: StillThread,
+    stills: StillService,
     survey: Arc<Survey>,
     survey_thread: SurveyThread,
     clips: Arc<ClipService>,
@@ -119,7 +119,10 @@ impl Node {
         scenes.values_mut().for_each(scene::Scene::recall);
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
 
-        let stills = StillThread::start(&recorder).map_err(AppError::Thread)?;
+        let done = Arc::clone(&recorder);
+        let stills = StillService::start(Arc::new(move |outcomes| done.journal.record_stills(outcomes)))
+            .map_err(AppError::Thread)?;
+        recorder.leave_stills_to(stills.queue());
         let (survey, survey_thread) = Survey::start(
             Arc::clone(&recorder),
             Arc::clone(&outbox),
@@ -301,7 +304,7 @@ impl Node {
         self.tokio.shutdown_timeout(Duration::from_secs(1));
         let waiting = self.outbox.stats();
         let report = RunReport {
-            events_opened: self.recorder.counts().opened,
+            events_opened: self.recorder.journal.counts().opened,
             undelivered: waiting.messages + waiting.media,
             late: started.elapsed() > deadline + Duration::from_secs(2),
         };

@@ -10,11 +10,11 @@ use crate::events::cross_camera::SHARED_EVENT_PREFIX;
 use crate::events::feedback::{KNOWN_DAYS, KNOWN_PREFIX};
 use crate::events::pending_evidence;
 use crate::events::{RULES_PREFIX, Recorder};
+use crate::events::{TAMPER_PREFIX, Tampering};
 use crate::evidence::ClipRequest;
 use crate::outbox::{Batch, Outbox};
 use crate::scene::Scenes;
 use crate::scene::Sites;
-use crate::scene::{TAMPER_PREFIX, Tampering};
 
 /// Puts back what an earlier run left: the rules of each camera, and the dossiers of its events.
 pub(super) fn restore(
@@ -53,7 +53,7 @@ pub(super) fn restore(
             }
         }
     }
-    recorder.restore_things(things);
+    recorder.restore_shared(things);
     forget_old(outbox)?;
     let mut dossiers = Vec::new();
     for (key, value) in outbox.states(pending_evidence::PREFIX)? {

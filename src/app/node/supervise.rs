@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::{AppError, Node, disk, restore};
 use crate::app::load_governor::LoadGovernor;
 use crate::app::reload::{FileWatch, Live};
+use crate::base::error_chain;
 use crate::base::{Shutdown, monotonic};
 use crate::config::Config;
 use crate::detect::ModelManifest;
-use crate::events::error_chain;
 use crate::ingest::SourceState;
 use crate::monitor::Service;
 

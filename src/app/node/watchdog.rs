@@ -36,7 +36,7 @@ impl Pulse {
         if self.io.silent_for() > LIMIT {
             return Some("the network threads");
         }
-        let waits_for_disk = self.recorder.waits_for_disk();
+        let waits_for_disk = self.recorder.journal.waits_for_disk();
         if !waits_for_disk && self.analysis.alive.silent_for() > LIMIT {
             return Some("rules");
         }

@@ -7,14 +7,11 @@ use lintel::config::{
     CameraConfig, ChangeConfig, FileConfig, Group, NodeConfig, Pace, Position, Priority, RingConfig,
     Sampling, Severity, SourceConfig, Tiling, TrackConfig, ViolationClass, Zone,
 };
-use lintel::geo::Method;
+use lintel::geo::{Accuracy, CalibrationState, Coordinates, EventPlace, Method};
 use lintel::outbox::OutMessage;
 use lintel::rules::{Transition, Violation, ViolationObject};
 use lintel::wire::Topics;
-use lintel::wire::{
-    AccuracyData, CalibrationState, EventFacts, EventPlace, EvidenceState, MissingEvidence, PolygonGeometry,
-    PositionData, event_message,
-};
+use lintel::wire::{EventFacts, EvidenceState, MissingEvidence, event_message};
 use uuid::Uuid;
 
 pub fn topics() -> Topics {
@@ -134,7 +131,7 @@ pub fn message(event: Uuid, transition: Transition, revision: u32) -> OutMessage
 }
 
 fn place() -> EventPlace {
-    let position = PositionData { lon: 120.15583412, lat: 30.27471877, alt: Some(6.31) };
+    let position = Coordinates { lon: 120.15583412, lat: 30.27471877, alt: Some(6.31) };
     let ring = vec![
         [120.15581922, 30.27471301],
         [120.15584903, 30.27471301],
@@ -144,15 +141,10 @@ fn place() -> EventPlace {
     ];
     EventPlace {
         position,
-        accuracy: Some(AccuracyData {
-            semi_major_m: 1.83,
-            semi_minor_m: 0.41,
-            azimuth_deg: 38.4,
-            confidence: 0.95,
-        }),
+        accuracy: Some(Accuracy { semi_major_m: 1.83, semi_minor_m: 0.41, azimuth_deg: 38.4 }),
         method: Method::PoseDem,
         calibration: CalibrationState::Valid,
-        footprint: Some(PolygonGeometry::new(ring)),
+        footprint: Some(ring),
         gcj02: Some([120.16051873, 30.27231244]),
         objects: vec![Some(position)],
     }

@@ -3,14 +3,15 @@
 use std::fmt::Write;
 
 use lintel::base::WallTime;
+use lintel::geo::CalibrationState;
 use lintel::outbox::{MediaChunk, OutMedia};
 use lintel::rules::Transition;
+use lintel::tamper::TamperKind;
 use lintel::wire::{
-    CalibrationCommand, CalibrationState, CameraAnswer, CameraBehind, CameraRef, CameraState,
-    CameraSuppressed, ChunkHeader, CloudEvent, EventData, EvidenceData, FeedbackCommand, FlightNotTaken,
-    FoundObject, HealthStatus, LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData,
-    ReplyError, TamperData, TamperKind, Verdict, decode_chunk, encode_chunk, evidence_message, reply_message,
-    tamper_message,
+    CalibrationCommand, CameraAnswer, CameraBehind, CameraRef, CameraState, CameraSuppressed, ChunkHeader,
+    CloudEvent, EventData, EvidenceData, FeedbackCommand, FlightNotTaken, FoundObject, HealthStatus,
+    LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData, ReplyError, TamperData,
+    Verdict, decode_chunk, encode_chunk, evidence_message, reply_message, tamper_message,
 };
 use lintel::wire::{Topics, subscriptions};
 use serde_json::{Value, json};
