@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::crop::Crop;
 use super::heads::{self, Context};
-use super::letterbox::{Crop, Letterbox};
+use super::letterbox::Letterbox;
 use super::nms::{self, Candidate, MAX_DETECTIONS};
 use super::onnx::{Network, Runtime};
 use super::tile_scheduler::{TilePlan, TileScheduler};
@@ -200,7 +201,7 @@ impl Detector {
         };
         let letterbox = &self.letterboxes[index];
         found.retain_mut(|c| {
-            c.rect = on_picture(&letterbox.undo(&c.rect), &crop);
+            c.rect = on_picture(&letterbox.to_crop(&c.rect), &crop);
             c.rect.width() > 0.0 && c.rect.height() > 0.0
         });
         let timing = self.timing.get_or_insert_default();

@@ -1,25 +1,20 @@
-//! A picture, packed RGB or as decoders give it -> the network's float tensor, in one pass.
+//! Converts a picture, packed RGB or planar, into the network's float tensor in one pass.
 //!
-//! Bilinear with half-pixel centres and no antialiasing, rounded to whole pixel values (halves up) and only then
-//! normalised, because that is what networks are trained on. models/training/reference.py is the yardstick.
+//! Bilinear with half-pixel centres and without antialiasing. Values are rounded to whole pixel values (halves up) before
+//! they are normalised, because networks are trained that way. models/training/reference.py is the reference.
 
 mod planar;
+mod resample;
 
-use super::manifest::{Channels, InputSpec, LetterboxMode};
+use super::crop::Crop;
+use super::manifest::{InputSpec, LetterboxMode};
 use crate::base::Rect;
+use crate::decode::Yuv;
 
-use planar::Lines;
+use planar::PlanarRows;
+use resample::{Norm, Tap, normalisation, round_half_up, taps};
 
-/// A part of a picture, in whole pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crop {
-    pub x: u32,
-    pub y: u32,
-    pub width: u32,
-    pub height: u32,
-}
-
-/// Where every input pixel comes from, for crops of one size.
+/// The mapping from crops of one size to the network's input.
 #[derive(Debug)]
 pub struct Letterbox {
     columns: Vec<Tap>,
@@ -29,18 +24,10 @@ pub struct Letterbox {
     scale_x: f32,
     scale_y: f32,
     size: (u32, u32),
-    /// Interpolated source rows, `columns * 3` long, and which row each holds.
-    held: [Vec<f32>; 2],
-    /// The same of planar pictures; made when the first one comes.
-    lines: Option<Lines>,
-}
-
-/// Two neighbours in the source and the weight of the second.
-#[derive(Clone, Copy, Debug)]
-struct Tap {
-    low: usize,
-    high: usize,
-    weight: f32,
+    /// Buffers for two interpolated source rows, each `columns * 3` long.
+    rgb_rows: [Vec<f32>; 2],
+    /// The same for planar pictures; allocated for the first one.
+    planar_rows: Option<PlanarRows>,
 }
 
 impl Letterbox {
@@ -66,53 +53,67 @@ impl Letterbox {
             scale_x: (f64::from(new_w) / w) as f32,
             scale_y: (f64::from(new_h) / h) as f32,
             size: (width, height),
-            held: [vec![0.0; new_w as usize * 3], vec![0.0; new_w as usize * 3]],
-            lines: None,
+            rgb_rows: [vec![0.0; new_w as usize * 3], vec![0.0; new_w as usize * 3]],
+            planar_rows: None,
         }
     }
 
-    /// The size of crop that this was made for.
+    /// Width and height in pixels of the crops that this letterbox fits.
     pub fn size(&self) -> (u32, u32) {
         self.size
     }
 
-    /// Fills `tensor` (`[3, height, width]`) from `crop` of a picture of `picture_width` columns.
+    /// Fills `tensor` (`[3, height, width]`) from a crop of packed RGB, `picture_width` pixels wide.
     ///
-    /// The crop lies inside the picture and has the size that this was made for.
+    /// The crop must lie inside the picture and have this letterbox's [`size`](Self::size).
     pub fn fill(&mut self, rgb: &[u8], picture_width: u32, crop: Crop, spec: &InputSpec, tensor: &mut [f32]) {
         debug_assert_eq!(self.size, (crop.width, crop.height));
         let (width, height) = (spec.width as usize, spec.height as usize);
         let stride = picture_width as usize * 3;
-        let start = crop.y as usize * stride + crop.x as usize * 3;
-        let source = |row: usize| &rgb[start + row * stride..][..crop.width as usize * 3];
+        let first = crop.y as usize * stride + crop.x as usize * 3;
+        let source = |row: usize| &rgb[first + row * stride..][..crop.width as usize * 3];
         let planes = normalisation(spec);
         self.pad(spec, &planes, tensor);
         let n = self.columns.len();
-        let [mut low, mut high] = std::mem::take(&mut self.held);
-        let mut holds = [usize::MAX; 2];
+        let [mut low, mut high] = std::mem::take(&mut self.rgb_rows);
+        let mut held = [usize::MAX; 2];
         for (y, tap) in self.rows.iter().enumerate() {
-            if holds[1] == tap.low {
+            if held[1] == tap.low {
                 std::mem::swap(&mut low, &mut high);
-                holds.swap(0, 1);
+                held.swap(0, 1);
             }
-            if holds[0] != tap.low {
-                across(source(tap.low), &self.columns, &mut low);
-                holds[0] = tap.low;
+            if held[0] != tap.low {
+                resample_row(source(tap.low), &self.columns, &mut low);
+                held[0] = tap.low;
             }
-            if holds[1] != tap.high && tap.weight > 0.0 {
-                across(source(tap.high), &self.columns, &mut high);
-                holds[1] = tap.high;
+            if held[1] != tap.high && tap.weight > 0.0 {
+                resample_row(source(tap.high), &self.columns, &mut high);
+                held[1] = tap.high;
             }
             let below = if tap.weight > 0.0 { &high } else { &low };
             for (plane, norm) in planes.iter().enumerate() {
-                let place = (plane * height + self.top + y) * width + self.left;
+                let start = (plane * height + self.top + y) * width + self.left;
                 let from = norm.source * n..(norm.source + 1) * n;
-                down(&low[from.clone()], &below[from], tap.weight, norm, &mut tensor[place..place + n]);
+                blend_rows(&low[from.clone()], &below[from], tap.weight, norm, &mut tensor[start..start + n]);
             }
         }
-        self.held = [low, high];
+        self.rgb_rows = [low, high];
     }
 
+    /// As [`fill`](Self::fill), from a planar picture.
+    pub fn fill_planar(&mut self, yuv: &Yuv, crop: Crop, spec: &InputSpec, tensor: &mut [f32]) {
+        debug_assert_eq!(self.size, (crop.width, crop.height));
+        let norms = normalisation(spec);
+        self.pad(spec, &norms, tensor);
+        let n = self.columns.len();
+        let mut rows = self.planar_rows.take().unwrap_or_else(|| PlanarRows::new(n));
+        let origin = (self.left, self.top);
+        let size = (spec.width as usize, spec.height as usize);
+        rows.fill(yuv, crop, [&self.columns, &self.rows], &norms, planar::Target { tensor, size, origin });
+        self.planar_rows = Some(rows);
+    }
+
+    /// Fills the margins around the picture.
     fn pad(&self, spec: &InputSpec, planes: &[Norm; 3], tensor: &mut [f32]) {
         let (width, height) = (spec.width as usize, spec.height as usize);
         for (plane, n) in tensor.chunks_exact_mut(width * height).zip(planes) {
@@ -126,50 +127,16 @@ impl Letterbox {
         }
     }
 
-    /// Input pixels -> pixels of the crop.
-    pub fn undo(&self, rect: &Rect) -> Rect {
+    /// Maps pixels of the network's input to pixels of the crop.
+    pub fn to_crop(&self, rect: &Rect) -> Rect {
         let x = |v: f32| (v - self.left as f32) / self.scale_x;
         let y = |v: f32| (v - self.top as f32) / self.scale_y;
         Rect::new(x(rect.x0), y(rect.y0), x(rect.x1), y(rect.y1))
     }
 }
 
-/// How one plane of the tensor is made: of which channel of the picture, and `value * factor + offset`.
-struct Norm {
-    source: usize,
-    factor: f32,
-    offset: f32,
-}
-
-fn normalisation(spec: &InputSpec) -> [Norm; 3] {
-    std::array::from_fn(|plane| Norm {
-        source: match spec.channels {
-            Channels::Rgb => plane,
-            Channels::Bgr => 2 - plane,
-        },
-        factor: spec.scale / spec.std[plane],
-        offset: -spec.mean[plane] / spec.std[plane],
-    })
-}
-
-fn taps(from: u32, to: u32) -> Vec<Tap> {
-    let last = f64::from(from - 1);
-    let step = f64::from(from) / f64::from(to);
-    (0..to)
-        .map(|i| {
-            let at = ((f64::from(i) + 0.5) * step - 0.5).clamp(0.0, last);
-            let low = at.floor();
-            Tap {
-                low: low as usize,
-                high: (low as usize + 1).min(from as usize - 1),
-                weight: (at - low) as f32,
-            }
-        })
-        .collect()
-}
-
-/// One source row, interpolated to the input's columns, as three planes.
-fn across(row: &[u8], columns: &[Tap], out: &mut [f32]) {
+/// Interpolates one source row to the input's columns, into three planes.
+fn resample_row(row: &[u8], columns: &[Tap], out: &mut [f32]) {
     let (red, rest) = out.split_at_mut(columns.len());
     let (green, blue) = rest.split_at_mut(columns.len());
     for (((tap, r), g), b) in columns.iter().zip(red).zip(green).zip(blue) {
@@ -182,21 +149,12 @@ fn across(row: &[u8], columns: &[Tap], out: &mut [f32]) {
     }
 }
 
-/// Between two interpolated rows, rounded to a pixel value and normalised. Plain arithmetic, so that it vectorises.
-fn down(low: &[f32], high: &[f32], weight: f32, norm: &Norm, out: &mut [f32]) {
+/// Interpolates between two rows, rounds and normalises. Plain arithmetic, so that it vectorises.
+fn blend_rows(low: &[f32], high: &[f32], weight: f32, norm: &Norm, out: &mut [f32]) {
     for ((low, high), out) in low.iter().zip(high).zip(out) {
         let value = low * (1.0 - weight) + high * weight;
-        *out = nearest(value) * norm.factor + norm.offset;
+        *out = round_half_up(value) * norm.factor + norm.offset;
     }
-}
-
-/// Nearest whole number of `value` in 0..255, halves up. `f32::floor` is a call where SSE 4.1 is not assumed.
-fn nearest(value: f32) -> f32 {
-    /// Above this, 32-bit floats have no fractions.
-    const WHOLE: f32 = 8_388_608.0;
-    let value = value + 0.5;
-    let rounded = (value + WHOLE) - WHOLE;
-    if rounded > value { rounded - 1.0 } else { rounded }
 }
 
 #[cfg(test)]
@@ -231,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_the_numpy_reference_in_every_placing() {
+    fn agrees_with_the_numpy_reference_in_every_mode() {
         for case in reference() {
             let mut letterbox = Letterbox::new(&case.input, case.width, case.height);
             let [scale_x, scale_y, left, top] = case.placement;
@@ -247,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crop_is_as_the_same_pixels_alone() {
+    fn a_crop_equals_the_same_pixels_alone() {
         let case = &reference()[1];
         let crop = Crop { x: 5, y: 3, width: 11, height: 9 };
         let mut alone = Vec::new();
@@ -267,12 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn undo_brings_the_picture_corners_back() {
+    fn to_crop_restores_the_picture_corners() {
         for case in reference() {
             let letterbox = Letterbox::new(&case.input, case.width, case.height);
             let (columns, rows) = (letterbox.columns.len() as f32, letterbox.rows.len() as f32);
             let (left, top) = (letterbox.left as f32, letterbox.top as f32);
-            let whole = letterbox.undo(&Rect::new(left, top, left + columns, top + rows));
+            let whole = letterbox.to_crop(&Rect::new(left, top, left + columns, top + rows));
             assert!(whole.x0.abs() < 1e-3 && whole.y0.abs() < 1e-3);
             assert!(
                 (whole.x1 - case.width as f32).abs() < 1e-3 && (whole.y1 - case.height as f32).abs() < 1e-3
@@ -283,7 +241,7 @@ mod tests {
     #[test]
     fn halves_are_rounded_upwards() {
         assert_eq!(
-            [0.0, 0.49, 0.5, 1.5, 2.5, 254.5, 255.0].map(nearest),
+            [0.0, 0.49, 0.5, 1.5, 2.5, 254.5, 255.0].map(round_half_up),
             [0.0, 0.0, 1.0, 2.0, 3.0, 255.0, 255.0]
         );
     }

@@ -4,6 +4,7 @@
 //! the picture is lost, the worker lives on.
 //! Not here: which classes there are (the model's manifest says), what a detection means (rules), the sampling interval (decode).
 
+mod crop;
 mod detection;
 mod detector;
 mod error;

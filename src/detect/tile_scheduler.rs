@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::Detection;
-use super::letterbox::Crop;
+use super::crop::Crop;
 use super::tiling;
 use crate::base::{Rect, WallTime};
 use crate::config::{CameraConfig, Tiling, Zone, ZoneArea};

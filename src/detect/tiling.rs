@@ -4,7 +4,7 @@
 //! whole picture or of a neighbour whose overlap holds all of it. A thing that nothing saw in full stays in
 //! parts, so the overlap should be as wide as the things that the slices are for (SAHI, arXiv 2202.06934).
 
-use super::letterbox::Crop;
+use super::crop::Crop;
 use super::nms::{self, Candidate, MAX_DETECTIONS};
 use crate::base::Rect;
 use crate::config::Tiling;

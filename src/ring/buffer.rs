@@ -1,16 +1,15 @@
-//! The ring itself.
+//! The ring buffer of one camera.
 //!
-//! Bounds, in the order in which they yield:
+//! Its limits, the strongest first:
 //! 1. Never more than [`HARD_FACTOR`] times `max_bytes`, whatever the camera sends.
 //! 2. The GOP being received and the last whole one before it stay, so that a clip can always start at a key frame.
-//! 3. `max_bytes` and `max_duration`: the oldest GOP goes until both hold.
-//! 4. What a clip that is asked for needs stays.
-//! 5. `quiet`: the oldest GOP goes until it holds.
+//! 3. `max_bytes` and `max_duration`: the oldest GOP is dropped until both hold.
+//! 4. Footage that a pending clip needs stays.
+//! 5. `quiet`: the oldest GOP is dropped until it holds.
 //!
-//! Seconds are footage, not wall time: a camera that was away for an hour still has its last seconds from before.
+//! Durations count footage, not wall time: a camera that was offline for an hour still has its last seconds from before.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -22,25 +21,24 @@ use crate::ingest::EncodedFrame;
 
 use super::blocks::Blocks;
 use super::gop::Gop;
-use super::reader::RingReader;
 
-/// A GOP that has not ended at this many times `max_bytes` never will: the stream has stopped sending key frames.
-pub(super) const HARD_FACTOR: usize = 4;
+/// A GOP larger than this many times `max_bytes` will never end: the stream has stopped sending key frames.
+const HARD_FACTOR: usize = 4;
 
-/// The last seconds of one camera. Shared by `Arc`; every call takes the lock for microseconds only.
+/// The last seconds of one camera. Shared by `Arc`; every call holds the lock for microseconds only.
 pub struct Ring {
     config: Mutex<RingConfig>,
     state: Mutex<State>,
 }
 
-/// What a ring has of a span of time.
+/// The part of a time span that a ring holds.
 #[derive(Clone, Debug)]
 pub struct RingClip {
-    /// In decode order; the first is a key frame, all have one `stream`. Never empty.
+    /// In decode order. The first is a key frame, and all belong to one `stream`. Never empty.
     pub frames: Vec<EncodedFrame>,
-    /// The first frame is later than asked: the ring no longer, or not yet, had what was before.
+    /// The first frame is later than requested: the ring no longer holds, or never held, the frames before it.
     pub starts_late: bool,
-    /// The ring has nothing as late as the end asked for: too early to cut, or the stream broke off.
+    /// The ring holds no frame as late as the requested end: it is too early to cut, or the stream ended.
     pub ends_early: bool,
 }
 
@@ -53,25 +51,24 @@ pub struct RingStats {
     pub seconds: f64,
     pub oldest: Option<WallTime>,
     pub newest: Option<WallTime>,
-    /// Frames ever kept.
+    /// Frames kept since the start.
     pub kept_frames: u64,
-    /// Frames and bytes that made room for newer ones.
+    /// Frames and bytes dropped to make room for newer ones.
     pub evicted_frames: u64,
     pub evicted_bytes: u64,
-    /// Frames that came before any key frame of their stream: nothing can decode them.
+    /// Frames before the first key frame of their stream: no decoder can use them.
     pub headless_frames: u64,
-    /// Times that a GOP had no end and was thrown away at the hard limit.
+    /// GOPs without an end that were dropped at the hard limit.
     pub endless_gops: u64,
 }
 
 #[derive(Default)]
-pub(super) struct State {
-    pub gops: VecDeque<Gop>,
+struct State {
+    gops: VecDeque<Gop>,
     blocks: Blocks,
-    /// Beginnings of the clips that are asked for.
+    /// Start times of the pending clips.
     holds: Vec<WallTime>,
-    /// Number of the next frame to be kept.
-    pub next: u64,
+    kept_frames: u64,
     bytes: usize,
     span: Duration,
     runs: u64,
@@ -86,17 +83,17 @@ impl Ring {
         Self { config: Mutex::new(config), state: Mutex::default() }
     }
 
-    /// Other bounds from the next frame on; what is held stays as far as it fits.
+    /// Changes the limits from the next frame on. Held frames stay as far as they fit.
     pub fn resize(&self, config: RingConfig) {
         *self.config.lock() = config;
     }
 
-    /// Keeps the frame and drops what no longer fits. Frames of one camera, in decode order. Gives the frame with its
-    /// bytes where the ring has them: who keeps this one takes no memory of its own.
+    /// Keeps a frame and drops what no longer fits. Push the frames of one camera in decode order. Returns the frame with
+    /// its bytes in the ring's memory, so that keeping it costs no more.
     pub fn push(&self, mut frame: EncodedFrame) -> EncodedFrame {
         let config = *self.config.lock();
         let mut state = self.lock();
-        frame.data = state.blocks.keep(&frame.data);
+        frame.data = state.blocks.store(&frame.data);
         if !state.keep(frame.clone()) {
             return frame;
         }
@@ -114,36 +111,36 @@ impl Ring {
                     %camera,
                     frames = gop.frames.len(),
                     bytes = gop.bytes,
-                    "no key frame within {HARD_FACTOR} times the ring's max_bytes: its footage is dropped up to the \
-                     next key frame and clips will be missing; set a shorter key frame interval (I-frame interval, \
-                     GOP) in the camera and turn its smart codec off, or raise ring.max_bytes"
+                    "no key frame within {HARD_FACTOR} times the ring's max_bytes: footage is dropped up to the next \
+                     key frame, so clips will be missing; set a shorter key frame interval (I-frame interval, GOP) \
+                     in the camera and turn off its smart codec, or raise ring.max_bytes"
                 );
             }
             evicted.push(gop);
         }
         drop(state);
-        // Only now is the memory given back: cameras do not wait for it.
+        // Memory is freed after the lock, so that no camera waits for it.
         drop(evicted);
         frame
     }
 
-    /// A clip from `from` on is asked for: what it needs stays until [`release`](Self::release), within the ring's bounds.
+    /// Announces a clip from `from` on. Its footage stays until [`release`](Self::release), within the ring's limits.
     pub fn hold(&self, from: WallTime) {
         self.lock().holds.push(from);
     }
 
-    /// The clip from `from` on was cut, or is not wanted any more.
+    /// Ends a [`hold`](Self::hold): the clip was cut or is no longer wanted.
     pub fn release(&self, from: WallTime) {
         let holds = &mut self.lock().holds;
-        if let Some(place) = holds.iter().position(|held| *held == from) {
-            holds.swap_remove(place);
+        if let Some(index) = holds.iter().position(|held| *held == from) {
+            holds.swap_remove(index);
         }
     }
 
-    /// What the ring has between `from` and `to`, from the last key frame at or before `from` on where it has one.
+    /// The frames between `from` and `to`, starting at the last key frame at or before `from` if the ring has it.
     ///
-    /// Of several runs (a reconnect, a new resolution, a clock set back) the one that covers most of the span is
-    /// given, the newest of equals. `None`: no run touches the span.
+    /// A reconnect, a new resolution or a clock set back begins a new run. The result is the run that covers most of the
+    /// span, the newest of equals. `None` if no run touches the span.
     pub fn clip(&self, from: WallTime, to: WallTime) -> Option<RingClip> {
         let state = self.lock();
         let run = runs(&state.gops)
@@ -151,10 +148,10 @@ impl Ring {
             .filter(|run| run.touches(from, to))
             .max_by_key(|run| run.covers(from, to))?;
         let gops = state.gops.range(run.first..run.end);
-        let skipped = gops.clone().filter(|gop| gop.starts() <= from).count().saturating_sub(1);
+        let skipped = gops.clone().filter(|gop| gop.start() <= from).count().saturating_sub(1);
         let mut frames: Vec<_> = gops.skip(skipped).flat_map(|gop| &gop.frames).cloned().collect();
         drop(state);
-        // In decode order: whatever the last wanted picture refers to stands before it.
+        // In decode order, so all frames that the last wanted picture refers to come before it.
         let last = frames.iter().rposition(|frame| frame.capture.at <= to)?;
         frames.truncate(last + 1);
         Some(RingClip { starts_late: frames[0].capture.at > from, ends_early: run.newest < to, frames })
@@ -165,13 +162,6 @@ impl Ring {
         self.lock().gops.back().map(|gop| gop.newest)
     }
 
-    /// A reader that starts at the newest key frame, or at the next one while there is none.
-    pub fn reader(self: &Arc<Self>) -> RingReader {
-        let state = self.lock();
-        let position = state.gops.back().map_or(state.next, |gop| gop.first);
-        RingReader::new(Arc::clone(self), position)
-    }
-
     pub fn stats(&self) -> RingStats {
         let state = self.lock();
         RingStats {
@@ -179,9 +169,9 @@ impl Ring {
             bytes: state.bytes,
             gops: state.gops.len(),
             seconds: state.span.as_secs_f64(),
-            oldest: state.gops.front().map(Gop::starts),
+            oldest: state.gops.front().map(Gop::start),
             newest: state.gops.back().map(|gop| gop.newest),
-            kept_frames: state.next,
+            kept_frames: state.kept_frames,
             evicted_frames: state.evicted_frames,
             evicted_bytes: state.evicted_bytes,
             headless_frames: state.headless_frames,
@@ -189,13 +179,13 @@ impl Ring {
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 }
 
 impl State {
-    /// False if the frame has no key frame to stand on.
+    /// False if no key frame comes before the frame in its stream.
     fn keep(&mut self, frame: EncodedFrame) -> bool {
         let bytes = frame.data.len();
         let last = self.gops.back_mut().filter(|gop| gop.stream() == frame.stream);
@@ -210,8 +200,8 @@ impl State {
                 return false;
             }
             last => {
-                // A clock set back breaks a run as a reconnect does: times must rise within a clip.
-                let follows = last.filter(|gop| gop.starts() < frame.capture.at);
+                // A clock set back ends a run, as a reconnect does: times must rise within a clip.
+                let follows = last.filter(|gop| gop.start() < frame.capture.at);
                 if let Some(last) = follows {
                     let before = last.span;
                     last.close(frame.capture.at);
@@ -219,10 +209,10 @@ impl State {
                 } else {
                     self.runs += 1;
                 }
-                self.gops.push_back(Gop::new(self.next, self.runs, frame));
+                self.gops.push_back(Gop::new(self.runs, frame));
             }
         }
-        self.next += 1;
+        self.kept_frames += 1;
         self.bytes += bytes;
         true
     }
@@ -231,9 +221,9 @@ impl State {
         if self.bytes > config.max_bytes || self.span > config.max_duration {
             return true;
         }
-        // The oldest GOP's own span is not needed to fill the quiet time.
+        // The quiet time must be filled without the oldest GOP.
         let Some(oldest) = self.gops.front() else { return false };
-        let held = self.holds.iter().any(|from| oldest.starts() + oldest.span > *from);
+        let held = self.holds.iter().any(|from| oldest.start() + oldest.span > *from);
         !held && self.span - oldest.span >= config.quiet
     }
 
@@ -247,7 +237,7 @@ impl State {
     }
 }
 
-/// Neighbouring GOPs that play as one, by their places in the ring.
+/// Consecutive GOPs that play as one clip, by their indices in the ring.
 struct Run {
     first: usize,
     end: usize,
@@ -267,13 +257,13 @@ impl Run {
 
 fn runs(gops: &VecDeque<Gop>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for (place, gop) in gops.iter().enumerate() {
+    for (index, gop) in gops.iter().enumerate() {
         match runs.last_mut() {
             Some(run) if gops[run.first].run == gop.run => {
-                run.end = place + 1;
+                run.end = index + 1;
                 run.newest = run.newest.max(gop.newest);
             }
-            _ => runs.push(Run { first: place, end: place + 1, starts: gop.starts(), newest: gop.newest }),
+            _ => runs.push(Run { first: index, end: index + 1, starts: gop.start(), newest: gop.newest }),
         }
     }
     runs

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
+use crate::base::{ClassName, Rect, WallTime};
 use crate::config::TrackConfig;
 use crate::detect::Detection;
 

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::Track;
 use super::assign::assign;
 use super::class_groups::compatible;
 use super::kalman::{BoxFilter, size};
+use super::types::Track;
 use crate::base::{ClassName, Rect, TrackId, WallTime};
 use crate::config::TrackConfig;
 use crate::detect::Detection;

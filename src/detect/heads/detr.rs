@@ -7,7 +7,7 @@ use crate::detect::OutputError;
 use crate::detect::nms::Candidate;
 use crate::detect::onnx::{Data, Output};
 
-use super::Context;
+use super::context::Context;
 
 pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, OutputError> {
     let by_name = |name: &str| outputs.iter().find(|o| o.name == name);

@@ -6,7 +6,7 @@ use crate::detect::OutputError;
 use crate::detect::nms::Candidate;
 use crate::detect::onnx::Output;
 
-use super::Context;
+use super::context::Context;
 
 /// left, top, right, bottom in pixels of the input, score, class.
 const COLUMNS: usize = 6;

@@ -6,7 +6,7 @@ use crate::detect::manifest::HeadKind;
 use crate::detect::nms::Candidate;
 use crate::detect::onnx::Output;
 
-use super::Context;
+use super::context::Context;
 
 const STRIDES: [u32; 3] = [8, 16, 32];
 

@@ -1,43 +1,81 @@
-//! The letterbox for pictures as decoders give them: planes -> tensor, without the full-size RGB between.
+//! Letterboxes planar pictures into the tensor, without full-size RGB in between.
 //!
-//! Luma and both differences are interpolated first and only then become RGB. The same arithmetic on whole pictures gives
-//! the same values but where a colour leaves 0..255, so results stay within a level or two of the way over RGB.
+//! Luma and both chroma planes are interpolated first and converted to RGB afterwards. Both steps are linear, so the
+//! result differs only where a colour is clipped to 0..255: it stays within two levels of the conversion through RGB.
 
 use crate::decode::{Colour, Yuv};
-use crate::detect::manifest::InputSpec;
+use crate::detect::crop::Crop;
 
-use super::{Crop, Letterbox, Norm, Tap, nearest, normalisation};
+use super::resample::{Norm, Tap, round_half_up};
 
-/// Two source rows of one plane, interpolated to the input's columns, and which rows they are.
+/// Two source rows of one plane, interpolated to the input's columns, and their row numbers.
 #[derive(Debug)]
-struct Pair {
+struct RowPair {
     rows: [usize; 2],
     values: [Vec<f32>; 2],
 }
 
-/// Rows of luma and of both differences.
+/// Row buffers of luma and both chroma planes.
 #[derive(Debug)]
-pub(super) struct Lines {
-    luma: Pair,
-    blue: Pair,
-    red: Pair,
+pub(super) struct PlanarRows {
+    luma: RowPair,
+    blue: RowPair,
+    red: RowPair,
 }
 
-impl Lines {
+/// The tensor (`[3, height, width]`) and where the picture begins in it, in pixels.
+pub(super) struct Target<'a> {
+    pub tensor: &'a mut [f32],
+    pub size: (usize, usize),
+    pub origin: (usize, usize),
+}
+
+impl PlanarRows {
     pub fn new(columns: usize) -> Self {
-        let pair = || Pair { rows: [usize::MAX; 2], values: [vec![0.0; columns], vec![0.0; columns]] };
+        let pair = || RowPair { rows: [usize::MAX; 2], values: [vec![0.0; columns], vec![0.0; columns]] };
         Self { luma: pair(), blue: pair(), red: pair() }
     }
 
-    fn forget(&mut self) {
+    /// Fills the picture's part of the tensor. `taps`: sampling positions of columns and rows within the crop.
+    pub fn fill(
+        &mut self,
+        yuv: &Yuv,
+        crop: Crop,
+        [column_taps, row_taps]: [&[Tap]; 2],
+        norms: &[Norm; 3],
+        target: Target<'_>,
+    ) {
+        self.reset();
+        let ((width, height), (origin_x, origin_y)) = (target.size, target.origin);
+        let n = column_taps.len();
+        let half = |size: u32| (size as usize).div_ceil(2) - 1;
+        // Chroma lies in line with the even columns, half-way between two rows.
+        let columns = chroma_taps(column_taps, crop.x, 0.0, half(yuv.width()));
+        let rows = chroma_taps(row_taps, crop.y, 0.5, half(yuv.height()));
+        let (left, top) = (crop.x as usize, crop.y as usize);
+        let (step, colour) = (yuv.chroma_step(), yuv.colour());
+        let mut planes = target.tensor.chunks_exact_mut(width * height);
+        let mut planes: [&mut [f32]; 3] = std::array::from_fn(|_| planes.next().unwrap_or_default());
+        for (y, (tap, chroma)) in row_taps.iter().zip(&rows).enumerate() {
+            let luma = self.luma.at(*tap, column_taps, 1, |row| &yuv.luma_row(top + row)[left..]);
+            let blue = self.blue.at(*chroma, &columns, step, |row| yuv.chroma_row(row)[0]);
+            let red = self.red.at(*chroma, &columns, step, |row| yuv.chroma_row(row)[1]);
+            let start = (origin_y + y) * width + origin_x;
+            let [p0, p1, p2] = &mut planes;
+            let out = [&mut p0[start..start + n], &mut p1[start..start + n], &mut p2[start..start + n]];
+            convert_row(luma, tap.weight, [blue, red], chroma.weight, colour, norms, out);
+        }
+    }
+
+    fn reset(&mut self) {
         for pair in [&mut self.luma, &mut self.blue, &mut self.red] {
             pair.rows = [usize::MAX; 2];
         }
     }
 }
 
-impl Pair {
-    /// The rows that `tap` names, in its order.
+impl RowPair {
+    /// The two rows of `tap`, in its order. Interpolates those that are not buffered yet.
     fn at<'a>(
         &mut self,
         tap: Tap,
@@ -50,11 +88,11 @@ impl Pair {
             self.rows.swap(0, 1);
         }
         if self.rows[0] != tap.low {
-            across(row(tap.low), columns, step, &mut self.values[0]);
+            resample_row(row(tap.low), columns, step, &mut self.values[0]);
             self.rows[0] = tap.low;
         }
         if tap.weight > 0.0 && self.rows[1] != tap.high {
-            across(row(tap.high), columns, step, &mut self.values[1]);
+            resample_row(row(tap.high), columns, step, &mut self.values[1]);
             self.rows[1] = tap.high;
         }
         let second = usize::from(tap.weight > 0.0);
@@ -62,41 +100,9 @@ impl Pair {
     }
 }
 
-impl Letterbox {
-    /// As [`fill`](Self::fill), from a planar picture.
-    pub fn fill_planar(&mut self, yuv: &Yuv, crop: Crop, spec: &InputSpec, tensor: &mut [f32]) {
-        debug_assert_eq!(self.size, (crop.width, crop.height));
-        let (width, height) = (spec.width as usize, spec.height as usize);
-        let norms = normalisation(spec);
-        self.pad(spec, &norms, tensor);
-        let n = self.columns.len();
-        let mut lines = self.lines.take().unwrap_or_else(|| Lines::new(n));
-        lines.forget();
-        let half = |size: u32| (size as usize).div_ceil(2) - 1;
-        // In line with the even columns, half-way between two rows.
-        let columns = differences(&self.columns, crop.x, 0.0, half(yuv.width()));
-        let rows = differences(&self.rows, crop.y, 0.5, half(yuv.height()));
-        let left = crop.x as usize;
-        let (step, colour) = (yuv.chroma_step(), yuv.colour());
-        let mut planes = tensor.chunks_exact_mut(width * height);
-        let mut planes: [&mut [f32]; 3] = std::array::from_fn(|_| planes.next().unwrap_or_default());
-        for (y, (tap, difference)) in self.rows.iter().zip(&rows).enumerate() {
-            let top = crop.y as usize;
-            let luma = lines.luma.at(*tap, &self.columns, 1, |row| &yuv.luma_row(top + row)[left..]);
-            let blue = lines.blue.at(*difference, &columns, step, |row| yuv.chroma_row(row)[0]);
-            let red = lines.red.at(*difference, &columns, step, |row| yuv.chroma_row(row)[1]);
-            let place = (self.top + y) * width + self.left;
-            let [p0, p1, p2] = &mut planes;
-            let out = [&mut p0[place..place + n], &mut p1[place..place + n], &mut p2[place..place + n]];
-            pixels(luma, tap.weight, [blue, red], difference.weight, colour, &norms, out);
-        }
-        self.lines = Some(lines);
-    }
-}
-
-/// Where the chroma of each output pixel comes from. `origin`: of the crop, in pixels of the picture; `shift`: how far
-/// behind the first luma sample the first chroma sample lies.
-fn differences(taps: &[Tap], origin: u32, shift: f32, last: usize) -> Vec<Tap> {
+/// Sampling positions of the chroma of each output pixel. `origin`: start of the crop, in pixels of the picture; `shift`:
+/// distance from the first luma sample to the first chroma sample, in luma samples.
+fn chroma_taps(taps: &[Tap], origin: u32, shift: f32, last: usize) -> Vec<Tap> {
     let tap = |tap: &Tap| {
         let at = (tap.low + origin as usize) as f32 + tap.weight;
         let at = ((at - shift) / 2.0).clamp(0.0, last as f32);
@@ -106,15 +112,15 @@ fn differences(taps: &[Tap], origin: u32, shift: f32, last: usize) -> Vec<Tap> {
     taps.iter().map(tap).collect()
 }
 
-fn across(row: &[u8], columns: &[Tap], step: usize, out: &mut [f32]) {
+fn resample_row(row: &[u8], columns: &[Tap], step: usize, out: &mut [f32]) {
     for (tap, out) in columns.iter().zip(out) {
         let (low, high) = (f32::from(row[tap.low * step]), f32::from(row[tap.high * step]));
         *out = low + (high - low) * tap.weight;
     }
 }
 
-/// One row of output pixels. Plain arithmetic over slices of one length, so that it vectorises.
-fn pixels(
+/// Converts one row of output pixels. Plain arithmetic over slices of one length, so that it vectorises.
+fn convert_row(
     luma: [&[f32]; 2],
     weight: f32,
     [blue, red]: [[&[f32]; 2]; 2],
@@ -138,7 +144,7 @@ fn pixels(
             let blue = between(blue, chroma_weight, i) - 128.0;
             let red = between(red, chroma_weight, i) - 128.0;
             let value = (luma + blue * of_blue + red * of_red).clamp(0.0, 255.0);
-            *out = nearest(value) * norm.factor + norm.offset;
+            *out = round_half_up(value) * norm.factor + norm.offset;
         }
     }
 }
@@ -147,9 +153,10 @@ fn pixels(
 mod tests {
     use super::*;
     use crate::decode::{Layout, Picture, Pixels};
-    use crate::detect::manifest::{Channels, LetterboxMode};
+    use crate::detect::letterbox::Letterbox;
+    use crate::detect::manifest::{Channels, InputSpec, LetterboxMode};
 
-    /// Smooth, colourful, all within 0..255 as RGB.
+    /// A smooth, colourful picture within 0..255 as RGB.
     fn yuv(width: u32, height: u32, step: usize) -> Yuv {
         let wave = |x: usize, y: usize, a: f32, b: f32| ((x as f32 * a + y as f32 * b).sin() * 30.0) + 128.0;
         let plane = |w: usize, h: usize, a: f32, b: f32| -> Vec<u8> {
@@ -192,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn planes_give_what_the_way_over_rgb_gives() {
+    fn planes_give_the_same_as_the_conversion_through_rgb() {
         for (crop, step) in [
             (Crop { x: 0, y: 0, width: 321, height: 179 }, 1),
             (Crop { x: 0, y: 0, width: 321, height: 179 }, 2),
@@ -209,7 +216,7 @@ mod tests {
             let spec = spec();
             let mut letterbox = Letterbox::new(&spec, crop.width, crop.height);
             let (mut ours, mut theirs) = (vec![f32::NAN; 96 * 64 * 3], vec![f32::NAN; 96 * 64 * 3]);
-            // Twice: nothing of the picture before may stay.
+            // Twice: no value of the first picture may stay.
             letterbox.fill_planar(&self::yuv(321, 179, step), Crop { x: 0, y: 0, ..crop }, &spec, &mut ours);
             letterbox.fill_planar(&yuv, crop, &spec, &mut ours);
             letterbox.fill(&picture.rgb(), 321, crop, &spec, &mut theirs);
