@@ -6,7 +6,7 @@ export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .PHONY: help setup build demo test lint lint-quick lint-words lint-prose lint-shell lint-python lint-format \
   lint-clippy doc configs train-smoke systemd-check ci accuracy bench bench-parts bench-peers soak \
-  fuzz scenes change-report cross cross-check cross-ci deb deb-check clean
+  fuzz scenes change-report cross cross-check cross-ci deb deb-check release clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -112,6 +112,9 @@ deb: setup ## Debian packages for amd64 and arm64, into target/deb
 deb-check: ## install, run, remove and purge both packages on a bare Debian 12 (root)
 	@scripts/deb-check.sh amd64
 	@scripts/deb-check.sh arm64
+
+release: setup ## a release: Debian packages, notes from the changelog and checksums, into target/release-VERSION
+	@scripts/release.sh
 
 clean: ## remove what was built and fetched
 	cargo clean

@@ -17,7 +17,7 @@ esac
 # Cargo builds only what is older than its sources.
 [ "$(uname -m)" = x86_64 ] || { echo "deb-build: packages are built on amd64" >&2; exit 1; }
 native=${LINTEL_NATIVE:-target/release/lintel}
-[ -n "${LINTEL_NATIVE:-}" ] || cargo build --release --workspace
+[ -n "${LINTEL_NATIVE:-}" ] || cargo build --release --locked -p lintel
 if [ "$arch" = arm64 ]; then
   program=${LINTEL_PROGRAM:-target-cross/aarch64-unknown-linux-gnu/release/lintel}
   [ -n "${LINTEL_PROGRAM:-}" ] || scripts/cross/build.sh
