@@ -16,6 +16,7 @@ pub mod ingest;
 pub mod ring;
 pub mod decode;
 pub mod motion;
+pub mod draw;
 pub mod detect;
 pub mod track;
 pub mod change;

@@ -7,6 +7,7 @@ mod node;
 mod reload;
 mod replay;
 mod requests;
+mod roster;
 mod rules_thread;
 mod status;
 

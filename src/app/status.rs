@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::health::HealthWatch;
-use super::node::{Member, Roster};
+use super::roster::{Member, Roster};
 use super::rules_thread::AnalysisStatus;
 use parking_lot::Mutex;
 
@@ -15,11 +15,11 @@ use crate::config::Config;
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
 use crate::events::Recorder;
-use crate::flights::Survey;
+use crate::flights::FlightService;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::monitor::{CameraSnapshot, ConfigStatus, LoadSnapshot, NodeSnapshot, ReloadOutcome, ReloadReport};
 use crate::publish::{PublishStats, PublisherHandle};
-use crate::wire::{CameraState, Topics};
+use crate::wire::{CameraState, ConfigState, ReloadState, Topics};
 
 /// The thread that decides says something every second; longer than this it hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
@@ -36,7 +36,7 @@ pub(super) struct Stages {
     pub detect: Weak<DetectPool>,
     pub decode: Weak<DecodePool>,
     pub roster: Arc<Roster>,
-    pub survey: Arc<Survey>,
+    pub flight_service: Arc<FlightService>,
 }
 
 pub(super) struct NodeStatus {
@@ -124,7 +124,7 @@ impl NodeStatus {
             events: self.stages.recorder.journal.counts(),
             config: self.config(),
             cameras: self.stages.roster.members().into_iter().map(camera).collect(),
-            flights: self.stages.survey.snapshot(),
+            flights: self.stages.flight_service.snapshot(),
         }
     }
 
@@ -183,4 +183,21 @@ fn camera_state(node: &str, camera: &CameraId, name: String, ingest: &IngestSnap
         last_frame: ingest.last_frame_at.map(|at| at.to_string()),
         reason: ingest.last_error.clone().filter(|_| ingest.state != SourceState::Streaming),
     }
+}
+
+/// As it goes over the wire.
+pub(super) fn config_state(status: ConfigStatus) -> ConfigState {
+    let outcome = |outcome| match outcome {
+        ReloadOutcome::Applied => "applied",
+        ReloadOutcome::Unchanged => "unchanged",
+        ReloadOutcome::Refused => "refused",
+        ReloadOutcome::RolledBack => "rolled_back",
+    };
+    let last_reload = status.last_reload.map(|report| ReloadState {
+        at: report.at,
+        outcome: outcome(report.outcome).to_owned(),
+        changes: report.changes,
+        problems: report.problems,
+    });
+    ConfigState { since: status.since, last_reload }
 }

@@ -3,8 +3,8 @@
 
 use image::{Rgb, RgbImage, imageops};
 
-use super::vision::Canvas;
 use super::{Calibration, CalibrationError};
+use crate::draw::{Canvas, Colour};
 use crate::geo::{Geodetic, Ground, Locator};
 
 /// Width of the picture, and both sides of the plan, at most, pixels.
@@ -16,12 +16,12 @@ const FAR_M: f64 = 3_500.0;
 /// Steps around the camera.
 const STEPS: usize = 720;
 
-const GOOD: [u8; 3] = [60, 220, 90];
-const BAD: [u8; 3] = [250, 50, 50];
-const WHERE: [u8; 3] = [255, 210, 40];
-const RING: [u8; 3] = [120, 200, 255];
-const SKY: [u8; 3] = [255, 130, 230];
-const PLAIN: [u8; 3] = [235, 235, 235];
+const GOOD: Colour = Colour::new(60, 220, 90);
+const BAD: Colour = Colour::new(250, 50, 50);
+const WHERE: Colour = Colour::new(255, 210, 40);
+const RING: Colour = Colour::new(120, 200, 255);
+const SKY: Colour = Colour::new(255, 130, 230);
+const PLAIN: Colour = Colour::new(235, 235, 235);
 
 /// Draws over the reference picture, or over grey where there is none.
 ///
@@ -92,7 +92,7 @@ impl Scene {
                 last = Some(here);
             }
             if let Some([x, y]) = seen.get(seen.len() / 2) {
-                self.canvas.text(&format!("{ring:.0} m"), [x + 4.0, y - 4.0], 0.45, RING)?;
+                self.canvas.rimmed_text(&format!("{ring:.0} m"), [x + 4.0, y - 4.0], 0.45, RING)?;
             }
         }
         Ok(())
@@ -136,7 +136,7 @@ impl Scene {
             } else {
                 format!("{} WRONG {:.0} m", point.name, point.residual_m)
             };
-            self.canvas.text(&label, [x + 9.0, y - 7.0], 0.45, colour)?;
+            self.canvas.rimmed_text(&label, [x + 9.0, y - 7.0], 0.45, colour)?;
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Scene {
             "cross: measured, circle: reprojected, blue: metres on the ground, pink: horizon".to_owned(),
         ];
         for (i, line) in lines.iter().enumerate() {
-            self.canvas.text(line, [10.0, f64::from(height) - 28.0 + 18.0 * i as f64], 0.48, PLAIN)?;
+            self.canvas.rimmed_text(line, [10.0, f64::from(height) - 28.0 + 18.0 * i as f64], 0.48, PLAIN)?;
         }
         Ok(())
     }
@@ -204,8 +204,13 @@ impl Plan {
         for ring in RINGS {
             let radius = ring / self.metres_per_pixel;
             if radius < 1.5 * f64::from(self.side) {
-                canvas.circle(centre, radius as i32, [90, 120, 150], 1)?;
-                canvas.text(&format!("{ring:.0}"), [centre[0] + 3.0, centre[1] - radius - 2.0], 0.4, RING)?;
+                canvas.circle(centre, radius as i32, Colour::new(90, 120, 150), 1)?;
+                canvas.rimmed_text(
+                    &format!("{ring:.0}"),
+                    [centre[0] + 3.0, centre[1] - radius - 2.0],
+                    0.4,
+                    RING,
+                )?;
             }
         }
         for point in &calibration.points {
@@ -213,10 +218,10 @@ impl Plan {
             let at = self.at([east, north]);
             let colour = if point.used { GOOD } else { BAD };
             canvas.circle(at, 4, colour, -1)?;
-            canvas.text(&point.name, [at[0] + 6.0, at[1] - 5.0], 0.42, colour)?;
+            canvas.rimmed_text(&point.name, [at[0] + 6.0, at[1] - 5.0], 0.42, colour)?;
         }
         canvas.circle(centre, 6, WHERE, -1)?;
-        canvas.text(&calibration.camera, [centre[0] + 9.0, centre[1] + 16.0], 0.5, WHERE)?;
+        canvas.rimmed_text(&calibration.camera, [centre[0] + 9.0, centre[1] + 16.0], 0.5, WHERE)?;
         self.scale_bar(&mut canvas)?;
         Ok(canvas.into_image())
     }
@@ -264,6 +269,6 @@ impl Plan {
         let length = RINGS.into_iter().rfind(|r| *r < third).unwrap_or(10.0);
         let y = f64::from(self.side) - 16.0;
         canvas.line([14.0, y], [14.0 + length / self.metres_per_pixel, y], PLAIN, 2)?;
-        canvas.text(&format!("{length:.0} m, north is up"), [14.0, y - 8.0], 0.45, PLAIN)
+        Ok(canvas.rimmed_text(&format!("{length:.0} m, north is up"), [14.0, y - 8.0], 0.45, PLAIN)?)
     }
 }

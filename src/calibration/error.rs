@@ -30,6 +30,8 @@ pub enum CalibrationError {
     View(#[from] ViewError),
     #[error("OpenCV: {0}")]
     Vision(String),
+    #[error(transparent)]
+    Draw(#[from] crate::draw::DrawError),
     #[error("calibration {}: {problem}", path.display())]
     File { path: PathBuf, problem: String },
 }

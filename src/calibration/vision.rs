@@ -1,10 +1,10 @@
 //! The one door to OpenCV in this stage: a first pose from points, features of pictures, lines and letters.
 
-use image::{GrayImage, RgbImage};
+use image::GrayImage;
 use nalgebra::{Matrix3, Vector3};
-use opencv::core::{self, KeyPoint, Mat, Point, Point2d, Point3d, Scalar, Vec3b, Vector};
+use opencv::core::{self, KeyPoint, Mat, Point2d, Point3d, Vector};
 use opencv::prelude::*;
-use opencv::{calib3d, features2d, imgproc};
+use opencv::{calib3d, features2d};
 
 use super::CalibrationError;
 use crate::geo::Lens;
@@ -88,87 +88,4 @@ pub(super) fn orb(picture: &GrayImage) -> Result<Vec<Orb>, CalibrationError> {
 
 fn side(n: u32) -> Result<i32, CalibrationError> {
     i32::try_from(n).map_err(|e| CalibrationError::Vision(e.to_string()))
-}
-
-/// A picture to draw on.
-pub(super) struct Canvas {
-    image: RgbImage,
-}
-
-impl Canvas {
-    pub fn new(image: RgbImage) -> Self {
-        Self { image }
-    }
-
-    pub fn into_image(self) -> RgbImage {
-        self.image
-    }
-
-    pub fn line(
-        &mut self,
-        from: [f64; 2],
-        to: [f64; 2],
-        colour: [u8; 3],
-        width: i32,
-    ) -> Result<(), CalibrationError> {
-        self.paint(|mat| {
-            imgproc::line(mat, point(from), point(to), scalar(colour), width, imgproc::LINE_AA, 0)
-        })
-    }
-
-    pub fn circle(
-        &mut self,
-        at: [f64; 2],
-        radius: i32,
-        colour: [u8; 3],
-        width: i32,
-    ) -> Result<(), CalibrationError> {
-        self.paint(|mat| imgproc::circle(mat, point(at), radius, scalar(colour), width, imgproc::LINE_AA, 0))
-    }
-
-    /// ASCII, standing on `at`, with a dark rim.
-    pub fn text(
-        &mut self,
-        text: &str,
-        at: [f64; 2],
-        size: f64,
-        colour: [u8; 3],
-    ) -> Result<(), CalibrationError> {
-        let font = imgproc::FONT_HERSHEY_SIMPLEX;
-        self.paint(|mat| {
-            for (colour, width) in [([0, 0, 0], 3), (colour, 1)] {
-                imgproc::put_text(
-                    mat,
-                    text,
-                    point(at),
-                    font,
-                    size,
-                    scalar(colour),
-                    width,
-                    imgproc::LINE_AA,
-                    false,
-                )?;
-            }
-            Ok(())
-        })
-    }
-
-    fn paint(
-        &mut self,
-        draw: impl FnOnce(&mut opencv::boxed_ref::BoxedRefMut<Mat>) -> opencv::Result<()>,
-    ) -> Result<(), CalibrationError> {
-        let (rows, columns) = (side(self.image.height())?, side(self.image.width())?);
-        let mut mat = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut self.image)?;
-        Ok(draw(&mut mat)?)
-    }
-}
-
-fn point(p: [f64; 2]) -> Point {
-    // Far outside is far enough: OpenCV clips, but its whole numbers overflow.
-    let near = |v: f64| v.clamp(-20_000.0, 20_000.0).round() as i32;
-    Point::new(near(p[0]), near(p[1]))
-}
-
-fn scalar([r, g, b]: [u8; 3]) -> Scalar {
-    Scalar::new(f64::from(r), f64::from(g), f64::from(b), 0.0)
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, RgbImage, imageops};
 
-use super::canvas::Canvas;
 use super::disk::ensure_free;
 use super::files::write_file;
-use super::{Colour, EvidenceError, EvidenceFile, EvidenceKind, Missing, StillWriter, Stills, rgb_image};
+use super::{EvidenceError, EvidenceFile, EvidenceKind, Missing, StillWriter, Stills, rgb_image};
 use crate::base::{Point, Rect};
 use crate::decode::Picture;
+use crate::draw::{Canvas, Colour};
 
 /// How much of its surroundings a change is shown with, as a share of its size on each side, and of the picture at least.
 const AROUND: f32 = 0.6;

@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use uuid::Uuid;
 
-use super::EvidenceError;
 use super::files::UNFINISHED;
-use super::retention::severity;
+use super::{EvidenceError, EvidenceKind};
+use crate::config::Severity;
 
 /// Bytes that this program may still write where `path` is, or where its nearest existing parent is.
 ///
@@ -146,6 +147,16 @@ pub(super) fn delete(event: &EventDir, report: &mut QuotaReport) -> bool {
     report.used_bytes = report.used_bytes.saturating_sub(event.bytes);
     report.freed_bytes += event.bytes;
     true
+}
+
+/// As the folder's manifest says; high where there is none, so that nothing is lost by a missing file.
+pub(super) fn severity(dir: &Path) -> Severity {
+    #[derive(Deserialize)]
+    struct Head {
+        severity: Option<Severity>,
+    }
+    let text = fs::read(dir.join(EvidenceKind::Manifest.file_name())).unwrap_or_default();
+    serde_json::from_slice::<Head>(&text).ok().and_then(|head| head.severity).unwrap_or(Severity::High)
 }
 
 #[cfg(test)]

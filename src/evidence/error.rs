@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::draw::DrawError;
+
 /// One file of an event's evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceFile {
@@ -96,15 +98,10 @@ pub enum EvidenceError {
         path = .path.display()
     )]
     DiskFull { path: PathBuf, free: u64, wanted: u64 },
-    #[error(
-        "cannot read the font {path}: {reason}; name a .ttf, .otf or .ttc file in evidence.font or leave it out",
-        path = .path.display()
-    )]
-    Font { path: PathBuf, reason: String },
     #[error("the picture does not hold {width} x {height} RGB pixels: it has {bytes} bytes")]
     Picture { width: u32, height: u32, bytes: usize },
-    #[error("cannot draw on the picture: {0}")]
-    Draw(String),
+    #[error(transparent)]
+    Draw(#[from] DrawError),
     #[error("cannot encode the JPEG: {0}")]
     Jpeg(String),
     #[error("cannot write the manifest as JSON: {0}")]

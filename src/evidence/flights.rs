@@ -4,10 +4,10 @@ use std::path::Path;
 
 use image::{Rgb, RgbImage, imageops};
 
-use super::canvas::Canvas;
 use super::crops::cut;
-use super::{Colour, EvidenceError, EvidenceKind, Missing, StillWriter, Stills};
+use super::{EvidenceError, EvidenceKind, Missing, StillWriter, Stills};
 use crate::base::{Point, Rect};
+use crate::draw::{Canvas, Colour, DrawError};
 
 /// Between two cuts, pixels.
 const GAP: u32 = 8;
@@ -62,7 +62,7 @@ impl StillWriter {
 
 /// The same failure for the next file that needed it.
 fn again(error: &EvidenceError) -> EvidenceError {
-    EvidenceError::Draw(error.to_string())
+    EvidenceError::Draw(DrawError::OpenCv(error.to_string()))
 }
 
 fn outlined(job: &FlightJob) -> Result<RgbImage, EvidenceError> {

@@ -1,13 +1,11 @@
 //! How long evidence is kept: by age, by the severity of its event.
 
-use std::fs;
 use std::path::Path;
 
-use serde::Deserialize;
 use uuid::Uuid;
 
-use super::disk::{delete, events};
-use super::{EvidenceError, EvidenceKind, QuotaReport};
+use super::disk::{delete, events, severity};
+use super::{EvidenceError, QuotaReport};
 use crate::base::WallTime;
 use crate::config::{KeepConfig, Severity};
 
@@ -44,18 +42,9 @@ fn began(event: Uuid) -> Option<WallTime> {
     Some(WallTime(i64::try_from(seconds).ok()? * 1_000_000 + i64::from(nanos / 1_000)))
 }
 
-/// As the folder's manifest says; high where there is none, so that nothing is lost by a missing file.
-pub(super) fn severity(dir: &Path) -> Severity {
-    #[derive(Deserialize)]
-    struct Head {
-        severity: Option<Severity>,
-    }
-    let text = fs::read(dir.join(EvidenceKind::Manifest.file_name())).unwrap_or_default();
-    serde_json::from_slice::<Head>(&text).ok().and_then(|head| head.severity).unwrap_or(Severity::High)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::time::Duration;
 
     use super::*;

@@ -9,12 +9,12 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 use super::disk::ensure_free;
 use super::files::write_file;
 use super::{
-    BoxMark, Colour, EvidenceError, EvidenceFile, EvidenceKind, Lettering, Missing, Overlay, ZoneMark, draw,
-    rgb_image,
+    BoxMark, EvidenceError, EvidenceFile, EvidenceKind, Missing, Overlay, ZoneMark, draw, rgb_image,
 };
 use crate::base::{Capture, TimeSource};
 use crate::config::{EvidenceConfig, ViolationClass, Zone, ZoneArea};
 use crate::decode::Picture;
+use crate::draw::{Colour, Lettering};
 use crate::rules::{Transition, Violation};
 
 /// What one set of stills shows.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Survey;
 use super::inbox::{self, Dropped};
 use super::judge::Judge;
+use super::service::FlightService;
 use super::state::{AreaState, Flown, Kept, area_folder, flight_shots};
 use crate::base::WallTime;
 use crate::compare::{Options, Shot, TableError, Unusable, compare, overlap, pair, stay_on_this_thread};
@@ -48,7 +48,7 @@ pub(crate) enum NotTaken {
     State(#[from] OutboxError),
 }
 
-impl Survey {
+impl FlightService {
     /// Compares a flight and records what it shows. Gives a few words about it.
     pub(crate) fn compare(&self, area: &FlightArea, dropped: &Dropped) -> Result<String, NotTaken> {
         let folder = area_folder(&self.data_dir, &area.id);
@@ -64,7 +64,7 @@ impl Survey {
         let flight = Flown { name: dropped.name.clone(), at: dropped.at };
         inbox::take(&dropped.path, &own).inspect_err(|_| remove(&own))?;
         let job =
-            Job { survey: self, area, folder: &folder, own: &own, looks: &looks, digest: &digest, flight };
+            Job { service: self, area, folder: &folder, own: &own, looks: &looks, digest: &digest, flight };
         if let Err(error) = stay_on_this_thread() {
             tracing::warn!("{error}");
         }
@@ -79,7 +79,7 @@ impl Survey {
 }
 
 struct Job<'a> {
-    survey: &'a Survey,
+    service: &'a FlightService,
     area: &'a FlightArea,
     /// Of the area, of this flight's pictures, of how places looked before events that these show.
     folder: &'a Path,
@@ -101,7 +101,7 @@ struct Compared {
 
 impl Job<'_> {
     fn run(&self, state: AreaState) -> Result<String, NotTaken> {
-        let dem = self.survey.sites.dem();
+        let dem = self.service.sites.dem();
         let (shots, alone) = flight_shots(self.own, dem.as_ref())?;
         fit(self.area, &shots, &alone)?;
         let kept = |shot: &Shot| Kept {
@@ -121,7 +121,7 @@ impl Job<'_> {
         }
         let (numbers, before): (Vec<usize>, Vec<Shot>) =
             state.shots(self.folder, dem.as_ref())?.into_iter().unzip();
-        let settings = self.survey.recorder.settings();
+        let settings = self.service.recorder.settings();
         let config = Arc::clone(&settings.config);
         let mut judge =
             Judge::new(&config, settings, self.area, &self.flight, self.digest, state.events.clone());
@@ -150,8 +150,8 @@ impl Job<'_> {
     fn first(&self, mut state: AreaState, alone: &[Unusable]) -> Result<String, NotTaken> {
         state.took(self.digest);
         let pictures = state.pictures.len();
-        let _held = self.survey.lock();
-        if !self.survey.recorder.record_flight(self.area, Vec::new(), state.stored(&self.area.id)) {
+        let _held = self.service.lock();
+        if !self.service.recorder.record_flight(self.area, Vec::new(), state.stored(&self.area.id)) {
             return Err(NotTaken::Stopped);
         }
         state.tidy(self.folder);
@@ -170,10 +170,10 @@ impl Job<'_> {
         alone.extend(paired.alone);
         let least = self.area.rules.iter().map(|rule| rule.area_m2.0.unwrap_or(LEAST_M2)).fold(1e6, f64::min);
         let options = Options { min_area_m2: least.max(1.0), aligned: false };
-        let mut detector = self.survey.detector();
+        let mut detector = self.service.detector();
         let mut done = Compared { pairs: paired.pairs.len(), alone, ..Compared::default() };
         for (b, a) in paired.pairs {
-            if self.survey.stop.is_stopped() {
+            if self.service.stop.is_stopped() {
                 return Err(NotTaken::Stopped);
             }
             let (earlier, later) = (&before[b], &after[a]);
@@ -218,9 +218,9 @@ impl Job<'_> {
         }
         let with_look: BTreeSet<Uuid> =
             pictures.iter().flat_map(|kept| &kept.looks).map(|look| look.event).collect();
-        let _held = self.survey.lock();
+        let _held = self.service.lock();
         // People may have decided in the meantime.
-        let fresh = self.survey.state(&self.area.id)?;
+        let fresh = self.service.state(&self.area.id)?;
         let open: BTreeSet<Uuid> = fresh.events.iter().map(|open| open.violation.id).collect();
         let before = state.events.iter().map(|event| event.violation.id);
         let decided: BTreeSet<Uuid> = before.filter(|event| !open.contains(event)).collect();
@@ -238,7 +238,7 @@ impl Job<'_> {
         let mut next = AreaState { pictures, events, taken: fresh.taken };
         next.took(self.digest);
         let told = steps.len();
-        if !self.survey.recorder.record_flight(self.area, steps, next.stored(&self.area.id)) {
+        if !self.service.recorder.record_flight(self.area, steps, next.stored(&self.area.id)) {
             return Err(NotTaken::Stopped);
         }
         next.tidy(self.folder);

@@ -2,14 +2,14 @@
 //! in which the data flows, and a stage knows only what stands above it.
 #![allow(clippy::unwrap_used, reason = "helpers of tests too")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::root;
 
 /// These wire everything together, so they may import everything.
-const WIRING: [&str; 3] = ["app", "cli", "main"];
+const WIRING: [&str; 3] = ["app::node", "cli", "main"];
 
 /// A crate, or a part of the standard library, and the modules that may name it.
 const DOORS: &[(&str, &[&str])] = &[
@@ -18,13 +18,24 @@ const DOORS: &[(&str, &[&str])] = &[
     ("gstreamer_video", &["ingest", "decode", "evidence"]),
     ("retina", &["ingest"]),
     ("ort", &["detect"]),
-    ("opencv", &["evidence", "calibration", "motion", "compare::vision"]),
+    ("opencv", &["draw", "calibration", "motion", "compare::vision"]),
     ("rusqlite", &["outbox"]),
     ("rumqttc", &["publish", "receive", "cli::receive", "cli::check"]),
 ];
 
 /// What a stage that replays bit for bit must not know.
-const PURE: [&str; 4] = ["track", "change", "geo", "rules"];
+const PURE: [&str; 10] = [
+    "track",
+    "change",
+    "geo",
+    "rules",
+    "wire",
+    "scene::camera",
+    "scene::drone",
+    "scene::drone_log",
+    "scene::placing",
+    "scene::tamper",
+];
 const IMPURE: [&str; 9] = [
     "std::fs",
     "std::net",
@@ -48,6 +59,8 @@ struct Source {
     lines: usize,
     /// Everything that it names by a path, written out: `std::fs::File` for `use std::{fs::File}`.
     names: BTreeSet<String>,
+    /// Of these, what it hands on by `pub use`.
+    handed_on: BTreeSet<String>,
 }
 
 impl Source {
@@ -56,7 +69,8 @@ impl Source {
         let module = within.to_str().unwrap().replace('/', "::");
         let module = module.trim_end_matches("::mod").to_owned();
         let text = without_tests(&fs::read_to_string(path).unwrap());
-        Self { path: path.to_path_buf(), module, lines: text.lines().count(), names: names(&text) }
+        let (names, handed_on) = (names(&text), handed_on(&text));
+        Self { path: path.to_path_buf(), module, lines: text.lines().count(), names, handed_on }
     }
 
     fn stage(&self) -> &str {
@@ -144,6 +158,103 @@ fn expand(prefix: &str, tree: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Paths of `pub use` and `pub(...) use` declarations.
+fn handed_on(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for statement in text.split(';') {
+        let Some(line) = statement.lines().find(|l| l.starts_with("pub") && l.contains("use ")) else {
+            continue;
+        };
+        let Some(start) = statement.find(line).map(|i| i + line.find("use ").unwrap_or(0)) else { continue };
+        let tree: String = statement[start + 4..].split_whitespace().collect::<Vec<_>>().join(" ");
+        expand("", &tree, &mut found);
+    }
+    found
+}
+
+/// Which file imports which, by module. What a folder's face (`mod.rs`) hands on counts as an import of the file that
+/// defines it, and handing on is no import.
+struct Imports {
+    of: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Imports {
+    fn of(sources: &[Source]) -> Self {
+        let faces: BTreeMap<&str, &Source> = sources.iter().map(|s| (s.module.as_str(), s)).collect();
+        let of = |source: &Source| {
+            let taken = source.names.iter().filter(|n| !source.handed_on.contains(*n));
+            let files = taken.filter_map(|name| resolve(&faces, absolute(&faces, &source.module, name), 8));
+            files.filter(|m| *m != source.module && m != "lib" && m != "main").collect()
+        };
+        Self { of: sources.iter().map(|s| (s.module.clone(), of(s))).collect() }
+    }
+
+    /// Everything that a file reaches by its imports and by theirs.
+    fn reached(&self, from: &str) -> BTreeSet<&str> {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(module) = open.pop() {
+            for next in self.of.get(module).into_iter().flatten() {
+                if seen.insert(next.as_str()) {
+                    open.push(next);
+                }
+            }
+        }
+        seen
+    }
+
+    /// Groups of files that all reach each other.
+    fn circles(&self) -> Vec<Vec<&str>> {
+        let reached: BTreeMap<&str, BTreeSet<&str>> =
+            self.of.keys().map(|m| (m.as_str(), self.reached(m))).collect();
+        let mut circles = BTreeSet::new();
+        for (module, all) in reached.iter().filter(|(module, all)| all.contains(*module)) {
+            circles.insert(all.iter().filter(|m| reached[*m].contains(module)).copied().collect::<Vec<_>>());
+        }
+        circles.into_iter().collect()
+    }
+}
+
+/// A path from the crate's root, for one that is named in `module`.
+fn absolute(faces: &BTreeMap<&str, &Source>, module: &str, name: &str) -> Vec<String> {
+    let mut own: Vec<&str> = module.split("::").collect();
+    let mut parts: Vec<&str> = name.split("::").collect();
+    match parts[0] {
+        "crate" => own.clear(),
+        "self" => {}
+        "super" => {
+            while parts.first() == Some(&"super") {
+                own.pop();
+                parts.remove(0);
+            }
+            return own.into_iter().chain(parts).map(str::to_owned).collect();
+        }
+        first if faces.contains_key(format!("{module}::{first}").as_str()) => {
+            return own.into_iter().chain(parts).map(str::to_owned).collect();
+        }
+        _ => return parts.into_iter().map(str::to_owned).collect(),
+    }
+    own.into_iter().chain(parts.into_iter().skip(1)).map(str::to_owned).collect()
+}
+
+/// The file that defines what a path names; `None`: it is none of ours.
+fn resolve(faces: &BTreeMap<&str, &Source>, path: Vec<String>, depth: u32) -> Option<String> {
+    for n in (1..=path.len()).rev() {
+        let module = path[..n].join("::");
+        let Some(face) = faces.get(module.as_str()) else { continue };
+        let wanted = path.get(n).filter(|_| depth > 0);
+        let handed_on = wanted.and_then(|w| face.handed_on.iter().find(|h| h.rsplit("::").next() == Some(w)));
+        if let Some(handed_on) = handed_on {
+            let mut further = absolute(faces, &module, handed_on);
+            further.extend_from_slice(&path[n + 1..]);
+            if let Some(found) = resolve(faces, further, depth - 1) {
+                return Some(found);
+            }
+        }
+        return Some(module);
+    }
+    None
+}
+
 /// The stages of src/lib.rs, from the first to the last.
 fn stages() -> Vec<String> {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
@@ -160,7 +271,8 @@ fn a_stage_imports_only_what_stands_above_it() {
     let stages = stages();
     let place = |name: &str| stages.iter().position(|s| s == name);
     let mut broken = Vec::new();
-    for source in sources().iter().filter(|s| s.module != "lib" && !WIRING.contains(&s.stage())) {
+    let wires = |s: &Source| WIRING.iter().any(|wiring| is_within(&s.module, wiring));
+    for source in sources().iter().filter(|s| s.module != "lib" && !wires(s)) {
         let own = place(source.stage()).unwrap_or_else(|| panic!("{} is not in lib.rs", source.module));
         for name in &source.names {
             let Some(other) = name.strip_prefix("crate::").and_then(|n| n.split("::").next()) else {
@@ -206,7 +318,7 @@ fn the_inference_library_and_opencv_have_one_file_a_stage() {
 #[test]
 fn tracks_places_and_rules_touch_nothing_but_their_input() {
     let mut broken = Vec::new();
-    for source in sources().iter().filter(|s| PURE.contains(&s.stage())) {
+    for source in sources().iter().filter(|s| PURE.iter().any(|pure| is_within(&s.module, pure))) {
         let clocks = ["crate::base::wall_now", "crate::base::monotonic"];
         for name in IMPURE.iter().chain(&clocks).filter(|n| source.names_any(n)) {
             broken.push(format!("{}: {name} in a pure stage", source.path.display()));
@@ -221,6 +333,32 @@ fn no_file_is_too_long_to_read() {
     assert_none(
         long.map(|s| format!("{}: {} lines, {MAX_LINES} at most", s.path.display(), s.lines)).collect(),
     );
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let sources = sources();
+    let imports = Imports::of(&sources);
+    assert!(imports.of.values().map(BTreeSet::len).sum::<usize>() > 500, "the imports are found");
+    assert_none(imports.circles().into_iter().map(|circle| circle.join(" <-> ")).collect());
+}
+
+#[test]
+fn a_circle_is_seen_through_what_a_folder_hands_on() {
+    let source = |module: &str, text: &str| Source {
+        path: PathBuf::new(),
+        module: module.to_owned(),
+        lines: 0,
+        names: names(text),
+        handed_on: handed_on(text),
+    };
+    let sources = [
+        source("a", "mod x;\nmod y;\npub use x::X;\n"),
+        source("a::x", "use super::y::Y;\npub struct X;\n"),
+        source("a::y", "use crate::b::B;\n"),
+        source("b", "use crate::a::X;\n"),
+    ];
+    assert_eq!(Imports::of(&sources).circles(), [["a::x", "a::y", "b"]]);
 }
 
 #[test]

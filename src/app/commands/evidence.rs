@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Commander, Sender, new_id};
+use super::commander::{Commander, new_id};
+use super::sender::Sender;
 use crate::app::requests::Sight;
 use crate::base::Rect;
+use crate::draw::Colour;
 use crate::events::pending_evidence::PendingEvidence;
 use crate::events::{evidence_state, media, store_pending};
-use crate::evidence::{BoxMark, ClipRequest, Colour, EvidenceManifest, Overlay, event_dir};
+use crate::evidence::{BoxMark, ClipRequest, EvidenceManifest, Overlay, event_dir};
 use crate::geo::Geodetic;
 use crate::outbox::Batch;
 use crate::scene::Sites;

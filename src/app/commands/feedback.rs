@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Commander, MAX_WAITING, Sender};
+use super::commander::Commander;
+use super::sender::Sender;
+use super::waiting::MAX_WAITING;
 use crate::app::requests::Order;
 use crate::app::rules_thread::Work;
 use crate::base::wall_now;
@@ -69,7 +71,7 @@ impl Commander {
                 why: command.reason.clone().unwrap_or_default(),
             },
         };
-        let of_flights = self.parts.survey.decide(&known, command.event, &change);
+        let of_flights = self.parts.flight_service.decide(&known, command.event, &change);
         match if of_flights { Ok(()) } else { self.change_rules(&known, command.event, change) } {
             Ok(()) => {}
             // The decision is kept; there is nothing that could learn from it.

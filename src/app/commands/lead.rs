@@ -1,7 +1,9 @@
 //! What do the cameras see at a place? And: the camera's positions are right again.
 
-use super::looks::Question;
-use super::{Commander, MAX_WAITING, Sender};
+use super::commander::Commander;
+use super::sender::Sender;
+use super::waiting::MAX_WAITING;
+use super::waiting::Question;
 use crate::base::CameraId;
 use crate::events::Tampering;
 use crate::outbox::Batch;

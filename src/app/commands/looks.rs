@@ -1,12 +1,14 @@
 //! Commands that wait for pictures: what was asked, what came, and when the waiting ends.
 
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{TryRecvError, sync_channel};
+use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::commander::Commander;
 use super::evidence::Looked;
-use super::{Commander, Sender};
+use super::sender::Sender;
+use super::waiting::{Look, Question, Waiting};
 use crate::app::requests::{Order, Sight};
 use crate::app::rules_thread::Work;
 use crate::base::{CameraId, ClassName, Rect, monotonic};
@@ -22,34 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOKS: u32 = 3;
 /// A box that overlaps the place this much stands on it.
 const SAME_PLACE: f32 = 0.3;
-
-/// A command that waits.
-pub(super) struct Waiting {
-    sender: Sender,
-    question: Question,
-    /// What the surest picture so far says.
-    verdict: Verdict,
-    cameras: Vec<Look>,
-    deadline: Instant,
-}
-
-pub(super) enum Question {
-    /// Is the event's thing still there?
-    Rectified { event: Uuid, objects: Vec<ClassName>, places: Vec<Rect> },
-    /// What is at this place (longitude, latitude)? With a clip, or without.
-    Lead { place: [f64; 2], clip: bool },
-}
-
-/// One camera that is looked through.
-pub(super) struct Look {
-    pub(super) answer: CameraAnswer,
-    wanted: u32,
-    sights: Receiver<Sight>,
-    /// The newest picture, and how many there were.
-    newest: Option<Sight>,
-    seen: u32,
-    over: bool,
-}
 
 impl Look {
     /// Takes the pictures that have come. Gives what the surest of them says.
@@ -115,7 +89,7 @@ impl Commander {
         objects.dedup();
         let question = Question::Rectified { event, objects, places: known.places() };
         // No camera sees the ground that flights are about.
-        let of_flights = self.parts.survey.has(&known.camera);
+        let of_flights = self.parts.flight_service.has(&known.camera);
         let looks = if of_flights { Vec::new() } else { vec![self.look(&known.camera, LOOKS)] };
         self.wait(sender, question, looks);
     }

@@ -1,40 +1,36 @@
 //! Takes: commands from the broker. Gives: answers through the outbox, orders to the thread that decides.
-//! When full: [`MAX_WAITING`] commands that wait for pictures; what comes then is refused with an answer that says so.
+//! When full: [`MAX_WAITING`](waiting::MAX_WAITING) commands that wait for pictures; what comes then is refused with an answer that says so.
 //! On failure: a broken command gets an answer with what is wrong. A command counts as taken only once its answer is
 //! durable; one that was begun when the node stopped comes again from the broker.
-//! Not here: what commands and answers look like on the wire (`publish::wire`), the rules, MQTT.
+//! Not here: what commands and answers look like on the wire (`wire`), the rules, MQTT.
 
+mod commander;
 mod evidence;
 mod feedback;
 mod lead;
 mod looks;
+mod sender;
+mod waiting;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
-use super::rules_thread::ToRules;
+use crate::base::Shutdown;
 use crate::base::error_chain;
-use crate::base::{Shutdown, wall_now};
 use crate::config::Config;
-use crate::events::Recorder;
-use crate::evidence::ClipService;
-use crate::flights::Survey;
-use crate::outbox::{Batch, OutMessage, Outbox};
 use crate::publish::{Delivery, Subscriber, SubscriberError};
-use crate::scene::Sites;
-use crate::wire::{Command, MAX_COMMAND_BYTES, ReplyData, ReplyError, Topics, reply_message, reply_topic};
-use looks::Waiting;
+use crate::wire::{Command, MAX_COMMAND_BYTES, Topics};
+use commander::Commander;
+use sender::Sender;
+
+pub(super) use commander::Parts;
 
 /// Commands between the connection and the thread.
 const INBOX: usize = 16;
-/// Commands that wait for pictures at a time.
-const MAX_WAITING: usize = 16;
 /// How often pictures are asked after.
 const POLL: Duration = Duration::from_millis(200);
 /// A broker that refuses the subscription is asked again.
@@ -45,17 +41,6 @@ pub(super) struct CommandService {
     task: tokio::task::JoinHandle<()>,
     thread: JoinHandle<()>,
     stop: Shutdown,
-}
-
-/// What commands need of the node.
-pub(super) struct Parts {
-    pub config: Arc<Config>,
-    pub outbox: Arc<Outbox>,
-    pub recorder: Arc<Recorder>,
-    pub clips: Arc<ClipService>,
-    pub to_rules: ToRules,
-    pub sites: Arc<Sites>,
-    pub survey: Arc<Survey>,
 }
 
 impl CommandService {
@@ -113,20 +98,6 @@ async fn listen(config: Arc<Config>, filter: String, sink: mpsc::Sender<Delivery
     }
 }
 
-struct Commander {
-    parts: Parts,
-    topics: Topics,
-    waiting: Vec<Waiting>,
-    stop: Shutdown,
-}
-
-/// Where the answer to a command goes.
-struct Sender {
-    delivery: Delivery,
-    name: String,
-    id: Option<String>,
-}
-
 impl Commander {
     fn run(mut self, runtime: &Handle, mut inbox: mpsc::Receiver<Delivery>) {
         while !self.stop.is_stopped() {
@@ -163,38 +134,4 @@ impl Commander {
             Ok(Command::Calibration(command)) => self.confirm_calibration(&sender, &command),
         }
     }
-
-    fn refuse(&self, sender: &Sender, reason: &str, help: &str) {
-        tracing::warn!(command = sender.name, id = sender.id, "refused: {reason}");
-        let error = ReplyError { reason: reason.to_owned(), help: help.to_owned() };
-        self.answer(sender, ReplyData::refused(&sender.name, sender.id.as_deref(), error));
-    }
-
-    fn answer(&self, sender: &Sender, data: ReplyData) {
-        let batch = Batch { messages: vec![self.reply(sender, data)], ..Batch::default() };
-        if self.parts.recorder.journal.commit(&batch) {
-            sender.delivery.done();
-        }
-    }
-
-    fn reply(&self, sender: &Sender, data: ReplyData) -> OutMessage {
-        let at = wall_now();
-        let subject = new_id(&self.parts.config.node.id, &sender.name);
-        let topic = reply_topic(&self.topics, sender.delivery.response_topic());
-        let correlation = sender.delivery.correlation().map(|c| c.to_vec()).unwrap_or_default();
-        reply_message(&self.parts.config.node.id, subject, at, topic, correlation, data)
-    }
-}
-
-/// A UUIDv7 of now.
-fn new_id(node: &str, what: &str) -> Uuid {
-    let now = wall_now();
-    let mut hash = Sha256::new();
-    hash.update(node);
-    hash.update(what);
-    hash.update(now.0.to_be_bytes());
-    hash.update(rand::random::<u64>().to_be_bytes());
-    let mut bits = [0; 10];
-    bits.copy_from_slice(&hash.finalize()[..10]);
-    uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0 / 1000).unwrap_or(0), &bits).into_uuid()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::feed::Feed;
-use super::roster::Roster;
+use crate::app::roster::Roster;
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::CameraConfig;
 use crate::decode::DecodePool;

@@ -6,7 +6,6 @@ mod error;
 mod feed;
 mod reload;
 mod restore;
-mod roster;
 mod supervise;
 mod watchdog;
 
@@ -20,8 +19,9 @@ use tokio::runtime::Runtime as TokioRuntime;
 use super::commands::{self, CommandService};
 use super::reload::{Stamps, stamps};
 use super::requests::Lookouts;
+use super::roster::Roster;
 use super::rules_thread::{Analysis, AnalysisStatus, ToRules, Work};
-use super::status::{NodeStatus, Stages};
+use super::status::{NodeStatus, Stages, config_state};
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
 use crate::decode::{DecodePool, DecoderChoice};
@@ -29,7 +29,7 @@ use crate::detect::{DetectPool, Detections, Detector, ModelManifest, Runtime};
 use crate::events::Recorder;
 use crate::evidence::still_service::StillService;
 use crate::evidence::{ClipOutcome, ClipService, evidence_root, remove_unfinished};
-use crate::flights::{Survey, SurveyThread};
+use crate::flights::{FlightService, FlightThread};
 use crate::monitor::{HttpServer, Service};
 use crate::outbox::Outbox;
 use crate::publish::{Publisher, PublisherHandle};
@@ -38,12 +38,10 @@ use crate::scene::FlightLogs;
 use crate::scene::PlaceMemoryContext;
 use crate::scene::Sites;
 use cameras::Cameras;
-use reload::config_state;
 use restore::restore;
 use watchdog::{Pulse, Watchdog, io_heartbeat};
 
 pub use error::AppError;
-pub(super) use roster::{Member, Roster};
 pub use supervise::{RunReport, run};
 
 /// Pictures between the detectors and the rules: enough to ride out one fsync of the outbox.
@@ -61,8 +59,8 @@ struct Node {
     recorder: Arc<Recorder>,
     recorder_stop: Shutdown,
     stills: StillService,
-    survey: Arc<Survey>,
-    survey_thread: SurveyThread,
+    flight_service: Arc<FlightService>,
+    flight_thread: FlightThread,
     clips: Arc<ClipService>,
     clips_stop: Shutdown,
     to_rules: ToRules,
@@ -123,7 +121,7 @@ impl Node {
         let stills = StillService::start(Arc::new(move |outcomes| done.journal.record_stills(outcomes)))
             .map_err(AppError::Thread)?;
         recorder.leave_stills_to(stills.queue());
-        let (survey, survey_thread) = Survey::start(
+        let (flight_service, flight_thread) = FlightService::start(
             Arc::clone(&recorder),
             Arc::clone(&outbox),
             Arc::clone(&sites),
@@ -169,7 +167,7 @@ impl Node {
             clips: Arc::clone(&clips),
             to_rules: to_rules.clone(),
             sites: Arc::clone(&sites),
-            survey: Arc::clone(&survey),
+            flight_service: Arc::clone(&flight_service),
         };
         let commands = Some(CommandService::start(tokio.handle(), parts).map_err(AppError::Thread)?);
 
@@ -197,7 +195,7 @@ impl Node {
             detect: Arc::downgrade(&detect),
             decode: Arc::downgrade(&decode),
             roster: Arc::clone(&roster),
-            survey: Arc::clone(&survey),
+            flight_service: Arc::clone(&flight_service),
         }));
         let http_stop = Shutdown::new();
         let http = match config.http.listen {
@@ -243,8 +241,8 @@ impl Node {
             recorder,
             recorder_stop,
             stills,
-            survey,
-            survey_thread,
+            flight_service,
+            flight_thread,
             clips,
             clips_stop,
             to_rules,
@@ -274,7 +272,7 @@ impl Node {
         // It looks into the pools, which are to be taken apart now.
         self.watchdog.join();
         // It ends after the pair of pictures that it is at, while the other stages are stopped.
-        self.survey_thread.stop();
+        self.flight_thread.stop();
         if let Some(commands) = self.commands.take() {
             commands.stop(&self.tokio);
         }
@@ -289,7 +287,7 @@ impl Node {
         if self.rules.join().is_err() {
             tracing::error!("the rules thread panicked; its last pictures were not judged");
         }
-        self.survey_thread.join();
+        self.flight_thread.join();
         self.stills.join();
         self.clips_stop.stop();
         match Arc::try_unwrap(self.clips) {

@@ -12,15 +12,15 @@ use super::Node;
 use crate::app::commands::{CommandService, Parts};
 use crate::app::reload::{Live, Plan, stamps};
 use crate::app::rules_thread::{self, SceneChange};
+use crate::app::status::config_state;
 use crate::base::error_chain;
 use crate::base::{CameraId, wall_now};
 use crate::config::{self, CameraConfig, Config, Finding, Loaded};
 use crate::events::RecorderSettings;
-use crate::monitor::{ConfigStatus, LogControl, ReloadOutcome, ReloadReport};
+use crate::monitor::{LogControl, ReloadOutcome, ReloadReport};
 use crate::publish::Publisher;
 use crate::scene;
 use crate::scene::{SiteError, read_dem};
-use crate::wire::{ConfigState, ReloadState};
 
 /// The rules answer within this, or the change is taken back. Less than any sensible WatchdogSec.
 const RULES_ANSWER: Duration = Duration::from_secs(10);
@@ -144,7 +144,7 @@ impl Node {
             clips: Arc::clone(&self.clips),
             to_rules: self.to_rules.clone(),
             sites: Arc::clone(&self.sites),
-            survey: Arc::clone(&self.survey),
+            flight_service: Arc::clone(&self.flight_service),
         };
         match CommandService::start(self.tokio.handle(), parts) {
             Ok(commands) => self.commands = Some(commands),
@@ -182,21 +182,4 @@ impl Node {
         self.status.reloaded(ReloadReport { at: wall_now().to_string(), outcome, changes, problems });
         self.publisher.tell_config(config_state(self.status.config()));
     }
-}
-
-/// As it goes over the wire.
-pub(super) fn config_state(status: ConfigStatus) -> ConfigState {
-    let outcome = |outcome| match outcome {
-        ReloadOutcome::Applied => "applied",
-        ReloadOutcome::Unchanged => "unchanged",
-        ReloadOutcome::Refused => "refused",
-        ReloadOutcome::RolledBack => "rolled_back",
-    };
-    let last_reload = status.last_reload.map(|report| ReloadState {
-        at: report.at,
-        outcome: outcome(report.outcome).to_owned(),
-        changes: report.changes,
-        problems: report.problems,
-    });
-    ConfigState { since: status.since, last_reload }
 }

@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::base::ClassName;
 use crate::decode::Picture;
 use crate::detect::{Detection, ModelManifest};
-use crate::evidence::{BoxMark, Colour, Lettering, Overlay, draw, rgb_image};
+use crate::draw::{Colour, Lettering};
+use crate::evidence::{BoxMark, Overlay, draw, rgb_image};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {

@@ -1,22 +1,22 @@
-//! Shapes and stroke letters on an RGB picture: the one door to OpenCV in this stage.
+//! A picture to draw on: the one door to OpenCV in this stage.
 
 use image::RgbImage;
 use opencv::boxed_ref::BoxedRefMut;
 use opencv::core::{self, Mat, Point, Scalar, Vec3b, Vector};
 use opencv::imgproc;
 
-use super::{Colour, EvidenceError};
+use super::{Colour, DrawError};
 
 /// FONT_HERSHEY_SIMPLEX draws capitals 21 pixels high at scale 1; ours are 0.7 of the letter size.
 const STROKE_SCALE: f32 = 0.7 / 21.0;
 
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     image: RgbImage,
 }
 
-impl From<opencv::Error> for EvidenceError {
-    fn from(e: opencv::Error) -> Self {
-        EvidenceError::Draw(e.message)
+impl From<opencv::Error> for DrawError {
+    fn from(error: opencv::Error) -> Self {
+        Self::OpenCv(error.message)
     }
 }
 
@@ -38,7 +38,7 @@ impl Canvas {
     }
 
     /// Lays `share` (0 to 1) of a colour over the inside of a polygon.
-    pub fn tint(&mut self, corners: &[(i32, i32)], colour: Colour, share: f64) -> Result<(), EvidenceError> {
+    pub fn tint(&mut self, corners: &[(i32, i32)], colour: Colour, share: f64) -> Result<(), DrawError> {
         self.paint(|mat| {
             let (mut under, mut filled) = (Mat::default(), Mat::default());
             core::copy_to(mat, &mut under, &core::no_array())?;
@@ -49,12 +49,7 @@ impl Canvas {
         })
     }
 
-    pub fn outline(
-        &mut self,
-        corners: &[(i32, i32)],
-        colour: Colour,
-        line: i32,
-    ) -> Result<(), EvidenceError> {
+    pub fn outline(&mut self, corners: &[(i32, i32)], colour: Colour, line: i32) -> Result<(), DrawError> {
         self.paint(|mat| {
             let shape: Vector<Vector<Point>> = Vector::from_iter([points(corners)]);
             imgproc::polylines(mat, &shape, true, scalar(colour), line, imgproc::LINE_AA, 0)
@@ -67,7 +62,7 @@ impl Canvas {
         (x, y): (i32, i32),
         (width, height): (i32, i32),
         colour: Colour,
-    ) -> Result<(), EvidenceError> {
+    ) -> Result<(), DrawError> {
         self.paint(|mat| {
             let area = core::Rect::new(x, y, width, height);
             imgproc::rectangle(mat, area, scalar(colour), imgproc::FILLED, imgproc::LINE_8, 0)
@@ -81,7 +76,7 @@ impl Canvas {
         at: (i32, i32),
         size: f32,
         colour: Colour,
-    ) -> Result<(), EvidenceError> {
+    ) -> Result<(), DrawError> {
         self.paint(|mat| {
             imgproc::put_text(
                 mat,
@@ -94,6 +89,40 @@ impl Canvas {
                 imgproc::LINE_AA,
                 false,
             )
+        })
+    }
+
+    /// A line `width` pixels wide; what lies outside the picture is cut.
+    pub fn line(
+        &mut self,
+        from: [f64; 2],
+        to: [f64; 2],
+        colour: Colour,
+        width: i32,
+    ) -> Result<(), DrawError> {
+        self.paint(|mat| imgproc::line(mat, near(from), near(to), scalar(colour), width, imgproc::LINE_AA, 0))
+    }
+
+    /// A circle whose rim is `width` pixels wide; filled with a width of -1.
+    pub fn circle(&mut self, at: [f64; 2], radius: i32, colour: Colour, width: i32) -> Result<(), DrawError> {
+        self.paint(|mat| imgproc::circle(mat, near(at), radius, scalar(colour), width, imgproc::LINE_AA, 0))
+    }
+
+    /// ASCII with a dark rim; its base line begins at `at`. `scale` is of OpenCV's simplex font.
+    pub fn rimmed_text(
+        &mut self,
+        text: &str,
+        at: [f64; 2],
+        scale: f64,
+        colour: Colour,
+    ) -> Result<(), DrawError> {
+        self.paint(|mat| {
+            let font = imgproc::FONT_HERSHEY_SIMPLEX;
+            for (colour, width) in [(Colour::new(0, 0, 0), 3), (colour, 1)] {
+                let ink = scalar(colour);
+                imgproc::put_text(mat, text, near(at), font, scale, ink, width, imgproc::LINE_AA, false)?;
+            }
+            Ok(())
         })
     }
 
@@ -110,8 +139,8 @@ impl Canvas {
     fn paint(
         &mut self,
         draw: impl FnOnce(&mut BoxedRefMut<Mat>) -> opencv::Result<()>,
-    ) -> Result<(), EvidenceError> {
-        let side = |n: u32| i32::try_from(n).map_err(|e| EvidenceError::Draw(e.to_string()));
+    ) -> Result<(), DrawError> {
+        let side = |n: u32| i32::try_from(n).map_err(|e| DrawError::OpenCv(e.to_string()));
         let (rows, columns) = (side(self.image.height())?, side(self.image.width())?);
         let mut mat = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut self.image)?;
         Ok(draw(&mut mat)?)
@@ -119,11 +148,17 @@ impl Canvas {
 }
 
 /// Width in pixels of a line in the stroke font.
-pub(super) fn stroke_size(text: &str, size: f32) -> Result<u32, EvidenceError> {
+pub(crate) fn stroke_size(text: &str, size: f32) -> Result<u32, DrawError> {
     let (scale, mut below) = (f64::from(size * STROKE_SCALE), 0);
     let font = imgproc::FONT_HERSHEY_SIMPLEX;
     let area = imgproc::get_text_size(text, font, scale, stroke_width(size), &mut below)?;
     Ok(u32::try_from(area.width).unwrap_or(0))
+}
+
+/// Far outside is far enough: OpenCV cuts there, but its whole numbers overflow.
+fn near(p: [f64; 2]) -> Point {
+    let whole = |v: f64| v.clamp(-20_000.0, 20_000.0).round() as i32;
+    Point::new(whole(p[0]), whole(p[1]))
 }
 
 fn stroke_width(size: f32) -> i32 {

@@ -6,7 +6,7 @@ use std::path::Path;
 use ab_glyph::{Font, FontVec, GlyphId, PxScale, ScaleFont, point};
 
 use super::canvas::{Canvas, stroke_size};
-use super::{Colour, EvidenceError};
+use super::{Colour, DrawError};
 
 /// The letters that an overlay is written with. Loading a font costs its file's size in memory; share it.
 pub struct Lettering(Kind);
@@ -24,9 +24,9 @@ impl Lettering {
 
     /// # Errors
     /// The file cannot be read or is no font that `ab_glyph` knows (TrueType or OpenType, also in a collection).
-    pub fn load(font: Option<&Path>) -> Result<Self, EvidenceError> {
+    pub fn load(font: Option<&Path>) -> Result<Self, DrawError> {
         let Some(path) = font else { return Ok(Self::ascii()) };
-        let refused = |reason: String| EvidenceError::Font { path: path.to_path_buf(), reason };
+        let refused = |reason: String| DrawError::Font { path: path.to_path_buf(), reason };
         let data = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
         // A collection (.ttc) holds several faces; the first is the proportional one by custom.
         let font = FontVec::try_from_vec_and_index(data, 0).map_err(|e| refused(e.to_string()))?;
@@ -54,7 +54,7 @@ impl Lettering {
     }
 
     /// Width in pixels at a letter size in pixels.
-    pub(super) fn width(&self, text: &str, size: f32) -> Result<u32, EvidenceError> {
+    pub(crate) fn width(&self, text: &str, size: f32) -> Result<u32, DrawError> {
         match &self.0 {
             Kind::Stroke => stroke_size(text, size),
             Kind::TrueType(font) => {
@@ -74,14 +74,14 @@ impl Lettering {
     }
 
     /// Draws with the upper left corner of the line (height: `line_height`) at `(x, y)`.
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         canvas: &mut Canvas,
         text: &str,
         (x, y): (i32, i32),
         size: f32,
         colour: Colour,
-    ) -> Result<(), EvidenceError> {
+    ) -> Result<(), DrawError> {
         let font = match &self.0 {
             // Capitals of the stroke font are 0.7 of the size high and stand in the middle of the line.
             Kind::Stroke => {
@@ -111,6 +111,6 @@ impl Lettering {
 }
 
 /// Height of a line of text in pixels.
-pub(super) fn line_height(size: f32) -> u32 {
+pub(crate) fn line_height(size: f32) -> u32 {
     (size * 1.35).ceil() as u32
 }

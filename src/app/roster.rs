@@ -13,7 +13,7 @@ use crate::ring::Ring;
 
 /// Shared by `Arc`; every call takes the lock for microseconds only.
 #[derive(Default)]
-pub(in crate::app) struct Roster {
+pub(super) struct Roster {
     entries: RwLock<BTreeMap<CameraId, Entry>>,
 }
 
@@ -28,7 +28,7 @@ struct Entry {
 }
 
 /// One camera as the roster has it.
-pub(in crate::app) struct Member {
+pub(super) struct Member {
     pub name: String,
     /// How often it is to be looked at.
     pub interval: Duration,

@@ -1,0 +1,72 @@
+//! What carries commands out: the node's parts that they need, and the way of an answer.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::sender::Sender;
+use super::waiting::Waiting;
+use crate::app::rules_thread::ToRules;
+use crate::base::{Shutdown, wall_now};
+use crate::config::Config;
+use crate::events::Recorder;
+use crate::evidence::ClipService;
+use crate::flights::FlightService;
+use crate::outbox::{Batch, OutMessage, Outbox};
+use crate::scene::Sites;
+use crate::wire::{ReplyData, ReplyError, Topics, reply_message, reply_topic};
+
+/// What commands need of the node.
+pub(in crate::app) struct Parts {
+    pub config: Arc<Config>,
+    pub outbox: Arc<Outbox>,
+    pub recorder: Arc<Recorder>,
+    pub clips: Arc<ClipService>,
+    pub to_rules: ToRules,
+    pub sites: Arc<Sites>,
+    pub flight_service: Arc<FlightService>,
+}
+
+pub(super) struct Commander {
+    pub parts: Parts,
+    pub topics: Topics,
+    pub waiting: Vec<Waiting>,
+    pub stop: Shutdown,
+}
+
+impl Commander {
+    pub fn refuse(&self, sender: &Sender, reason: &str, help: &str) {
+        tracing::warn!(command = sender.name, id = sender.id, "refused: {reason}");
+        let error = ReplyError { reason: reason.to_owned(), help: help.to_owned() };
+        self.answer(sender, ReplyData::refused(&sender.name, sender.id.as_deref(), error));
+    }
+
+    pub fn answer(&self, sender: &Sender, data: ReplyData) {
+        let batch = Batch { messages: vec![self.reply(sender, data)], ..Batch::default() };
+        if self.parts.recorder.journal.commit(&batch) {
+            sender.delivery.done();
+        }
+    }
+
+    pub fn reply(&self, sender: &Sender, data: ReplyData) -> OutMessage {
+        let at = wall_now();
+        let subject = new_id(&self.parts.config.node.id, &sender.name);
+        let topic = reply_topic(&self.topics, sender.delivery.response_topic());
+        let correlation = sender.delivery.correlation().map(|c| c.to_vec()).unwrap_or_default();
+        reply_message(&self.parts.config.node.id, subject, at, topic, correlation, data)
+    }
+}
+
+/// A UUIDv7 of now.
+pub(super) fn new_id(node: &str, what: &str) -> Uuid {
+    let now = wall_now();
+    let mut hash = Sha256::new();
+    hash.update(node);
+    hash.update(what);
+    hash.update(now.0.to_be_bytes());
+    hash.update(rand::random::<u64>().to_be_bytes());
+    let mut bits = [0; 10];
+    bits.copy_from_slice(&hash.finalize()[..10]);
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0 / 1000).unwrap_or(0), &bits).into_uuid()
+}

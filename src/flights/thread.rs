@@ -1,0 +1,138 @@
+//! The thread that takes flights from their folders, one at a time.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::flight::NotTaken;
+use super::inbox;
+use super::inbox::{Dropped, Inbox};
+use super::service::FlightService;
+use crate::base::error_chain;
+use crate::base::{CameraId, Shutdown, wall_now};
+use crate::config::FlightArea;
+use crate::detect::ModelManifest;
+use crate::events::Recorder;
+use crate::monitor::FlightFailure;
+use crate::outbox::Outbox;
+use crate::scene::Sites;
+
+/// How often the folders are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// A tenth of the weight of the other threads where all want to run (sched(7)): cameras do not notice it, and a full box
+/// still gets through its flights.
+const NICE: i32 = 10;
+
+/// The thread `flights`.
+pub(crate) struct FlightThread {
+    thread: JoinHandle<()>,
+    stop: Shutdown,
+}
+
+impl FlightThread {
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// Finishes the pair of pictures that is under way and ends; its flight is compared anew at the next start.
+    pub fn join(self) {
+        self.stop.stop();
+        if self.thread.join().is_err() {
+            tracing::error!("the flights thread panicked; the flight is compared again at the next start");
+        }
+    }
+}
+
+impl FlightService {
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(
+        recorder: Arc<Recorder>,
+        outbox: Arc<Outbox>,
+        sites: Arc<Sites>,
+        model: ModelManifest,
+        data_dir: PathBuf,
+    ) -> std::io::Result<(Arc<Self>, FlightThread)> {
+        let stop = Shutdown::new();
+        let (states, counts) = (Mutex::default(), Mutex::default());
+        let service =
+            Arc::new(Self { recorder, outbox, sites, model, data_dir, states, counts, stop: stop.clone() });
+        let run = Arc::clone(&service);
+        let thread = std::thread::Builder::new().name("flights".into()).spawn(move || run.run())?;
+        Ok((service, FlightThread { thread, stop }))
+    }
+
+    fn run(&self) {
+        if let Err(error) = rustix::process::nice(NICE) {
+            tracing::warn!("flights are compared at the same priority as all else: {error}");
+        }
+        let mut inbox = Inbox::default();
+        let mut told: BTreeMap<PathBuf, String> = BTreeMap::new();
+        let mut areas = None;
+        while !self.stop.is_stopped() {
+            let config = Arc::clone(&self.recorder.settings().config);
+            let ids: Vec<CameraId> = config.flight_areas.iter().map(|area| area.id.clone()).collect();
+            if areas.as_ref() != Some(&ids) {
+                self.retire(&ids);
+                areas = Some(ids);
+            }
+            self.counts().retain(|id, _| config.flight_areas.iter().any(|area| area.id == *id));
+            let mut worked = false;
+            for area in &config.flight_areas {
+                let looked = std::fs::create_dir_all(&area.folder)
+                    .and_then(|()| inbox.look(&area.folder, area.settle));
+                match looked {
+                    Ok((ready, all)) => {
+                        told.remove(&area.folder);
+                        self.count(area, |count| count.waiting = all as u64);
+                        if let Some(flight) = ready.first() {
+                            self.take(area, flight, &mut inbox);
+                            worked = true;
+                        }
+                    }
+                    Err(error) => {
+                        let words = error.to_string();
+                        if told.insert(area.folder.clone(), words.clone()).as_ref() != Some(&words) {
+                            tracing::error!(area = %area.id, folder = %area.folder.display(), "flights cannot be looked for: {words}");
+                        }
+                    }
+                }
+            }
+            if !worked {
+                self.stop.wait(LOOK);
+            }
+        }
+    }
+
+    fn take(&self, area: &FlightArea, flight: &Dropped, inbox: &mut Inbox) {
+        tracing::info!(area = %area.id, flight = flight.name, "comparing a flight");
+        self.count(area, |count| count.comparing = Some(flight.name.clone()));
+        let taken = self.compare(area, flight);
+        self.count(area, |count| count.comparing = None);
+        match taken {
+            Ok(words) => {
+                tracing::info!(area = %area.id, flight = flight.name, "{}", words.replace('\n', "; "));
+                inbox::finish(flight, &words);
+                self.count(area, |count| count.done += 1);
+            }
+            Err(NotTaken::Stopped) => {}
+            Err(error) => {
+                let reason = error_chain(&error);
+                tracing::error!(area = %area.id, flight = flight.name, "the flight is not taken: {reason}");
+                if let Err(error) = inbox::put_aside(flight, &reason) {
+                    tracing::warn!(flight = %flight.path.display(), "it stays where it is: {error}");
+                    inbox.leave(flight);
+                }
+                let failure = FlightFailure { flight: flight.name.clone(), reason, at: wall_now() };
+                self.count(area, |count| {
+                    count.failed += 1;
+                    count.last_failure = Some(failure);
+                });
+            }
+        }
+    }
+}
