@@ -140,13 +140,6 @@ impl ChangeWatcher {
         Some(())
     }
 
-    /// Forgets everything: the camera was set up anew.
-    pub fn relearn(&mut self) {
-        let last_id = self.memory.last_id;
-        *self = Self::new(self.settings);
-        self.memory.last_id = last_id;
-    }
-
     /// Bytes of memory that the camera holds between looks.
     pub fn bytes(&self) -> usize {
         let banks = self.banks.iter().flatten().map(Bank::bytes).sum::<usize>();

@@ -72,9 +72,9 @@ impl FlightService {
             RulesChange::Reject { why, .. } => {
                 (v.transition, v.rejected) = (Transition::Closed, true);
                 v.reason = if why.is_empty() {
-                    "People said that it is none".to_owned()
+                    "rejected".to_owned()
                 } else {
-                    format!("People said that it is none: {why}")
+                    format!("rejected: {why}")
                 };
             }
         }
@@ -105,7 +105,7 @@ impl FlightService {
                 let mut v = open.violation;
                 v.revision += 1;
                 (v.transition, v.at) = (Transition::Expired, wall_now());
-                v.reason = "The area is not in the config any more".to_owned();
+                v.reason = "unknown: the area was removed from the config".to_owned();
                 Step { violation: v, place: open.place, stills: Stills::default(), size: None }
             };
             let steps = std::mem::take(&mut state.events).into_iter().map(expired).collect();

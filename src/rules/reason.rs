@@ -17,72 +17,64 @@ pub(super) fn of_open(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone)
     let place = place(rule, event);
     let since = clock(event.started, at, zone);
     let lasted = at.since(event.started);
-    let plural = event.objects.len() > 1;
+    let have = if event.objects.len() > 1 { "have" } else { "has" };
     match &rule.kind {
-        RuleKind::Presence { dwell, still } => {
-            let verb = match (still, plural) {
-                (true, false) => "stands",
-                (true, true) => "stand",
-                (false, false) => "is",
-                (false, true) => "are",
-            };
-            format!("{what} {verb} {place} since {since} ({})", limits(lasted, *dwell))
+        RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell } => {
+            format!("{what} {have} stood {place} since {since} ({})", limits(lasted, *dwell))
         }
-        RuleKind::LongDwell { dwell } => {
-            let verb = if plural { "have" } else { "has" };
-            format!("{what} {verb} stood {place} since {since} ({})", limits(lasted, *dwell))
+        RuleKind::Presence { dwell, still: false } => {
+            format!("{what} {have} been {place} since {since} ({})", limits(lasted, *dwell))
         }
-        RuleKind::Entry => {
-            format!("{what} came in at {since}, {place}, at a time when that is forbidden")
-        }
+        RuleKind::Entry => match zone_name(rule, event) {
+            Some(name) => format!("{what} entered zone '{name}' at {since}, when entry is forbidden"),
+            None => format!("{what} came into the picture at {since}, when entry is forbidden"),
+        },
         RuleKind::LineCrossing { .. } => format!("{what} crossed the line at {since}"),
-        RuleKind::Count { limit, dwell } => {
-            let n = event.objects.len();
-            format!("{n} objects {place}, limit {limit}, since {since} ({}): {what}", limits(lasted, *dwell))
-        }
+        RuleKind::Count { limit, dwell } => format!(
+            "{what} {have} been {place} since {since} ({}); at most {limit} may be there",
+            limits(lasted, *dwell)
+        ),
         RuleKind::CompanionAbsent { distance, distance_m, dwell } => {
             let companions: Vec<String> = rule.companions.iter().map(words).collect();
             let on_ground = event.objects.iter().any(|o| o.ground.is_some());
             let near = match distance_m.filter(|_| on_ground) {
                 Some(metres) => format!("{metres} m"),
-                None => format!("{distance} of its heights"),
+                None => format!("{distance} times its height"),
             };
             format!(
-                "{what} without {} within {near}, {place}, since {since} ({})",
+                "{what} {have} been {place} since {since} with no {} within {near} ({})",
                 companions.join(" or "),
                 limits(lasted, *dwell)
             )
         }
-        RuleKind::Change { dwell, .. } => {
+        RuleKind::Change { dwell, .. } => looks_different(rule, event, &since, limits(lasted, *dwell)),
+        RuleKind::Sequence { dwell, .. } => {
+            let limits = limits(lasted, *dwell);
+            let left_by = event.change.as_ref().and_then(|c| c.left_by.as_ref());
+            let Some((class, from, to)) = left_by else {
+                return looks_different(rule, event, &since, limits);
+            };
+            let (from, to) = (clock(*from, at, zone), clock(*to, at, zone));
             format!(
-                "the place looks different {place} since {since} ({}){}",
-                limits(lasted, *dwell),
+                "{} stood {place} from {from} to {to}; what it left has been there since {since} ({limits}){}",
+                words(class),
                 of_change(event)
             )
-        }
-        RuleKind::Sequence { dwell, .. } => {
-            let left_by = event.change.as_ref().and_then(|c| c.left_by.as_ref());
-            let who = left_by.map_or_else(String::new, |(class, from, to)| {
-                let (from, to) = (clock(*from, at, zone), clock(*to, at, zone));
-                format!("{} stood {place} from {from} to {to}; ", words(class))
-            });
-            let what = if who.is_empty() {
-                format!("the place looks different {place}")
-            } else {
-                "what it left is there".to_owned()
-            };
-            format!("{who}{what} since {since} ({}){}", limits(lasted, *dwell), of_change(event))
         }
     }
 }
 
-/// What is known of a change beside its time.
+fn looks_different(rule: &Rule, event: &Event, since: &str, limits: String) -> String {
+    format!("{} has looked different since {since} ({limits}){}", ground(rule, event), of_change(event))
+}
+
+/// What is known of a change besides its time.
 fn of_change(event: &Event) -> String {
     let Some(change) = &event.change else { return String::new() };
     let region = &change.region;
     let lights = if region.lights == 1 { "light" } else { "lights" };
     let mut out =
-        format!(", {:.2} % of the picture, seen in {} {lights}", region.share * 100.0, region.lights);
+        format!("; {:.2} % of the picture, seen in {} {lights}", region.share * 100.0, region.lights);
     // Writing to a String does not fail.
     let _ = match region.growth.len() {
         0 | 1 => Ok(()),
@@ -94,7 +86,7 @@ fn of_change(event: &Event) -> String {
     }
     if !change.near.is_empty() {
         let near: Vec<String> = change.near.iter().map(words).collect();
-        let _ = write!(out, ", beside {}", near.join(" and "));
+        let _ = write!(out, ", next to {}", near.join(" and "));
     }
     out
 }
@@ -104,21 +96,19 @@ pub(super) fn of_closed(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZon
     let (n, m) = rule.hysteresis;
     let last = clock(event.last_seen, at, zone);
     let lasted = spelt(event.last_seen.since(event.started));
-    if let Some(permit) = event.permit.as_ref().filter(|_| rule.kind.is_change()) {
-        return format!(
-            "permitted ({permit}): from now on this is how the place {} looks",
-            place(rule, event)
-        );
-    }
     if rule.kind.is_change() {
-        let place = place(rule, event);
-        return format!(
-            "over: the place {place} looks as before; last different at {last}, {lasted} after it began"
-        );
+        let ground = ground(rule, event);
+        return match &event.permit {
+            Some(permit) => format!("permitted ({permit}): {ground} counts as usual from now on"),
+            None => format!(
+                "over: {ground} looks as before; it last looked different at {last}, {lasted} after the change began"
+            ),
+        };
     }
     let unit = if matches!(rule.kind, RuleKind::LongDwell { .. }) { "stretches of time" } else { "pictures" };
+    let was = was(event);
     format!(
-        "over: {} {} last seen at {last}, {lasted} after it began; clearly not so in {n} of the last {m} {unit}",
+        "over: {} {was} last seen {} at {last}, {lasted} after the start; {n} of the last {m} {unit} clearly show otherwise",
         things(event),
         place(rule, event)
     )
@@ -135,44 +125,50 @@ pub(super) fn of_rejected(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZ
 pub(super) fn of_expired(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone) -> String {
     let last = clock(event.last_seen, at, zone);
     let waited = limits(at.since(event.last_seen), rule.expire_after);
-    format!("unknown: {} {} not seen clearly since {last} ({waited})", things(event), place(rule, event))
+    let have = if event.objects.len() > 1 { "have" } else { "has" };
+    format!(
+        "unknown: {} {} {have} not been seen clearly since {last} ({waited})",
+        things(event),
+        place(rule, event)
+    )
 }
 
 /// Why it expired: the operator's config no longer has the rule as it was.
 pub(super) fn of_orphan(event: &Event, at: WallTime, zone: &TimeZone) -> String {
     let last = clock(event.last_seen, at, zone);
     format!(
-        "unknown: rule '{}' was removed or changed in the config; {} last seen at {last}",
+        "unknown: rule '{}' was removed or changed in the config; {} {} last seen at {last}",
         event.rule,
-        things(event)
+        things(event),
+        was(event)
     )
 }
 
 /// Why a flight opened an event; `zone` is the name of its zone.
 pub(super) fn of_open_flight(flights: &FlightFacts, zone: Option<&str>) -> String {
     let what = match flights.kind {
-        GroundChange::BuiltUp => "Something was built",
-        GroundChange::Cleared => "Ground was cleared or dug up",
-        GroundChange::Stockpile => "Something was piled up",
+        GroundChange::BuiltUp => "something was built",
+        GroundChange::Cleared => "ground was cleared or dug up",
+        GroundChange::Stockpile => "material was piled up",
     };
     let area = flights.area_m2.map_or_else(String::new, |a| format!(" on {a:.0} m2"));
-    let zone = zone.map_or_else(String::new, |name| format!(" in the zone {name}"));
-    format!("{what}{area}{zone} between the flights {} and {}", flights.before, flights.after)
+    let zone = zone.map_or_else(String::new, |name| format!(" in zone '{name}'"));
+    format!("{what}{area}{zone} between flights '{}' and '{}'", flights.before, flights.after)
 }
 
 /// Why a later flight reports an event again.
 pub(super) fn of_grown_flight(flight: &str) -> String {
-    format!("It has grown by the flight {flight}")
+    format!("flight '{flight}' shows that it has grown")
 }
 
 /// Why a flight closes an event.
 pub(super) fn of_closed_flight(flight: &str) -> String {
-    format!("The flight {flight} shows the ground as it was before")
+    format!("over: flight '{flight}' shows the ground as it was before")
 }
 
 /// Why an event expires with a flight.
 pub(super) fn of_expired_flight(flight: &str) -> String {
-    format!("The flight {flight} does not show its ground well enough to go on with it")
+    format!("unknown: flight '{flight}' does not show its ground clearly enough")
 }
 
 fn limits(lasted: Duration, limit: Duration) -> String {
@@ -194,7 +190,7 @@ fn spelt(time: Duration) -> String {
     }
 }
 
-/// `car`; `3 objects (2 car, truck)`.
+/// `car`; `2 cars`; `3 objects (2 cars, 1 truck)`.
 fn things(event: &Event) -> String {
     let mut kinds: Vec<(&ClassName, usize)> = Vec::new();
     for object in &event.objects {
@@ -203,27 +199,49 @@ fn things(event: &Event) -> String {
             None => kinds.push((&object.class, 1)),
         }
     }
-    if let [(class, 1)] = kinds[..] {
-        return words(class);
+    match kinds[..] {
+        [(class, 1)] => words(class),
+        [(class, n)] => counted(class, n),
+        _ => {
+            let each: Vec<String> = kinds.iter().map(|(class, n)| counted(class, *n)).collect();
+            format!("{} objects ({})", event.objects.len(), each.join(", "))
+        }
     }
-    let mut out = format!("{} objects (", event.objects.len());
-    for (i, (class, n)) in kinds.iter().enumerate() {
-        let comma = if i > 0 { ", " } else { "" };
-        let count = if *n > 1 { format!("{n} ") } else { String::new() };
-        // Writing to a String does not fail.
-        let _ = write!(out, "{comma}{count}{}", words(class));
-    }
-    out.push(')');
-    out
+}
+
+/// `1 bus`; `2 buses`.
+fn counted(class: &ClassName, n: usize) -> String {
+    let word = words(class);
+    let ending = match word.as_str() {
+        _ if n == 1 => "",
+        "person" => return format!("{n} people"),
+        w if w.ends_with(['s', 'x']) || w.ends_with("ch") || w.ends_with("sh") => "es",
+        _ => "s",
+    };
+    format!("{n} {word}{ending}")
 }
 
 fn words(class: &ClassName) -> String {
     class.as_str().replace('_', " ")
 }
 
+fn was(event: &Event) -> &'static str {
+    if event.objects.len() > 1 { "were" } else { "was" }
+}
+
+fn zone_name<'a>(rule: &'a Rule, event: &Event) -> Option<&'a str> {
+    let id = event.zone.as_ref()?;
+    rule.zones.iter().find(|z| z.id == *id).map(|z| z.name.as_str())
+}
+
+/// Where the things are.
 fn place(rule: &Rule, event: &Event) -> String {
-    let zone = event.zone.as_ref().and_then(|id| rule.zones.iter().find(|z| z.id == *id));
-    zone.map_or_else(|| "in the picture".to_owned(), |z| format!("in zone '{}'", z.name))
+    zone_name(rule, event).map_or_else(|| "in the picture".to_owned(), |name| format!("in zone '{name}'"))
+}
+
+/// What looks different.
+fn ground(rule: &Rule, event: &Event) -> String {
+    zone_name(rule, event).map_or_else(|| "the place".to_owned(), |name| format!("zone '{name}'"))
 }
 
 /// Time of day; with the date where `at` has another one.
@@ -241,8 +259,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_as_people_say_them() {
-        for (seconds, told) in [
+    fn times_read_as_people_say_them() {
+        for (seconds, text) in [
             (0, "0 s"),
             (599, "599 s"),
             (600, "10 min"),
@@ -253,7 +271,19 @@ mod tests {
             (259_200, "3 days"),
             (799_999, "9.2 days"),
         ] {
-            assert_eq!(spelt(Duration::from_secs(seconds)), told);
+            assert_eq!(spelt(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn counts_have_the_plural() {
+        for (class, n, text) in [
+            ("car", 1, "1 car"),
+            ("dump_truck", 3, "3 dump trucks"),
+            ("bus", 2, "2 buses"),
+            ("person", 2, "2 people"),
+        ] {
+            assert_eq!(counted(&ClassName::from(class), n), text);
         }
     }
 }

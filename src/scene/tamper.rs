@@ -77,16 +77,22 @@ impl TamperMonitor {
             Finding::Moved(Some(m)) => (
                 TamperKind::Moved,
                 Some(m),
-                format!("the picture went {:.0} pixels and turned {:.1} degrees", m.pixels(), m.turn_deg),
+                format!(
+                    "the picture has shifted by {:.0} pixels and turned by {:.1} degrees",
+                    m.pixels(),
+                    m.turn_deg
+                ),
             ),
-            Finding::Moved(None) => {
-                (TamperKind::Moved, None, "nothing of the reference picture is found any more".to_owned())
-            }
+            Finding::Moved(None) => (
+                TamperKind::Moved,
+                None,
+                "the camera no longer shows anything of its reference picture".to_owned(),
+            ),
             Finding::Covered => {
                 (TamperKind::Covered, None, "the picture suddenly lost its contrast".to_owned())
             }
-            Finding::Blinded => (TamperKind::Blinded, None, "most of the picture is blinded".to_owned()),
-            Finding::Well => (TamperKind::Well, None, "the camera sees as before".to_owned()),
+            Finding::Blinded => (TamperKind::Blinded, None, "a light blinds most of the picture".to_owned()),
+            Finding::Well => (TamperKind::Well, None, "the camera shows its view as before".to_owned()),
         };
         if kind == TamperKind::Well {
             self.astray = None;
@@ -111,8 +117,7 @@ impl TamperMonitor {
                 self.astray = Some(TamperKind::Moved);
                 let shift = [f64::from(dx), f64::from(dy)];
                 let reason = format!(
-                    "the picture went {:.0} pixels against how the place has looked; lasting changes are not judged until \
-                     it is back",
+                    "the picture has shifted by {:.0} pixels from where it was; lasting changes are not judged until it is back",
                     shift[0].hypot(shift[1])
                 );
                 Some(self.report(node, camera, at, TamperKind::Moved, Some((shift, None)), reason))
@@ -120,8 +125,8 @@ impl TamperMonitor {
             Alignment::Lost { since } if self.incident.is_none() && at.since(since) >= LOST_FOR => {
                 self.astray = Some(TamperKind::Lost);
                 let reason = format!(
-                    "nothing of the place has been made out for {} min: the camera is covered, looks elsewhere, or weather hides \
-                     it; lasting changes are not judged until it is back",
+                    "the place has not been recognised for {} min: the camera is covered, points elsewhere, or weather hides \
+                     the place; lasting changes are not judged until it is back",
                     at.since(since).as_secs() / 60
                 );
                 Some(self.report(node, camera, at, TamperKind::Lost, None, reason))

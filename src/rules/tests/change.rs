@@ -72,7 +72,7 @@ fn a_change_opens_after_its_dwell_survives_the_night_and_closes_when_it_is_gone(
     assert_eq!(told[0].zone, Some("gate".into()));
     let change = told[0].change.as_ref().expect("it is about a change");
     assert_eq!(change.region.outline.len(), 4);
-    assert!(told[0].reason.contains("looks different in zone"), "{}", told[0].reason);
+    assert!(told[0].reason.contains("has looked different"), "{}", told[0].reason);
     // Over a restart.
     let state = serde_json::to_vec(&rules.state()).expect("JSON");
     let mut rules = camera_rules(vec![day(false)], 100);

@@ -18,10 +18,10 @@ fn awake(from: i8, to: i8) -> Option<Schedule> {
 fn a_car_that_stands_opens_after_its_dwell_and_closes_when_it_is_clearly_gone() {
     let film = [shots(0.0, 320.0, 4.0, &[CAR]), shots(320.0, 340.0, 4.0, &[])].concat();
     let told = check(parking(300), &film, &["opened@300", "closed@324"]);
-    assert_eq!(told[0].reason, "car stands in zone 'gate' since 04:30:00 (300 s, limit 300 s)");
+    assert_eq!(told[0].reason, "car has stood in zone 'gate' since 04:30:00 (300 s, limit 300 s)");
     assert_eq!(
         told[1].reason,
-        "over: car in zone 'gate' last seen at 04:35:16, 316 s after it began; clearly not so in 2 of the last 3 pictures"
+        "over: car was last seen in zone 'gate' at 04:35:16, 316 s after the start; 2 of the last 3 pictures clearly show otherwise"
     );
     assert_eq!((told[0].id, told[0].started), (told[1].id, second(0.0)));
     assert_eq!(told[0].id.get_version_num(), 7);
@@ -44,7 +44,7 @@ fn a_moving_car_does_not_stand_but_is_present() {
         (0..40).map(|i| (f64::from(i) * 2.0, vec![Thing("car", 1, 0.06 * (i % 5) as f32, 0.5)])).collect();
     check(parking(20), &film, &[]);
     let told = check(rule(RuleKind::Presence { dwell: seconds(20), still: false }), &film, &["opened@20"]);
-    assert_eq!(told[0].reason, "car is in zone 'gate' since 04:30:00 (20 s, limit 20 s)");
+    assert_eq!(told[0].reason, "car has been in zone 'gate' since 04:30:00 (20 s, limit 20 s)");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn an_entry_is_one_that_comes_while_the_rule_is_awake() {
     };
     check(entry(), &come(20.0), &[]);
     let told = check(entry(), &come(70.0), &["opened@72", "closed@92"]);
-    assert_eq!(told[0].reason, "car came in at 04:31:10, in zone 'gate', at a time when that is forbidden");
+    assert_eq!(told[0].reason, "car entered zone 'gate' at 04:31:10, when entry is forbidden");
     check(entry(), &come(190.0), &[]);
     // Inside since before the rule woke, and inside since before anyone watched.
     check(entry(), &shots(0.0, 100.0, 2.0, &[inside]), &[]);
@@ -93,7 +93,7 @@ fn a_count_is_over_its_limit_for_its_dwell() {
     assert_eq!(told[0].objects.len(), 3);
     assert_eq!(
         told[0].reason,
-        "3 objects in zone 'gate', limit 2, since 04:30:00 (20 s, limit 20 s): 3 objects (2 car, van)"
+        "3 objects (2 cars, 1 van) have been in zone 'gate' since 04:30:00 (20 s, limit 20 s); at most 2 may be there"
     );
     // Two boxes of one car under two names are one car.
     let double = [CAR, Thing("van", 4, 0.201, 0.5), Thing("car", 2, 0.35, 0.5)];
@@ -109,7 +109,7 @@ fn a_dog_is_alone_when_nobody_is_near() {
     let told = check(alone(), &shots(0.0, 16.0, 2.0, &[dog, far]), &["opened@10"]);
     assert_eq!(
         told[0].reason,
-        "dog without person within 4 of its heights, in zone 'gate', since 04:30:00 (10 s, limit 10 s)"
+        "dog has been in zone 'gate' since 04:30:00 with no person within 4 times its height (10 s, limit 10 s)"
     );
     check(alone(), &shots(0.0, 30.0, 2.0, &[dog, near]), &[]);
     let film = [shots(0.0, 16.0, 2.0, &[dog]), shots(16.0, 30.0, 2.0, &[dog, near])].concat();

@@ -102,7 +102,7 @@ fn a_dark_stream_expires_the_event_and_does_not_close_it() {
     assert_eq!(told(&[opened, expired.clone()].concat()), ["opened@30", "expired@358"]);
     assert_eq!(
         expired[0].reason,
-        "unknown: car in zone 'gate' not seen clearly since 04:30:58 (300 s, limit 300 s)"
+        "unknown: car in zone 'gate' has not been seen clearly since 04:30:58 (300 s, limit 300 s)"
     );
     assert!(rules.tick(second(9999.0)).is_empty(), "only once");
 }
@@ -136,7 +136,7 @@ fn a_parked_row_is_one_event_by_merge_distance_and_else_one_each() {
     assert_eq!(all[0].objects.len(), 3);
     assert_eq!(
         all[0].reason,
-        "3 objects (2 car, van) stand in zone 'gate' since 04:30:00 (20 s, limit 20 s)"
+        "3 objects (2 cars, 1 van) have stood in zone 'gate' since 04:30:00 (20 s, limit 20 s)"
     );
     check(
         parking(20),

@@ -50,7 +50,7 @@ pub fn violation(transition: Transition) -> Violation {
         objects: vec![object],
         permit: None,
         rejected: false,
-        reason: "A vehicle has stood in the zone for 3 min 20 s; 3 min are allowed.".to_owned(),
+        reason: "car has stood in zone 'kerb' since 04:30:00 (200 s, limit 180 s)".to_owned(),
         change: None,
     }
 }

@@ -81,7 +81,7 @@ pub fn violation(event: Uuid, transition: Transition, revision: u32) -> Violatio
         }],
         permit: None,
         rejected: false,
-        reason: "A car has stood still in the zone 路缘 for 95 s, longer than the 90 s allowed".to_owned(),
+        reason: "car has stood in zone '路缘' since 04:30:00 (95 s, limit 90 s)".to_owned(),
         change: None,
     }
 }

@@ -159,7 +159,7 @@ fn examples() -> Vec<(&'static str, String, String)> {
         calibration: Some(CalibrationState::Stale),
         shift_px: Some([152.8, 31.4]),
         turn_deg: Some(2.9),
-        reason: "the picture went 156 pixels and turned 2.9 degrees".to_owned(),
+        reason: "the picture has shifted by 156 pixels and turned by 2.9 degrees".to_owned(),
     };
     let m = tamper_message(&topics(), "node-1", at, tamper);
     all.push(("tamper", m.topic, pretty::<CloudEvent<TamperData>>(&m.payload)));
