@@ -1,5 +1,5 @@
-//! What the dearest look of a 1080p camera costs: reducing the picture, finding shake, comparing with the references of both
-//! lights beside the hour, voting, following regions, learning.
+//! The cost of the most expensive inspection at 1080p: reducing the picture, finding shake, comparing with the banks of both
+//! lights around the hour, voting, following regions, learning.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use lintel::base::WallTime;
 use lintel::change::{ChangeInput, ChangeWatcher, Settings, Workbench};
 
 const SIZE: (u32, u32) = (1920, 1080);
-/// Between two looks: each is learnt from.
+/// Between two inspections, so that each one is learnt.
 const MINUTES: u64 = 10;
-/// Hours of two references that are next to each other.
+/// Hours of two neighbouring banks.
 const FORENOON: f32 = 10.0;
 const NOON: f32 = 12.0;
 
@@ -33,15 +33,15 @@ fn picture(seed: u32, built: bool) -> Vec<u8> {
     rgb
 }
 
-fn look(c: &mut Criterion) {
+fn inspect(c: &mut Criterion) {
     let settings = Settings { learn: Duration::from_secs(3600), min_share: 0.0005 };
     let mut watcher = ChangeWatcher::new(settings);
     let mut bench = Workbench::default();
     let pictures = [picture(1, false), picture(2, false), picture(3, true), picture(4, true)];
-    let mut looks = 0u64;
+    let mut inspections = 0u64;
     let mut once = |rgb: &[u8], hour: f32| {
-        looks += 1;
-        let at = WallTime(0) + Duration::from_secs(looks * MINUTES * 60);
+        inspections += 1;
+        let at = WallTime(0) + Duration::from_secs(inspections * MINUTES * 60);
         let (width, height) = SIZE;
         watcher.inspect(&mut bench, &ChangeInput { rgb, width, height, at, hour, moving: &[] })
     };
@@ -52,7 +52,7 @@ fn look(c: &mut Criterion) {
         once(&pictures[2 + i % 2], NOON);
     }
     let mut i = 0;
-    c.bench_function("look_1080p", |b| {
+    c.bench_function("inspect_1080p", |b| {
         b.iter(|| {
             i += 1;
             black_box(once(&pictures[2 + i % 2], NOON))
@@ -60,5 +60,5 @@ fn look(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, look);
+criterion_group!(benches, inspect);
 criterion_main!(benches);

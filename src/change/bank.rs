@@ -1,4 +1,4 @@
-//! How the place looks in one light: structure by working pixel, colour and usual difference by cell.
+//! The reference for one light: structure by working pixel, colour and usual difference by cell.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,28 +9,29 @@ use super::grid::Grid;
 use super::structure::{Field, STRUCTURE_SCALE};
 use crate::base::WallTime;
 
-/// Times of day that have a reference of their own, each of three hours; behind them infrared night.
+/// Times of day with a bank each, of three hours. The last bank is for infrared.
 pub(super) const DAY_BANKS: usize = 8;
 pub(super) const INFRARED: usize = DAY_BANKS;
 pub(super) const BANKS: usize = DAY_BANKS + 1;
 
-/// Looks after which a bank is believed.
+/// Lessons after which a bank is used.
 const MATURE: u32 = 4;
-/// Share of a new look in a bank that has seen some: about twenty looks, ten minutes apart at least, make its memory.
+/// Weight of a new lesson in a mature bank. Its memory is about twenty lessons, at least ten minutes apart.
 const RATE: f32 = 0.06;
-/// The same of a cell that differs just now, and may be something.
+/// The weight for a cell that differs now and may show a change.
 const WARY_RATE: f32 = 0.015;
-/// Weight that keeps flat places from differing by their noise.
+/// Keeps the noise of flat areas from counting as a difference.
 const CALM: f32 = 16.0 * STRUCTURE_SCALE * STRUCTURE_SCALE;
-/// Steps of a stored usual difference in one.
+/// Steps of a stored usual difference per unit.
 const USUAL_SCALE: f32 = 100.0;
-/// Usual differences, in these steps, of a cell where something came and went: structure, green to magenta, blue to yellow.
+/// Least usual differences, in these steps, of a cell where something came and went: structure, green to magenta, blue
+/// to yellow.
 const BEWARE: [u8; 3] = [45, 10, 20];
 
-/// About 46 bytes a working pixel for all nine.
+/// All nine banks together take about 46 bytes per working pixel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bank {
-    /// Times that it learnt.
+    /// How many lessons it has learnt.
     pub(super) learnt: u32,
     pub(super) learnt_at: WallTime,
     #[serde(skip)]
@@ -41,7 +42,7 @@ pub(super) struct Bank {
     pub(super) blue_yellow: Vec<i8>,
     #[serde(skip)]
     pub(super) luma: Vec<u8>,
-    /// Usual difference of structure, green to magenta and blue to yellow: see [`Bank::usual`].
+    /// Usual difference of structure, green to magenta and blue to yellow, stored as [`Bank::usual`] reads it.
     #[serde(skip)]
     pub(super) usual: [Vec<u8>; 3],
 }
@@ -64,7 +65,7 @@ impl Bank {
         self.learnt >= MATURE
     }
 
-    /// Compares a look with the bank; structure in windows of three by three cells.
+    /// Compares a picture with the bank, structure in windows of three by three cells.
     pub(super) fn compare(&self, now: &Field, cells: &Cells, grid: Grid, out: &mut Difference) {
         let (columns, rows) = (grid.columns(), grid.rows());
         let structures = [(now, &self.field), (now, now), (&self.field, &self.field)];
@@ -95,8 +96,8 @@ impl Bank {
             for (cx, ((structure, strength), ((both, now), then))) in
                 found.zip(both.zip(now).zip(then)).enumerate()
             {
-                // An edge whose contrast turned is the same edge: the sun makes a wall brighter than the ground, a cloud
-                // darker.
+                // An edge whose contrast is inverted is the same edge: a wall is brighter than the ground in the sun, and
+                // darker under a cloud.
                 *structure = 1.0 - (2.0 * both.abs() + CALM) / (now + then + CALM);
                 let wide = 3 - usize::from(cx == 0) - usize::from(cx + 1 == columns);
                 let unit = (4 * high * wide) as f32 * (STRUCTURE_SCALE * STRUCTURE_SCALE);
@@ -107,18 +108,18 @@ impl Bank {
         colour(&cells.blue_yellow, &self.blue_yellow, columns, rows, &mut out.blue_yellow);
     }
 
-    /// What a stored usual difference means.
+    /// A stored usual difference as a number.
     #[inline]
     pub(super) fn usual(stored: u8) -> f32 {
         f32::from(stored) / USUAL_SCALE
     }
 
-    /// Makes a cell's next lessons count fully: whatever it differs by is usual until then.
+    /// Accepts any difference of a cell as usual until new lessons replace it.
     pub(super) fn forget(&mut self, cell: usize) {
         self.usual.iter_mut().for_each(|u| u[cell] = 250);
     }
 
-    /// The cell differed for a while and is as ever again: so much is usual there, until lessons say otherwise.
+    /// Raises the usual difference of a cell that differed for a while and now looks as before.
     pub(super) fn beware(&mut self, cell: usize) {
         for (usual, least) in self.usual.iter_mut().zip(BEWARE) {
             usual[cell] = usual[cell].max(least);
@@ -130,23 +131,23 @@ impl Bank {
         self.field.x.len() * 2 + cells + self.usual.iter().map(Vec::len).sum::<usize>()
     }
 
-    /// Takes a look in, but for cells that are `frozen`; `differs` cells more slowly.
-    pub(super) fn learn(&mut self, look: &Lesson, grid: Grid) {
+    /// Learns from a picture. Cells that are `frozen` stay; cells that differ learn more slowly.
+    pub(super) fn learn(&mut self, lesson: &Lesson, grid: Grid) {
         let columns = grid.columns();
         self.learnt += 1;
-        self.learnt_at = look.at;
+        self.learnt_at = lesson.at;
         let first = self.learnt == 1;
         let early = 1.0 / self.learnt as f32;
         let mut seed = (self.learnt as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         for cy in 0..grid.rows() {
             for cx in 0..columns {
                 let i = cy * columns + cx;
-                if look.frozen[i] {
+                if lesson.frozen[i] {
                     continue;
                 }
-                let rate = if look.differs[i] != Differs::No { WARY_RATE } else { RATE };
+                let rate = if lesson.differs[i] != Differs::No { WARY_RATE } else { RATE };
                 let rate = if self.learnt <= 2 * MATURE { early.max(rate) } else { rate };
-                // One draw a cell rounds fairly: small steps would else never add up in whole numbers.
+                // Random rounding, one draw per cell: otherwise small steps would never add up in whole numbers.
                 seed ^= seed << 13;
                 seed ^= seed >> 7;
                 seed ^= seed << 17;
@@ -154,18 +155,18 @@ impl Bank {
                 for half in 0..2 {
                     let at = (cy * 2 + half) * grid.width + cx * 2;
                     for p in at..at + 2 {
-                        toward(&mut self.field.x[p], look.field.x[p], rate, chance);
-                        toward(&mut self.field.y[p], look.field.y[p], rate, chance);
+                        toward(&mut self.field.x[p], lesson.field.x[p], rate, chance);
+                        toward(&mut self.field.y[p], lesson.field.y[p], rate, chance);
                     }
                 }
-                toward(&mut self.green_magenta[i], look.cells.green_magenta[i], rate, chance);
-                toward(&mut self.blue_yellow[i], look.cells.blue_yellow[i], rate, chance);
+                toward(&mut self.green_magenta[i], lesson.cells.green_magenta[i], rate, chance);
+                toward(&mut self.blue_yellow[i], lesson.cells.blue_yellow[i], rate, chance);
                 let luma = f32::from(self.luma[i]);
-                self.luma[i] = (luma + rate * (f32::from(look.cells.luma[i]) - luma) + chance) as u8;
+                self.luma[i] = (luma + rate * (f32::from(lesson.cells.luma[i]) - luma) + chance) as u8;
                 if first {
                     continue;
                 }
-                let d = look.difference;
+                let d = lesson.difference;
                 let seen = [d.structure[i], d.green_magenta[i].abs(), d.blue_yellow[i].abs()];
                 for (usual, seen) in self.usual.iter_mut().zip(seen) {
                     let old = f32::from(usual[i]);
@@ -191,7 +192,7 @@ fn add_products(a: &[i8], b: &[i8], columns: usize, sums: &mut [i32]) {
     }
 }
 
-/// One look as a bank learns it.
+/// One picture, as a bank learns it.
 pub(super) struct Lesson<'a> {
     pub(super) at: WallTime,
     pub(super) field: &'a Field,
@@ -203,7 +204,7 @@ pub(super) struct Lesson<'a> {
 
 fn toward(value: &mut i8, target: i8, rate: f32, chance: f32) {
     let old = f32::from(*value);
-    // Rounded down by hand: a call of the C library for it took a twelfth of a look where the processor has no such step.
+    // Rounds down without `floor`: without SSE4.1 that is a C library call, a twelfth of the time of an inspection.
     let next = old + rate * (f32::from(target) - old) + chance;
     let whole = next as i8;
     *value = whole - i8::from(f32::from(whole) > next);

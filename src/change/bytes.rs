@@ -1,4 +1,4 @@
-//! A watcher as bytes, for a file: a header in JSON, then the planes as they are, then a hash over all.
+//! A watcher as bytes for a file: a JSON header, the raw planes, and a hash of both.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,9 +13,9 @@ const HASH: usize = 32;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    #[error("it is no reference of this version")]
+    #[error("the file is not a reference of this version")]
     Version,
-    #[error("it is damaged: {0}")]
+    #[error("the file is damaged: {0}")]
     Damaged(&'static str),
 }
 
@@ -27,7 +27,7 @@ struct Header {
 }
 
 impl ChangeWatcher {
-    /// Everything that must outlive a restart: at 1080p about 0.45 MB for each light that was seen.
+    /// All state that survives a restart: about 0.45 MB at 1080p for each light seen so far.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = Header { size: self.size, banks: self.banks.to_vec(), memory: self.memory.clone() };
         let header = serde_json::to_vec(&header).expect("plain data");
@@ -48,17 +48,17 @@ impl ChangeWatcher {
         out
     }
 
-    /// Goes on where `to_bytes` stopped.
+    /// Restores the state that [`Self::to_bytes`] wrote.
     ///
     /// # Errors
-    /// The bytes are of another version, cut off or changed: begin anew then.
+    /// The bytes are of another version, truncated or altered. Start with a new watcher in that case.
     pub fn from_bytes(settings: Settings, bytes: &[u8]) -> Result<Self, StateError> {
         if !bytes.starts_with(MAGIC) {
             return Err(StateError::Version);
         }
-        let end = bytes.len().checked_sub(HASH).ok_or(StateError::Damaged("it is cut off"))?;
+        let end = bytes.len().checked_sub(HASH).ok_or(StateError::Damaged("it is truncated"))?;
         if Sha256::digest(&bytes[..end]).as_slice() != &bytes[end..] {
-            return Err(StateError::Damaged("its hash does not fit; it was cut off or changed"));
+            return Err(StateError::Damaged("its hash does not match; it was truncated or altered"));
         }
         let mut rest = Planes(&bytes[MAGIC.len()..end]);
         let length = rest.take(4)?.try_into().map(u32::from_le_bytes).unwrap_or(0) as usize;

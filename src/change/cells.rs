@@ -2,22 +2,23 @@
 
 use super::grid::Grid;
 
-/// Colour by cell.
+/// The cells of a picture, row by row.
 #[derive(Default)]
 pub(super) struct Cells {
-    /// Mean level, 0 to 255.
+    /// Mean brightness, 0 to 255.
     pub(super) luma: Vec<u8>,
-    /// ln(R B / G G) and ln(B / R), [`COLOUR_SCALE`] to one; green is below zero, blue above.
+    /// ln(R B / G G), times [`COLOUR_SCALE`]. Green is negative.
     pub(super) green_magenta: Vec<i8>,
+    /// ln(B / R), times [`COLOUR_SCALE`]. Blue is positive.
     pub(super) blue_yellow: Vec<i8>,
-    /// Without colour: infrared light.
+    /// The picture has no colour: infrared.
     pub(super) grey: bool,
 }
 
-/// Steps of a stored colour value in one natural logarithm.
+/// Steps of a stored colour value per natural logarithm.
 pub(super) const COLOUR_SCALE: f32 = 60.0;
-/// Spread of the channels' distance, in levels, under which a picture is without colour: codecs tint infrared pictures
-/// evenly by a level or three, so the distance itself says less.
+/// A picture has no colour when the distances between its channels spread by less, in levels. Codecs tint infrared
+/// pictures evenly by up to three levels, so the distances themselves say less.
 const GREY_SPREAD: f32 = 1.5;
 const GREY_TINT: f32 = 8.0;
 
@@ -28,7 +29,7 @@ impl Cells {
         self.blue_yellow.resize(cells, 0);
     }
 
-    /// One row of cells from two rows of blocks.
+    /// Fills one row of cells from two rows of blocks.
     pub(super) fn row(&mut self, row: usize, blocks: &[[u32; 3]], grid: Grid, area: f32, apart: &mut Apart) {
         let columns = grid.columns();
         for x in 0..columns {
@@ -40,7 +41,7 @@ impl Cells {
             apart.add(r - g, b - g);
             let i = row * columns + x;
             self.luma[i] = (0.299 * r + 0.587 * g + 0.114 * b) as u8;
-            // A floor under each channel keeps the dark from having loud colours.
+            // A floor under each channel keeps dark areas from showing strong colours.
             let [r, g, b] = [r, g, b].map(|v| fast_ln(v + 12.0));
             self.green_magenta[i] = ((r + b - 2.0 * g) * COLOUR_SCALE) as i8;
             self.blue_yellow[i] = ((b - r) * COLOUR_SCALE) as i8;
@@ -48,7 +49,7 @@ impl Cells {
     }
 }
 
-/// How far apart the channels are: sums of the two distances and of their squares.
+/// How far apart the channels are: sums of the red and blue distances from green, and of their squares.
 #[derive(Default)]
 pub(super) struct Apart {
     n: f32,
@@ -73,7 +74,7 @@ impl Apart {
     }
 }
 
-/// Natural logarithm of a positive number to about 0.01: enough for colour, a tenth of the price.
+/// Natural logarithm of a positive number, right to about 0.01: enough for colour, at a tenth of the cost.
 fn fast_ln(v: f32) -> f32 {
     let bits = v.to_bits();
     let exponent = (bits >> 23) as f32 - 127.0;

@@ -1,11 +1,12 @@
-//! Cells that vote together.
+//! Clusters of cells that vote for a change.
 
 use std::collections::VecDeque;
 
 use super::region::ON;
 
-/// Connected sets of cells with enough votes that belong to no region; cells up to two apart are connected. `owner` is
-/// the region of each cell, or 0. Gives the cells of each set and the region that it touches most, if any.
+/// Finds connected cells with enough votes that belong to no region. Cells up to two apart are connected.
+///
+/// `owner` holds the region of each cell, or 0. Returns the cells of each cluster, and the region it touches most.
 pub(super) fn find(votes: &[u8], owner: &[u32], columns: usize, rows: usize) -> Vec<(Vec<u32>, Option<u32>)> {
     let mut seen = vec![false; votes.len()];
     let mut out = Vec::new();

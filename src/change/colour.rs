@@ -1,16 +1,20 @@
-//! How far the colours of cells are from those of a bank, whatever the light and the haze.
+//! The difference in colour between cells and a bank, independent of light and haze.
 
 use super::cells::COLOUR_SCALE;
 use super::grid::{BANDS, bands};
 
-/// Colour that tells of haze, in stored steps; one cell of so many of a band must have it; and how far haze may go.
+/// A cell with at least this much colour, in stored steps, shows how haze mutes it.
 const COLOURED: u8 = 8;
+/// At least one in so many cells of a band must be coloured.
 const COLOURED_PART: usize = 50;
+/// Limits of how much haze changes the strength of colours.
 const STRONGER: (f32, f32) = (0.6, 1.6);
 
-/// Difference of colour, smoothed over three cells along the row or the column, whichever differs more: a strip of one or two
-/// rows keeps its colour. Less the middle one of all cells. What was learnt counts as much as the colours of its rows are
-/// stronger or weaker now.
+/// Fills `out` with each cell's difference in colour, in natural logarithms.
+///
+/// Differences are smoothed over three cells along the row or the column, whichever differs more, so that a strip of one
+/// or two rows keeps its colour. The median difference of all cells is subtracted. Learnt colours are scaled by how much
+/// stronger or weaker the colours of their rows are now.
 pub(super) fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: &mut Vec<f32>) {
     let scale = 1.0 / COLOUR_SCALE;
     let tint = middle_difference(now, then);
@@ -18,10 +22,10 @@ pub(super) fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: 
     out.resize(now.len(), 0.0);
     let apart: Vec<i16> = now.iter().zip(then).map(|(a, b)| i16::from(*a) - i16::from(*b)).collect();
     let row = |y: usize| &apart[y * columns..(y + 1) * columns];
-    // A row with its ends said twice.
+    // A row with its ends repeated.
     let mut along = vec![0; columns + 2];
     for y in 0..rows {
-        // Between the middles of two bands.
+        // Interpolated between the middles of two bands.
         let at = ((y as f32 + 0.5) / rows as f32 * BANDS as f32 - 0.5).clamp(0.0, BANDS as f32 - 1.0);
         let (above, below) = (stronger[at as usize], stronger[(at as usize + 1).min(BANDS - 1)]);
         let more = above + at.fract() * (below - above) - 1.0;
@@ -39,7 +43,7 @@ pub(super) fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: 
     }
 }
 
-/// The middle one of all cells' differences, in stored steps.
+/// The median of all cells' differences, in stored steps.
 fn middle_difference(now: &[i8], then: &[i8]) -> f32 {
     let mut histogram = [0u32; 511];
     for (a, b) in now.iter().zip(then) {
@@ -54,7 +58,7 @@ fn middle_difference(now: &[i8], then: &[i8]) -> f32 {
     middle.map_or(0.0, |m| m as f32 - 255.0)
 }
 
-/// How many times stronger the colours of some rows are now: haze mutes all that lies equally far away alike.
+/// By what factor the colours of some rows are stronger now. Haze mutes everything at the same distance equally.
 fn strength(now: &[i8], then: &[i8], tint: f32) -> f32 {
     let coloured = now.iter().zip(then).filter(|(_, then)| then.unsigned_abs() >= COLOURED);
     let mut ratios: Vec<f32> =

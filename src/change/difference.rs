@@ -1,16 +1,16 @@
 //! How a picture differs from a bank, cell by cell.
 
-/// How far each cell is from a bank.
+/// How far each cell differs from a bank.
 #[derive(Default)]
 pub(super) struct Difference {
-    /// 1 minus likeness of structure: 0 the same, 1 nothing in common.
+    /// 1 minus the correlation of structure: 0 is the same, 1 has nothing in common.
     pub(super) structure: Vec<f32>,
-    /// In natural logarithms; the picture's own tint is taken out, and how much haze mutes colours.
+    /// In natural logarithms, without the tint of the picture and the muting of colours by haze.
     pub(super) green_magenta: Vec<f32>,
     pub(super) blue_yellow: Vec<f32>,
     /// Mean square of structure now and in the bank.
     pub(super) strength: Vec<[f32; 2]>,
-    /// Of structure by cell: now times then, now squared, then squared.
+    /// Sums of structure by cell: now times then, now squared, then squared.
     pub(super) sums: [Vec<i32>; 3],
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Difference {
 pub(super) enum Differs {
     #[default]
     No,
-    /// By more than its limit, in a light so unusual that it may be the light.
+    /// By more than its limit, but in a light so unusual that the light may be the cause.
     Oddly,
     Yes,
 }

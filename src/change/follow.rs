@@ -1,4 +1,4 @@
-//! From verdicts to regions: votes, what they make of the regions that there are, and which are new.
+//! From verdicts to regions: votes, how they update known regions, and which regions are new.
 
 use super::bank::INFRARED;
 use super::change_region::Seen;
@@ -10,14 +10,15 @@ use super::watcher::{ChangeWatcher, Inspection};
 use super::workbench::Workbench;
 use crate::base::WallTime;
 
-/// What a changed look adds to a cell's vote, and what one as ever takes off: three looks make a region.
+/// What a changed cell gains in votes: three inspections make a region.
 const UP: u8 = 64;
+/// What an unchanged cell loses.
 const DOWN: u8 = 48;
 
 impl ChangeWatcher {
     pub(super) fn vote(&mut self, verdicts: &mut [Verdict], at: WallTime, bank: usize, grid: Grid) {
         if bank == INFRARED {
-            // What infrared never showed, it cannot deny.
+            // Infrared cannot deny a region that it has never shown.
             for region in self.memory.regions.iter().filter(|r| !r.was_seen_in(bank)) {
                 for i in region.cells.iter().map(|c| c.number as usize) {
                     let verdict = &mut verdicts[i];
@@ -25,7 +26,7 @@ impl ChangeWatcher {
                 }
             }
         }
-        // Infrared shows less of most things: it may deny a whole region, not parts of one.
+        // Infrared shows less of most things. It may deny a whole region, but not parts of one.
         let held = if bank == INFRARED { self.known(grid, 0) } else { Vec::new() };
         for (i, (vote, verdict)) in self.votes.iter_mut().zip(verdicts.iter()).enumerate() {
             *vote = match verdict {
@@ -46,14 +47,14 @@ impl ChangeWatcher {
         at: WallTime,
         bank: usize,
         grid: Grid,
-        look: &mut Inspection,
+        inspection: &mut Inspection,
     ) {
         let (votes, banks) = (&mut self.votes, &mut self.banks);
         self.memory.regions.retain_mut(|region| {
             let stays = region.judge(at, bank, verdicts);
             if !stays {
                 region.cells.iter().for_each(|c| votes[c.number as usize] = 0);
-                // A thing that left, or a light that comes again with the next day like it.
+                // Either a thing left, or it was a light that will return on a similar day.
                 let seen = banks.iter_mut().enumerate().filter(|(b, _)| region.was_seen_in(*b));
                 for bank in seen.filter_map(|(_, bank)| bank.as_mut()) {
                     region.cells.iter().for_each(|c| bank.beware(c.number as usize));
@@ -69,7 +70,7 @@ impl ChangeWatcher {
         let mut found = find(&self.votes, &owner, grid.columns(), grid.rows());
         for (cells, touched) in &mut found {
             let owner = self.memory.regions.iter().find(|r| Some(r.id) == *touched);
-            *touched = owner.filter(|r| r.takes_in(cells.len(), at)).map(|r| r.id);
+            *touched = owner.filter(|r| r.absorbs(cells.len(), at)).map(|r| r.id);
         }
         for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes && bank != INFRARED) {
             let new: Vec<u32> =
@@ -85,7 +86,7 @@ impl ChangeWatcher {
         }
         for (cells, _) in found.into_iter().filter(|f| f.1.is_none() && f.0.len() >= least) {
             if self.memory.regions.len() >= MAX_REGIONS {
-                look.crowded = true;
+                inspection.crowded = true;
                 break;
             }
             self.memory.last_id += 1;
@@ -96,22 +97,22 @@ impl ChangeWatcher {
         }
     }
 
-    /// What kind of change it is, as far as colour tells.
+    /// Measures colour and brightness of the regions that are visible.
     pub(super) fn measure(&mut self, verdicts: &[Verdict], bank: usize, bench: &Workbench) {
         let Some(bank) = self.banks[bank].as_ref().filter(|_| !bench.cells.grey) else { return };
         let d = &bench.difference;
         let mean = |v: &[u8]| v.iter().map(|l| u32::from(*l)).sum::<u32>() as f32 / v.len().max(1) as f32;
         let (now, then) = (mean(&bench.cells.luma).max(1.0), mean(&bank.luma).max(1.0));
         for region in self.memory.regions.iter_mut().filter(|r| r.seen == Seen::Yes) {
-            let told =
+            let changed =
                 region.cells.iter().map(|c| c.number as usize).filter(|i| verdicts[*i] == Verdict::Changed);
             let (mut n, mut bared, mut a, mut b) = (0.0f32, 0.0f32, 0.0f32, 0.0f32);
             let mut tint = [0.0f32; 2];
-            for i in told {
+            for i in changed {
                 n += 1.0;
                 let colours = colour_shares(bank, d, &bench.cells, i);
                 tint.iter_mut().zip(colours).for_each(|(t, c)| *t += c);
-                // Green before, and less green now by more than light makes it.
+                // Was green, and has lost more green than a change of light explains.
                 let was_green = f32::from(bank.green_magenta[i]) < -8.0;
                 bared += if was_green { (d.green_magenta[i] / 0.3).clamp(0.0, 1.0) } else { 0.0 };
                 a += f32::from(bench.cells.luma[i]);

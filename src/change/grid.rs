@@ -1,22 +1,22 @@
 //! The working grid of a picture: about 480 columns of working pixels, in cells of 2 x 2.
 
-/// The working grid of pictures of one size.
+/// The working grid for pictures of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Grid {
-    /// Picture pixels along one working pixel.
+    /// Picture pixels per working pixel, along one side.
     pub(super) factor: usize,
-    /// Working pixels; both even.
+    /// In working pixels; even, as is the height.
     pub(super) width: usize,
     pub(super) height: usize,
 }
 
-/// Columns that the working grid has at most.
+/// The most columns of a working grid.
 const MAX_COLUMNS: usize = 512;
-/// A smaller picture cannot be watched.
+/// Smaller pictures cannot be watched.
 const MIN_SIDE: usize = 64;
 
 impl Grid {
-    /// `None`: the picture is too small to be judged.
+    /// `None` for a picture that is too small to be judged.
     pub(super) fn of(width: u32, height: u32) -> Option<Self> {
         let (w, h) = (width as usize, height as usize);
         let factor = w.div_ceil(MAX_COLUMNS).max(1);
@@ -37,7 +37,7 @@ impl Grid {
     }
 }
 
-/// Bands of rows: what lies in one is about equally far away, so haze is alike in it.
+/// Bands of rows. All in one band is about equally far away, so haze is uniform in it.
 pub(super) const BANDS: usize = 6;
 
 /// The cells of each band.

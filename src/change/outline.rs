@@ -4,14 +4,15 @@ use super::grid::Grid;
 use super::shape::Shape;
 use crate::base::{Point, Polygon};
 
-/// Corners that an outline has at most.
+/// The most corners of an outline.
 const MAX_CORNERS: usize = 64;
 
-/// Corners may be off by so much, in cells, to have fewer: the first that leaves a polygon that does not touch itself.
+/// Tolerances of the simplification, in cells, in the order in which they are tried.
 const SIMPLER: [f32; 6] = [0.75, 0.0, 1.2, 1.8, 2.7, 4.0];
 
-/// The outer outline of the largest connected part of `shape` (cells that share a side), simplified, 0 to 1 in the picture;
-/// the box around it where no simple polygon can be had; empty where there is none.
+/// The simplified outer outline of the largest connected part of `shape` (cells that share a side), normalised to 0..1.
+///
+/// Falls back to the bounding box where no simple polygon is found. Empty for an empty shape.
 pub(super) fn outline(shape: &Shape, grid: Grid) -> Vec<Point> {
     let path = follow(shape);
     let part = |at: i32, start: usize, all: usize| (at as usize + start) as f32 / all as f32;
@@ -30,7 +31,7 @@ pub(super) fn outline(shape: &Shape, grid: Grid) -> Vec<Point> {
 
 type Corner = (i32, i32);
 
-/// Walks along the edges of cells with the set on the right hand; the longest walk is the largest part's.
+/// Walks along the edges of cells, keeping the set on the right. The walk around the largest area wins.
 fn follow(Shape { columns, rows, mask, .. }: &Shape) -> Vec<Corner> {
     let (columns, rows) = (*columns, *rows);
     let inside = |x: i32, y: i32| {
@@ -58,7 +59,7 @@ fn follow(Shape { columns, rows, mask, .. }: &Shape) -> Vec<Corner> {
             if at == (x, y) {
                 break;
             }
-            // The cells ahead to the left and to the right of the corner.
+            // The cells ahead, to the left and to the right of the corner.
             let (left, right) = ahead(at, way);
             way = if !inside(right.0, right.1) {
                 (-way.1, way.0)

@@ -1,4 +1,4 @@
-//! What stays different: found among the votes, followed, measured, gone again.
+//! Regions that stay different: judged with each inspection until they are gone.
 
 use std::time::Duration;
 
@@ -9,45 +9,49 @@ use super::change_region::{GROWN_IN, Seen, YOUNG};
 use super::vote::Verdict;
 use crate::base::WallTime;
 
-/// Regions that a camera holds at a time.
+/// The most regions of a camera at a time.
 pub(super) const MAX_REGIONS: usize = 64;
-/// Votes at which a cell counts as changed, and at which a cell of a region no longer does.
+/// Votes at which a cell counts as changed.
 pub(super) const ON: u8 = 192;
+/// With fewer votes a cell leaves its region.
 const OFF: u8 = 64;
-/// Share of a region's cells, old ones counting most, that make it seen; a light that usually shows less of it asks for
-/// this share of the usual. With at most half of that, or a third of the usual, it is absent.
+/// Share of changed cells, weighted by age, with which a region is seen.
 const SEEN_SHARE: f32 = 0.3;
+/// In a light that usually shows less of it: this share of the usual.
 const SEEN_OF_USUAL: f32 = 0.6;
+/// With at most this part of the share for being seen, the region is absent.
 const ABSENT_OF_ENOUGH: f32 = 0.5;
+/// It is also absent with at most this share of the usual.
 const ABSENT_OF_USUAL: f32 = 0.34;
-/// Infrared that usually shows less of a region than this share does not deny it.
+/// Infrared does not deny a region of which it usually shows less than this share.
 const TELLING: f32 = 0.5;
-/// So many infrared looks more that show it than that do not: it is there by the camera's own lamp.
+/// With so many more infrared inspections that show it than that do not, the camera's own lamp shows the region.
 pub(super) const BY_INFRARED: u32 = 3;
-/// With fewer of its cells to be judged, a look says nothing of a region.
-const TOLD_SHARE: f32 = 0.35;
-/// Clearly absent so many looks in a row before it is gone, and for a sixteenth of its age up to this.
-const ABSENT_LOOKS: u32 = 3;
+/// An inspection that can judge a smaller share of its cells says nothing about a region.
+const JUDGED_SHARE: f32 = 0.35;
+/// A region is gone after it was clearly absent in so many inspections in a row.
+const ABSENT_INSPECTIONS: u32 = 3;
+/// It must also be absent for a sixteenth of its age, but no longer than this.
 const ABSENT_AT_MOST: Duration = Duration::from_secs(2 * 3600);
-/// What has stood for longer than this, in more than one light, is gone only when two lights say so.
+/// A region that has stood for longer, in more than one light, is gone only when two lights agree.
 const SETTLED: Duration = Duration::from_secs(12 * 3600);
-/// A cell's word counts more with each hour that it has belonged to its region, up to so many.
+/// A cell's weight grows with each hour that it has belonged to its region, up to so many hours.
 const OLD_H: f32 = 48.0;
-/// A region that is larger by this than when it was last noted has grown.
+/// A region has grown when it is larger by this factor than its last recorded share.
 const GROWN: f32 = 1.15;
 const MAX_STEPS: usize = 12;
-/// What appears beside a region this young belongs to it.
+/// Cells that appear beside a region this young belong to it.
 const APPEARING: Duration = Duration::from_secs(2 * 3600);
-/// What was denied so lately may be odd light.
+/// A region that was denied this recently may be odd light.
 const RESTLESS: Duration = Duration::from_secs(24 * 3600);
 
 /// A cell of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cell {
     pub(super) number: u32,
-    /// One bit a bank that has shown it changed.
+    /// One bit per bank that has shown it changed.
     pub(super) lights: u16,
-    /// One bit a bank that has since shown it as it was before.
+    /// One bit per bank that has since shown it as it was before.
     #[serde(default)]
     denied: u16,
     pub(super) joined: WallTime,
@@ -61,20 +65,21 @@ pub(super) struct Region {
     pub(super) first_seen: WallTime,
     pub(super) last_confirmed: WallTime,
     pub(super) seen: Seen,
-    /// One bit a bank.
+    /// One bit per bank that has shown it.
     pub(super) lights: u16,
-    /// Share of its cells that each bank usually shows as changed; 0 before the first time.
+    /// Share of its cells that each bank usually shows as changed. 0 until the bank shows it.
     pub(super) usual: [f32; BANKS],
-    pub(super) absent_looks: u32,
-    /// One bit a bank that has shown it absent since it was last seen.
+    #[serde(rename = "absent_looks")]
+    pub(super) absent_inspections: u32,
+    /// One bit per bank that has shown it absent since it was last seen.
     pub(super) absent_lights: u16,
     pub(super) absent_since: Option<WallTime>,
     #[serde(default)]
     pub(super) denied: Option<WallTime>,
-    /// Infrared looks that showed it, less those that did not, up to [`BY_INFRARED`].
+    /// Infrared inspections that showed it minus those that did not, up to [`BY_INFRARED`].
     #[serde(default)]
     pub(super) by_infrared: u32,
-    /// How far its colours have changed by day, as shares of their limits: green to magenta, blue to yellow.
+    /// How far its colours differ by day, as shares of their limits: green to magenta, blue to yellow.
     #[serde(default)]
     pub(super) tint: [f32; 2],
     pub(super) growth: Vec<(WallTime, f32)>,
@@ -83,7 +88,7 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// Without cells yet; `at` is the look of `bank` that has shown it.
+    /// A region without cells, shown at `at` in the light of `bank`.
     pub(super) fn new(id: u32, first_seen: WallTime, at: WallTime, bank: usize) -> Self {
         Self {
             id,
@@ -93,7 +98,7 @@ impl Region {
             seen: Seen::Yes,
             lights: 1 << bank,
             usual: [0.0; BANKS],
-            absent_looks: 0,
+            absent_inspections: 0,
             absent_lights: 0,
             absent_since: None,
             denied: None,
@@ -109,8 +114,8 @@ impl Region {
         self.lights & (1 << bank) != 0
     }
 
-    /// The cells that at least half as many lights have shown as the best of them, and that have stood for a third of the
-    /// longest time: what joined on a day of odd light, or is parked beside it for some hours, is not told.
+    /// The cells to report: shown by at least half as many lights as the best cell, and standing for at least a third of
+    /// the longest time. Leaves out what joined in odd light, or is parked beside it for some hours.
     pub(super) fn core(&self) -> impl Iterator<Item = u32> {
         let most = self.cells.iter().map(|c| c.lights.count_ones()).max().unwrap_or(0);
         let stood = |c: &Cell| self.last_confirmed.since(c.joined);
@@ -120,26 +125,26 @@ impl Region {
         self.cells.iter().filter(is_core).map(|c| c.number)
     }
 
-    /// Judges one look. Gives false when it is gone for good.
+    /// Judges one inspection. Returns false once the region is gone for good.
     pub(super) fn judge(&mut self, at: WallTime, bank: usize, verdicts: &[Verdict]) -> bool {
-        let (mut all, mut told, mut changed) = (0.0f32, 0.0f32, 0.0f32);
-        // What joined late may be odd light beside it, and has no say in whether it still stands.
+        let (mut all, mut judged, mut changed) = (0.0f32, 0.0f32, 0.0f32);
+        // Cells that joined late may be odd light and do not count here.
         let oldest = self.cells.iter().map(|c| at.since(c.joined)).max().unwrap_or_default();
         for cell in self.cells.iter().filter(|c| 2 * at.since(c.joined) >= oldest) {
             let hours = at.since(cell.joined).as_secs_f32() / 3600.0;
             let weight = 1.0 + hours.min(OLD_H);
             let verdict = verdicts[cell.number as usize];
             all += weight;
-            told += if verdict == Verdict::Unknown { 0.0 } else { weight };
+            judged += if verdict == Verdict::Unknown { 0.0 } else { weight };
             changed += if verdict == Verdict::Changed { weight } else { 0.0 };
         }
-        // Infrared that never showed it tells only of cells that differ: these must be enough of all.
+        // Infrared that has never shown it: the changed cells must be enough of all cells.
         let blind = bank == INFRARED && !self.was_seen_in(bank);
-        let share = changed / if blind { all } else { told }.max(1.0);
+        let share = changed / if blind { all } else { judged }.max(1.0);
         let usual = self.usual[bank];
         let enough = if usual > 0.0 { SEEN_SHARE.min(SEEN_OF_USUAL * usual) } else { SEEN_SHARE };
         let few = (ABSENT_OF_ENOUGH * enough).max(ABSENT_OF_USUAL * usual).min(enough);
-        self.seen = if told < TOLD_SHARE * all {
+        self.seen = if judged < JUDGED_SHARE * all {
             Seen::Unknown
         } else if share >= enough {
             Seen::Yes
@@ -148,7 +153,7 @@ impl Region {
         } else {
             Seen::Unknown
         };
-        if bank == INFRARED && told >= TOLD_SHARE * all {
+        if bank == INFRARED && judged >= JUDGED_SHARE * all {
             let shown = (self.by_infrared + 1).min(BY_INFRARED);
             self.by_infrared =
                 if self.seen == Seen::Yes { shown } else { self.by_infrared.saturating_sub(1) };
@@ -164,15 +169,15 @@ impl Region {
                         cell.denied = 0;
                     }
                 }
-                (self.absent_looks, self.absent_since, self.absent_lights) = (0, None, 0);
+                (self.absent_inspections, self.absent_since, self.absent_lights) = (0, None, 0);
             }
             Seen::No => {
-                // Each light must say so for itself: the first look at dawn shows little of most things.
+                // Each light counts for itself: the first inspection at dawn shows little of most things.
                 let another = self.absent_lights & (1 << bank) == 0;
-                self.absent_looks = if another { 1 } else { self.absent_looks + 1 };
+                self.absent_inspections = if another { 1 } else { self.absent_inspections + 1 };
                 self.absent_lights |= 1 << bank;
                 self.absent_since.get_or_insert(at);
-                // Infrared shows little of many things that stand.
+                // Infrared shows little of many things that are there.
                 if bank != INFRARED {
                     self.denied = Some(at);
                 }
@@ -184,10 +189,10 @@ impl Region {
         let long = self.absent_since.is_some_and(|since| at.since(since) >= patience);
         let settled = age >= SETTLED && self.lights.count_ones() > 1;
         let agreed = !settled || self.absent_lights.count_ones() > 1;
-        self.absent_looks < ABSENT_LOOKS || !long || !agreed
+        self.absent_inspections < ABSENT_INSPECTIONS || !long || !agreed
     }
 
-    /// A look that says nothing of it: what was denied last stays so until it is seen again.
+    /// An inspection that says nothing about it. A denied region stays denied until it is seen again.
     pub(super) fn hidden(&mut self, at: WallTime) {
         self.seen = Seen::Unknown;
         if self.denied.is_some_and(|d| d > self.last_confirmed) {
@@ -195,16 +200,20 @@ impl Region {
         }
     }
 
-    /// Do so many cells that appear beside it belong to it? All do while it is just appearing itself; later half as many as
-    /// it has, or a quarter where it came and went within a day. More are a thing of their own.
-    pub(super) fn takes_in(&self, cells: usize, at: WallTime) -> bool {
+    /// Whether `cells` new cells beside it belong to it.
+    ///
+    /// All do while the region itself is just appearing. Later up to half its size do, or a quarter if it was denied within
+    /// the last day. More cells are a region of their own.
+    pub(super) fn absorbs(&self, cells: usize, at: WallTime) -> bool {
         let restless = self.denied.is_some_and(|d| at.since(d) < RESTLESS);
         let most = self.cells.len() / if restless { 4 } else { 2 };
         at.since(self.first_seen) < APPEARING || cells <= most
     }
 
-    /// Keeps the cells that still count and takes in new ones; notes growth. What has stood for long in several
-    /// lights is left out only when two deny it. Leaves everything where it would be smaller than `least` then.
+    /// Drops the cells that no longer count, adds new ones and records growth.
+    ///
+    /// A cell that several lights have shown is dropped only when two lights deny it. Does nothing if fewer than `least`
+    /// cells would remain.
     pub(super) fn reshape(
         &mut self,
         at: WallTime,

@@ -1,25 +1,26 @@
-//! Where does the camera look now, against where it looked: small shake to a part of a pixel, large moves at all.
+//! The shift of a picture against the reference: shake to a fraction of a pixel, and large moves.
 
 use super::grid::Grid;
 use super::structure::Field;
 
-/// A shift of the picture in working pixels: what the reference has at `p` is now at `p + (dx, dy)`.
+/// A shift of the picture, in working pixels: what the reference shows at `p` is now at `p + (dx, dy)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Shift {
     pub(super) dx: f32,
     pub(super) dy: f32,
-    /// Correlation of the structure, -1 to 1.
+    /// Correlation of structure, -1 to 1.
     pub(super) likeness: f32,
 }
 
-/// Working pixels that shake is looked for in each way.
+/// How far shake is searched in each direction, in working pixels.
 pub(super) const SHAKE: isize = 3;
 /// Likeness of a picture that has not moved.
 const STILL: f32 = 0.5;
-/// Every so many pixels each way are compared.
+/// Only every so many pixels are compared, in both directions.
 const STRIDE: usize = 3;
-/// Side of a block of the coarse map, and how many blocks a move is looked for.
+/// Side of a block of the coarse map, in working pixels.
 const BLOCK: usize = 4;
+/// How far a move is searched, in blocks across and down.
 const FAR: (isize, isize) = (24, 14);
 
 /// The best shift within `SHAKE` around `near`.
@@ -27,7 +28,7 @@ pub(super) fn shake(now: &Field, reference: &Field, grid: Grid, near: (isize, is
     let side = (2 * SHAKE + 1) as usize;
     let mut found = vec![None; side * side];
     let mut best = (0usize, f32::MIN);
-    let mut look = |reach: isize| {
+    let mut search = |reach: isize| {
         for (i, found) in found.iter_mut().enumerate() {
             let (dx, dy) = ((i % side) as isize - SHAKE, (i / side) as isize - SHAKE);
             if found.is_some() || dx.abs().max(dy.abs()) > reach {
@@ -41,10 +42,10 @@ pub(super) fn shake(now: &Field, reference: &Field, grid: Grid, near: (isize, is
         }
         best
     };
-    // Most cameras stand still most of the time: where that fits well, and better than a pixel beside it, it is so.
-    let (middle, like) = look(1);
+    // Most cameras are still most of the time. If no shift fits well, and better than one pixel beside it, stop there.
+    let (middle, like) = search(1);
     if middle != side * side / 2 || like < STILL {
-        look(SHAKE);
+        search(SHAKE);
     }
     let (bx, by) = (best.0 % side, best.0 / side);
     let part = |low: Option<f32>, high: Option<f32>| match (low, high) {
@@ -65,7 +66,7 @@ pub(super) fn shake(now: &Field, reference: &Field, grid: Grid, near: (isize, is
     }
 }
 
-/// The best shift within a quarter of the picture: for a camera that was turned.
+/// The best shift within a quarter of the picture, for a camera that was turned.
 pub(super) fn far(now: &Field, reference: &Field, grid: Grid) -> Shift {
     let (a, b) = (coarse(now, grid), coarse(reference, grid));
     let (w, h) = (grid.width / BLOCK, grid.height / BLOCK);
@@ -79,7 +80,7 @@ pub(super) fn far(now: &Field, reference: &Field, grid: Grid) -> Shift {
         }
     }
     let near = (best.1 * BLOCK as isize, best.2 * BLOCK as isize);
-    // The coarse map is right to a block; two fine looks cover it.
+    // The coarse map is right to one block; searches around it cover that.
     [(0, 0), (-3, 0), (3, 0), (0, -3), (0, 3)]
         .map(|(x, y)| shake(now, reference, grid, (near.0 + x, near.1 + y)))
         .into_iter()
@@ -87,7 +88,7 @@ pub(super) fn far(now: &Field, reference: &Field, grid: Grid) -> Shift {
         .unwrap_or_default()
 }
 
-/// How much the structure at a shift is that of the reference.
+/// The correlation of structure with the reference at a shift.
 fn likeness(now: &Field, reference: &Field, grid: Grid, dx: isize, dy: isize) -> f32 {
     let (w, h) = (grid.width as isize, grid.height as isize);
     let (mut both, mut a2, mut b2) = (0i64, 0i64, 0i64);

@@ -1,8 +1,8 @@
-//! The shape of a set of cells, drawn in its own box: a region costs what it is large, whatever the picture is.
+//! The shape of a set of cells in its own box, so that the cost depends on the region and not on the picture.
 
 use super::grid::Grid;
 
-/// Cells in a box of the picture.
+/// Cells within a box of the picture.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shape {
     /// The box's first column and row.
@@ -10,13 +10,15 @@ pub(super) struct Shape {
     pub(super) top: usize,
     pub(super) columns: usize,
     pub(super) rows: usize,
-    /// The box's cells, row by row: those that belong to it.
+    /// Which cells of the box belong to the shape, row by row.
     pub(super) mask: Vec<bool>,
 }
 
 impl Shape {
-    /// `cells` (their numbers in the grid) with their holes filled, less the rim by which comparing in windows makes a thing
-    /// too large. Where they touch by a corner only they get a third one beside them: an outline then never touches itself.
+    /// The shape of `cells`, given by their numbers in the grid.
+    ///
+    /// Fills holes and removes the rim by which comparison in windows enlarges a thing. Where cells touch only at a corner,
+    /// a third cell joins them, so that an outline never touches itself.
     pub(super) fn of(cells: &[u32], grid: Grid) -> Self {
         let across = || cells.iter().map(|c| *c as usize % grid.columns());
         let down = || cells.iter().map(|c| *c as usize / grid.columns());
@@ -41,7 +43,7 @@ impl Shape {
         self.mask.iter().filter(|m| **m).count()
     }
 
-    /// What cannot be reached from the box's rim is inside.
+    /// Whatever cannot be reached from the rim of the box is inside.
     fn fill_holes(&mut self) {
         let (columns, rows) = (self.columns, self.rows);
         let mut outside = vec![0; self.mask.len()];
@@ -55,7 +57,7 @@ impl Shape {
         self.mask.iter_mut().zip(outside).for_each(|(inside, outside)| *inside = outside == 0);
     }
 
-    /// The cells that have one on each side; the picture's edge counts as one.
+    /// The cells with a neighbour on each side. The edge of the picture counts as a neighbour.
     fn inner(&self, grid: Grid) -> Vec<bool> {
         let edges = [
             self.left == 0,
@@ -86,8 +88,7 @@ impl Shape {
         }
     }
 
-    /// Numbers the cells that can be reached from `start` over sides without leaving the mask, or without entering it; gives
-    /// how many they are. Those that have a number are left as they are.
+    /// Numbers the unnumbered cells that are connected to `start` by sides and equal to it in the mask. Returns their count.
     fn flood(&self, start: usize, number: usize, numbers: &mut [usize]) -> usize {
         if numbers[start] != 0 {
             return 0;
@@ -106,7 +107,7 @@ impl Shape {
         reached
     }
 
-    /// The box's cells that share a side with one: left, right, above, below.
+    /// The neighbours of a cell: left, right, above, below.
     fn beside(&self, i: usize) -> [Option<usize>; 4] {
         let (x, y) = (i % self.columns, i / self.columns);
         [
@@ -117,8 +118,7 @@ impl Shape {
         ]
     }
 
-    /// The parts that share no side, by number from 1: each cell's, 0 outside, and how many cells each has, with a 0 for the
-    /// outside.
+    /// Parts that share no side, numbered from 1. Returns the part of each cell (0 outside) and the size of each part.
     pub(super) fn parts(&self) -> (Vec<usize>, Vec<usize>) {
         let mut part = vec![0; self.mask.len()];
         let mut sizes = vec![0];

@@ -1,24 +1,24 @@
-//! Structure that light does not change: gradients divided by the local mean gradient.
+//! Structure that does not depend on light: gradients divided by the local mean gradient.
 
 use std::ops::Range;
 
 use super::grid::Grid;
 
-/// Normalised gradients, [`STRUCTURE_SCALE`] to one, by working pixel.
+/// Normalised gradients by working pixel, times [`STRUCTURE_SCALE`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Field {
     pub(super) x: Vec<i8>,
     pub(super) y: Vec<i8>,
 }
 
-/// Steps of a stored gradient in one local mean gradient.
+/// Steps of a stored gradient per local mean gradient.
 pub(super) const STRUCTURE_SCALE: f32 = 50.0;
-/// Gradient in levels a working pixel that counts as much as the local mean: below it is noise.
+/// Gradients below this are noise, in levels per working pixel.
 const FLOOR: f32 = 2.2;
-/// Half the side of the window of the local mean.
+/// Half the side of the window for the local mean.
 const REACH: usize = 4;
 
-/// Fills `out` from `luma`. `scratch` is three planes of any content.
+/// Fills `out` from `luma`. `scratch` may hold anything.
 pub(super) fn structure(luma: &[f32], grid: Grid, scratch: &mut [Vec<f32>; 3], out: &mut Field) {
     let (w, h) = (grid.width, grid.height);
     for plane in scratch.iter_mut() {
@@ -30,7 +30,7 @@ pub(super) fn structure(luma: &[f32], grid: Grid, scratch: &mut [Vec<f32>; 3], o
     out.x.resize(w * h, 0);
     out.y.clear();
     out.y.resize(w * h, 0);
-    // Energy first; the gradients themselves are cheap enough to be taken twice.
+    // Energy first. Gradients are cheap enough to compute twice.
     energy.fill(0.0);
     for y in 1..h - 1 {
         let (above, here, below) = rows(smooth, w, y);
@@ -67,8 +67,8 @@ pub(super) fn structure(luma: &[f32], grid: Grid, scratch: &mut [Vec<f32>; 3], o
     extend(&mut out.y, w, 1..h - 1, 1..w - 1);
 }
 
-/// Fills what lies outside of `lines` and `columns` with the nearest value inside: zeros there would differ from the place
-/// with every shake. Neither range is empty.
+/// Fills everything outside `lines` and `columns` with the nearest value inside. Zeros would differ with every shake.
+/// Neither range is empty.
 fn extend(plane: &mut [i8], w: usize, lines: Range<usize>, columns: Range<usize>) {
     for line in plane[lines.start * w..lines.end * w].chunks_exact_mut(w) {
         let (first, last) = (line[columns.start], line[columns.end - 1]);
@@ -87,7 +87,7 @@ fn rows(plane: &[f32], w: usize, y: usize) -> (&[f32], &[f32], &[f32]) {
     (&plane[(y - 1) * w..y * w], &plane[y * w..(y + 1) * w], &plane[(y + 1) * w..(y + 2) * w])
 }
 
-/// 1-2-1 both ways; the rim is copied.
+/// Smooths with 1-2-1 in both directions and copies the rim.
 fn soften(from: &[f32], w: usize, h: usize, across: &mut [f32], to: &mut [f32]) {
     for (line, out) in from.chunks_exact(w).zip(across.chunks_exact_mut(w)) {
         out[0] = line[0];
@@ -106,7 +106,7 @@ fn soften(from: &[f32], w: usize, h: usize, across: &mut [f32], to: &mut [f32]) 
     }
 }
 
-/// Sums over `2 * REACH + 1` rows; outside of the picture is zero.
+/// Sums over `2 * REACH + 1` rows. Rows outside the picture count as zero.
 fn mean_columns(from: &[f32], w: usize, h: usize, to: &mut [f32]) {
     let mut run = vec![0.0f32; w];
     for y in 0..REACH.min(h) {
@@ -130,8 +130,8 @@ fn add(run: &mut [f32], line: &[f32], times: f32) {
 }
 
 impl Field {
-    /// The field moved by a part of a pixel: what `out` shows at `p` was at `p + (dx, dy)`. What lay outside of the
-    /// picture is as its nearest pixel.
+    /// Moves the field by fractions of a pixel: `out` shows at `p` what was at `p + (dx, dy)`. Pixels from outside repeat
+    /// the nearest pixel.
     pub(super) fn moved(&self, grid: Grid, dx: f32, dy: f32, out: &mut Field) {
         let (w, h) = (grid.width as isize, grid.height as isize);
         out.x.clear();

@@ -60,24 +60,24 @@ fn picture(scene: &Scene) -> Vec<u8> {
     rgb
 }
 
-/// A watcher that looks every ten minutes from midnight on.
+/// A camera that is inspected every ten minutes, from midnight on.
 struct Mast {
     watcher: ChangeWatcher,
     bench: Workbench,
-    looks: u64,
+    inspections: u64,
 }
 
 impl Mast {
     fn new() -> Self {
-        Self { watcher: ChangeWatcher::new(SETTINGS), bench: Workbench::default(), looks: 0 }
+        Self { watcher: ChangeWatcher::new(SETTINGS), bench: Workbench::default(), inspections: 0 }
     }
 
     fn see_covered(&mut self, scene: Scene, moving: &[Rect]) -> Inspection {
-        self.looks += 1;
-        let minutes = self.looks * 10;
-        let scene = Scene { noise: self.looks as u32, ..scene };
+        self.inspections += 1;
+        let minutes = self.inspections * 10;
+        let scene = Scene { noise: self.inspections as u32, ..scene };
         let rgb = picture(&scene);
-        let shot = ChangeInput {
+        let input = ChangeInput {
             rgb: &rgb,
             width: SIZE.0,
             height: SIZE.1,
@@ -85,7 +85,7 @@ impl Mast {
             hour: (9.0 + minutes as f32 / 60.0) % 24.0,
             moving,
         };
-        self.watcher.inspect(&mut self.bench, &shot)
+        self.watcher.inspect(&mut self.bench, &input)
     }
 
     fn see(&mut self, scene: Scene) -> Inspection {
@@ -99,8 +99,8 @@ impl Mast {
 
     fn learnt() -> Self {
         let mut mast = Self::new();
-        let look = mast.times(14, PLAIN);
-        assert!(look.judged && look.regions.is_empty(), "{look:?}");
+        let inspection = mast.times(14, PLAIN);
+        assert!(inspection.judged && inspection.regions.is_empty(), "{inspection:?}");
         mast
     }
 }
@@ -110,15 +110,15 @@ const SHED: Scene = Scene { thing: Some((70, 40, 102, 62)), ..PLAIN };
 #[test]
 fn a_thing_that_comes_and_stays_is_one_region_where_it_stands_and_its_end_is_seen() {
     let mut mast = Mast::learnt();
-    assert!(mast.times(2, SHED).regions.is_empty(), "two looks are not enough");
-    let look = mast.times(2, SHED);
-    let [region] = &look.regions[..] else { panic!("{look:?}") };
+    assert!(mast.times(2, SHED).regions.is_empty(), "two inspections are not enough");
+    let inspection = mast.times(2, SHED);
+    let [region] = &inspection.regions[..] else { panic!("{inspection:?}") };
     let truth = Rect::new(70.0 / 200.0, 40.0 / 120.0, 102.0 / 200.0, 62.0 / 120.0);
     assert!(region.rect.iou(&truth) > 0.6, "{:?} for {truth:?}", region.rect);
     assert_eq!(region.seen, Seen::Yes);
     assert_eq!(region.first_seen, WallTime(0) + Duration::from_secs(15 * 600));
-    let look = mast.times(5, PLAIN);
-    assert!(look.regions.is_empty(), "{look:?}");
+    let inspection = mast.times(5, PLAIN);
+    assert!(inspection.regions.is_empty(), "{inspection:?}");
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn of_what_the_edge_of_the_picture_leaves_only_a_rim_the_rim_is_found() {
             mast.see(Scene { offset, ..PLAIN });
         }
         assert!(mast.see(PLAIN).regions.is_empty());
-        let look = mast.times(4, Scene { thing: Some(thing), ..PLAIN });
-        let [region] = &look.regions[..] else { panic!("{thing:?}: {look:?}") };
+        let inspection = mast.times(4, Scene { thing: Some(thing), ..PLAIN });
+        let [region] = &inspection.regions[..] else { panic!("{thing:?}: {inspection:?}") };
         let [x0, y0, x1, y1] = [thing.0, thing.1, thing.2, thing.3].map(|v| v as f32);
         let truth = Rect::new(x0 / 200.0, y0 / 120.0, x1 / 200.0, y1 / 120.0);
         assert!(region.rect.iou(&truth) > 0.4, "{:?} for {truth:?}", region.rect);
@@ -146,9 +146,9 @@ fn what_appears_beside_a_thing_and_is_larger_is_its_own_and_what_is_smaller_is_i
         let [first] = &mast.times(16, shed(86)).regions[..] else { panic!("one region") };
         let (id, lights) = (first.id, first.lights);
         assert!(lights >= 2, "seen before and after noon");
-        let look = mast.times(8, shed(wider));
-        assert_eq!(look.regions.len(), regions, "to {wider}: {look:?}");
-        assert!(look.regions.iter().any(|r| r.id == id && r.seen == Seen::Yes), "{look:?}");
+        let inspection = mast.times(8, shed(wider));
+        assert_eq!(inspection.regions.len(), regions, "to {wider}: {inspection:?}");
+        assert!(inspection.regions.iter().any(|r| r.id == id && r.seen == Seen::Yes), "{inspection:?}");
     }
 }
 
@@ -183,10 +183,10 @@ fn what_infrared_shows_or_has_another_colour_is_more_than_edges() {
     assert!(region.report(GRID).edges_only);
     let by_its_colours = Region { tint: [0.4, -0.3], ..region.clone() };
     assert!(!by_its_colours.report(GRID).edges_only);
-    for look in 1..4u32 {
-        let at = at + HOUR * look;
+    for n in 1..4u32 {
+        let at = at + HOUR * n;
         assert!(region.judge(at, INFRARED, &[Verdict::Changed; 400]));
-        assert_eq!(region.report(GRID).edges_only, look < 3, "{look} looks");
+        assert_eq!(region.report(GRID).edges_only, n < 3, "{n} inspections");
     }
 }
 
@@ -194,16 +194,19 @@ fn what_infrared_shows_or_has_another_colour_is_more_than_edges() {
 fn what_was_denied_before_weather_hid_it_is_denied_until_it_is_seen_again() {
     let mut mast = Mast::learnt();
     mast.times(8, SHED);
-    let denied = |look: &Inspection| look.regions[0].denied;
-    let look = mast.times(2, PLAIN);
-    let at = denied(&look).expect("a look by day does not show it");
-    let look = mast.times(3, Scene { haze: 0.97, ..PLAIN });
-    assert!(!look.judged);
-    assert_eq!(denied(&look), Some(at + Duration::from_secs(3 * 600)));
-    let look = mast.times(4, SHED);
-    assert_eq!(look.regions[0].seen, Seen::Yes, "{look:?}");
-    let look = mast.times(2, Scene { haze: 0.97, ..PLAIN });
-    assert!(denied(&look).expect("still known") < look.regions[0].last_confirmed, "{look:?}");
+    let denied = |inspection: &Inspection| inspection.regions[0].denied;
+    let inspection = mast.times(2, PLAIN);
+    let at = denied(&inspection).expect("an inspection by day does not show it");
+    let inspection = mast.times(3, Scene { haze: 0.97, ..PLAIN });
+    assert!(!inspection.judged);
+    assert_eq!(denied(&inspection), Some(at + Duration::from_secs(3 * 600)));
+    let inspection = mast.times(4, SHED);
+    assert_eq!(inspection.regions[0].seen, Seen::Yes, "{inspection:?}");
+    let inspection = mast.times(2, Scene { haze: 0.97, ..PLAIN });
+    assert!(
+        denied(&inspection).expect("still known") < inspection.regions[0].last_confirmed,
+        "{inspection:?}"
+    );
 }
 
 #[test]
@@ -211,9 +214,9 @@ fn light_shake_and_a_passer_by_are_no_change() {
     let mut mast = Mast::learnt();
     for (i, gain) in [0.7, 0.5, 1.1, 1.2, 0.8, 0.6, 1.0, 0.9].into_iter().enumerate() {
         let offset = [(0, 0), (1, -1), (-2, 1), (1, 2)][i % 4];
-        let look = mast.see(Scene { gain, offset, ..PLAIN });
-        assert!(look.regions.is_empty() && look.judged, "gain {gain}: {look:?}");
-        assert!(matches!(look.alignment, Alignment::Steady { .. }), "{:?}", look.alignment);
+        let inspection = mast.see(Scene { gain, offset, ..PLAIN });
+        assert!(inspection.regions.is_empty() && inspection.judged, "gain {gain}: {inspection:?}");
+        assert!(matches!(inspection.alignment, Alignment::Steady { .. }), "{:?}", inspection.alignment);
     }
     // What moves is masked, however long it goes on.
     let box_of = Rect::new(0.33, 0.3, 0.57, 0.6);
@@ -224,40 +227,40 @@ fn light_shake_and_a_passer_by_are_no_change() {
 fn haze_and_a_spoilt_picture_hide_and_do_not_change() {
     let mut mast = Mast::learnt();
     mast.times(4, SHED);
-    let look = mast.times(6, Scene { haze: 0.97, ..SHED });
-    assert_eq!(look.regions.len(), 1, "hidden is not gone: {look:?}");
-    assert_ne!(look.regions[0].seen, Seen::No);
-    let look = mast.times(5, SHED);
-    assert_eq!((look.regions.len(), look.regions[0].seen), (1, Seen::Yes));
-    assert_eq!(look.regions[0].id, 1);
+    let inspection = mast.times(6, Scene { haze: 0.97, ..SHED });
+    assert_eq!(inspection.regions.len(), 1, "hidden is not gone: {inspection:?}");
+    assert_ne!(inspection.regions[0].seen, Seen::No);
+    let inspection = mast.times(5, SHED);
+    assert_eq!((inspection.regions.len(), inspection.regions[0].seen), (1, Seen::Yes));
+    assert_eq!(inspection.regions[0].id, 1);
 }
 
 #[test]
 fn a_camera_that_was_pushed_has_moved_and_nothing_else() {
     let mut mast = Mast::learnt();
     mast.times(4, SHED);
-    let look = mast.times(4, Scene { offset: (25, 0), thing: None, ..PLAIN });
-    let Alignment::Moved { dx, dy, .. } = look.alignment else { panic!("{:?}", look.alignment) };
+    let inspection = mast.times(4, Scene { offset: (25, 0), thing: None, ..PLAIN });
+    let Alignment::Moved { dx, dy, .. } = inspection.alignment else { panic!("{:?}", inspection.alignment) };
     assert!((dx - 25.0).abs() < 2.0 && dy.abs() < 3.0, "{dx} {dy}");
-    assert_eq!(look.regions.len(), 1, "{look:?}");
-    assert_eq!(look.regions[0].seen, Seen::Unknown);
-    assert!(!look.judged);
+    assert_eq!(inspection.regions.len(), 1, "{inspection:?}");
+    assert_eq!(inspection.regions[0].seen, Seen::Unknown);
+    assert!(!inspection.judged);
     // And back again.
-    let look = mast.times(2, SHED);
-    assert!(matches!(look.alignment, Alignment::Steady { .. }), "{:?}", look.alignment);
-    assert_eq!(look.regions.len(), 1);
+    let inspection = mast.times(2, SHED);
+    assert!(matches!(inspection.alignment, Alignment::Steady { .. }), "{:?}", inspection.alignment);
+    assert_eq!(inspection.regions.len(), 1);
 }
 
 #[test]
 fn a_covered_lens_is_lost_and_another_size_begins_anew() {
     let mut mast = Mast::learnt();
-    let look = mast.times(4, Scene { gain: 0.0, ..PLAIN });
-    assert!(matches!(look.alignment, Alignment::Lost { .. }), "{:?}", look.alignment);
+    let inspection = mast.times(4, Scene { gain: 0.0, ..PLAIN });
+    assert!(matches!(inspection.alignment, Alignment::Lost { .. }), "{:?}", inspection.alignment);
     let grey = vec![128; 320 * 192 * 3];
-    let shot = ChangeInput { rgb: &grey, width: 320, height: 192, at: WallTime(0), hour: 1.0, moving: &[] };
-    let look = mast.watcher.inspect(&mut mast.bench, &shot);
-    assert!(look.began_anew && look.alignment == Alignment::Learning, "{look:?}");
-    let tiny = ChangeInput { rgb: &[0; 12], width: 2, height: 2, ..shot };
+    let input = ChangeInput { rgb: &grey, width: 320, height: 192, at: WallTime(0), hour: 1.0, moving: &[] };
+    let inspection = mast.watcher.inspect(&mut mast.bench, &input);
+    assert!(inspection.began_anew && inspection.alignment == Alignment::Learning, "{inspection:?}");
+    let tiny = ChangeInput { rgb: &[0; 12], width: 2, height: 2, ..input };
     assert!(!mast.watcher.inspect(&mut mast.bench, &tiny).judged);
 }
 
@@ -267,12 +270,12 @@ fn infrared_has_its_own_reference_and_day_is_not_judged_by_it() {
     let mut mast = Mast::new();
     mast.times(20, night);
     // The first days of a camera that began at night: it learns, it does not cry.
-    let look = mast.times(8, PLAIN);
-    assert!(look.regions.is_empty(), "{look:?}");
+    let inspection = mast.times(8, PLAIN);
+    assert!(inspection.regions.is_empty(), "{inspection:?}");
     mast.times(4, SHED);
-    let look = mast.times(3, Scene { thing: SHED.thing, ..night });
-    assert_eq!(look.regions.len(), 1);
-    assert!(look.regions[0].lights >= 2, "seen by day and in infrared: {look:?}");
+    let inspection = mast.times(3, Scene { thing: SHED.thing, ..night });
+    assert_eq!(inspection.regions.len(), 1);
+    assert!(inspection.regions[0].lights >= 2, "seen by day and in infrared: {inspection:?}");
 }
 
 #[test]
@@ -292,7 +295,7 @@ fn a_restart_changes_nothing_and_a_damaged_file_is_refused() {
     mast.times(2, SHED);
     let bytes = mast.watcher.to_bytes();
     let again = ChangeWatcher::from_bytes(SETTINGS, &bytes).expect("whole");
-    let mut other = Mast { watcher: again, bench: Workbench::default(), looks: mast.looks };
+    let mut other = Mast { watcher: again, bench: Workbench::default(), inspections: mast.inspections };
     for _ in 0..4 {
         assert_eq!(mast.see(SHED), other.see(SHED));
     }

@@ -1,4 +1,4 @@
-//! One look's verdict on each cell: changed, as ever, or not to be told.
+//! The verdict of one inspection on each cell: changed, the same, or unknown.
 
 use super::bank::Bank;
 use super::cells::Cells;
@@ -13,56 +13,57 @@ pub(super) enum Verdict {
     Changed,
 }
 
-/// How far structure may differ anywhere, and beyond what is usual for the cell: the larger is its limit.
+/// How far structure may differ anywhere, and beyond the usual for the cell. The larger one is the limit.
 const STRUCTURE: (f32, f32) = (0.50, 0.30);
 const GREEN_MAGENTA: (f32, f32) = (0.16, 0.14);
 const BLUE_YELLOW: (f32, f32) = (0.42, 0.30);
-/// Sum of the three shares of their limits, each to the power of 1.5, at which a cell differs: one alone at its limit, or
-/// several that are nearly there, as a pit in a field is. What belongs to a region already is held at less, so that a
-/// weaker light does not lose it.
+/// A cell differs when the shares of its three limits, each to the power of 1.5, sum up to this. One measure alone can
+/// reach it, or several that come close, as for a pit in a field.
 const FRESH: f32 = 1.0;
+/// The sum for a cell that already belongs to a region, so that a weaker light does not lose it.
 const HELD: f32 = 0.8;
-/// A light is unusual when what does not differ is so many times as far from its reference as usual; and the most that it
-/// can ask of what is new.
+/// A light is unusual when unchanged cells are farther from the bank than usual by this factor.
 const ODD_LIGHT: f32 = 1.25;
+/// The most by which an unusual light raises the limit of new changes.
 const ODD_AT_MOST: f32 = 3.0;
-/// Darker than this, colour is noise.
+/// Below this brightness, colour is noise.
 const DARK: u8 = 28;
-/// Cells that had structure and lost it, by share of a band, that are haze.
+/// A band is hazy when this share of its structured cells lost their structure.
 const FADED_SHARE: f32 = 0.35;
-/// A band with more changed cells than this says nothing; so does a picture.
+/// A band with a larger share of changed cells says nothing.
 const BAND_SHARE: f32 = 0.45;
+/// A picture with a larger share of changed cells says nothing.
 const PICTURE_SHARE: f32 = 0.22;
-/// Blocks of a band.
+/// Blocks in a band.
 const BLOCKS: usize = 8;
-/// Cells that turned white, by share of the picture, that are snow.
+/// It snows when this share of the picture turned white.
 const SNOW_SHARE: f32 = 0.03;
 
-/// What weather leaves of a look.
+/// How weather affects an inspection.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Weathered {
-    /// So much of the picture differs that nothing can be told.
+    /// Too much of the picture differs to judge anything.
     pub(super) hidden: bool,
     pub(super) snow: bool,
-    /// A part of the picture at least is hazy.
+    /// At least one band is hazy.
     pub(super) haze: bool,
-    /// Share of the cells outside of regions that differ, without the quarter of the picture where most do.
+    /// Share of differing cells outside regions, without the quarter of the picture where most differ.
     pub(super) unrest: f32,
 }
 
-/// A difference as a share of its limit: `least` anywhere, and `beyond` what is usual for the cell.
+/// A difference as a share of its limit: at least `least`, or `beyond` plus the usual difference of the cell.
 #[inline]
 fn share(value: f32, usual: u8, (least, beyond): (f32, f32)) -> f32 {
     value / least.max(Bank::usual(usual) + beyond)
 }
 
-/// Is there light enough for colours, now and in the bank?
+/// Is there enough light for colour, now and in the bank?
 #[inline]
 fn has_colour(now: u8, then: u8) -> bool {
     now > DARK && then > DARK
 }
 
-/// The cell's two colours' differences as shares of their limits, with their sign; 0 where it is too dark for them.
+/// A cell's two differences in colour as signed shares of their limits. 0 where it is too dark for colour.
 pub(super) fn colour_shares(bank: &Bank, d: &Difference, cells: &Cells, cell: usize) -> [f32; 2] {
     if !has_colour(cells.luma[cell], bank.luma[cell]) {
         return [0.0; 2];
@@ -74,8 +75,9 @@ pub(super) fn colour_shares(bank: &Bank, d: &Difference, cells: &Cells, cell: us
     ]
 }
 
-/// How much each cell differs from a bank by all three measures together, each share of its limit to the power of 1.5.
-/// Straight loops over whole planes: they take a third of the time of one over cells.
+/// How far each cell differs from a bank: the sum over three measures of its share of the limit, to the power of 1.5.
+///
+/// Loops over whole planes take a third of the time of a loop over cells.
 fn sums(bank: &Bank, d: &Difference, cells: &Cells, infrared: bool) -> Vec<f32> {
     let power = |share: f32| share.abs() * share.abs().sqrt();
     let [structure, green_magenta, blue_yellow] = &bank.usual;
@@ -92,9 +94,10 @@ fn sums(bank: &Bank, d: &Difference, cells: &Cells, infrared: bool) -> Vec<f32> 
     out
 }
 
-/// Marks each cell that differs from one bank; those that are `known` belong to a region. Where even the cells that do not
-/// differ are further from the bank than they usually are, as on the first sunny day after a cloudy week, what is new must
-/// differ by as much more.
+/// Marks the cells that differ from a bank. Cells that are `known` belong to a region.
+///
+/// In an unusual light even unchanged cells are farther from the bank, as on the first sunny day after a cloudy week. New
+/// changes must then differ by as much more.
 pub(super) fn differs(
     bank: &Bank,
     d: &Difference,
@@ -122,8 +125,9 @@ pub(super) fn differs(
     }
 }
 
-/// Takes out of `verdicts` what haze, snow or a spoilt picture makes of it. `known` cells belong to regions and are no
-/// sign of weather; `snowed`: snow fell lately.
+/// Removes the effects of haze, snow or a broken picture from `verdicts`.
+///
+/// Cells that are `known` belong to regions and are no sign of weather. `snowed`: snow fell recently.
 pub(super) fn weather(
     verdicts: &mut [Verdict],
     known: &[bool],
@@ -148,51 +152,52 @@ pub(super) fn weather(
         let mut across = [Block::default(); BLOCKS];
         for i in band.clone().filter(|i| !known[*i] && verdicts[*i] != Verdict::Unknown) {
             let block = &mut across[i % columns * BLOCKS / columns];
-            block.told += 1;
+            block.judged += 1;
             block.changed += usize::from(verdicts[i] == Verdict::Changed);
         }
         if Block::sum(&across).share() > BAND_SHARE {
             verdicts[band].fill(Verdict::Unknown);
         } else if hazy {
-            // Haze makes everything look alike: that it shows no difference says nothing.
+            // Haze makes everything look alike, so an unchanged cell means nothing.
             verdicts[band].iter_mut().filter(|v| **v == Verdict::Same).for_each(|v| *v = Verdict::Unknown);
         }
         haze |= hazy;
         blocks.extend(across);
     }
     let all = Block::sum(&blocks);
-    let hidden = all.share() > PICTURE_SHARE || all.told * 5 < grid.cells();
+    let hidden = all.share() > PICTURE_SHARE || all.judged * 5 < grid.cells();
     if hidden {
         verdicts.fill(Verdict::Unknown);
     }
-    // What was built stands in few places, weather is everywhere.
-    blocks.retain(|b| b.told > 0);
+    // Built things are in a few places, weather is everywhere.
+    blocks.retain(|b| b.judged > 0);
     blocks.sort_by(|a, b| a.share().total_cmp(&b.share()));
     let kept = &blocks[..blocks.len() * 3 / 4];
     let unrest = kept.iter().map(Block::share).sum::<f32>() / kept.len().max(1) as f32;
     Weathered { hidden, snow, haze, unrest }
 }
 
-/// Cells outside of regions, in a part of the picture.
+/// Cells outside regions, in one part of the picture.
 #[derive(Clone, Copy, Default)]
 struct Block {
-    told: usize,
+    judged: usize,
     changed: usize,
 }
 
 impl Block {
     fn sum(parts: &[Block]) -> Block {
-        parts
-            .iter()
-            .fold(Block::default(), |a, b| Block { told: a.told + b.told, changed: a.changed + b.changed })
+        parts.iter().fold(Block::default(), |a, b| Block {
+            judged: a.judged + b.judged,
+            changed: a.changed + b.changed,
+        })
     }
 
     fn share(&self) -> f32 {
-        self.changed as f32 / self.told.max(1) as f32
+        self.changed as f32 / self.judged.max(1) as f32
     }
 }
 
-/// Cells that turned white say nothing while there is snow. Gives whether there is.
+/// Marks cells that turned white as unknown while snow lies. Returns whether it snows now.
 fn whiten(verdicts: &mut [Verdict], known: &[bool], bank: &Bank, cells: &Cells, snowed: bool) -> bool {
     let mean = |v: &[u8]| v.iter().map(|l| u32::from(*l)).sum::<u32>() as f32 / v.len().max(1) as f32;
     let (now, then) = (mean(&cells.luma).max(1.0), mean(&bank.luma).max(1.0));

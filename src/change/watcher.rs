@@ -1,4 +1,4 @@
-//! One camera's memory of its place, and what a look changes in it.
+//! Watches the place of one camera, picture by picture.
 
 use std::time::Duration;
 
@@ -12,67 +12,68 @@ use super::vote::{Verdict, differs, weather};
 use super::workbench::Workbench;
 use crate::base::{Rect, WallTime};
 
-/// A bank learns at most this often: looks in between are much the same.
+/// A bank learns at most this often. Pictures in between are much the same.
 const LEARN_EVERY: Duration = Duration::from_secs(600);
-/// [`Inspection::unrest`] when weather begins to hide the place, and under which it has passed.
+/// [`Inspection::unrest`] above which weather begins to hide the place, and below which it passes.
 const WEATHER: (f32, f32) = (0.04, 0.02);
-const CALM_LOOKS: u32 = 3;
-/// Weather and haze that last longer than this are how the place looks now, such as a winter's snow: they are learnt.
+/// Weather has passed after so many calm inspections in a row.
+const CALM_INSPECTIONS: u32 = 3;
+/// Weather and haze that last longer are learnt as the new normal, such as snow in winter.
 const NEW_NORMAL: Duration = Duration::from_secs(5 * 24 * 3600);
-/// Snow that fell may lie for so long.
+/// How long fallen snow may lie.
 const SNOW_LIES: Duration = Duration::from_secs(48 * 3600);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// How long a new camera only learns.
+    /// How long a new camera learns before it judges.
     pub learn: Duration,
-    /// The smallest region, as a share of the picture.
+    /// The smallest region, as a share of the picture, 0 to 1.
     pub min_share: f32,
 }
 
-/// A picture and what must be known of it.
+/// One picture and its context.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangeInput<'a> {
-    /// Rows of `width * 3` bytes.
+    /// `height` rows of `width * 3` bytes.
     pub rgb: &'a [u8],
     pub width: u32,
     pub height: u32,
     pub at: WallTime,
-    /// Hour of the day where the camera stands, 0 to 24.
+    /// Local hour of the day, 0 to 24.
     pub hour: f32,
-    /// Boxes of things that move.
+    /// Boxes of moving things, normalised. They are not judged.
     pub moving: &'a [Rect],
 }
 
-/// What one look found.
+/// What the inspection of one picture found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspection {
-    /// All regions that there are, also those that this look does not show.
+    /// All known regions, including those that this picture does not show.
     pub regions: Vec<ChangeRegion>,
     pub alignment: Alignment,
-    /// Without colour: infrared light.
+    /// The picture has no colour: infrared light.
     pub infrared: bool,
-    /// The highest id that a region of this camera ever had.
+    /// The highest region id that this camera has given.
     pub last_id: u32,
-    /// False: weather, a move or the beginning kept it from being judged.
+    /// False if the picture was not judged: bad weather, a moved camera, or still learning.
     pub judged: bool,
-    /// The reference was begun anew because pictures have another size.
+    /// The reference was started again because the picture size changed.
     pub began_anew: bool,
-    /// Share of the picture outside of regions that differs from how it usually looks, without the quarter of the picture
-    /// where most does; 0 to 1.
+    /// Share of the picture outside regions that differs from the reference, 0 to 1. Leaves out the quarter of the picture
+    /// where most differs.
     pub unrest: f32,
-    /// More regions than can be held were found.
+    /// There were more regions than a camera can hold.
     pub crowded: bool,
 }
 
-/// Watches one camera. Cloning copies its whole memory.
+/// Watches the place of one camera for lasting change. A clone copies the whole memory.
 #[derive(Clone, Debug)]
 pub struct ChangeWatcher {
     pub(super) settings: Settings,
     pub(super) size: (u32, u32),
     pub(super) grid: Option<Grid>,
     pub(super) banks: [Option<Bank>; BANKS],
-    /// One a cell.
+    /// One per cell.
     pub(super) votes: Vec<u8>,
     pub(super) memory: Memory,
 }
@@ -83,9 +84,9 @@ impl ChangeWatcher {
         Self { settings, size: (0, 0), grid: None, banks, votes: Vec::new(), memory: Memory::default() }
     }
 
-    /// Judges one picture and learns from it.
-    pub fn inspect(&mut self, bench: &mut Workbench, shot: &ChangeInput) -> Inspection {
-        let mut look = Inspection {
+    /// Inspects one picture and learns from it.
+    pub fn inspect(&mut self, bench: &mut Workbench, input: &ChangeInput) -> Inspection {
+        let mut inspection = Inspection {
             regions: Vec::new(),
             alignment: Alignment::Learning,
             infrared: false,
@@ -95,44 +96,44 @@ impl ChangeWatcher {
             unrest: 0.0,
             crowded: false,
         };
-        if self.size != (shot.width, shot.height) {
-            look.began_anew = self.grid.is_some();
-            self.begin(shot);
+        if self.size != (input.width, input.height) {
+            inspection.began_anew = self.grid.is_some();
+            self.begin(input);
         }
-        let bytes = shot.width as usize * shot.height as usize * 3;
-        let Some(grid) = self.grid.filter(|_| shot.rgb.len() >= bytes) else { return look };
-        bench.reduce(shot.rgb, shot.width as usize, grid);
-        self.memory.began.get_or_insert(shot.at);
-        let bank = if bench.cells.grey { INFRARED } else { sector(shot.hour) };
-        match align(&self.banks, &mut self.memory.elsewhere, bench, bank, shot.at, grid) {
-            Some(view) => look.alignment = view,
+        let bytes = input.width as usize * input.height as usize * 3;
+        let Some(grid) = self.grid.filter(|_| input.rgb.len() >= bytes) else { return inspection };
+        bench.reduce(input.rgb, input.width as usize, grid);
+        self.memory.began.get_or_insert(input.at);
+        let bank = if bench.cells.grey { INFRARED } else { sector(input.hour) };
+        match align(&self.banks, &mut self.memory.elsewhere, bench, bank, input.at, grid) {
+            Some(alignment) => inspection.alignment = alignment,
             None => {
-                look.alignment = Alignment::Learning;
+                inspection.alignment = Alignment::Learning;
                 std::mem::swap(&mut bench.field, &mut bench.aligned);
             }
         }
-        if matches!(look.alignment, Alignment::Steady { .. } | Alignment::Learning)
+        if matches!(inspection.alignment, Alignment::Steady { .. } | Alignment::Learning)
             && self.memory.elsewhere.is_none()
         {
-            self.judge(bench, shot, bank, grid, &mut look);
+            self.judge(bench, input, bank, grid, &mut inspection);
         }
-        if !look.judged {
-            self.memory.regions.iter_mut().for_each(|r| r.hidden(shot.at));
+        if !inspection.judged {
+            self.memory.regions.iter_mut().for_each(|r| r.hidden(input.at));
         }
-        look.infrared = bench.cells.grey;
-        look.last_id = self.memory.last_id;
-        look.regions = self.memory.regions.iter().map(|r| r.report(grid)).collect();
-        look
+        inspection.infrared = bench.cells.grey;
+        inspection.last_id = self.memory.last_id;
+        inspection.regions = self.memory.regions.iter().map(|r| r.report(grid)).collect();
+        inspection
     }
 
-    /// A person has said that a region is nothing, or is allowed: from now on this is how the place looks. `None`
-    /// where there is no such region.
+    /// Accepts a region as the normal look of the place, because a person has rejected or permitted it. `None` if there is
+    /// no such region.
     pub fn accept(&mut self, region: u32) -> Option<()> {
         let index = self.memory.regions.iter().position(|r| r.id == region)?;
         let region = self.memory.regions.remove(index);
         for cell in region.cells.iter().map(|c| c.number as usize) {
             self.votes[cell] = 0;
-            // Differences that were usual nowhere are usual here until the banks have learnt the new look.
+            // Any difference is usual here until the banks have learnt the new state.
             for bank in self.banks.iter_mut().flatten() {
                 bank.forget(cell);
             }
@@ -140,38 +141,38 @@ impl ChangeWatcher {
         Some(())
     }
 
-    /// Bytes of memory that the camera holds between looks.
+    /// Memory that the camera holds between inspections, in bytes.
     pub fn bytes(&self) -> usize {
         let banks = self.banks.iter().flatten().map(Bank::bytes).sum::<usize>();
         let regions = self.memory.regions.iter().map(|r| r.cells.len() * 16 + 256).sum::<usize>();
         banks + self.votes.len() + regions
     }
 
-    fn begin(&mut self, shot: &ChangeInput) {
+    fn begin(&mut self, input: &ChangeInput) {
         let last_id = self.memory.last_id;
         *self = Self::new(self.settings);
         self.memory.last_id = last_id;
-        self.size = (shot.width, shot.height);
-        self.grid = Grid::of(shot.width, shot.height);
+        self.size = (input.width, input.height);
+        self.grid = Grid::of(input.width, input.height);
         self.votes = vec![0; self.grid.map_or(0, |g| g.cells())];
     }
 
     fn judge(
         &mut self,
         bench: &mut Workbench,
-        shot: &ChangeInput,
+        input: &ChangeInput,
         index: usize,
         grid: Grid,
-        look: &mut Inspection,
+        inspection: &mut Inspection,
     ) {
-        let beside = neighbour(index, shot.hour);
+        let beside = neighbour(index, input.hour);
         let mut verdicts = vec![Verdict::Unknown; grid.cells()];
         let mut differing = vec![Differs::No; grid.cells()];
-        let hidden = covered(shot.moving, grid);
+        let hidden = covered(input.moving, grid);
         let known = self.known(grid, 0);
         let mature = |i: &usize| self.banks[*i].as_ref().is_some_and(Bank::is_mature);
         let main = Some(index).filter(mature).or(beside.filter(mature));
-        let learned = self.memory.began.is_some_and(|b| shot.at.since(b) >= self.settings.learn);
+        let learned = self.memory.began.is_some_and(|b| input.at.since(b) >= self.settings.learn);
         let mut usable = true;
         if let Some(bank) = main.and_then(|i| self.banks[i].as_ref()) {
             bank.compare(&bench.aligned, &bench.cells, grid, &mut bench.difference);
@@ -188,50 +189,50 @@ impl ChangeWatcher {
                 also[i] = also[i].min(differing[i]);
                 *verdict = if also[i] == Differs::No { Verdict::Same } else { Verdict::Changed };
             }
-            let snowed = self.memory.snowed.is_some_and(|s| shot.at.since(s) < SNOW_LIES);
+            let snowed = self.memory.snowed.is_some_and(|s| input.at.since(s) < SNOW_LIES);
             let weather = weather(&mut verdicts, &known, bank, &bench.difference, &bench.cells, grid, snowed);
-            look.unrest = weather.unrest;
-            // Weather is judged by all that differs, what is built only by what no odd light makes.
+            inspection.unrest = weather.unrest;
+            // Weather counts all differences, changes only those that odd light does not explain.
             for (verdict, also) in verdicts.iter_mut().zip(&also) {
                 if (*verdict, *also) == (Verdict::Changed, Differs::Oddly) {
                     *verdict = Verdict::Same;
                 }
             }
             if weather.snow {
-                self.memory.snowed = Some(shot.at);
+                self.memory.snowed = Some(input.at);
             }
-            self.memory.haze = weather.haze.then(|| self.memory.haze.unwrap_or(shot.at));
-            let hidden = learned && self.is_weather(shot.at, weather.unrest) || weather.hidden;
-            let long = self.memory.weather.is_some_and(|(since, _)| shot.at.since(since) >= NEW_NORMAL);
+            self.memory.haze = weather.haze.then(|| self.memory.haze.unwrap_or(input.at));
+            let hidden = learned && self.is_weather(input.at, weather.unrest) || weather.hidden;
+            let long = self.memory.weather.is_some_and(|(since, _)| input.at.since(since) >= NEW_NORMAL);
             usable = !hidden && !weather.snow || long;
             if long {
                 verdicts.fill(Verdict::Same);
                 differing.fill(Differs::No);
             }
             if learned && !hidden {
-                self.vote(&mut verdicts, shot.at, index, grid);
-                self.follow(&verdicts, shot.at, index, grid, look);
+                self.vote(&mut verdicts, input.at, index, grid);
+                self.follow(&verdicts, input.at, index, grid, inspection);
                 self.measure(&verdicts, main.unwrap_or(index), bench);
-                look.judged = true;
+                inspection.judged = true;
             }
         }
         if usable {
             let lesson_of = main == Some(index);
-            // A dome that misted over is how the place looks now.
-            let misted = self.memory.haze.is_some_and(|since| shot.at.since(since) >= NEW_NORMAL);
-            let untold = |v: &Verdict| main.is_some() && !misted && *v == Verdict::Unknown;
+            // A dome that has misted over is the new normal.
+            let misted = self.memory.haze.is_some_and(|since| input.at.since(since) >= NEW_NORMAL);
+            let unknown = |v: &Verdict| main.is_some() && !misted && *v == Verdict::Unknown;
             let frozen: Vec<bool> = self
                 .known(grid, 2)
                 .iter()
                 .zip(&hidden)
                 .zip(&verdicts)
-                .map(|((known, hidden), v)| *known || *hidden || untold(v))
+                .map(|((known, hidden), v)| *known || *hidden || unknown(v))
                 .collect();
-            self.learn(bench, shot.at, index, grid, &frozen, &differing, lesson_of);
+            self.learn(bench, input.at, index, grid, &frozen, &differing, lesson_of);
         }
     }
 
-    /// Does weather hide the place? It begins with one look and ends with some calm ones.
+    /// Does weather hide the place? One inspection starts it, several calm ones end it.
     fn is_weather(&mut self, at: WallTime, unrest: f32) -> bool {
         match &mut self.memory.weather {
             None if unrest > WEATHER.0 => self.memory.weather = Some((at, 0)),
@@ -239,7 +240,7 @@ impl ChangeWatcher {
             Some((_, calm)) if unrest > WEATHER.1 => *calm = 0,
             Some((_, calm)) => {
                 *calm += 1;
-                if *calm >= CALM_LOOKS {
+                if *calm >= CALM_INSPECTIONS {
                     self.memory.weather = None;
                 }
             }
@@ -247,7 +248,7 @@ impl ChangeWatcher {
         self.memory.weather.is_some()
     }
 
-    /// Cells of regions, grown by `reach`.
+    /// The cells of all regions, grown by `reach`.
     pub(super) fn known(&self, grid: Grid, reach: usize) -> Vec<bool> {
         let (columns, rows) = (grid.columns(), grid.rows());
         let mut out = vec![false; grid.cells()];
@@ -261,7 +262,7 @@ impl ChangeWatcher {
         out
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a lesson has as many sides as a look")]
+    #[expect(clippy::too_many_arguments, reason = "a lesson needs all parts of an inspection")]
     fn learn(
         &mut self,
         bench: &mut Workbench,
@@ -273,7 +274,7 @@ impl ChangeWatcher {
         compared: bool,
     ) {
         if self.banks[index].is_none() {
-            // What is frozen now keeps, in the new light too, the look from before it changed.
+            // A copy keeps frozen cells as they were before the change, in the new light too.
             let like = |i: &usize| (index == INFRARED) == (*i == INFRARED) && self.banks[*i].is_some();
             let nearest = (0..BANKS).filter(like).min_by_key(|i| {
                 let apart = i.abs_diff(index);
@@ -299,13 +300,13 @@ fn sector(hour: f32) -> usize {
     (hour / 24.0 * DAY_BANKS as f32).clamp(0.0, DAY_BANKS as f32 - 1.0) as usize
 }
 
-/// The bank whose light is next like that of the hour.
+/// The bank with the next most similar light.
 fn neighbour(bank: usize, hour: f32) -> Option<usize> {
     let early = (hour / 24.0 * DAY_BANKS as f32).fract() < 0.5;
     (bank != INFRARED).then(|| (bank + if early { DAY_BANKS - 1 } else { 1 }) % DAY_BANKS)
 }
 
-/// Cells behind moving things, with a cell's rim.
+/// Cells behind moving things, with a rim of one cell.
 fn covered(moving: &[Rect], grid: Grid) -> Vec<bool> {
     let (columns, rows) = (grid.columns(), grid.rows());
     let mut out = vec![false; grid.cells()];

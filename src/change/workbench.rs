@@ -1,14 +1,14 @@
-//! A picture reduced to the working grid: luma at about 480 columns, colour at half of that.
+//! Reduces a picture to the working grid: luma at about 480 columns, colour at half of that.
 
 use super::cells::{Apart, Cells};
 use super::difference::Difference;
 use super::grid::Grid;
 use super::structure::{Field, structure};
 
-/// What one look needs of memory while it lasts; one a thread serves all cameras. About 5 MB at any picture size.
+/// Scratch memory for one inspection, about 5 MB at any picture size. One per thread serves all cameras.
 #[derive(Default)]
 pub struct Workbench {
-    /// Sums of picture rows, then of blocks.
+    /// Sums over picture rows.
     sums: Vec<u16>,
     blocks: Vec<[u32; 3]>,
     pub(super) luma: Vec<f32>,
@@ -16,7 +16,7 @@ pub struct Workbench {
     pub(super) field: Field,
     pub(super) aligned: Field,
     pub(super) cells: Cells,
-    /// From the references of the hour and of the light next to it.
+    /// From the bank of the hour, and from that of the next most similar light in `second`.
     pub(super) difference: Difference,
     pub(super) second: Difference,
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn infrared_is_told_by_its_want_of_colour() {
+    fn infrared_is_known_by_its_lack_of_colour() {
         let grid = Grid::of(128, 128).expect("large enough");
         let mut bench = Workbench::default();
         bench.reduce(&[90; 128 * 128 * 3], 128, grid);

@@ -237,14 +237,14 @@ impl Job<'_> {
         pictures.iter_mut().for_each(|kept| kept.looks.retain(|look| open.contains(&look.event)));
         let mut next = AreaState { pictures, events, taken: fresh.taken };
         next.took(self.digest);
-        let told = steps.len();
+        let reported = steps.len();
         if !self.service.recorder.record_flight(self.area, steps, next.stored(&self.area.id)) {
             return Err(NotTaken::Stopped);
         }
         next.tidy(self.folder);
         let Compared { pairs, compared, differences, alone } = compared;
         let mut summary = format!(
-            "{compared} of {pairs} pairs of pictures compared, {differences} differences, {told} steps of events"
+            "{compared} of {pairs} pairs of pictures compared, {differences} differences, {reported} steps of events"
         );
         if left_out > 0 {
             summary.push_str(&format!(", {left_out} events too many to report"));

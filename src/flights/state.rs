@@ -56,7 +56,7 @@ pub(crate) struct Look {
     pub rect: [f64; 4],
 }
 
-/// An event as it was last told.
+/// An event as it was last reported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OpenEvent {
     pub violation: Violation,

@@ -1,38 +1,39 @@
-//! Is what stands on a place still the same thing?
+//! Is the thing at a place still the same one?
 
 use std::time::Duration;
 
 use crate::base::WallTime;
 use crate::decode::GrayPatch;
 
-/// Alike from this correlation on: shake, noise and passing shadows stay above it.
+/// Pictures are alike from this correlation on. Shake, noise and passing shadows stay above it.
 const ALIKE: f32 = 0.5;
-/// A picture that is unlike counts so much more than one that is alike: of vehicles that follow each other up to half are alike
-/// by chance, of one that stands and has people walk by in front most are.
+/// Weight of an unlike picture against an alike one. Vehicles that follow each other look alike by chance in up to half
+/// of the pictures; a standing one that people walk past does in most.
 const WEIGHT: u32 = 2;
-/// So many unlike pictures in a row are enough, or more of them with alike ones in between.
+/// Three unlike pictures in a row are enough, or more with alike ones in between.
 const ENOUGH: u32 = 3 * WEIGHT;
-/// How long it must go on: a share of the dwell, so that who stands in front for a moment does not begin it anew.
+/// The unlike pictures must span the dwell divided by this, so that a short obstruction does not restart it.
 const SHARE: u32 = 4;
+/// Limits of that time.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(30));
-/// How far what is kept goes towards what is seen, while they are alike: light turns slowly.
+/// How fast the kept picture follows a like one, because light changes slowly.
 const BLEND: f32 = 0.1;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Appearance {
     kept: Option<GrayPatch>,
-    /// Since when it has looked otherwise more often than not, and by how much.
+    /// Since when it has looked unlike more often than alike, and by what weight.
     unlike: Option<(WallTime, u32)>,
 }
 
 impl Appearance {
-    /// Takes how the place looks now. True once it has looked otherwise for long enough; from then on that is how it looks.
-    pub fn is_another(&mut self, at: WallTime, now: GrayPatch, dwell: Duration) -> bool {
+    /// Adds a picture of the place. True once it has looked different for long enough; it then becomes the reference.
+    pub fn push(&mut self, at: WallTime, now: GrayPatch, dwell: Duration) -> bool {
         let Some(kept) = &mut self.kept else {
             self.kept = Some(now);
             return false;
         };
-        // Without contrast nothing is known, and nothing changes.
+        // Without contrast the picture says nothing.
         let Some(likeness) = kept.correlation(&now) else { return false };
         if likeness >= ALIKE {
             kept.blend(&now, BLEND);

@@ -1,4 +1,4 @@
-//! All rules of one camera: the steps of a picture, the tick of an empty stream, restart.
+//! All rules of one camera: steps with a picture, ticks without one, and restart.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -20,17 +20,17 @@ use crate::decode::Picture;
 use crate::motion::Motion;
 use crate::track::Track;
 
-/// For how long a closed place is known as one that was clear, beyond its quiet time.
+/// How long a closed place is remembered as clear, after its quiet time.
 const KNOWN_CLEAR: Duration = Duration::from_secs(3600);
 
-/// Judges the pictures of one camera. The same tracks give the same violations, ids included.
+/// Judges the pictures of one camera. The same tracks give the same violations, including their ids.
 pub struct CameraRules {
     pub(super) lifecycle: EventLifecycle,
     pub(super) rules: Vec<Rule>,
     thresholds: Thresholds,
-    /// Somebody told of the camera's motion.
+    /// The camera moves.
     moving: bool,
-    /// `state.rules` stands in the order of `rules`.
+    /// `state.rules` is in the order of `rules`.
     pub(super) state: RulesState,
 }
 
@@ -48,22 +48,22 @@ impl CameraRules {
         Self { lifecycle, rules, thresholds, moving: false, state }
     }
 
-    /// The zone of the times of day in reasons; UTC unless given.
+    /// Sets the time zone for times of day in reasons. The default is UTC.
     #[must_use]
     pub fn with_time_zone(mut self, time_zone: TimeZone) -> Self {
         self.lifecycle.time_zone = time_zone;
         self
     }
 
-    /// One analysed picture, also when nothing was seen in it: `tracks` are all live tracks of the tracker.
+    /// Judges one analysed picture, even if it shows nothing. `tracks` are all live tracks of the tracker.
     ///
-    /// Gives expiries first, then rule by rule what closed, opened and was told again.
+    /// Returns expired events first, then for each rule what closed, opened and was updated.
     pub fn step(&mut self, at: WallTime, tracks: &[Track]) -> Vec<Violation> {
         self.step_with(at, tracks, None, None)
     }
 
-    /// As [`Self::step`], with what a look at the place found (`None` where this picture was not compared with it), and with
-    /// the picture itself: by it a vehicle that stands is told from others that follow each other on its place.
+    /// Like [`Self::step`], with the changes found in this picture (`None` if it was not inspected) and the picture itself.
+    /// The picture distinguishes one standing vehicle from several that follow each other.
     pub fn step_with(
         &mut self,
         at: WallTime,
@@ -93,22 +93,23 @@ impl CameraRules {
                 watched_before: last.is_some_and(|last| at.since(last) < rule.expire_after),
             };
             state.passed_over += observe(&input, &state.quiet, &mut state.rules[index]);
-            self.lifecycle.turn(&input, state, index, &mut out);
+            self.lifecycle.advance(&input, state, index, &mut out);
         }
         out
     }
 
-    /// The camera moved since the picture before, as `motion` says, or nobody knows how. To be called before that picture's
-    /// [`CameraRules::step`]: standing things are known by their place, and that is one on the ground.
+    /// Moves all places with the camera. `None`: the motion is unknown.
+    ///
+    /// Call it before [`CameraRules::step`] for the same picture. Standing things are recognised by their place, which is
+    /// on the ground.
     pub fn follow(&mut self, motion: Option<&Motion>) {
         self.moving = true;
         self.state.carry(motion);
     }
 
-    /// Without a picture: expires what was not seen clearly for too long.
+    /// Expires events that no picture has shown clearly for too long.
     ///
-    /// `at` is on the clock of the pictures: the last capture time plus what has passed since. A tick at any other
-    /// time than a picture's changes nothing but expiries.
+    /// `at` is on the clock of the pictures: the last capture time plus the time since. A tick changes nothing else.
     pub fn tick(&mut self, at: WallTime) -> Vec<Violation> {
         let mut out = Vec::new();
         self.lifecycle.expire_orphans(at, &mut self.state, &mut out);
@@ -118,13 +119,13 @@ impl CameraRules {
         out
     }
 
-    /// What must be kept for a restart: dwell in progress, open events, quiet places, counters.
+    /// The state to keep for a restart: dwell in progress, open events, quiet places, counters.
     pub fn state(&self) -> RulesState {
         self.state.clone()
     }
 
-    /// Goes on where `saved` stopped. Rules that are new begin empty; open events of rules that are gone, or that mean
-    /// something else now (class, kind, zones or objects), expire at the next step or tick.
+    /// Restores a saved state. New rules start empty. Open events expire at the next step or tick if their rule is gone or
+    /// its class, kind, zones or objects have changed.
     pub fn restore(&mut self, mut saved: RulesState) {
         let mut old = std::mem::take(&mut saved.rules);
         for now in &self.state.rules {
@@ -144,37 +145,37 @@ impl CameraRules {
         self.state = saved;
     }
 
-    /// Judges nothing any more: all open events expire at the next tick.
+    /// Stops judging. All open events expire at the next tick.
     pub fn disarm(&mut self) {
         self.rules.clear();
         let rules = std::mem::take(&mut self.state.rules);
         self.state.orphans.extend(rules.into_iter().flat_map(|rule| rule.events));
     }
 
-    /// The changed regions that an open event is about.
+    /// The ids of the changed regions of an open event.
     pub fn changes_of(&self, event: Uuid) -> Vec<u32> {
         let spots = self.state.rules.iter().flat_map(|r| &r.spots);
         let of_event = spots.filter(|s| s.event == Some(event));
-        // Not the number of a region whose memory was lost: another may have it now.
+        // A region from before the memory was lost does not count: another may have its id now.
         of_event.filter(|s| s.change.is_some()).filter_map(|s| u32::try_from(s.track.0).ok()).collect()
     }
 
-    /// Capture time of the last picture that was judged, also before a restart.
+    /// Capture time of the last judged picture, including before a restart.
     pub fn last_picture(&self) -> Option<WallTime> {
         self.state.last_at
     }
 
-    /// Things that the hourly cap kept from opening an event, each once, since the beginning.
+    /// How many things the hourly cap has kept from opening an event, each counted once.
     pub fn suppressed(&self) -> u64 {
         self.state.suppressed
     }
 
-    /// Things that were not watched because a rule held too many, since the beginning; counted in each picture.
+    /// How many things were skipped because a rule held too many, counted in each picture.
     pub fn passed_over(&self) -> u64 {
         self.state.passed_over
     }
 
-    /// Events that are open now.
+    /// How many events are open.
     pub fn open_events(&self) -> usize {
         self.state.rules.iter().map(|r| r.events.len()).sum()
     }
@@ -187,10 +188,10 @@ fn finite(tracks: &[Track]) -> Cow<'_, [Track]> {
     Cow::Owned(tracks.iter().filter(|t| is_finite(&t.rect)).cloned().collect())
 }
 
-/// What a rule says, without how often and how loud it says it.
+/// A hash of what a rule is about, without severity and timing of its reports.
 fn meaning(rule: &Rule) -> String {
     let zones: Vec<_> = rule.zones.iter().map(|z| (z.id.as_str(), &z.area)).collect();
-    let said = format!("{:?}", (&rule.class.id, &rule.kind, zones, &rule.objects));
-    let digest = Sha256::digest(said);
+    let text = format!("{:?}", (&rule.class.id, &rule.kind, zones, &rule.objects));
+    let digest = Sha256::digest(text);
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

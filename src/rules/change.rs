@@ -1,4 +1,4 @@
-//! Rules about what a place looks like: a lasting change, and a change that something left behind.
+//! Rules about lasting changes of a place, and about changes that something left behind.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::change::{ChangeRegion, Seen};
 use crate::config::{RuleKind, ZoneArea};
 use crate::track::Track;
 
-/// A change that takes longer than this to be believed must have been seen in three lights.
+/// A rule with a longer dwell needs a change in three lights.
 const ONE_LIGHT: Duration = Duration::from_secs(12 * 3600);
-/// For so long, or for the dwell where that is shorter, no look by day may have denied it: weather comes and goes.
+/// No daylight inspection may have denied the change for this long, or for the dwell if that is shorter.
 const UNDENIED: Duration = Duration::from_secs(24 * 3600);
-/// For so many times as long where only daylight shows it, and only by its edges.
+/// Multiplies that time for a change that only daylight shows, and only by its edges.
 const EDGES_ONLY: u32 = 3;
-/// What a fitting object beside it adds to a change's score.
+/// What a fitting object next to a change adds to its score.
 const NEAR_RAISE: f32 = 0.2;
-/// Things count as beside each other when their boxes, grown by this share, touch.
+/// Things are next to each other when their boxes touch after growing by this share.
 const BESIDE: f32 = 0.3;
-/// What is this young when it is first told has only just been found.
+/// A change no older than this has only just been found.
 const AT_ONCE: Duration = Duration::from_secs(3600);
-/// Stops that a rule remembers.
+/// The most stops that a rule remembers.
 const MAX_STOPS: usize = 64;
 
-/// Brings the rule's changes up to this look; without a look nothing is known of them.
+/// Updates the rule's changes from an inspection. Without one nothing is known about them.
 pub(super) fn observe_changes(
     input: &RuleInput,
     quiet: &[Quiet],
@@ -36,7 +36,7 @@ pub(super) fn observe_changes(
 ) {
     if let RuleKind::Sequence { dwell, stop, within } = input.rule.kind {
         note_stops(input, stop, stops);
-        // A change is seen some looks after it came, and the stop must be known until then.
+        // A change is seen some inspections after it came, so the stop is kept until then.
         stops.retain(|s| input.at.since(s.to) <= within + dwell);
     }
     let Some(changes) = input.changes else { return };
@@ -77,8 +77,8 @@ pub(super) fn observe_changes(
     }
 }
 
-/// Is it believed by now, the time apart?
-pub(super) fn is_believed(input: &RuleInput, spot: &Spot) -> bool {
+/// Does the change meet the rule, apart from its dwell?
+pub(super) fn is_confirmed(input: &RuleInput, spot: &Spot) -> bool {
     let Some(region) = &spot.change else { return false };
     match input.rule.kind {
         RuleKind::Change { dwell, bare } => {
@@ -90,8 +90,8 @@ pub(super) fn is_believed(input: &RuleInput, spot: &Spot) -> bool {
     }
 }
 
-/// Was it known long before it reached the rule's zones? Then only the time counts for which all of its outline has stood: a
-/// thing beside a zone that seems to reach into it for an hour of odd light has not stood in it for days.
+/// Was the change known long before it reached the rule's zones? Then only the time counts for which its whole outline has
+/// stood. A thing beside a zone may seem to reach into it for an hour of odd light.
 fn came_later(input: &RuleInput, changed: &Changed) -> bool {
     let (RuleKind::Change { dwell, .. } | RuleKind::Sequence { dwell, .. }) = input.rule.kind else {
         return false;
@@ -99,8 +99,7 @@ fn came_later(input: &RuleInput, changed: &Changed) -> bool {
     input.at.since(changed.region.first_seen) > (dwell / 4).max(AT_ONCE)
 }
 
-/// For each spot the region that is the same: by number where the place agrees. By place only where the memory of it was
-/// lost: what else stands there is another thing.
+/// Finds the region of each spot: by id where the place agrees, and by place only if the memory of the place was lost.
 fn recognise(spots: &[Spot], changes: &Changes) -> Vec<Option<usize>> {
     let mut taken = vec![false; changes.regions.len()];
     let mut found = vec![None; spots.len()];
@@ -119,7 +118,7 @@ fn recognise(spots: &[Spot], changes: &Changes) -> Vec<Option<usize>> {
     found
 }
 
-/// Is the spot's region from before the memory of the place was lost? Its number may be given again.
+/// Is the spot's region from before the memory of the place was lost? Its id may be reused.
 fn is_lost(spot: &Spot, changes: &Changes) -> bool {
     spot.track.0 > u64::from(changes.last_id)
 }
@@ -145,7 +144,7 @@ fn see(input: &RuleInput, spot: &mut Spot, changed: &Changed) {
     }
 }
 
-/// What the detector sees beside the change: the rule's objects and companions.
+/// Records the rule's objects and companions next to the change.
 fn note_near(input: &RuleInput, spot: &mut Spot) {
     for track in input.tracks.iter().filter(|t| t.seen_now && touch(&t.rect, &spot.rect, BESIDE)) {
         if input.rule.objects.contains(&track.class) {
@@ -175,7 +174,7 @@ fn zone_of_change(input: &RuleInput, changed: &Changed) -> Option<Option<ZoneId>
     best.filter(|(share, _)| *share >= IN_ZONE as f32).map(|(_, z)| Some(z.id.clone()))
 }
 
-/// Share of a change that lies in a polygon, by a grid of points.
+/// The share of a change that lies in a polygon, by a grid of points.
 fn share_inside(region: &ChangeRegion, polygon: &Polygon) -> f32 {
     const POINTS: usize = 12;
     let outline = Polygon::new(region.outline.clone()).ok();
@@ -195,13 +194,13 @@ fn share_inside(region: &ChangeRegion, polygon: &Polygon) -> f32 {
     if own == 0 { 0.0 } else { both as f32 / own as f32 }
 }
 
-/// Remembers what stands still in one of the rule's zones for long enough.
+/// Remembers what stood still in one of the rule's zones for long enough.
 fn note_stops(input: &RuleInput, least: Duration, stops: &mut Vec<Stop>) {
     let stands = |t: &&Track| {
         t.seen_now && input.rule.companions.contains(&t.class) && input.at.since(t.still_since) >= least
     };
     for track in input.tracks.iter().filter(stands).filter(|t| zone_of(input.rule, t).is_some()) {
-        // After a restart numbers begin again; a stop that ended before this one began is another.
+        // Track ids restart with the program. A stop that ended before this one began is another one.
         match stops.iter_mut().find(|s| s.track == track.id && s.to >= track.still_since) {
             Some(stop) => (stop.to, stop.rect) = (input.at, track.rect),
             None => {
@@ -215,7 +214,7 @@ fn note_stops(input: &RuleInput, least: Duration, stops: &mut Vec<Stop>) {
     }
 }
 
-/// The latest stop beside which the change was left.
+/// The latest stop next to the change.
 fn left_by<'a>(changed: &Changed, stops: &'a [Stop], within: Duration) -> Option<&'a Stop> {
     let first = changed.region.first_seen;
     let beside = |rect: &Rect| touch(rect, &changed.region.rect, BESIDE);
@@ -226,7 +225,7 @@ fn left_by<'a>(changed: &Changed, stops: &'a [Stop], within: Duration) -> Option
     stops.iter().filter(fits).max_by_key(|s| s.to)
 }
 
-/// What the truck leaves may be seen while it still stands there, but not before it came.
+/// The latest time at which the stop may have begun: the change may be visible before the truck leaves, not before it came.
 fn latest(first: WallTime, confirmed: WallTime) -> WallTime {
     first.max(first + confirmed.since(first) / 2)
 }

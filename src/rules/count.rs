@@ -10,7 +10,7 @@ use super::state::{History, Quiet, Spot};
 use crate::base::ZoneId;
 use crate::track::Track;
 
-/// For a count the watched thing is the zone: present while more than `limit` are in it.
+/// Updates the zones. A zone is present while more than `limit` things are in it.
 pub(super) fn observe_count(input: &RuleInput, limit: usize, quiet: &[Quiet], spots: &mut Vec<Spot>) -> u64 {
     let rule = input.rule;
     let zones: Vec<Option<ZoneId>> = if rule.zones.is_empty() {
@@ -46,7 +46,7 @@ pub(super) fn observe_count(input: &RuleInput, limit: usize, quiet: &[Quiet], sp
     0
 }
 
-/// What counts in the zone, each thing once, best first.
+/// The things that count in the zone, each once, best score first.
 fn inside<'a>(input: &RuleInput<'a>, zone: Option<&ZoneId>) -> Vec<&'a Track> {
     let rule = input.rule;
     let least = |t: &Track| {

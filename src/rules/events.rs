@@ -1,4 +1,4 @@
-//! The life of an event: opened, joined by neighbours, told again, closed or expired.
+//! The life of an event: opened, joined by neighbours, updated, closed or expired.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{ChangeFacts, Transition, Violation, ViolationObject};
 use crate::base::{CameraId, Rect, WallTime};
 use crate::config::{Rule, RuleKind};
 
-/// Places that a class keeps quiet about, per event; more than that are a crowd, and the newest count.
+/// The most quiet places of an event. The newest ones are kept.
 const MAX_PLACES: usize = 64;
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -25,14 +25,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(super) struct EventLifecycle {
     pub(super) node: String,
     pub(super) camera: CameraId,
-    /// Of the times of day in reasons.
+    /// For times of day in reasons.
     pub(super) time_zone: TimeZone,
     pub(super) max_events_per_hour: u32,
 }
 
 impl EventLifecycle {
-    /// After `observe`: closes, joins, opens and tells again.
-    pub(super) fn turn(
+    /// Closes, joins, opens and updates events after `observe`.
+    pub(super) fn advance(
         &self,
         input: &RuleInput,
         state: &mut RulesState,
@@ -45,17 +45,18 @@ impl EventLifecycle {
         let spots = &rule_state.spots;
         for event in &mut rule_state.events {
             refresh(event, spots);
-            let due = input.at.since(event.told) >= input.rule.update_every && event.last_seen > event.told;
+            let due =
+                input.at.since(event.reported) >= input.rule.update_every && event.last_seen > event.reported;
             if input.awake && due {
                 event.revision += 1;
-                event.told = input.at;
+                event.reported = input.at;
                 let reason = reason::of_open(input.rule, event, input.at, &self.time_zone);
                 out.push(self.violation(event, Transition::Updated, input.at, reason));
             }
         }
     }
 
-    /// Expires what no picture has shown clearly for too long.
+    /// Expires events that no picture has shown clearly for too long.
     pub(super) fn expire(
         &self,
         at: WallTime,
@@ -68,7 +69,7 @@ impl EventLifecycle {
         self.end(at, rule, state, index, out, lost, false);
     }
 
-    /// Expires the events of rules that are no more.
+    /// Expires the events of removed rules.
     pub(super) fn expire_orphans(&self, at: WallTime, state: &mut RulesState, out: &mut Vec<Violation>) {
         for mut event in state.orphans.drain(..) {
             event.revision += 1;
@@ -77,7 +78,7 @@ impl EventLifecycle {
         }
     }
 
-    /// Takes out the things that `over` names and ends the events that have none left.
+    /// Removes the things that are `over`, and ends the events that have none left.
     #[expect(clippy::too_many_arguments, reason = "one ending for both causes")]
     fn end(
         &self,
@@ -111,14 +112,14 @@ impl EventLifecycle {
         });
     }
 
-    /// Gives each thing that qualifies to an open event beside it, or opens one.
+    /// Adds each qualifying thing to an open event next to it, or opens a new event.
     fn open(&self, input: &RuleInput, state: &mut RulesState, index: usize, out: &mut Vec<Violation>) {
         let spots = &state.rules[index].spots;
         let mut ready: Vec<usize> =
             (0..spots.len()).filter(|i| spots[*i].event.is_none() && qualifies(input, &spots[*i])).collect();
         ready.sort_by_key(|i| (spots[*i].since, *i));
         let mut opened = Vec::new();
-        // Joining makes an event larger, and then others may touch it: again until nothing joins.
+        // Joining enlarges an event, and then others may touch it. Repeat until nothing joins.
         loop {
             self.join(input.rule, &mut state.rules[index], &mut ready);
             let Some(next) = ready.iter().position(|i| self.may_open(input, state, index, *i)) else { break };
@@ -164,7 +165,7 @@ impl EventLifecycle {
         }
     }
 
-    /// Not quiet, and under the cap; what the cap holds back is counted once.
+    /// Is the place not quiet, and the hourly cap not reached? Counts each thing held back by the cap once.
     fn may_open(&self, input: &RuleInput, state: &mut RulesState, index: usize, spot: usize) -> bool {
         let this = &mut state.rules[index].spots[spot];
         let (rect, standing) = (this.rect, stands(&input.rule.kind));
@@ -202,7 +203,7 @@ impl EventLifecycle {
             severity: rule.severity,
             revision: 0,
             started: spot.since,
-            told: at,
+            reported: at,
             last_seen: at,
             confidence: 0.0,
             rect: spot.rect,
@@ -245,7 +246,7 @@ impl EventLifecycle {
     }
 }
 
-/// A change that waits to be told, of which the memory of the place knows: night and weather hide it, and its time goes on.
+/// Is it a change without an event that the memory of the place still knows? Its time runs on through night and weather.
 fn is_remembered(spot: &Spot) -> bool {
     spot.event.is_none() && spot.change.is_some() && spot.track != LOST
 }
@@ -266,7 +267,7 @@ fn event_id(node: &str, camera: &CameraId, rule: &str, started: WallTime, counte
     uuid::Builder::from_unix_timestamp_millis(millis, &bits).into_uuid()
 }
 
-/// Boxes, scores and places of an event from its things; without any in the picture it stays as it was.
+/// Updates an event from its things. It stays as it is if none of them is in the picture.
 fn refresh(event: &mut Event, spots: &[Spot]) {
     let members = || spots.iter().filter(|s| s.event == Some(event.id));
     let Some(seen) = members().filter(|s| s.seen_now).map(|s| s.last_seen).max() else { return };
@@ -280,7 +281,7 @@ fn refresh(event: &mut Event, spots: &[Spot]) {
     event.rect = boxes.unwrap_or(event.rect);
     event.change = change(members()).or(event.change.take());
     for (place, now) in moved {
-        // The way that a thing has gone is its place.
+        // The path of a moving thing is its place.
         match event.places.iter_mut().find(|p| around(p, &place) == **p) {
             Some(way) => *way = around(way, &now),
             None => remember(&mut event.places, around(&place, &now)),
@@ -288,7 +289,7 @@ fn refresh(event: &mut Event, spots: &[Spot]) {
     }
 }
 
-/// The largest change of an event, with what was seen beside all of them.
+/// The largest change of an event, with the objects next to any of its changes.
 fn change<'a>(members: impl Iterator<Item = &'a Spot> + Clone) -> Option<Box<ChangeFacts>> {
     let share = |s: &Spot| s.change.as_ref().map_or(0.0, |c| c.share);
     let largest =
@@ -315,7 +316,7 @@ fn objects(spot: &Spot) -> Vec<ViolationObject> {
     vec![ViolationObject { class, track: spot.track, score: spot.score, rect: spot.rect, ground }]
 }
 
-/// Mean score of all pictures of all members; each kind of companion takes a share off the doubt. 0 to 1.
+/// The mean score over all pictures and members, raised by each kind of companion. 0 to 1.
 fn confidence<'a>(members: impl Iterator<Item = &'a Spot> + Clone) -> f32 {
     let (sum, n) = members.clone().fold((0, 0), |(sum, n), s| (sum + s.scores.0, n + s.scores.1));
     let mean = sum as f32 / (n.max(1) as f32 * 10_000.0);

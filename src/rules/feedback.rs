@@ -1,4 +1,4 @@
-//! What people decided about events, and what the rules learn from it.
+//! Applies people's decisions about events to the rules.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::state::Ignored;
 use super::{Transition, Violation};
 use crate::base::Rect;
 
-/// Places that a camera leaves alone at most; the oldest goes first.
+/// The most ignored decisions of a camera. The oldest goes first.
 const MAX_IGNORED: usize = 256;
 
 impl CameraRules {
-    /// The event is no violation: it ends if it is open, and its class is left alone at its places for `during`.
+    /// Rejects an event: closes it if it is open, and ignores its class at its places for `during`.
     ///
-    /// `places` are those that whoever asks remembers; an open event knows better.
+    /// `places` (normalised boxes) are used when the event is not open.
     pub fn reject(
         &mut self,
         event: Uuid,
@@ -46,7 +46,7 @@ impl CameraRules {
             if self.state.ignored.len() >= MAX_IGNORED {
                 self.state.ignored.remove(0);
             }
-            // Detectors do not draw the same box twice.
+            // Boxes of a detector vary, so the box around all of them is ignored too.
             let all = ignored.places.iter().copied().reduce(|a, b| around(&a, &b));
             ignored.places.extend(all.filter(|all| ignored.places.iter().all(|p| p.iou(all) > 0.25)));
             self.state.ignored.push(ignored);
@@ -54,19 +54,19 @@ impl CameraRules {
         out
     }
 
-    /// People found the event to be right after all: its place is watched again.
+    /// Watches the places of a rejected event again, because people have changed their decision.
     pub fn lift(&mut self, event: Uuid) {
         self.state.ignored.retain(|i| i.event != event);
     }
 
-    /// The event is allowed: an open one says so from now on.
+    /// Records a permit in an open event and reports it.
     pub fn permit(&mut self, event: Uuid, permit: &str) -> Vec<Violation> {
         let Some(at) = self.state.last_at else { return Vec::new() };
         let mut out = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
             for open in self.state.rules[index].events.iter_mut().filter(|e| e.id == event) {
                 open.revision += 1;
-                open.told = at;
+                open.reported = at;
                 open.permit = Some(permit.to_owned());
                 let reason = reason::of_open(rule, open, at, &self.lifecycle.time_zone);
                 out.push(self.lifecycle.violation(open, Transition::Updated, at, reason));
@@ -75,7 +75,7 @@ impl CameraRules {
         out
     }
 
-    /// Places that are left alone now.
+    /// What is ignored now.
     pub fn ignored(&self) -> &[Ignored] {
         &self.state.ignored
     }

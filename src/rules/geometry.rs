@@ -1,26 +1,26 @@
-//! Is it the same place? Overlap, shift, touch, lines: all on normalised boxes.
+//! Geometry of normalised boxes: overlap, shift, touch, lines.
 
 use crate::base::{Point, Rect};
 use crate::config::Direction;
 
-/// Boxes that overlap this much stand on one place.
+/// Boxes with this overlap are at the same place.
 pub(super) const SAME_IOU: f32 = 0.3;
-/// Boxes that overlap this much are one thing, or two that nobody could tell apart.
+/// Boxes with this overlap are one thing, or two that cannot be distinguished.
 pub(super) const ONE_IOU: f32 = 0.5;
 /// A thing is hidden once this share of its box is behind another's.
 const HIDDEN_SHARE: f32 = 0.5;
-/// A place of which less than this is within the picture is not looked at.
+/// A place is out of view when less than this share of it is within the picture.
 const SHOWN_SHARE: f32 = 0.7;
-/// Width by height of a picture in pixels: boxes do not say it, nearly all cameras have it.
+/// Assumed aspect ratio of the picture; nearly all cameras have it.
 const ASPECT: f32 = 16.0 / 9.0;
-/// How far beside a line a point must be to stand on one side of it, in heights of the thing.
+/// A point is clear of a line at this distance, in heights of the thing.
 const CLEAR_OF_LINE: f32 = 0.1;
 
 pub(super) fn is_finite(rect: &Rect) -> bool {
     [rect.x0, rect.y0, rect.x1, rect.y1].iter().all(|v| v.is_finite()) && rect.area() > 0.0
 }
 
-/// Shifted by no more than half the size, the larger of both boxes being the measure.
+/// Are the centres no farther apart than half the size of the larger box?
 pub(super) fn is_near(a: &Rect, b: &Rect) -> bool {
     let (p, q) = (a.center(), b.center());
     (p.x - q.x).abs() <= 0.5 * a.width().max(b.width())
@@ -36,7 +36,7 @@ pub(super) fn is_shown(rect: &Rect) -> bool {
     rect.intersection(&Rect::new(0.0, 0.0, 1.0, 1.0)) >= SHOWN_SHARE * rect.area()
 }
 
-/// Do the boxes touch once each is grown by `share` of its width and height (half of it on each side)?
+/// Do the boxes touch after each grows by `share` of its width and height, half of it on each side?
 pub(super) fn touch(a: &Rect, b: &Rect, share: f32) -> bool {
     let grown = |r: &Rect| {
         let (dx, dy) = (share * r.width() / 2.0, share * r.height() / 2.0);
@@ -51,20 +51,20 @@ pub(super) fn around(a: &Rect, b: &Rect) -> Rect {
     Rect::new(a.x0.min(b.x0), a.y0.min(b.y0), a.x1.max(b.x1), a.y1.max(b.y1))
 }
 
-/// Distance of two things' feet in heights of the first; a picture of 16:9 is assumed.
+/// The distance between the feet of two things, in heights of the first. Assumes a 16:9 picture.
 pub(super) fn heights_between(thing: &Rect, other: &Rect) -> f32 {
     let (a, b) = (thing.bottom_center(), other.bottom_center());
     ((a.x - b.x) * ASPECT).hypot(a.y - b.y) / thing.height().max(1e-6)
 }
 
-/// Where a thing stands clear of the line, so that one that stands on it does not cross it with every jitter.
+/// The foot of a thing that is clear of the line. `None` on the line, so that jitter does not count as crossing.
 pub(super) fn clear_of_line((a, b): (Point, Point), rect: &Rect) -> Option<Point> {
     let p = rect.bottom_center();
     let length = (b.x - a.x).hypot(b.y - a.y).max(1e-6);
     ((side(a, b, p) / length).abs() > CLEAR_OF_LINE * rect.height()).then_some(p)
 }
 
-/// Does the way from `from` to `to` cross the line in the direction that counts?
+/// Does the path from `from` to `to` cross the line in the wanted direction?
 pub(super) fn crosses((a, b): (Point, Point), direction: Direction, from: Point, to: Point) -> bool {
     let (before, after) = (side(a, b, from), side(a, b, to));
     let through = before * after < 0.0 && side(from, to, a) * side(from, to, b) <= 0.0;
@@ -76,7 +76,7 @@ pub(super) fn crosses((a, b): (Point, Point), direction: Direction, from: Point,
     through && wanted
 }
 
-/// Below 0 to the left of someone who walks from `a` to `b` (y points down), above 0 to the right.
+/// Negative to the left of the way from `a` to `b` (y points down), positive to the right.
 fn side(a: Point, b: Point, p: Point) -> f32 {
     (b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x)
 }

@@ -20,27 +20,27 @@ pub(super) struct RuleInput<'a> {
     pub(super) thresholds: &'a Thresholds,
     pub(super) rule: &'a Rule,
     pub(super) awake: bool,
-    /// The camera moves: places drift with the errors of its motion.
+    /// The camera moves, so places drift with the errors of its motion.
     pub(super) moving: bool,
-    /// There was a picture shortly before: what is new now has just come.
+    /// There was a picture shortly before, so anything new has just come.
     pub(super) watched_before: bool,
 }
 
-/// What a change is called among the objects of an event.
+/// The class of a change among the objects of an event.
 pub const CHANGE: &str = "change";
 
-/// What a look at the place found, with each change as a thing that stands there.
+/// The changes that an inspection of the place found, each as a standing thing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     pub regions: Vec<Changed>,
-    /// The highest id that was ever given. A region with a higher one is from before the memory of the place was lost.
+    /// The highest id given so far. A region with a higher id is from before the memory of the place was lost.
     pub last_id: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changed {
     pub region: ChangeRegion,
-    /// The region as a thing: its box, and its place on the ground where that is known.
+    /// The region as a thing, with its place on the ground if known.
     pub track: Track,
 }
 

@@ -1,8 +1,8 @@
-//! One picture against the things that a rule watches: which are still there, which are clearly gone, which are new.
+//! Compares a picture with the things that a rule watches: which are still there, which are gone, which are new.
 
 use std::time::Duration;
 
-use super::change::{is_believed, observe_changes};
+use super::change::{is_confirmed, observe_changes};
 use super::count::observe_count;
 use super::geometry::{ONE_IOU, SAME_IOU, clear_of_line, crosses, hides, is_near, is_shown};
 use super::input::RuleInput;
@@ -14,14 +14,14 @@ use crate::config::RuleKind;
 use crate::decode::GrayPatch;
 use crate::track::Track;
 
-/// A standing thing that is not seen for less than this has not left.
+/// A standing thing has not left until it was unseen for this long.
 const FLICKER: Duration = Duration::from_secs(3);
-/// How far a place goes towards its thing with each picture of a camera that moves.
+/// How fast a place follows its thing, per picture of a moving camera.
 const DRIFT: f32 = 0.05;
 /// Classes of which one may follow another on the same place.
 const FLOWING: [&str; 6] = ["car", "van", "truck", "bus", "dump_truck", "concrete_mixer"];
 
-/// Brings the rule's things up to this picture. Gives the number of new things passed over as too many.
+/// Updates the rule's things from this picture. Returns how many new things were skipped as too many.
 pub(super) fn observe(input: &RuleInput, quiet: &[Quiet], state: &mut RuleState) -> u64 {
     let RuleState { spots, stops, .. } = state;
     spots.iter_mut().for_each(|s| s.seen_now = false);
@@ -39,15 +39,15 @@ pub(super) fn observe(input: &RuleInput, quiet: &[Quiet], state: &mut RuleState)
     passed_over
 }
 
-/// Clearly absent in enough pictures; a thing that stands, also for long enough: at ten pictures a second a flicker of
-/// the detector is not a departure.
+/// Has the thing clearly been absent in enough pictures? A standing thing must also be unseen for long enough, because the
+/// detector may flicker for some pictures.
 pub(super) fn is_gone(input: &RuleInput, spot: &Spot) -> bool {
     let (n, m) = input.rule.hysteresis;
     let long_enough = !stands(&input.rule.kind) || input.at.since(spot.last_seen) >= FLICKER;
     spot.history.of_last(m).1 >= n && long_enough
 }
 
-/// Everything holds that an event needs, but for quiet times and the cap.
+/// Does the thing meet the rule, apart from quiet places and the cap?
 pub(super) fn qualifies(input: &RuleInput, spot: &Spot) -> bool {
     let (dwell, must_happen) = match input.rule.kind {
         RuleKind::Presence { dwell, .. }
@@ -64,7 +64,7 @@ pub(super) fn qualifies(input: &RuleInput, spot: &Spot) -> bool {
         && (spot.happened || !must_happen)
         && input.at.since(spot.since) >= dwell
         && spot.history.of_last(of).0 >= seen
-        && (!input.rule.kind.is_change() || is_believed(input, spot))
+        && (!input.rule.kind.is_change() || is_confirmed(input, spot))
 }
 
 fn counts_waking_time(kind: &RuleKind) -> bool {
@@ -90,7 +90,7 @@ fn observe_things(input: &RuleInput, quiet: &[Quiet], spots: &mut Vec<Spot>) -> 
     let known = spots.len();
     let mut passed_over = 0;
     for (track, _) in seen.iter().zip(taken).filter(|(_, taken)| !taken) {
-        // A second box on a thing that is known, or was found a moment ago, is the same thing.
+        // A second box on a known thing is the same thing.
         let double = spots.iter().any(|s| s.seen_now && s.rect.iou(&track.rect) >= ONE_IOU);
         let Some(spot) = (!double).then(|| begin(input, quiet, track)).flatten() else { continue };
         if spots.len() < MAX_SPOTS {
@@ -105,13 +105,13 @@ fn observe_things(input: &RuleInput, quiet: &[Quiet], spots: &mut Vec<Spot>) -> 
     passed_over
 }
 
-/// For each spot the track that is the same thing: by track, then by place, the best overlap first.
+/// Finds the track of each spot: by id, then by place, best overlap first.
 fn recognise(kind: &RuleKind, spots: &[Spot], seen: &[&Track]) -> Vec<Option<usize>> {
     let stands = stands(kind);
     let mut of_spot: Vec<Option<usize>> = vec![None; spots.len()];
     let mut taken = vec![false; seen.len()];
     for (spot, found) in spots.iter().zip(&mut of_spot) {
-        // After a restart numbers begin again; a track that began after the spot was last seen is another one.
+        // Track ids restart with the program. A track that began after the spot was last seen is another one.
         let same = |t: &&Track| {
             t.id == spot.track && t.first_seen <= spot.last_seen && (!stands || is_near(&spot.place, &t.rect))
         };
@@ -158,10 +158,10 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
     if input.moving {
         spot.place = spot.place.towards(&track.rect, DRIFT);
     }
-    // One vehicle after another on the same place is none that stands.
-    if let Some(dwell) = judged_by_look(input, spot)
+    // Vehicles that follow each other at one place are not one that stands.
+    if let Some(dwell) = judged_by_appearance(input, spot)
         && let Some(now) = input.picture.and_then(|picture| GrayPatch::of(picture, &spot.place))
-        && spot.look.is_another(input.at, now, dwell)
+        && spot.appearance.push(input.at, now, dwell)
     {
         (spot.since, spot.history) = (input.at, History::default());
     }
@@ -171,9 +171,9 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
     note_companions(input, spot);
 }
 
-/// The dwell of what flows past like no other thing, and does not change its shape: vehicles that have not stood long enough
-/// yet, seen by a camera that stands itself.
-fn judged_by_look(input: &RuleInput, spot: &Spot) -> Option<Duration> {
+/// The dwell of a vehicle that has not stood long enough yet, in the view of a fixed camera. Only vehicles flow past and
+/// keep their shape.
+fn judged_by_appearance(input: &RuleInput, spot: &Spot) -> Option<Duration> {
     let (RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell }) = input.rule.kind else {
         return None;
     };
@@ -181,11 +181,11 @@ fn judged_by_look(input: &RuleInput, spot: &Spot) -> Option<Duration> {
 }
 
 fn miss(input: &RuleInput, spot: &mut Spot) {
-    // What stood beside it before hides nothing that it did not hide then; what came since does.
+    // Only things that came since it was last seen can hide it now.
     let hidden = input.tracks.iter().any(|t| {
         t.seen_now && t.id != spot.track && t.still_since > spot.last_seen && hides(&t.rect, &spot.rect)
     });
-    // A camera that moves looks away from things: what the picture does not show is not gone.
+    // A moving camera turns away from things. What is outside the picture is not gone.
     if !hidden && is_shown(&spot.rect) {
         clearly_absent(input, spot);
     }

@@ -1,10 +1,12 @@
-//! When a rule is awake, by the clock on the wall of its time zone.
+//! When a rule is awake, by local time.
 
 use crate::base::WallTime;
 use crate::config::{Schedule, WeekSpan};
 
-/// By civil time: where the clock is put back an hour happens twice and is awake twice, where it is put forward it
-/// does not happen. False for a time that no calendar has.
+/// Is a rule with this schedule awake?
+///
+/// By civil time: an hour that the clock repeats counts twice, a skipped hour does not occur. False for a time outside the
+/// calendar.
 pub fn is_awake(schedule: &Schedule, at: WallTime) -> bool {
     let Some(timestamp) = at.timestamp() else { return false };
     let civil = schedule.time_zone.to_datetime(timestamp);
@@ -12,7 +14,7 @@ pub fn is_awake(schedule: &Schedule, at: WallTime) -> bool {
     schedule.spans.iter().any(|span| covers(span, day, time))
 }
 
-/// A span over midnight belongs to the day on which it begins; `from == to` is a whole day from `from` on.
+/// A span over midnight belongs to the day on which it begins. `from == to` is a whole day starting at `from`.
 fn covers(span: &WeekSpan, day: usize, time: jiff::civil::Time) -> bool {
     let (today, yesterday) = (span.days[day], span.days[(day + 6) % 7]);
     if span.from < span.to {

@@ -1,4 +1,4 @@
-//! The things that a rule watches: how one begins, and what a picture adds to it.
+//! The things that a rule watches: how they begin, and what each picture adds.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::base::{TrackId, WallTime, ZoneId};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
 use crate::track::Track;
 
-/// Things that a rule holds at a time; more is a scene that no rule can judge.
+/// The most things that a rule holds. No rule can judge a scene with more.
 pub(super) const MAX_SPOTS: usize = 512;
-/// The region of a spot whose place's memory was lost, until it is found again: no region has this number.
+/// The region id of a spot whose region was lost with the memory of the place, until it is found again.
 pub(super) const LOST: TrackId = TrackId(1 << 32);
-/// Score that counts where neither rule nor model says one.
+/// The least score if neither the rule nor the model sets one.
 pub(super) const DEFAULT_SCORE: f32 = 0.3;
 
-/// Things of this kind are known by their place; others move and are known by their track.
+/// Does the rule watch standing things? They are recognised by their place, others by their track.
 pub(super) fn stands(kind: &RuleKind) -> bool {
     matches!(kind, RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. }) || kind.is_change()
 }
 
-/// A new thing, if it meets the rule's condition strongly enough.
+/// A new thing, if it meets the rule's condition with enough score.
 pub(super) fn begin(input: &RuleInput, quiet: &[Quiet], track: &Track) -> Option<Spot> {
     let (rule, at) = (input.rule, input.at);
     let least =
@@ -45,7 +45,7 @@ pub(super) fn begin(input: &RuleInput, quiet: &[Quiet], track: &Track) -> Option
     (track.score >= least && fits(rule, track)).then_some(spot)
 }
 
-/// A change that was found.
+/// A new change.
 pub(super) fn begin_spot(input: &RuleInput, quiet: &[Quiet], track: &Track, zone: Option<ZoneId>) -> Spot {
     let since = track.first_seen;
     let mut spot = begin_at(input, quiet, track, zone, since);
@@ -61,7 +61,7 @@ pub(super) fn begin_at(
     since: WallTime,
 ) -> Spot {
     let (rule, at) = (input.rule, input.at);
-    // What was clearly gone has not been there since before it went.
+    // A thing cannot have been here since before the place was last clear.
     let same =
         |q: &&Quiet| q.class == rule.class.id && q.places.iter().any(|p| p.iou(&track.rect) >= SAME_IOU);
     let since = quiet.iter().filter(same).map(|q| q.from).fold(since, WallTime::max).min(at);
@@ -89,7 +89,7 @@ pub(super) fn begin_at(
         change: None,
         near: BTreeSet::new(),
         left_by: None,
-        look: Appearance::default(),
+        appearance: Appearance::default(),
     }
 }
 
@@ -97,12 +97,12 @@ pub(super) fn fits(rule: &Rule, track: &Track) -> bool {
     rule.fits(track.ground.as_ref().map(|g| f64::from(g.area_m2)))
 }
 
-/// The zone in which the thing meets the rule's condition in this picture; the inner `None` is the whole picture.
+/// The zone in which the thing meets the rule's condition now. The inner `None` is the whole picture.
 pub(super) fn condition(input: &RuleInput, track: &Track) -> Option<Option<ZoneId>> {
     match input.rule.kind {
         RuleKind::LineCrossing { .. } => Some(zone_of(input.rule, track).flatten()),
         RuleKind::CompanionAbsent { distance, distance_m, .. } => {
-            // A companion that is hidden for a moment is still there: all live tracks count.
+            // All live tracks count: a companion that is hidden for a moment is still there.
             let near = |t: &Track| match (distance_m, &track.ground, &t.ground) {
                 (Some(metres), Some(a), Some(b)) => f64::from(a.metres_to(b)) <= metres,
                 _ => heights_between(&track.rect, &t.rect) <= distance,
@@ -143,7 +143,7 @@ pub(super) fn mark_seen(input: &RuleInput, spot: &mut Spot) {
 pub(super) fn clearly_absent(input: &RuleInput, spot: &mut Spot) {
     if let RuleKind::LongDwell { dwell } = input.rule.kind {
         end_slot(input.at, dwell, spot);
-        // A picture in which nothing at all is seen may be a night: it says nothing.
+        // A picture without any object may be night and says nothing.
         spot.slot.absent |= input.tracks.iter().any(|t| t.seen_now && t.id != spot.track);
     } else {
         spot.last_clear = input.at;
@@ -162,7 +162,7 @@ pub(super) fn end_slot(at: WallTime, dwell: Duration, spot: &mut Spot) {
     spot.slot = Slot { start: at, seen: false, absent: false };
 }
 
-/// A long dwell is judged by stretches of a 48th of it, but no longer than an hour.
+/// A long dwell is judged in stretches of one 48th of it, but no longer than an hour.
 pub(super) fn slot_length(dwell: Duration) -> Duration {
     (dwell / 48).clamp(Duration::from_secs(1), Duration::from_secs(3600))
 }

@@ -1,5 +1,5 @@
-//! What a camera's rules remember: plain data, the same after a restart. Numbers are integers or `f32`, which
-//! JSON gives back exactly, so a restored state goes on bit for bit.
+//! The state of a camera's rules: plain data, unchanged by a restart. Numbers are integers or `f32`, which JSON
+//! preserves exactly, so a restored state continues bit for bit.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,32 +18,32 @@ use crate::track::OnGround;
 
 const VERSION: u32 = 1;
 
-/// Everything that must outlive a restart. Reading one of another version is an error: start with none then.
+/// All state that survives a restart. Reading another version is an error: start with an empty state in that case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RulesState {
     #[serde(deserialize_with = "this_version")]
     version: u32,
     pub(super) last_at: Option<WallTime>,
-    /// Events that ever opened: part of their ids.
+    /// How many events have ever opened. Part of their ids.
     pub(super) counter: u64,
-    /// Things that the cap kept from opening.
+    /// How many things the cap kept from opening an event.
     pub(super) suppressed: u64,
-    /// Things that were passed over because a rule held too many.
+    /// How many things were skipped because a rule held too many.
     pub(super) passed_over: u64,
-    /// When events opened, within the last hour.
+    /// When the events of the last hour opened.
     pub(super) opened: Vec<WallTime>,
     pub(super) rules: Vec<RuleState>,
     pub(super) quiet: Vec<Quiet>,
     #[serde(default)]
     pub(super) ignored: Vec<Ignored>,
-    /// Open events of rules that the config no longer has; expired at the next step.
+    /// Open events of rules that are no longer in the config. They expire at the next step.
     pub(super) orphans: Vec<Event>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RuleState {
     pub(super) id: String,
-    /// What the rule meant when this was written.
+    /// Hash of what the rule was about when this was written.
     pub(super) meaning: String,
     pub(super) spots: Vec<Spot>,
     pub(super) events: Vec<Event>,
@@ -57,42 +57,42 @@ pub(super) struct Spot {
     pub(super) track: TrackId,
     pub(super) class: ClassName,
     pub(super) zone: Option<ZoneId>,
-    /// Where it was when the spot began: standing things are known again by it.
+    /// Where it was when the spot began. Standing things are recognised by it.
     pub(super) place: Rect,
     pub(super) rect: Rect,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ground: Option<OnGround>,
     pub(super) score: f32,
-    /// Since when the condition holds.
+    /// Since when the condition has been met.
     pub(super) since: WallTime,
     pub(super) last_seen: WallTime,
-    /// The last picture that showed it, or showed clearly that it is not there.
+    /// The last picture that clearly showed it, or clearly did not.
     pub(super) last_clear: WallTime,
     pub(super) seen_now: bool,
     pub(super) history: History,
-    /// For entry and line crossing: it has happened.
+    /// For entry and line crossing: it happened.
     pub(super) happened: bool,
-    /// For a line: where it last stood clear of it.
+    /// For a line: where it was last clear of the line.
     pub(super) beside: Option<Point>,
     /// For a long dwell.
     pub(super) slot: Slot,
     pub(super) companions: BTreeSet<ClassName>,
     /// For a count: what was counted.
     pub(super) counted: Vec<ViolationObject>,
-    /// Sum of scores in ten-thousandths, and pictures.
+    /// Sum of scores in ten-thousandths, and number of pictures.
     pub(super) scores: (u64, u64),
     pub(super) suppressed: bool,
     pub(super) event: Option<Uuid>,
-    /// For a change: how it looks, the rule's objects beside it, what left it.
+    /// For a change: its region, the rule's objects next to it, what left it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) change: Option<ChangeRegion>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) near: BTreeSet<ClassName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) left_by: Option<Stop>,
-    /// How what stands there looks. Not kept over a restart: the next picture gives it anew.
+    /// How the thing looks. Not saved: the next picture provides it.
     #[serde(skip)]
-    pub(super) look: Appearance,
+    pub(super) appearance: Appearance,
 }
 
 /// A thing that stood in a zone, for a sequence.
@@ -105,14 +105,14 @@ pub(super) struct Stop {
     pub(super) to: WallTime,
 }
 
-/// The last pictures, one bit each: 1 seen, 0 clearly absent. Pictures that say nothing are left out.
+/// The last pictures, one bit each: 1 seen, 0 clearly absent. Inconclusive pictures are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct History {
     bits: u64,
     known: u32,
 }
 
-/// For a long dwell history counts stretches of time instead of pictures.
+/// For a long dwell the history counts stretches of time instead of pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Slot {
     pub(super) start: WallTime,
@@ -129,21 +129,22 @@ pub(super) struct Event {
     pub(super) severity: Severity,
     pub(super) revision: u32,
     pub(super) started: WallTime,
-    pub(super) told: WallTime,
+    #[serde(rename = "told")]
+    pub(super) reported: WallTime,
     pub(super) last_seen: WallTime,
     pub(super) confidence: f32,
     pub(super) rect: Rect,
     pub(super) objects: Vec<ViolationObject>,
-    /// Every place that its things had, for the quiet time after it.
+    /// All places of its things, to keep quiet about afterwards.
     pub(super) places: Vec<Rect>,
-    /// What allows it, as people said.
+    /// The permit that people named for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) permit: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) change: Option<Box<ChangeFacts>>,
 }
 
-/// Where no event of a class opens for a while.
+/// Places where no event of a class opens for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Quiet {
     pub(super) class: String,
@@ -152,10 +153,10 @@ pub(super) struct Quiet {
     pub(super) until: WallTime,
 }
 
-/// Nothing of a class is told at a place, because people said that it is no violation.
+/// Places where a class is ignored because people rejected an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ignored {
-    /// The event that they decided about.
+    /// The rejected event.
     pub event: Uuid,
     pub class: String,
     pub places: Vec<Rect>,
@@ -163,7 +164,7 @@ pub struct Ignored {
 }
 
 impl Ignored {
-    /// The same place, or one that lies for the greater part within it: what moves about there is meant too.
+    /// Is it the same place, or mostly within it? Things that move about there are ignored too.
     pub(super) fn covers(&self, class: &str, rect: &Rect, at: WallTime) -> bool {
         let here = |p: &Rect| p.iou(rect) >= SAME_IOU || p.intersection(rect) >= 0.5 * rect.area();
         self.class == class && at < self.until && self.places.iter().any(here)
@@ -193,15 +194,15 @@ impl RulesState {
         }
     }
 
-    /// The camera's clock stepped back by `d`: moves all times with it, so that durations hold. The start of an open
-    /// event stays, it is part of its id.
+    /// Moves all times back by `d` after the camera's clock stepped back, so that durations stay right. The start of an open
+    /// event stays, because it is part of its id.
     pub(super) fn move_back(&mut self, d: Duration) {
         let mut times: Vec<&mut WallTime> = self.opened.iter_mut().collect();
         times.extend(self.quiet.iter_mut().flat_map(|q| [&mut q.from, &mut q.until]));
         times.extend(self.ignored.iter_mut().map(|i| &mut i.until));
         for rule in &mut self.rules {
             times.extend(rule.stops.iter_mut().flat_map(|s| [&mut s.from, &mut s.to]));
-            times.extend(rule.events.iter_mut().flat_map(|e| [&mut e.told, &mut e.last_seen]));
+            times.extend(rule.events.iter_mut().flat_map(|e| [&mut e.reported, &mut e.last_seen]));
             times.extend(
                 rule.spots
                     .iter_mut()
@@ -215,21 +216,21 @@ impl RulesState {
 }
 
 impl RulesState {
-    /// The camera moved: brings every place to where that part of the ground is in the picture now. What is behind the
-    /// camera, or cannot be followed (`None`), is put far outside, where nothing is found and nothing is missed.
+    /// Moves every place with the camera, to where its ground is in the picture now. A place that is behind the camera or
+    /// cannot be followed (`None`) moves far outside, where nothing is found and nothing is missed.
     pub(super) fn carry(&mut self, motion: Option<&Motion>) {
         const AWAY: Rect = Rect { x0: -1e6, y0: -1e6, x1: -999_999.0, y1: -999_999.0 };
         let place = |r: &mut Rect| {
             *r = motion.and_then(|m| m.rect(r)).filter(is_finite).unwrap_or(AWAY);
         };
-        let told = self.ignored.iter_mut().map(|i| &mut i.places);
-        for places in self.quiet.iter_mut().map(|q| &mut q.places).chain(told) {
+        let ignored = self.ignored.iter_mut().map(|i| &mut i.places);
+        for places in self.quiet.iter_mut().map(|q| &mut q.places).chain(ignored) {
             places.iter_mut().for_each(place);
         }
         for rule in &mut self.rules {
             for event in &mut rule.events {
                 event.places.iter_mut().for_each(place);
-                // What is told of an event is where it was last in the picture.
+                // An event is reported where it was last in the picture.
                 if let Some(shown) = motion.and_then(|m| m.rect(&event.rect)).filter(is_shown) {
                     event.rect = shown;
                 }
@@ -249,7 +250,7 @@ impl History {
         self.known = (self.known + 1).min(64);
     }
 
-    /// How many of the last `m` (at most 64) known pictures showed it, and how many did not.
+    /// How many of the last `m` pictures (at most 64) showed it, and how many did not.
     pub(super) fn of_last(&self, m: u32) -> (u32, u32) {
         let n = self.known.min(m);
         let mask = 1u64.checked_shl(n).map_or(u64::MAX, |top| top - 1);

@@ -1,4 +1,4 @@
-//! The rules on small films: things with a class, a track and a box, every so many seconds.
+//! The rules on small films: things with a class, a track and a box, at fixed intervals.
 
 mod change;
 mod ground;
@@ -124,7 +124,7 @@ fn shots(from: f64, to: f64, step: f64, things: &[Thing]) -> Vec<Shot> {
     (0..count).map(|i| (from + i as f64 * step, things.to_vec())).collect()
 }
 
-/// Runs a film; gives each transition as `opened@12 gate` with the second of its picture.
+/// Runs a film and returns all transitions.
 fn run(rules: &mut CameraRules, film: &mut Film, shots: &[Shot]) -> Vec<Violation> {
     shots
         .iter()
@@ -136,7 +136,7 @@ fn run(rules: &mut CameraRules, film: &mut Film, shots: &[Shot]) -> Vec<Violatio
         .collect()
 }
 
-fn told(violations: &[Violation]) -> Vec<String> {
+fn reported(violations: &[Violation]) -> Vec<String> {
     let name = |t: Transition| match t {
         Transition::Opened => "opened",
         Transition::Updated => "updated",
@@ -149,10 +149,10 @@ fn told(violations: &[Violation]) -> Vec<String> {
         .collect()
 }
 
-/// The one check function: the rule on the film tells exactly this.
+/// Checks that the rule reports exactly this on the film.
 fn check(rule: Rule, shots: &[Shot], expected: &[&str]) -> Vec<Violation> {
     let violations = run(&mut camera_rules(vec![rule], 100), &mut Film::default(), shots);
-    assert_eq!(told(&violations), expected, "{violations:#?}");
+    assert_eq!(reported(&violations), expected, "{violations:#?}");
     violations
 }
 

@@ -16,16 +16,16 @@ pub enum Transition {
     Updated,
     /// Cleared: the thing is gone, seen clearly.
     Closed,
-    /// Not known: the camera has not shown the place clearly for too long.
+    /// Unknown: the camera has not shown the place clearly for too long.
     Expired,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Violation {
-    /// UUIDv7 whose time is `started`; the same through all transitions.
+    /// UUIDv7 with the time of `started`. The same in all transitions.
     pub id: Uuid,
     pub transition: Transition,
-    /// 0 for `opened`, then rising by one: `(id, revision)` is unique.
+    /// 0 for `opened`, then increasing by one. `(id, revision)` is unique.
     pub revision: u32,
     pub camera: CameraId,
     /// `Rule::id`.
@@ -45,15 +45,15 @@ pub struct Violation {
     /// The box around all objects, normalised.
     pub rect: Rect,
     pub objects: Vec<ViolationObject>,
-    /// The number of the permit that people named for it.
+    /// Number of the permit that people named for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permit: Option<String>,
-    /// Closed because people said that it is none.
+    /// Closed because people rejected it.
     #[serde(default)]
     pub rejected: bool,
     /// One sentence for the officer: why this is a suspected violation.
     pub reason: String,
-    /// What a place looks like now, where the rule is about that.
+    /// The change, if the rule is about one.
     pub change: Option<Box<ChangeFacts>>,
 }
 
@@ -89,11 +89,11 @@ impl Violation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeFacts {
     pub region: ChangeRegion,
-    /// The rule's objects that the detector saw beside it.
+    /// The rule's objects that the detector saw next to it.
     pub near: Vec<ClassName>,
-    /// What stood there before it came, from when to when.
+    /// What stood there before it came, and from when to when.
     pub left_by: Option<(ClassName, WallTime, WallTime)>,
-    /// Where two flights show it.
+    /// For a difference between two flights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flights: Option<FlightFacts>,
 }

@@ -1,4 +1,4 @@
-//! Several looks in a row: what is a lorry, what is the night, and what is a hand.
+//! Judges several pictures in a row, to distinguish a lorry, the night and a hand.
 
 use std::time::Duration;
 
@@ -8,51 +8,56 @@ use crate::base::WallTime;
 use crate::calibration::Features;
 use crate::decode::Picture;
 
-/// Looks in a row, and how long they must span, before anything is told.
-const LOOKS: u32 = 5;
+/// Pictures in a row before anything is reported.
+const PICTURES: u32 = 5;
+/// How long they must span.
 const AT_LEAST: Duration = Duration::from_secs(20);
-/// A view that loses this much of its contrast and edges against what is usual has lost it.
+/// The view is lost when contrast and edges fall below this share of the usual.
 const LOST: f32 = 0.3;
-/// Out of focus, or behind frosted plastic, contrast stays and edges go.
+/// The view is blurred when edges alone fall below this share: out of focus, or behind frosted plastic.
 const BLURRED: f32 = 0.2;
-/// It counts as sudden if it was there this shortly before.
+/// A loss is sudden if the view was clear within this time before.
 const SUDDEN: Duration = Duration::from_secs(90);
-/// What is usual follows what is seen with this time constant.
+/// Time constant of the usual statistics.
 const USUAL: Duration = Duration::from_secs(600);
-/// Nothing in the world is as even as this, but what hangs before a lens.
+/// Only something in front of the lens has so little contrast.
 const EVEN: f32 = 2.0;
-/// Darker than this nothing can be told from the night.
+/// A darker picture cannot be distinguished from night.
 const DARK: f32 = 24.0;
-/// Share of the picture that a light must blind.
+/// The camera is blinded when this share of the picture is.
 const BLINDED: f32 = 0.6;
 
-/// Between two comparisons with the reference, and between those that are to settle a suspicion.
+/// Time between two comparisons with the reference.
 const COMPARE_EVERY: Duration = Duration::from_secs(300);
+/// Time between comparisons that check a suspicion.
 const COMPARE_AGAIN: Duration = Duration::from_secs(20);
-/// Comparisons in a row that must agree, and that must fail.
+/// Comparisons in a row that must agree on a movement.
 const AGREEING: usize = 3;
+/// Comparisons in a row that must fail.
 const FAILING: u32 = 4;
-/// After so many agreeing features a failure is no nightfall.
+/// A failure counts only if so many features agreed before it.
 const CLEARLY_SEEN: usize = 80;
-/// Light and edges that differ by no more than this are those of the same weather and hour.
+/// Weather and hour are the same when brightness and edges differ by no more than this factor.
 const ALIKE: f32 = 0.7;
-/// Movements of the picture up to this share of its width, turns up to this, are corrected; with less nothing is done.
+/// Shifts of the picture up to this share of its width are corrected.
 const CORRECTED: f64 = 0.05;
+/// Turns up to this are corrected, in degrees.
 const CORRECTED_DEG: f64 = 2.0;
+/// Smaller shifts are ignored, as a share of the width.
 const NOTHING: f64 = 0.0008;
 
-/// What was found out, told once each time it changes.
+/// A finding about the camera, reported once each time it changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Finding {
-    /// A small movement of the picture against the reference, which can be reckoned out.
+    /// A small movement of the picture against the reference, which can be corrected.
     Nudged(Movement),
-    /// A large one; `None`: nothing of the reference is found any more.
+    /// A large movement. `None`: nothing of the reference is found any more.
     Moved(Option<Movement>),
-    /// Something even or blurred is before the lens.
+    /// Something plain or blurred is in front of the lens.
     Covered,
-    /// A light blinds it.
+    /// A light blinds the camera.
     Blinded,
-    /// It sees again, or stands as it did.
+    /// The view is clear again, or the camera is back in place.
     Well,
 }
 
@@ -61,33 +66,33 @@ pub struct Reference {
     pub features: Features,
 }
 
-/// Watches one camera.
+/// Watches one fixed camera for tampering.
 pub struct TamperDetector {
     reference: Option<Reference>,
     usual: Option<(FrameStats, WallTime)>,
-    /// When the view was last as usual.
+    /// When the view was last clear.
     clear: Option<WallTime>,
     suspicion: Option<Suspicion>,
-    told: Option<Told>,
+    reported: Option<Condition>,
     compared: Option<WallTime>,
-    /// The newest movements, all different from what was told.
+    /// The newest movements, all different from the corrected one.
     movements: Vec<Movement>,
     failures: u32,
-    /// Features that agreed when the reference was last found, out of so many, and how the picture was then.
+    /// From the last match with the reference: features that agreed, features in all, and statistics.
     agreed: Option<(usize, usize, FrameStats)>,
-    /// The movement that positions are corrected by.
+    /// The movement by which positions are corrected.
     corrected: [f64; 3],
 }
 
 #[derive(Clone, Copy)]
 struct Suspicion {
-    what: Told,
+    what: Condition,
     since: WallTime,
-    looks: u32,
+    pictures: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Condition {
     Covered,
     Blinded,
     Moved,
@@ -100,7 +105,7 @@ impl TamperDetector {
             usual: None,
             clear: None,
             suspicion: None,
-            told: None,
+            reported: None,
             compared: None,
             movements: Vec::new(),
             failures: 0,
@@ -109,64 +114,65 @@ impl TamperDetector {
         }
     }
 
-    /// The next picture of the camera.
+    /// Inspects the next picture of the camera.
     pub fn inspect(&mut self, picture: &Picture) -> Option<Finding> {
         let at = picture.capture.at;
-        let glance = FrameStats::of(picture);
-        if let Some(found) = self.sees(&glance, at) {
+        let stats = FrameStats::of(picture);
+        if let Some(found) = self.check_view(&stats, at) {
             return Some(found);
         }
-        if self.suspicion.is_some() || matches!(self.told, Some(Told::Covered | Told::Blinded)) {
+        if self.suspicion.is_some() || matches!(self.reported, Some(Condition::Covered | Condition::Blinded))
+        {
             return None;
         }
-        self.stands(picture, &glance, at)
+        self.check_position(picture, &stats, at)
     }
 
     /// Covered, blinded, or well again.
-    fn sees(&mut self, now: &FrameStats, at: WallTime) -> Option<Finding> {
+    fn check_view(&mut self, now: &FrameStats, at: WallTime) -> Option<Finding> {
         let what = self.suspect(now, at);
         if what.is_none() {
             self.learn(now, at);
         }
-        let before = self.told.filter(|told| *told != Told::Moved);
+        let before = self.reported.filter(|r| *r != Condition::Moved);
         if what == before {
             self.suspicion = None;
             return None;
         }
-        // Also back to normal: the lorry may only just have passed behind the bag.
+        // The end needs several pictures too.
         let target = what.or(before)?;
         let suspicion = match &mut self.suspicion {
             Some(s) if s.what == target => s,
-            other => other.insert(Suspicion { what: target, since: at, looks: 0 }),
+            other => other.insert(Suspicion { what: target, since: at, pictures: 0 }),
         };
-        suspicion.looks += 1;
-        if suspicion.looks < LOOKS || at.since(suspicion.since) < AT_LEAST {
+        suspicion.pictures += 1;
+        if suspicion.pictures < PICTURES || at.since(suspicion.since) < AT_LEAST {
             return None;
         }
         self.suspicion = None;
-        self.told = what;
+        self.reported = what;
         Some(match what {
-            Some(Told::Covered) => Finding::Covered,
-            Some(Told::Blinded) => Finding::Blinded,
+            Some(Condition::Covered) => Finding::Covered,
+            Some(Condition::Blinded) => Finding::Blinded,
             _ => Finding::Well,
         })
     }
 
-    fn suspect(&self, now: &FrameStats, at: WallTime) -> Option<Told> {
+    fn suspect(&self, now: &FrameStats, at: WallTime) -> Option<Condition> {
         if now.blinded >= BLINDED {
-            return Some(Told::Blinded);
+            return Some(Condition::Blinded);
         }
         if now.contrast < EVEN && now.mean > DARK {
-            return Some(Told::Covered);
+            return Some(Condition::Covered);
         }
         let (usual, _) = self.usual.as_ref()?;
         let lost = now.contrast < LOST * usual.contrast && now.edges < LOST * usual.edges;
         let blurred = now.edges < BLURRED * usual.edges;
-        // What has been suspected since it came suddenly stays suspected.
-        let began = self.suspicion.filter(|s| s.what == Told::Covered).map_or(at, |s| s.since);
+        // A suspicion that began suddenly stays sudden.
+        let began = self.suspicion.filter(|s| s.what == Condition::Covered).map_or(at, |s| s.since);
         let sudden = self.clear.is_some_and(|clear| began.since(clear) <= SUDDEN);
-        let stays = self.told == Some(Told::Covered);
-        ((lost || blurred) && (sudden || stays) && usual.mean > DARK).then_some(Told::Covered)
+        let stays = self.reported == Some(Condition::Covered);
+        ((lost || blurred) && (sudden || stays) && usual.mean > DARK).then_some(Condition::Covered)
     }
 
     fn learn(&mut self, now: &FrameStats, at: WallTime) {
@@ -186,11 +192,11 @@ impl TamperDetector {
     }
 
     /// Nudged, moved, or back where it was.
-    fn stands(&mut self, picture: &Picture, glance: &FrameStats, at: WallTime) -> Option<Finding> {
+    fn check_position(&mut self, picture: &Picture, stats: &FrameStats, at: WallTime) -> Option<Finding> {
         let reference = self.reference.as_ref()?;
         let pause =
             if self.movements.is_empty() && self.failures == 0 { COMPARE_EVERY } else { COMPARE_AGAIN };
-        if glance.mean <= DARK || self.compared.is_some_and(|last| at.since(last) < pause) {
+        if stats.mean <= DARK || self.compared.is_some_and(|last| at.since(last) < pause) {
             return None;
         }
         self.compared = Some(at);
@@ -203,23 +209,22 @@ impl TamperDetector {
                 return None;
             }
             self.failures = 0;
-            // Rain, snow and dusk take features away, and light and contrast with them.
+            // Rain, snow and dusk hide features, but they also reduce brightness and edges.
             let (agreed, of, then) = self.agreed?;
             let alike = |a: f32, b: f32| a.min(b) >= ALIKE * a.max(b);
-            let as_rich = alike(then.mean, glance.mean)
-                && alike(then.edges, glance.edges)
-                && now.points.len() >= of / 2;
-            if agreed < CLEARLY_SEEN || !as_rich || self.told.is_some() {
+            let as_rich =
+                alike(then.mean, stats.mean) && alike(then.edges, stats.edges) && now.points.len() >= of / 2;
+            if agreed < CLEARLY_SEEN || !as_rich || self.reported.is_some() {
                 return None;
             }
             self.agreed = None;
-            return Some(self.tell_moved(None));
+            return Some(self.report_moved(None));
         };
         self.failures = 0;
-        self.agreed = Some((movement.agreeing, now.points.len(), *glance));
+        self.agreed = Some((movement.agreeing, now.points.len(), *stats));
         let state = [movement.shift[0], movement.shift[1], movement.turn_deg.to_radians() * width / 2.0];
         let off = |a: &[f64; 3], b: &[f64; 3]| (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt();
-        if self.told != Some(Told::Moved) && off(&state, &self.corrected) < NOTHING * width {
+        if self.reported != Some(Condition::Moved) && off(&state, &self.corrected) < NOTHING * width {
             self.movements.clear();
             return None;
         }
@@ -230,7 +235,7 @@ impl TamperDetector {
         let mut taken = std::mem::take(&mut self.movements);
         taken.sort_by(|a, b| a.pixels().total_cmp(&b.pixels()));
         let middle = taken[taken.len() / 2];
-        // Wind: the three say different things.
+        // In wind the comparisons disagree.
         if taken.iter().any(|m| (m.pixels() - middle.pixels()).abs() > 4.0 * NOTHING * width) {
             return None;
         }
@@ -238,10 +243,10 @@ impl TamperDetector {
             && middle.turn_deg.abs() <= CORRECTED_DEG
             && (middle.scale - 1.0).abs() <= 0.01;
         if !small {
-            return (self.told != Some(Told::Moved)).then(|| self.tell_moved(Some(middle)));
+            return (self.reported != Some(Condition::Moved)).then(|| self.report_moved(Some(middle)));
         }
-        let back = self.told == Some(Told::Moved);
-        self.told = None;
+        let back = self.reported == Some(Condition::Moved);
+        self.reported = None;
         self.corrected = state;
         Some(if back && off(&state, &[0.0; 3]) < NOTHING * width {
             Finding::Well
@@ -250,8 +255,8 @@ impl TamperDetector {
         })
     }
 
-    fn tell_moved(&mut self, movement: Option<Movement>) -> Finding {
-        self.told = Some(Told::Moved);
+    fn report_moved(&mut self, movement: Option<Movement>) -> Finding {
+        self.reported = Some(Condition::Moved);
         Finding::Moved(movement)
     }
 }

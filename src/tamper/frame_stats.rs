@@ -1,23 +1,23 @@
-//! What a glance at a picture says: a few sums over a grid of it.
+//! Statistics of a picture, from a grid of samples.
 
 use image::GrayImage;
 
 use crate::decode::{Picture, Pixels};
 
-/// Samples a side, at most.
+/// The most samples along one side.
 const GRID: usize = 160;
-/// A luma sample at or above this is blinded.
+/// A sample of at least this luma is blinded.
 const BLINDED: u8 = 245;
 
-/// Luma in 0..255.
+/// Statistics of luma, 0 to 255.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FrameStats {
     pub mean: f32,
     /// Standard deviation.
     pub contrast: f32,
-    /// Mean difference of neighbours on the grid: what a blur or a cover takes away first.
+    /// Mean difference between neighbours on the grid. A blur or a cover reduces it first.
     pub edges: f32,
-    /// Share of samples that are as bright as can be.
+    /// Share of blinded samples, 0 to 1.
     pub blinded: f32,
 }
 
@@ -41,7 +41,7 @@ impl FrameStats {
     }
 }
 
-/// The whole picture's luma.
+/// The luma of the whole picture.
 pub(super) fn gray(picture: &Picture) -> Option<GrayImage> {
     let mut bytes = Vec::with_capacity(picture.width as usize * picture.height as usize);
     for y in 0..picture.height as usize {
@@ -54,7 +54,7 @@ fn row(picture: &Picture, y: usize, mut take: impl FnMut(&mut dyn Iterator<Item 
     let width = picture.width as usize;
     match &picture.pixels {
         Pixels::Yuv(yuv) => take(&mut yuv.luma_row(y)[..width].iter().copied()),
-        // BT.601 in 256ths.
+        // BT.601, in 256ths.
         Pixels::Rgb(rgb) => take(
             &mut rgb[y * width * 3..][..width * 3]
                 .chunks_exact(3)

@@ -1,26 +1,27 @@
-//! How a camera has turned since its reference picture, from features that both pictures have.
+//! How a camera has turned since its reference picture, from features that both pictures share.
 
 use crate::calibration::{Feature, Features};
 use crate::geo::View;
 
-/// A descriptor of 256 bits is the same corner up to this many different ones, and by this much better than the second best.
+/// Descriptors of 256 bits match up to this many different bits.
 const MOST_BITS: u32 = 64;
+/// The best match must differ by less than this share of the second best.
 const CLEARLY: f32 = 0.8;
-/// Matches that agree on a movement lie this near to it, as a share of the picture's width.
+/// A match agrees with a movement within this distance, as a share of the picture's width.
 const AGREE: f32 = 0.004;
-/// Fewer that agree say nothing.
+/// The fewest matches that must agree.
 const FEWEST: usize = 24;
-/// Tries; with half of the matches right, one in four pairs is.
+/// Random pairs to try. With half of the matches right, one pair in four is.
 const TRIES: usize = 300;
 
-/// The way from the reference's pixels to the picture's: a turn about the middle, then a shift. Pixels of the reference.
+/// The movement from the reference to the picture: a turn about the middle, then a shift, in pixels of the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Movement {
     pub shift: [f64; 2],
     pub turn_deg: f64,
-    /// Zoom; 1 where it did not change.
+    /// Zoom. 1 means no change.
     pub scale: f64,
-    /// Features that agree.
+    /// How many features agree.
     pub agreeing: usize,
 }
 
@@ -30,17 +31,17 @@ impl Movement {
     pub fn angles_deg(&self, view: &View) -> [f64; 3] {
         let focal = view.lens().focal_px;
         let angle = |pixels: f64| (pixels / focal).atan().to_degrees();
-        // About the right axis (x) a positive angle lifts what is ahead, about the down axis (y) it moves it to the right.
+        // A positive angle about the right axis (x) lifts what is ahead; about the down axis (y) it moves it right.
         [-angle(self.shift[1]), angle(self.shift[0]), self.turn_deg]
     }
 
-    /// How far the middle of the picture went, pixels.
+    /// How far the middle of the picture moved, in pixels.
     pub fn pixels(&self) -> f64 {
         self.shift[0].hypot(self.shift[1])
     }
 }
 
-/// `None`: too few features agree on one movement. Both must be of pictures of one size.
+/// Finds the movement between two pictures. `None` if too few features agree on one.
 pub fn compare(reference: &Features, now: &Features) -> Option<Movement> {
     let scale = reference.size[0] as f32 / now.size[0].max(1) as f32;
     let center = [reference.size[0] as f32 / 2.0, reference.size[1] as f32 / 2.0];
@@ -55,7 +56,7 @@ pub fn compare(reference: &Features, now: &Features) -> Option<Movement> {
         return None;
     }
     let near = AGREE * reference.size[0] as f32;
-    // The same tries every time: a comparison can be made again.
+    // The same tries every time, so that a comparison is reproducible.
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut draw = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -85,7 +86,7 @@ pub fn compare(reference: &Features, now: &Features) -> Option<Movement> {
     })
 }
 
-/// From the middle of the picture.
+/// A match, in pixels from the middle of the picture.
 #[derive(Clone, Copy)]
 struct Pair {
     from: [f32; 2],
@@ -99,7 +100,7 @@ struct Similarity {
 }
 
 impl Similarity {
-    /// Least squares. `None` where all points are one.
+    /// Least squares. `None` if the points are too close together.
     fn of(pairs: &[&Pair]) -> Option<Self> {
         let n = pairs.len() as f32;
         let mean =
@@ -134,7 +135,7 @@ impl Similarity {
     }
 }
 
-/// For each feature of the reference the one that is clearly the most like it.
+/// For each feature of the reference, its best match if that is clearly the best.
 fn matches<'a>(a: &'a Features, b: &'a Features) -> impl Iterator<Item = (&'a Feature, &'a Feature)> {
     a.points.iter().filter_map(|from| {
         let (mut best, mut second) = ((u32::MAX, None), u32::MAX);

@@ -33,7 +33,7 @@ fn gray(image: &RgbImage) -> GrayImage {
     image::DynamicImage::ImageRgb8(image.clone()).to_luma8()
 }
 
-/// The camera turned: what it shows went by so many pixels and turned by so many degrees about the middle.
+/// The picture of a camera that turned: shifted by so many pixels, and turned about the middle by so many degrees.
 fn moved(image: &RgbImage, shift: [f64; 2], turn_deg: f64) -> RgbImage {
     let (width, height) = image.dimensions();
     let (sin, cos) = turn_deg.to_radians().sin_cos();
@@ -49,7 +49,7 @@ fn even(value: u8) -> RgbImage {
     RgbImage::from_pixel(768, 576, image::Rgb([value; 3]))
 }
 
-/// What is found in pictures that come every four seconds, with the second in which it is.
+/// The findings in pictures that come every four seconds, each with its second.
 fn found(watch: &mut TamperDetector, films: &[(&RgbImage, u64)]) -> Vec<(u64, Finding)> {
     found_every(4, watch, films)
 }
@@ -76,7 +76,7 @@ fn a_shift_and_a_turn_are_measured_on_a_real_picture() {
     let (image, later) = (street("street_000"), street("street_600"));
     let reference = Features::of(&gray(&image)).expect("features");
     for (shift, turn) in [([0.0, 0.0], 0.0), ([6.0, -3.0], 0.0), ([-20.0, 12.0], 0.8), ([120.0, 40.0], 4.0)] {
-        // Another minute of the street, so that people and vehicles are elsewhere.
+        // A later minute of the street, with people and vehicles elsewhere.
         let now = Features::of(&gray(&moved(&later, shift, turn))).expect("features");
         let found = compare(&reference, &now).expect("they are of one street");
         assert!((found.turn_deg - turn).abs() < 0.15, "{found:?} for {shift:?}, {turn}");
@@ -88,24 +88,26 @@ fn a_shift_and_a_turn_are_measured_on_a_real_picture() {
 }
 
 #[test]
-fn a_bag_over_the_lens_is_told_once_and_so_is_its_end() {
+fn a_bag_over_the_lens_is_reported_once_and_so_is_its_end() {
     let (day, bag) = (street("street_000"), even(70));
     let blurred = imageops::blur(&day, 30.0);
     for cover in [&bag, &blurred] {
-        let told = found(&mut TamperDetector::new(None), &[(&day, 400), (cover, 200), (&day, 200)]);
-        let [(covered, Finding::Covered), (well, Finding::Well)] = told[..] else { panic!("{told:?}") };
-        assert!((420..=424).contains(&covered) && (620..=624).contains(&well), "{told:?}");
+        let findings = found(&mut TamperDetector::new(None), &[(&day, 400), (cover, 200), (&day, 200)]);
+        let [(covered, Finding::Covered), (well, Finding::Well)] = findings[..] else {
+            panic!("{findings:?}")
+        };
+        assert!((420..=424).contains(&covered) && (620..=624).contains(&well), "{findings:?}");
     }
 }
 
 #[test]
-fn a_light_that_blinds_is_told() {
-    let told = found(&mut TamperDetector::new(None), &[(&street("street_000"), 100), (&even(255), 100)]);
-    assert!(matches!(told[..], [(120..=124, Finding::Blinded)]), "{told:?}");
+fn a_light_that_blinds_is_reported() {
+    let findings = found(&mut TamperDetector::new(None), &[(&street("street_000"), 100), (&even(255), 100)]);
+    assert!(matches!(findings[..], [(120..=124, Finding::Blinded)]), "{findings:?}");
 }
 
 #[test]
-fn a_lorry_and_the_night_are_not_told() {
+fn a_lorry_and_the_night_are_not_reported() {
     let day = street("street_000");
     let lorry = found(&mut calibrated(), &[(&day, 100), (&even(130), 12), (&day, 300)]);
     assert_eq!(lorry, []);
@@ -120,17 +122,18 @@ fn a_lorry_and_the_night_are_not_told() {
     let dusk = shades.iter().map(|image| (image, 120));
     let dawn = shades.iter().rev().map(|image| (image, 120));
     let films: Vec<(&RgbImage, u64)> = dusk.chain([(&shades[30], 3600)]).chain(dawn).collect();
-    let told = found_every(30, &mut calibrated(), &films);
-    assert_eq!(told, []);
+    let findings = found_every(30, &mut calibrated(), &films);
+    assert_eq!(findings, []);
 }
 
 #[test]
-fn a_nudge_is_measured_and_a_push_is_told() {
+fn a_nudge_is_measured_and_a_push_is_reported() {
     let day = street("street_000");
     let (nudged, pushed) = (moved(&day, [9.0, -4.0], 0.4), moved(&day, [150.0, 30.0], 3.0));
-    let told = found(&mut calibrated(), &[(&day, 320), (&nudged, 700), (&pushed, 700), (&day, 700)]);
-    let [(_, Finding::Nudged(nudge)), (_, Finding::Moved(Some(push))), (_, Finding::Well)] = told[..] else {
-        panic!("{told:?}")
+    let findings = found(&mut calibrated(), &[(&day, 320), (&nudged, 700), (&pushed, 700), (&day, 700)]);
+    let [(_, Finding::Nudged(nudge)), (_, Finding::Moved(Some(push))), (_, Finding::Well)] = findings[..]
+    else {
+        panic!("{findings:?}")
     };
     assert!((nudge.pixels() - 97f64.sqrt()).abs() < 1.0, "{nudge:?}");
     assert!((push.pixels() - 153.0).abs() < 3.0, "{push:?}");
@@ -140,8 +143,8 @@ fn a_nudge_is_measured_and_a_push_is_told() {
 fn a_camera_that_looks_elsewhere_is_moved() {
     let day = street("street_000");
     let elsewhere = imageops::rotate180(&imageops::flip_horizontal(&day));
-    let told = found(&mut calibrated(), &[(&day, 320), (&elsewhere, 900)]);
-    assert!(matches!(told[..], [(_, Finding::Moved(None))]), "{told:?}");
+    let findings = found(&mut calibrated(), &[(&day, 320), (&elsewhere, 900)]);
+    assert!(matches!(findings[..], [(_, Finding::Moved(None))]), "{findings:?}");
 }
 
 #[test]

@@ -110,8 +110,11 @@ fn the_week_opens_what_was_planted_shows_it_and_closes_what_left() {
     assert_eq!(gone.len(), 1, "one leaves");
     let closed = of_kind(&events, "closed");
     assert_eq!(names(&closed), expected(&gone), "{closed:#?}");
-    let (left, told) = (text(&gone[0]["to"]), text(&closed[0]["data"]["at"]));
-    assert!(micros(&told) > micros(&left) && micros(&told) < micros(&left) + 16 * HOUR, "{left}, {told}");
+    let (left, reports) = (text(&gone[0]["to"]), text(&closed[0]["data"]["at"]));
+    assert!(
+        micros(&reports) > micros(&left) && micros(&reports) < micros(&left) + 16 * HOUR,
+        "{left}, {reports}"
+    );
     assert!(of_kind(&events, "expired").is_empty());
 
     for event in &opened {
@@ -288,20 +291,20 @@ fn a_pushed_camera_has_moved_and_is_well_again_and_nothing_changed() {
     let early = early.replace("sampling = \"all\"", "sampling = \"all\"\nchange = { learn = \"24h\" }");
     std::fs::write(&config, early.replace("dwell = \"24h\"", "dwell = \"2h\"")).expect("config");
     let events = lines(&replay(&config, &pushed, &dir.path().join("moved")));
-    let told: Vec<&Value> = events.iter().map(|e| &e["data"]).filter(|d| d["kind"].is_string()).collect();
-    let kinds: Vec<&str> = told.iter().filter_map(|d| d["kind"].as_str()).collect();
+    let reports: Vec<&Value> = events.iter().map(|e| &e["data"]).filter(|d| d["kind"].is_string()).collect();
+    let kinds: Vec<&str> = reports.iter().filter_map(|d| d["kind"].as_str()).collect();
     assert_eq!(kinds, ["moved", "well"], "{events:#?}");
-    assert_eq!(told[0]["incident"], told[1]["incident"]);
-    let shift: [f64; 2] = serde_json::from_value(told[0]["shift_px"].clone()).expect("a shift");
+    assert_eq!(reports[0]["incident"], reports[1]["incident"]);
+    let shift: [f64; 2] = serde_json::from_value(reports[0]["shift_px"].clone()).expect("a shift");
     assert!((shift[0] + 50.0).abs() < 2.0 && shift[1].abs() < 2.0, "{shift:?}");
     // Three looks are wanted.
     let began = micros(&text(&truth()["start"])) + 36 * HOUR;
     let at = |d: &Value| (micros(&text(&d["at"])) - began) / HOUR;
-    assert_eq!((at(told[0]), at(told[1])), (1, 12), "{told:#?}");
+    assert_eq!((at(reports[0]), at(reports[1])), (1, 12), "{reports:#?}");
     assert_eq!(names(&of_kind(&events, "opened")), [], "a move is no change");
 }
 
-/// Turned to another place for twelve hours: that its place cannot be judged is told, and nothing of it is a change.
+/// Turned to another place for twelve hours: the camera is reported as lost, and nothing counts as a change.
 #[test]
 fn a_camera_that_shows_another_place_is_lost_and_well_again() {
     let dir = TempDir::new().expect("temp dir");
@@ -312,13 +315,13 @@ fn a_camera_that_shows_another_place_is_lost_and_well_again() {
     let early = early.replace("sampling = \"all\"", "sampling = \"all\"\nchange = { learn = \"24h\" }");
     std::fs::write(&config, early.replace("dwell = \"24h\"", "dwell = \"2h\"")).expect("config");
     let events = lines(&replay(&config, &turned, &dir.path().join("lost")));
-    let told: Vec<&Value> = events.iter().map(|e| &e["data"]).filter(|d| d["kind"].is_string()).collect();
-    let kinds: Vec<&str> = told.iter().filter_map(|d| d["kind"].as_str()).collect();
+    let reports: Vec<&Value> = events.iter().map(|e| &e["data"]).filter(|d| d["kind"].is_string()).collect();
+    let kinds: Vec<&str> = reports.iter().filter_map(|d| d["kind"].as_str()).collect();
     assert_eq!(kinds, ["lost", "well"], "{events:#?}");
-    assert_eq!(told[0]["incident"], told[1]["incident"]);
+    assert_eq!(reports[0]["incident"], reports[1]["incident"]);
     let began = micros(&text(&truth()["start"])) + 36 * HOUR;
     let at = |d: &Value| (micros(&text(&d["at"])) - began) / HOUR;
-    assert_eq!((at(told[0]), at(told[1])), (1, 12), "{told:#?}");
+    assert_eq!((at(reports[0]), at(reports[1])), (1, 12), "{reports:#?}");
     assert_eq!(names(&of_kind(&events, "opened")), [], "another place is no change of this one");
 }
 

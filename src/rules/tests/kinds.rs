@@ -1,4 +1,4 @@
-//! What each kind of rule takes for a violation, and the sentence that it says.
+//! What each kind of rule counts as a violation, and its reason.
 
 use jiff::civil::time;
 use jiff::tz::TimeZone;
@@ -17,15 +17,15 @@ fn awake(from: i8, to: i8) -> Option<Schedule> {
 #[test]
 fn a_car_that_stands_opens_after_its_dwell_and_closes_when_it_is_clearly_gone() {
     let film = [shots(0.0, 320.0, 4.0, &[CAR]), shots(320.0, 340.0, 4.0, &[])].concat();
-    let told = check(parking(300), &film, &["opened@300", "closed@324"]);
-    assert_eq!(told[0].reason, "car has stood in zone 'gate' since 04:30:00 (300 s, limit 300 s)");
+    let reported = check(parking(300), &film, &["opened@300", "closed@324"]);
+    assert_eq!(reported[0].reason, "car has stood in zone 'gate' since 04:30:00 (300 s, limit 300 s)");
     assert_eq!(
-        told[1].reason,
+        reported[1].reason,
         "over: car was last seen in zone 'gate' at 04:35:16, 316 s after the start; 2 of the last 3 pictures clearly show otherwise"
     );
-    assert_eq!((told[0].id, told[0].started), (told[1].id, second(0.0)));
-    assert_eq!(told[0].id.get_version_num(), 7);
-    let (secs, _) = told[0].id.get_timestamp().expect("v7").to_unix();
+    assert_eq!((reported[0].id, reported[0].started), (reported[1].id, second(0.0)));
+    assert_eq!(reported[0].id.get_version_num(), 7);
+    let (secs, _) = reported[0].id.get_timestamp().expect("v7").to_unix();
     assert_eq!(secs, START as u64, "the time of the id is the start");
 }
 
@@ -43,8 +43,9 @@ fn a_moving_car_does_not_stand_but_is_present() {
     let film: Vec<Shot> =
         (0..40).map(|i| (f64::from(i) * 2.0, vec![Thing("car", 1, 0.06 * (i % 5) as f32, 0.5)])).collect();
     check(parking(20), &film, &[]);
-    let told = check(rule(RuleKind::Presence { dwell: seconds(20), still: false }), &film, &["opened@20"]);
-    assert_eq!(told[0].reason, "car has been in zone 'gate' since 04:30:00 (20 s, limit 20 s)");
+    let reported =
+        check(rule(RuleKind::Presence { dwell: seconds(20), still: false }), &film, &["opened@20"]);
+    assert_eq!(reported[0].reason, "car has been in zone 'gate' since 04:30:00 (20 s, limit 20 s)");
 }
 
 #[test]
@@ -60,8 +61,8 @@ fn an_entry_is_one_that_comes_while_the_rule_is_awake() {
         .concat()
     };
     check(entry(), &come(20.0), &[]);
-    let told = check(entry(), &come(70.0), &["opened@72", "closed@92"]);
-    assert_eq!(told[0].reason, "car entered zone 'gate' at 04:31:10, when entry is forbidden");
+    let reported = check(entry(), &come(70.0), &["opened@72", "closed@92"]);
+    assert_eq!(reported[0].reason, "car entered zone 'gate' at 04:31:10, when entry is forbidden");
     check(entry(), &come(190.0), &[]);
     // Inside since before the rule woke, and inside since before anyone watched.
     check(entry(), &shots(0.0, 100.0, 2.0, &[inside]), &[]);
@@ -76,8 +77,8 @@ fn a_line_is_crossed_in_its_direction_and_not_by_jitter() {
         xs.iter().enumerate().map(|(i, x)| (i as f64, vec![Thing("car", 1, x - 0.05, 0.5)])).collect()
     };
     let to_the_right = walk(&[0.1, 0.19, 0.28, 0.36, 0.42]);
-    let told = check(crossing(Direction::LeftToRight), &to_the_right, &["opened@2"]);
-    assert_eq!(told[0].reason, "car crossed the line at 04:30:02");
+    let reported = check(crossing(Direction::LeftToRight), &to_the_right, &["opened@2"]);
+    assert_eq!(reported[0].reason, "car crossed the line at 04:30:02");
     check(crossing(Direction::Any), &to_the_right, &["opened@2"]);
     check(crossing(Direction::RightToLeft), &to_the_right, &[]);
     check(crossing(Direction::Any), &walk(&[0.245, 0.255, 0.245, 0.255, 0.245, 0.255]), &[]);
@@ -89,10 +90,10 @@ fn a_count_is_over_its_limit_for_its_dwell() {
     let three = [CAR, Thing("car", 2, 0.35, 0.5), Thing("van", 3, 0.05, 0.5)];
     check(count(), &shots(0.0, 60.0, 2.0, &three[..2]), &[]);
     let film = [shots(0.0, 30.0, 2.0, &three), shots(30.0, 40.0, 2.0, &three[1..])].concat();
-    let told = check(count(), &film, &["opened@20", "closed@32"]);
-    assert_eq!(told[0].objects.len(), 3);
+    let reported = check(count(), &film, &["opened@20", "closed@32"]);
+    assert_eq!(reported[0].objects.len(), 3);
     assert_eq!(
-        told[0].reason,
+        reported[0].reason,
         "3 objects (2 cars, 1 van) have been in zone 'gate' since 04:30:00 (20 s, limit 20 s); at most 2 may be there"
     );
     // Two boxes of one car under two names are one car.
@@ -106,9 +107,9 @@ fn a_dog_is_alone_when_nobody_is_near() {
     let dog = Thing("dog", 1, 0.1, 0.5);
     let far = Thing("person", 2, 0.8, 0.5);
     let near = Thing("person", 2, 0.2, 0.55);
-    let told = check(alone(), &shots(0.0, 16.0, 2.0, &[dog, far]), &["opened@10"]);
+    let reported = check(alone(), &shots(0.0, 16.0, 2.0, &[dog, far]), &["opened@10"]);
     assert_eq!(
-        told[0].reason,
+        reported[0].reason,
         "dog has been in zone 'gate' since 04:30:00 with no person within 4 times its height (10 s, limit 10 s)"
     );
     check(alone(), &shots(0.0, 30.0, 2.0, &[dog, near]), &[]);
@@ -178,11 +179,12 @@ fn a_car_that_leaves_every_day_is_not_abandoned() {
 fn seen(second_of: impl Fn(usize) -> Picture) -> Vec<String> {
     let (mut rules, mut film) = (camera_rules(vec![parking(20)], 10), Film::default());
     let car = [Thing("car", 1, 0.4, 0.5)];
-    let told = (0..40).flat_map(|s| {
+    let reported = (0..40).flat_map(|s| {
         let at = second(s as f64);
         rules.step_with(at, &film.tracks(at, &car), None, Some(&second_of(s)))
     });
-    told.map(|violation| format!("{:?}@{}", violation.transition, violation.at.since(second(0.0)).as_secs()))
+    reported
+        .map(|violation| format!("{:?}@{}", violation.transition, violation.at.since(second(0.0)).as_secs()))
         .collect()
 }
 

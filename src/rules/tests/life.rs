@@ -64,7 +64,7 @@ fn the_two_parked_vehicles_of_the_real_clip_are_two_events_over_ten_minutes() {
         let at = second(n as f64 * 2.0);
         all.extend(rules.step(at, &tracker.update(at, &detections)));
     }
-    assert_eq!(told(&all), ["opened@60", "opened@60"], "{all:#?}");
+    assert_eq!(reported(&all), ["opened@60", "opened@60"], "{all:#?}");
     let right_of = |v: &Violation| v.rect.center().x > 0.8 && v.rect.center().y < 0.2;
     assert!(all.iter().all(right_of), "{all:#?}");
 }
@@ -80,7 +80,7 @@ fn a_restart_with_a_new_tracker_goes_on_with_dwell_and_with_events() {
         let mut rules = camera_rules(vec![parking(30)], 10);
         rules.restore(serde_json::from_str(&saved).expect("state"));
         all.extend(run(&mut rules, &mut Film::default(), after));
-        assert_eq!(told(&all), ["opened@30", "closed@102"], "restart at {stop} s");
+        assert_eq!(reported(&all), ["opened@30", "closed@102"], "restart at {stop} s");
         assert!(all.iter().all(|v| v.id == all[0].id));
     }
 }
@@ -99,7 +99,7 @@ fn a_dark_stream_expires_the_event_and_does_not_close_it() {
     let opened = run(&mut rules, &mut Film::default(), &shots(0.0, 60.0, 2.0, &[CAR]));
     assert!(rules.tick(second(357.9)).is_empty());
     let expired = rules.tick(second(358.0));
-    assert_eq!(told(&[opened, expired.clone()].concat()), ["opened@30", "expired@358"]);
+    assert_eq!(reported(&[opened, expired.clone()].concat()), ["opened@30", "expired@358"]);
     assert_eq!(
         expired[0].reason,
         "unknown: car in zone 'gate' has not been seen clearly since 04:30:58 (300 s, limit 300 s)"
@@ -151,7 +151,7 @@ fn the_cap_holds_events_back_counts_them_once_and_lets_them_open_when_the_hour_h
     let mut rules = camera_rules(vec![parking(20)], 2);
     let all = run(&mut rules, &mut Film::default(), &shots(0.0, 3640.0, 10.0, &row));
     let opened: Vec<_> = all.into_iter().filter(|v| v.transition == Transition::Opened).collect();
-    assert_eq!(told(&opened), ["opened@20", "opened@20", "opened@3620"]);
+    assert_eq!(reported(&opened), ["opened@20", "opened@20", "opened@3620"]);
     assert_eq!(rules.suppressed(), 1);
 }
 
@@ -163,12 +163,12 @@ fn a_rule_that_is_removed_or_changed_expires_its_events_and_others_go_on() {
     for rules_after in [vec![stay.clone()], vec![stay.clone(), changed]] {
         let mut rules = camera_rules(rules_before.clone(), 10);
         let opened = run(&mut rules, &mut Film::default(), &shots(0.0, 40.0, 2.0, &[CAR]));
-        assert_eq!(told(&opened), ["opened@20", "opened@20"]);
+        assert_eq!(reported(&opened), ["opened@20", "opened@20"]);
         let saved = rules.state();
         let mut rules = camera_rules(rules_after, 10);
         rules.restore(saved);
         let next = rules.tick(second(41.0));
-        assert_eq!(told(&next), ["expired@41"]);
+        assert_eq!(reported(&next), ["expired@41"]);
         assert_eq!((next[0].id, next[0].rule.as_str(), next[0].revision), (opened[0].id, "parking", 1));
         assert_eq!(rules.open_events(), 1);
         assert!(rules.tick(second(42.0)).is_empty());
@@ -194,7 +194,7 @@ fn weak_pictures_continue_a_thing_that_was_seen_strongly() {
         let track = film.track(at, CAR, if i % 4 == 1 { 0.8 } else { 0.15 });
         all.extend(rules.step(at, &[track]));
     }
-    assert_eq!(told(&all), ["opened@20"]);
+    assert_eq!(reported(&all), ["opened@20"]);
 }
 
 #[test]
@@ -205,5 +205,5 @@ fn a_clock_that_steps_back_neither_loses_nor_doubles_an_event() {
     // The tracker moves its times back as well; here simply a new one.
     all.extend(run(&mut rules, &mut Film::default(), &shots(0.0, 40.0, 2.0, &[CAR])));
     all.extend(run(&mut rules, &mut Film::default(), &shots(40.0, 50.0, 2.0, &[])));
-    assert_eq!(told(&all), ["opened@1020", "closed@42"]);
+    assert_eq!(reported(&all), ["opened@1020", "closed@42"]);
 }

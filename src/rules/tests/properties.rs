@@ -78,16 +78,16 @@ fn places_are_not_doubled(rules: &mut CameraRules, film: &[Shot]) -> Result<Vec<
     let mut tracker = Film::default();
     let mut all = Vec::new();
     for shot in film {
-        let told = run(rules, &mut tracker, std::slice::from_ref(shot));
+        let reported = run(rules, &mut tracker, std::slice::from_ref(shot));
         let state = rules.state();
-        for new in told.iter().filter(|v| v.transition == Transition::Opened) {
+        for new in reported.iter().filter(|v| v.transition == Transition::Opened) {
             let events = state.rules.iter().filter(|r| r.id == new.rule).flat_map(|r| &r.events);
             for other in events.filter(|e| e.id != new.id).flat_map(|e| &e.objects) {
                 let over = new.objects.iter().find(|o| o.rect.iou(&other.rect) >= 0.5);
                 prop_assert!(over.is_none(), "{:#?} over {:#?}", new, other);
             }
         }
-        all.extend(told);
+        all.extend(reported);
     }
     Ok(all)
 }
@@ -142,6 +142,6 @@ proptest! {
         let rule = Rule { hysteresis: (3, 4), ..parking(60) };
         let all = run(&mut camera_rules(vec![rule], 10), &mut Film::default(), &film);
         let ids: std::collections::BTreeSet<_> = all.iter().map(|v| v.id).collect();
-        prop_assert_eq!(ids.len(), 1, "{:?}", told(&all));
+        prop_assert_eq!(ids.len(), 1, "{:?}", reported(&all));
     }
 }
