@@ -71,11 +71,7 @@ impl FlightService {
             }
             RulesChange::Reject { why, .. } => {
                 (v.transition, v.rejected) = (Transition::Closed, true);
-                v.reason = if why.is_empty() {
-                    "rejected".to_owned()
-                } else {
-                    format!("rejected: {why}")
-                };
+                v.reason = if why.is_empty() { "rejected".to_owned() } else { format!("rejected: {why}") };
             }
         }
         v.revision += 1;
