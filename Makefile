@@ -5,7 +5,7 @@ export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .PHONY: help setup build demo test lint lint-quick lint-words lint-prose lint-shell lint-python lint-format \
-  lint-clippy doc configs train-smoke systemd-check ci accuracy bench bench-parts bench-peers soak \
+  lint-deps lint-clippy doc configs train-smoke systemd-check ci accuracy bench bench-parts bench-peers soak \
   fuzz scenes change-report cross cross-check cross-ci deb deb-check release clean
 
 help: ## this list
@@ -29,7 +29,7 @@ test: setup ## all tests: real RTSP server, real mosquitto, the real program
 # Quick checks first; every check is a target of its own that says what it does.
 lint: lint-quick lint-clippy ## every check of the sources, warnings denied
 
-lint-quick: lint-words lint-prose lint-shell lint-python lint-format ## the checks that need no build: a few seconds
+lint-quick: lint-words lint-prose lint-shell lint-python lint-format lint-deps ## the checks that need no build: a few seconds
 
 lint-words: setup
 	@echo "lint: spelling (typos; exceptions in _typos.toml)"
@@ -51,6 +51,10 @@ lint-python: setup
 lint-format: setup
 	@echo "lint: format of Rust (cargo fmt)"
 	@cargo fmt --all --check
+
+lint-deps: setup
+	@echo "lint: dependencies (cargo deny; rules in deny.toml)"
+	@scripts/deny.sh
 
 lint-clippy: setup
 	@echo "lint: Rust (clippy)"

