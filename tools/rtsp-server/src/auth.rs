@@ -13,7 +13,7 @@ pub enum Method {
     Digest,
 }
 
-/// Lets nobody in but `user`.
+/// Admits only `user`.
 pub fn required(method: Method, user: &str, password: &str) -> RTSPAuth {
     let auth = RTSPAuth::new();
     let token = RTSPToken::builder().field("media.factory.role", ROLE).build();
@@ -30,7 +30,7 @@ pub fn required(method: Method, user: &str, password: &str) -> RTSPAuth {
     auth
 }
 
-/// Opens a path to whoever passed [`required`]; without it the server hides the path from everybody.
+/// Opens a path to clients that passed [`required`]. Without this the server hides the path from all.
 pub fn open_to_viewers(factory: &RTSPMediaFactory) {
     let role = gst::Structure::builder(ROLE)
         .field("media.factory.access", true)

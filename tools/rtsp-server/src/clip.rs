@@ -16,7 +16,7 @@ pub struct Clip {
 }
 
 pub struct Unit {
-    /// No times set; its memory is shared with every copy.
+    /// Without times; all copies share its memory.
     pub buffer: gst::Buffer,
     pub dts: gst::ClockTime,
     pub pts: gst::ClockTime,
@@ -25,7 +25,7 @@ pub struct Unit {
 
 impl Clip {
     /// # Errors
-    /// Not an mp4, no H.264 or H.265 in it, or its first frame is not a key frame.
+    /// The file is not an mp4, holds no H.264 or H.265, or does not start with a key frame.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let place = || format!("cannot read {}", path.display());
         let pipeline = gst::parse::launch(
@@ -74,7 +74,7 @@ impl Clip {
         Ok(Self { caps, units, duration: end })
     }
 
-    /// Index of the key frame that stands `share` (0..1) into the clip.
+    /// Index of the key frame at `share` (0..1) of the clip.
     pub fn key_at(&self, share: f64) -> usize {
         let keys: Vec<usize> = (0..self.units.len()).filter(|&i| self.units[i].key).collect();
         let nth = (share.clamp(0.0, 1.0) * keys.len() as f64) as usize;

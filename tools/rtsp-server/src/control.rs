@@ -1,4 +1,4 @@
-//! Faults on command, a line each, from standard input. Every command answers `ok` or `error: ...`.
+//! Faults on command, one line each, from standard input. Every command answers `ok` or `error: ...`.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use gstreamer_rtsp_server::{RTSPFilterResult, RTSPServer, RTSPSessionPool};
 
 use crate::pacer::{Faults, Pacer};
 
-/// Follows standard input until it ends, then ends the program.
+/// Reads standard input until its end, then ends the program.
 pub fn listen(main_loop: glib::MainLoop, server: RTSPServer, sessions: RTSPSessionPool, pacer: Arc<Pacer>) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {

@@ -1,7 +1,7 @@
 //! `lintel-rtsp-server`: loops recorded footage over RTSP, as a camera would send it.
 //!
-//! Nothing is transcoded: each clip is read into memory once and its access units are paced out by one thread to
-//! every path that somebody watches. For tests it also misbehaves on command, see [`control`].
+//! Nothing is transcoded. Each clip is read into memory once, and one thread sends its access units in real time to all
+//! paths with a client. For tests the server also misbehaves on command, see [`control`].
 
 mod auth;
 mod clip;
@@ -22,35 +22,36 @@ use gstreamer_rtsp_server::{RTSPServer, RTSPSessionPool};
 
 /// Loop recorded footage over RTSP without transcoding: a camera for tests, the demo and benches.
 ///
-/// Prints one `rtsp://` address a line, then `ready PORT`.
+/// Prints one `rtsp://` address per line, then `ready PORT`.
 #[derive(Parser, Debug)]
 #[command(name = "lintel-rtsp-server", version, max_term_width = 110)]
 struct Args {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free port.
     #[arg(long, default_value = "127.0.0.1:8554", value_name = "ADDRESS:PORT")]
     listen: std::net::SocketAddr,
-    /// An H.264 or H.265 mp4 under a path; repeatable.
+    /// Path and H.264 or H.265 mp4 to serve there; repeatable.
     #[arg(long = "stream", value_name = "NAME=FILE", value_parser = pair)]
     streams: Vec<(String, String)>,
-    /// A GStreamer launch line that ends in a payloader named pay0, under a path; repeatable.
+    /// Path and GStreamer launch line to serve there; the line ends in a payloader named pay0; repeatable.
     #[arg(long = "launch", value_name = "NAME=LINE", value_parser = pair)]
     launches: Vec<(String, String)>,
-    /// Serve each stream under this many paths, NAME-1 to NAME-N, each starting elsewhere in the clip.
+    /// Serve each stream on this many paths, NAME-1 to NAME-N, each from another point of the clip.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     copies: u32,
-    /// Ask for this user.
+    /// Require this user name.
     #[arg(long, requires = "password")]
     user: Option<String>,
+    /// Require this password.
     #[arg(long, requires = "user")]
     password: Option<String>,
-    /// How the password is asked for.
+    /// Authentication method.
     #[arg(long, value_enum, default_value = "digest")]
     auth: auth::Method,
-    /// Packetise each stream once and send the same packets to all, over TCP only and without a password: a tenth of
-    /// the processor time, for many cameras on one machine.
+    /// Packetise each stream once and send the same packets to all clients, over TCP only and without a password. Takes a
+    /// tenth of the processor time, for many cameras on one machine.
     #[arg(long, conflicts_with_all = ["launches", "user"])]
     packed: bool,
-    /// Read commands from standard input and end when it ends. stall to resume may name one PATH at their end:
+    /// Read commands from standard input and exit at its end. stall to resume may name one PATH at the end:
     /// drop | stall | nokey | corrupt RATE | lose RATE | resume | switch PATH STREAM. With --packed:
     /// drop | stall | resume, and down PATH SECONDS (a camera that starts anew) | stats.
     #[arg(long, verbatim_doc_comment)]
@@ -79,7 +80,7 @@ fn main() -> anyhow::Result<()> {
     let sessions = RTSPSessionPool::new();
     server.set_session_pool(Some(&sessions));
     if let Some(threads) = server.thread_pool() {
-        // DESCRIBE of a stalled path blocks its thread; the other paths must not wait for it.
+        // DESCRIBE of a stalled path blocks its thread, so other paths need more threads.
         threads.set_max_threads(8);
     }
     if let (Some(user), Some(password)) = (&args.user, &args.password) {
@@ -99,7 +100,7 @@ fn main() -> anyhow::Result<()> {
     out.flush()?;
     drop(out);
 
-    // Sessions of UDP clients that went away without a word end with their time-out only if somebody looks.
+    // Sessions of UDP clients that vanished end at their time-out only if the pool is cleaned up.
     let pool = sessions.clone();
     glib::timeout_add_seconds(2, move || {
         pool.cleanup();

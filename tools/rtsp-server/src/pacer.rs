@@ -1,4 +1,4 @@
-//! One thread that gives every watched path its next access unit when it is due.
+//! One thread that sends every path with a client its next access unit when it is due.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::clip::{Clip, Unit};
 
-/// What goes wrong with a path on purpose.
+/// Deliberate faults of a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
     pub stall: bool,
@@ -53,19 +53,19 @@ struct Player {
     zero: Option<gst::ClockTimeDiff>,
 }
 
-/// How often a media that is still starting is asked for its clock, and the finest step of pacing.
+/// How often the clock of a starting media is polled, and the finest step of pacing.
 const TICK: Duration = Duration::from_millis(5);
 
 impl Pacer {
     pub fn start() -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let thread = shared.clone();
-        // Ends with the process: it holds nothing that wants closing.
+        // Ends with the process: it holds nothing that needs closing.
         std::thread::Builder::new().name("pacer".into()).spawn(move || thread.run())?;
         Ok(Self { shared })
     }
 
-    /// Makes a clip known by name, for [`Pacer::switch`].
+    /// Registers a clip by name, for [`Pacer::switch`].
     pub fn add_clip(&self, name: &str, clip: Arc<Clip>) {
         self.shared.lock().clips.insert(name.to_owned(), clip);
     }
@@ -87,7 +87,7 @@ impl Pacer {
         self.shared.lock().players.remove(&id);
     }
 
-    /// Is the path's next RTP burst to be lost?
+    /// Whether to drop the path's next RTP burst.
     pub fn loses(&self, path: &str) -> bool {
         let mut state = self.shared.lock();
         let share = state.faults.get(path).unwrap_or(&state.everywhere).lose;
@@ -137,7 +137,7 @@ impl Shared {
 }
 
 impl State {
-    /// Gives out everything that is due; returns when to look again.
+    /// Sends everything that is due. Returns the time of the next call.
     fn step(&mut self) -> Duration {
         let mut wait = Duration::from_secs(1);
         for player in self.players.values_mut() {
@@ -161,7 +161,7 @@ impl State {
 impl Player {
     /// Running time at which the next unit is due; `None` while the media has no running clock.
     fn due(&mut self) -> Option<gst::ClockTime> {
-        // Before that, the clock may be set while its base time is not, and the running time be years.
+        // Before that, the clock may be set without its base time, and the running time would be years.
         if self.source.current_state() != gst::State::Playing {
             return None;
         }
@@ -176,7 +176,7 @@ impl Player {
         let left_out = faults.stall || (faults.drop_keys && unit.key);
         if let (Some(zero), false) = (self.zero, left_out) {
             let buffer = timed(unit, zero, chance(random, faults.corrupt).then_some(&mut *random));
-            // A media that is being taken down refuses; it is ended right after.
+            // A media in shutdown refuses the unit; it ends right after.
             let _ = self.source.push_buffer(buffer);
         }
         self.next += 1;

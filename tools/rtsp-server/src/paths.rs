@@ -1,4 +1,4 @@
-//! What stands under each path of the server.
+//! The media of each path of the server.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::auth::open_to_viewers;
 use crate::clip::Clip;
 use crate::pacer::Pacer;
 
-/// Mounts everything; gives the paths without their slash, in the order of the arguments.
+/// Mounts all media. Returns the paths without their slash, in the order of the arguments.
 pub fn mount(
     mounts: &RTSPMountPoints,
     pacer: &Arc<Pacer>,

@@ -13,7 +13,7 @@ use super::packets::{CLOCK_HZ, Numbering};
 use super::path::Path;
 use super::request::{self, Parsed, Request};
 
-/// A client that has not read so much is behind: units are left out for it up to the next key frame.
+/// A client with this many unread bytes is behind: its units are dropped up to the next key frame.
 const MAX_UNREAD: usize = 2 << 20;
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 const TRACK: &str = "track";
@@ -37,10 +37,10 @@ pub struct Connection {
 /// Where a client is in its path.
 struct Player {
     next: usize,
-    /// Media time of the begin of this round.
+    /// Media time of the start of this round.
     round: Duration,
     numbers: Numbering,
-    /// Units are left out until a key frame comes.
+    /// Units are dropped until the next key frame.
     behind: bool,
     reported: Option<Instant>,
     /// Of the path when it began.
@@ -51,7 +51,7 @@ impl Connection {
     pub fn new(stream: TcpStream, paths: Arc<Paths>) -> Self {
         static SESSIONS: AtomicU64 = AtomicU64::new(1);
         let n = SESSIONS.fetch_add(1, Ordering::Relaxed);
-        // Numbers that look like chance and differ from client to client (Knuth's multiplicative hash).
+        // Numbers that look random and differ from client to client (Knuth's multiplicative hash).
         let session = (n as u32).wrapping_mul(2_654_435_761);
         Self {
             stream,
@@ -67,7 +67,7 @@ impl Connection {
         }
     }
 
-    /// Until the client leaves, says nonsense, or the path goes down.
+    /// Runs until the client leaves or sends no valid request, or the path goes down.
     pub async fn run(mut self) {
         drop(self.stream.set_nodelay(true));
         while self.step().await.is_ok() {}

@@ -1,4 +1,4 @@
-//! Commands from standard input, a line each; every one is answered with a line.
+//! Commands from standard input, one line each. Each gets one line as its answer.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Paths;
 use super::path::Path;
 
-/// Follows standard input on a thread of its own; `ended` is told when it ends.
+/// Reads standard input on a thread of its own and signals its end to `ended`.
 pub fn listen(paths: Arc<Paths>, ended: oneshot::Sender<()>) -> std::io::Result<()> {
     std::thread::Builder::new().name("control".into()).spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
@@ -21,7 +21,7 @@ pub fn listen(paths: Arc<Paths>, ended: oneshot::Sender<()>) -> std::io::Result<
                 break;
             }
         }
-        // Nobody listens any more where the server is ending by itself.
+        // Fails if the server is ending already.
         let _ = ended.send(());
     })?;
     Ok(())

@@ -1,11 +1,11 @@
-//! A server for many cameras on one machine: each clip is cut into RTP packets once, and every client is sent the same
-//! packets with numbers of its own, over its RTSP connection (RFC 2326, 10.12), by one thread.
+//! A server for many cameras on one machine. It cuts each clip into RTP packets once. One thread sends every client the
+//! same packets, with numbers of its own, over its RTSP connection (RFC 2326, 10.12).
 //!
-//! The clock of a path runs from the start of the server, whether somebody watches or not; a client begins with the
-//! next key frame. The paths are apart by an irrational share of a GOP, so that their key frames do not coincide, and
-//! sender reports (RFC 3550, 6.4.1) tell the time at which a unit was sent.
+//! The clock of a path runs from the start of the server, with or without a client. A client begins at the next key
+//! frame. The paths are apart by an irrational share of a GOP, so that their key frames do not coincide. Sender reports
+//! (RFC 3550, 6.4.1) carry the time at which a unit was sent.
 //!
-//! When full: units for a client that does not read are left out up to the next key frame, and counted.
+//! When full: units for a client that does not read are dropped up to the next key frame, and counted.
 //! Not here: UDP, passwords, damaged data; the server without `--packed` has them.
 
 mod connection;
@@ -34,7 +34,7 @@ type Paths = BTreeMap<String, Arc<Path>>;
 /// Serves until standard input ends (`control`), or for ever.
 ///
 /// # Errors
-/// A clip that cannot be read, an address that cannot be had.
+/// A clip cannot be read, or the address is in use.
 pub fn serve(
     listen: SocketAddr,
     streams: &[(String, String)],
@@ -74,7 +74,7 @@ pub fn serve(
                     Ok((stream, _)) => {
                         tokio::spawn(connection::Connection::new(stream, Arc::clone(&paths)).run());
                     }
-                    // Out of file descriptors: those that wait are taken when some are free again.
+                    // Out of file descriptors: waiting clients are accepted once some are free.
                     Err(error) => {
                         eprintln!("cannot accept: {error}");
                         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -18,7 +18,7 @@ const RTP_HEADER: usize = 12;
 const MTU: u32 = 1400;
 
 pub struct Packets {
-    /// In SDP's words.
+    /// The name in SDP.
     pub encoding: &'static str,
     /// Parameters of the `fmtp` line.
     pub fmtp: String,
@@ -31,12 +31,12 @@ pub struct Packets {
 
 /// One access unit.
 pub struct Unit {
-    /// From the begin of the clip.
+    /// From the start of the clip.
     pub due: Duration,
-    /// Presentation time from the begin of the clip.
+    /// Presentation time from the start of the clip.
     pub shown: Duration,
     pub key: bool,
-    /// Its packets, each with framing and header, whose numbers are still to be set.
+    /// The packets with framing and header; their numbers are set for each client.
     framed: Vec<u8>,
 }
 
@@ -51,7 +51,7 @@ pub struct Numbering {
 }
 
 impl Unit {
-    /// Appends the unit's packets to `out`, numbered on from where `numbers` stands.
+    /// Appends the unit's packets to `out`, numbered from `numbers` on.
     pub fn write(&self, numbers: &mut Numbering, timestamp: u32, out: &mut Vec<u8>) {
         let mut start = out.len();
         out.extend_from_slice(&self.framed);

@@ -1,4 +1,4 @@
-//! What stands under one path: a camera with a clock of its own.
+//! One path: a camera with a clock of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ pub struct Path {
     phase: Duration,
     started: Instant,
     pub stalled: AtomicBool,
-    /// Connections from before the last change of this number end.
+    /// A change of this number ends all older connections.
     generation: AtomicU64,
     down_until: Mutex<Option<Instant>>,
     pub counts: Counts,
@@ -54,7 +54,7 @@ impl Path {
         self.started + at.saturating_sub(self.phase)
     }
 
-    /// Closes all connections and answers nobody for a while, as a camera that starts anew.
+    /// Closes all connections and refuses clients for a while, as a restarting camera does.
     pub fn down(&self, time: Duration) {
         *self.down_until.lock() = Some(Instant::now() + time);
         self.close();

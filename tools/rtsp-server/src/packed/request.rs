@@ -1,6 +1,6 @@
-//! RTSP requests as they come in on a connection (RFC 2326, 6), with RTCP of the client between them.
+//! RTSP requests on a connection (RFC 2326, 6), interleaved with the client's RTCP.
 
-/// More than this without an end of the headers is no RTSP client.
+/// A client that sends more without an end of the headers does not speak RTSP.
 pub const MAX_REQUEST: usize = 16 << 10;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Parsed {
     Nonsense,
 }
 
-/// Takes the first request off `input`, and what stands before it.
+/// Removes the first request from `input`, with everything before it.
 pub fn take(input: &mut Vec<u8>) -> Parsed {
     loop {
         while matches!(input.first(), Some(b'\r' | b'\n')) {
@@ -30,7 +30,7 @@ pub fn take(input: &mut Vec<u8>) -> Parsed {
         if input.first() != Some(&b'$') {
             break;
         }
-        // The client's RTCP: nobody reads it.
+        // The client's RTCP is ignored.
         let Some(header) = input.get(..4) else { return Parsed::Incomplete };
         let end = 4 + usize::from(u16::from_be_bytes([header[2], header[3]]));
         if input.len() < end {
@@ -69,7 +69,7 @@ pub fn take(input: &mut Vec<u8>) -> Parsed {
     Parsed::Request(request)
 }
 
-/// The first of the two channels that the client asks for, if it wants the media over this connection.
+/// The first of the two channels in the client's request, if it wants the media over this connection.
 pub fn channel(transport: &str) -> Option<u8> {
     let offer = transport.split(',').find(|offer| offer.trim().starts_with("RTP/AVP/TCP"))?;
     let channels = offer.split(';').find_map(|part| part.trim().strip_prefix("interleaved="));
