@@ -119,7 +119,8 @@ def publish(folder: Path, report: dict) -> None:
     path = folder / "model.toml"
     text = path.read_text(encoding="utf-8")
     for name, row in report["classes"].items():
-        entry = re.compile(rf'(\[\[classes\]\]\nname = "{re.escape(name)}"\nthreshold = )[0-9.]+')
+        head = rf'\[\[classes\]\]\nname = "{re.escape(name)}"\n(?:kind = "\w+"\n)?threshold = '
+        entry = re.compile(rf"({head})[0-9.]+")
         text, count = entry.subn(rf"\g<1>{row['threshold']:.2f}", text)
         if count != 1:
             raise SystemExit(f"{path}: no class {name!r} with a threshold; export the model again")

@@ -122,6 +122,7 @@ def write_with_nms(folder: Path, names: list[str], spec: dict) -> None:
         input=spec,
         head={"kind": "end_to_end", "nms_iou": NMS_IOU},
         classes=[(name, FIRST_THRESHOLD) for name in names],
+        kinds={c["name"]: c["kind"] for c in outside.manifest["classes"] if "kind" in c},
     )
     coco = json.loads((shared_data() / "annotations_dev.json").read_text(encoding="utf-8"))
     inner = reference.Detector(inside)
@@ -188,6 +189,7 @@ def main() -> None:
         head={"kind": head_kind(network), "nms_iou": NMS_IOU},
         classes=[(name, FIRST_THRESHOLD) for name in names],
         nms_ious=classes.nms_ious,
+        kinds=classes.kinds,
     )
     if args.with_nms:
         write_with_nms(args.out, names, spec)

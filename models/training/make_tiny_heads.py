@@ -224,6 +224,7 @@ def write_model(name: str, folder: Path) -> None:
         },
         head={"kind": kind, "nms_iou": 0.5},
         classes=[(label, 0.25) for label in CLASSES],
+        kinds={"person": "person", "car": "vehicle", "truck": "vehicle"},
     )
 
 

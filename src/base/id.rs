@@ -55,28 +55,6 @@ name_type! {
     ClassName
 }
 
-/// What comes and goes by itself, by the names of the catalogue.
-const PASSING: [&str; 11] = [
-    "person",
-    "dog",
-    "bicycle",
-    "motorcycle",
-    "tricycle",
-    "car",
-    "van",
-    "bus",
-    "truck",
-    "dump_truck",
-    "concrete_mixer",
-];
-
-impl ClassName {
-    /// People, animals and vehicles: never a change of the place by themselves.
-    pub fn passes(&self) -> bool {
-        PASSING.contains(&self.as_str())
-    }
-}
-
 /// Number of an access unit of one camera: rises by one each, also across reconnects, so a gap is a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -1,6 +1,7 @@
 //! Words that every stage shares: ids, time, geometry, back-off, shutdown. No domain logic, no IO but the clock.
 
 mod backoff;
+mod class_kind;
 mod clock;
 mod error_chain;
 mod geometry;
@@ -11,6 +12,7 @@ mod shutdown;
 mod time;
 
 pub use backoff::Backoff;
+pub use class_kind::{ClassKind, ClassKinds};
 pub use clock::{monotonic, process_cpu, wall, wall_now};
 pub use error_chain::error_chain;
 pub use geometry::{Point, Polygon, PolygonError, Rect};

@@ -69,7 +69,7 @@ impl Context {
             for found in detector.detect(&as_picture(picture), &tiling)? {
                 let least = detector.manifest().threshold(&found.class).unwrap_or(NAMED);
                 let passes = needed(&found.rect).is_some_and(|share| found.score >= share * least);
-                if passes && found.class.passes() {
+                if passes && detector.manifest().class_kinds().is_passing(&found.class) {
                     context.passing.push(grown(&found.rect, GROWN));
                 }
                 if is_now && found.score >= least.max(NAMED) {

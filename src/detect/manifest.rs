@@ -1,4 +1,4 @@
-//! `model.toml`: what a network is fed, how its outputs are read and what its classes are called.
+//! `model.toml`: the input of a network, the layout of its outputs, and its classes.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -9,36 +9,37 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
-use crate::base::ClassName;
+use crate::base::{ClassKind, ClassKinds, ClassName};
 
-/// A model folder that was checked: the file is there and has the hash that the manifest says.
+/// The manifest of a checked model folder: the model file exists and has the manifest's hash.
 #[derive(Clone, Debug)]
 pub struct ModelManifest {
     pub name: String,
     pub version: String,
     /// SPDX identifier.
     pub licence: String,
-    /// Of the model file, lower-case hex.
+    /// SHA-256 of the model file, lower-case hex.
     pub sha256: String,
     pub input: InputSpec,
     pub head: HeadSpec,
-    /// Threads of one run, unless the operator says otherwise.
+    /// Threads of one run, unless the config sets another number.
     pub threads: usize,
     folder: PathBuf,
     file: PathBuf,
     classes: Vec<ClassName>,
     thresholds: Vec<f32>,
     nms_ious: Vec<f32>,
+    kinds: ClassKinds,
 }
 
-/// What the network is fed: `[1, 3, height, width]` float32 of `(pixel * scale - mean) / std`.
+/// The network's input: `[1, 3, height, width]` float32 of `(pixel * scale - mean) / std`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {
     pub width: u32,
     pub height: u32,
     pub channels: Channels,
-    /// Multiplies pixel values 0..255.
+    /// Factor on pixel values 0..255.
     pub scale: f32,
     /// In channel order, after `scale`.
     #[serde(default)]
@@ -46,7 +47,7 @@ pub struct InputSpec {
     #[serde(default = "ones")]
     pub std: [f32; 3],
     pub letterbox: LetterboxMode,
-    /// Pixel value around the picture, 0..255.
+    /// Pixel value of the margins, 0..255.
     #[serde(default = "grey")]
     pub pad: u8,
 }
@@ -72,8 +73,7 @@ pub enum LetterboxMode {
 #[serde(deny_unknown_fields)]
 pub struct HeadSpec {
     pub kind: HeadKind,
-    /// Of two boxes of a class that overlap more than this (intersection over union) the better one stays; a class may have its
-    /// own.
+    /// Overlap (intersection over union) above which only the better of two boxes of a class stays. A class may set its own.
     #[serde(default = "half")]
     pub nms_iou: f32,
 }
@@ -88,7 +88,7 @@ pub enum HeadKind {
     Yolov8,
     /// DETR family (RT-DETR, D-FINE): raw logits and boxes, or labels, boxes and scores, or both in one tensor.
     Detr,
-    /// Any export that suppresses inside or need not: left, top, right, bottom, score, class a row.
+    /// Exports with suppression inside, or that need none. Each row: left, top, right, bottom, score, class.
     #[serde(rename = "end_to_end")]
     EndToEnd,
 }
@@ -109,7 +109,7 @@ impl ModelManifest {
     /// Reads `folder`/model.toml and the whole model file, for its hash.
     ///
     /// # Errors
-    /// No manifest, a wrong key or value, no model file, another hash.
+    /// The manifest or the model file is missing, a key or value is wrong, or the hash differs.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("model.toml");
         let text = std::fs::read_to_string(&path)
@@ -140,6 +140,9 @@ impl ModelManifest {
             file,
             thresholds: raw.classes.iter().map(|c| c.threshold).collect(),
             nms_ious: raw.classes.iter().map(|c| c.nms_iou.unwrap_or(raw.head.nms_iou)).collect(),
+            kinds: ClassKinds::new(
+                raw.classes.iter().filter_map(|c| Some((ClassName::new(c.name.as_str()), c.kind?))),
+            ),
             classes: raw.classes.into_iter().map(|c| ClassName::new(c.name)).collect(),
         })
     }
@@ -149,15 +152,20 @@ impl ModelManifest {
         &self.classes
     }
 
-    /// The score from which a detection of this class counts; `None`: the model does not know the class.
+    /// Lowest score at which a detection of this class counts, 0 to 1. `None` if the model does not have the class.
     pub fn threshold(&self, class: &ClassName) -> Option<f32> {
         self.classes.iter().position(|c| c == class).map(|i| self.thresholds[i])
     }
 
-    /// For each class, the overlap (intersection over union) above which the better of two boxes stays alone: its own where the
-    /// manifest has one, else that of the head.
+    /// For each class, the overlap (intersection over union) above which only the better of two boxes stays: the class's own
+    /// or else the head's.
     pub fn nms_ious(&self) -> &[f32] {
         &self.nms_ious
+    }
+
+    /// What kind of object each class is, as the manifest or its name says.
+    pub fn class_kinds(&self) -> &ClassKinds {
+        &self.kinds
     }
 
     /// The model file.
@@ -183,7 +191,7 @@ struct Raw {
     head: HeadSpec,
     runtime: RawRuntime,
     classes: Vec<RawClass>,
-    /// Accuracy and speed as measured by whoever made the model: for people, not read here.
+    /// Accuracy and speed as measured by the model's maker: for readers only.
     #[serde(default, rename = "measured")]
     _measured: toml::Table,
 }
@@ -200,10 +208,11 @@ struct RawClass {
     name: String,
     threshold: f32,
     nms_iou: Option<f32>,
+    kind: Option<ClassKind>,
 }
 
 impl Raw {
-    /// The key and what is wrong with its value.
+    /// On failure: the key and what is wrong with its value.
     fn check(&self) -> Result<(), (String, String)> {
         let no = |key: &str, problem: String| Err((key.to_owned(), problem));
         let InputSpec { width, height, scale, mean, std, .. } = &self.input;
@@ -250,7 +259,7 @@ impl Raw {
             if !seen.insert(&class.name) {
                 return Err((
                     key("name"),
-                    format!("\"{}\" stands twice; give each class its own name", class.name),
+                    format!("\"{}\" is listed twice; give each class its own name", class.name),
                 ));
             }
             if !(0.0..=1.0).contains(&class.threshold) {

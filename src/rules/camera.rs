@@ -14,7 +14,7 @@ use super::input::{Changes, RuleInput, Thresholds};
 use super::observe::observe;
 use super::schedule::is_awake;
 use super::state::{RuleState, RulesState};
-use crate::base::{CameraId, WallTime};
+use crate::base::{CameraId, ClassKinds, WallTime};
 use crate::config::Rule;
 use crate::decode::Picture;
 use crate::motion::Motion;
@@ -28,6 +28,7 @@ pub struct CameraRules {
     pub(super) lifecycle: EventLifecycle,
     pub(super) rules: Vec<Rule>,
     thresholds: Thresholds,
+    kinds: ClassKinds,
     /// The camera moves.
     moving: bool,
     /// `state.rules` is in the order of `rules`.
@@ -45,13 +46,20 @@ impl CameraRules {
         let state = RulesState::new(rules.iter().map(|r| (r.id.clone(), meaning(r))));
         let (node, time_zone) = (node.to_owned(), TimeZone::UTC);
         let lifecycle = EventLifecycle { node, camera, time_zone, max_events_per_hour };
-        Self { lifecycle, rules, thresholds, moving: false, state }
+        Self { lifecycle, rules, thresholds, kinds: ClassKinds::default(), moving: false, state }
     }
 
     /// Sets the time zone for times of day in reasons. The default is UTC.
     #[must_use]
     pub fn with_time_zone(mut self, time_zone: TimeZone) -> Self {
         self.lifecycle.time_zone = time_zone;
+        self
+    }
+
+    /// Sets the kinds of the model's classes. By default the kinds follow from their names.
+    #[must_use]
+    pub fn with_class_kinds(mut self, kinds: ClassKinds) -> Self {
+        self.kinds = kinds;
         self
     }
 
@@ -87,6 +95,7 @@ impl CameraRules {
                 changes,
                 picture,
                 thresholds: &self.thresholds,
+                kinds: &self.kinds,
                 rule,
                 awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),
                 moving: self.moving,

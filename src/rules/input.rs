@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{ClassName, TrackId, WallTime};
+use crate::base::{ClassKinds, ClassName, TrackId, WallTime};
 use crate::change::{ChangeRegion, Seen};
 use crate::config::Rule;
 use crate::decode::Picture;
@@ -18,6 +18,7 @@ pub(super) struct RuleInput<'a> {
     pub(super) changes: Option<&'a Changes>,
     pub(super) picture: Option<&'a Picture>,
     pub(super) thresholds: &'a Thresholds,
+    pub(super) kinds: &'a ClassKinds,
     pub(super) rule: &'a Rule,
     pub(super) awake: bool,
     /// The camera moves, so places drift with the errors of its motion.

@@ -18,8 +18,6 @@ use crate::track::Track;
 const FLICKER: Duration = Duration::from_secs(3);
 /// How fast a place follows its thing, per picture of a moving camera.
 const DRIFT: f32 = 0.05;
-/// Classes of which one may follow another on the same place.
-const FLOWING: [&str; 6] = ["car", "van", "truck", "bus", "dump_truck", "concrete_mixer"];
 
 /// Updates the rule's things from this picture. Returns how many new things were skipped as too many.
 pub(super) fn observe(input: &RuleInput, quiet: &[Quiet], state: &mut RuleState) -> u64 {
@@ -177,7 +175,7 @@ fn judged_by_appearance(input: &RuleInput, spot: &Spot) -> Option<Duration> {
     let (RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell }) = input.rule.kind else {
         return None;
     };
-    (spot.event.is_none() && !input.moving && FLOWING.contains(&spot.class.as_str())).then_some(dwell)
+    (spot.event.is_none() && !input.moving && input.kinds.flows(&spot.class)).then_some(dwell)
 }
 
 fn miss(input: &RuleInput, spot: &mut Spot) {

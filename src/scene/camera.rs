@@ -99,7 +99,8 @@ pub(crate) fn build(
         .collect();
     let (id, rules) = (camera.id.clone(), camera.rules.clone());
     let rules = CameraRules::new(&config.node.id, id.clone(), rules, thresholds, camera.max_events_per_hour)
-        .with_time_zone(config.node.time_zone.clone());
+        .with_time_zone(config.node.time_zone.clone())
+        .with_class_kinds(model.class_kinds().clone());
     let drone = camera.drone.clone();
     let site = sites.get(&camera.id);
     let mut camera = camera.clone();
@@ -111,9 +112,10 @@ pub(crate) fn build(
         }
     }
     let tamper = TamperMonitor::new(&camera.id, site.clone());
-    let place_memory = PlaceMemory::new(&camera, config.node.time_zone.clone(), memory);
+    let place_memory =
+        PlaceMemory::new(&camera, model.class_kinds().clone(), config.node.time_zone.clone(), memory);
     Scene {
-        tracker: Tracker::new(camera.track),
+        tracker: Tracker::new(camera.track).with_class_kinds(model.class_kinds().clone()),
         config: Arc::new(camera),
         rules,
         airborne: drone.map(|drone| DroneScene::new(drone, flights.of(&id), sites.dem())),

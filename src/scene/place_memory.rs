@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 
-use crate::base::{CameraId, Rect, WallTime};
+use crate::base::{CameraId, ClassKinds, Rect, WallTime};
 use crate::change::{Alignment, ChangeInput, ChangeWatcher, Inspection, Seen, Settings, Workbench};
 use crate::config::{CameraConfig, ChangeConfig};
 use crate::decode::Picture;
@@ -29,8 +29,6 @@ const MOVING: Duration = Duration::from_secs(60);
 /// What is new to the tracker, but overlaps what the last look saw by so much, stands there: pictures of a time-lapse are too
 /// far apart to be followed from one to the next.
 const SAME_PLACE: f32 = 0.5;
-/// Machines that move about at work. Other things are where they were put: a stall that was set up is the change itself.
-const AT_WORK: [&str; 3] = ["excavator", "loader_dozer", "road_roller"];
 
 /// What the cameras of a node share to remember their places.
 #[derive(Clone)]
@@ -64,6 +62,7 @@ pub(crate) fn memory_folder(data_dir: &Path, camera: &CameraId) -> PathBuf {
 pub(crate) struct PlaceMemory {
     camera: CameraId,
     config: ChangeConfig,
+    kinds: ClassKinds,
     time_zone: TimeZone,
     watcher: ChangeWatcher,
     bench: Arc<Mutex<Workbench>>,
@@ -83,7 +82,12 @@ pub(crate) struct PlaceMemory {
 
 impl PlaceMemory {
     /// `None`: no rule of the camera is about change.
-    pub fn new(camera: &CameraConfig, time_zone: TimeZone, memory: &PlaceMemoryContext) -> Option<Self> {
+    pub fn new(
+        camera: &CameraConfig,
+        kinds: ClassKinds,
+        time_zone: TimeZone,
+        memory: &PlaceMemoryContext,
+    ) -> Option<Self> {
         if !camera.rules.iter().any(|rule| rule.kind.is_change()) {
             return None;
         }
@@ -91,6 +95,7 @@ impl PlaceMemory {
         Some(Self {
             camera: camera.id.clone(),
             config: camera.change,
+            kinds,
             time_zone,
             watcher: ChangeWatcher::new(settings),
             bench: Arc::clone(&memory.bench),
@@ -131,7 +136,9 @@ impl PlaceMemory {
             return None;
         }
         self.looked = Some(at);
-        let passing = |t: &&Track| t.seen_now && (t.class.passes() || AT_WORK.contains(&t.class.as_str()));
+        // Machines move about at work. Other things stay where they were put: a stall that was set up is the change itself.
+        let passing =
+            |t: &&Track| t.seen_now && (self.kinds.is_passing(&t.class) || self.kinds.is_machine(&t.class));
         let passing: Vec<&Track> = tracks.iter().filter(passing).collect();
         let moving = moving(&passing, &self.passing, at);
         self.passing = passing.iter().map(|t| t.rect).collect();

@@ -3,7 +3,6 @@
 //! Not here: the meaning of a track; clocks, IO and threads (a pure stage, so a replay repeats it bit for bit).
 
 mod assign;
-mod class_groups;
 mod kalman;
 mod tracker;
 mod types;

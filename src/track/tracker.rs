@@ -1,78 +1,86 @@
 //! ByteTrack (Zhang et al. 2022) for pictures at any spacing.
 //!
-//! Four rounds of assignment, each over what the one before left: standing tracks with anything on their place;
-//! all tracks with strong detections by overlap; the same with weak ones; and, as boxes of moving things do not
-//! overlap after seconds, moving tracks with strong detections by distance to where they should be by now.
+//! Four rounds of assignment, each over what the previous one left: standing tracks with any detection in their position;
+//! all tracks with strong detections by overlap; the same with weak ones; and moving tracks with strong detections by
+//! distance from their predicted position, because after seconds the boxes of moving objects no longer overlap.
 
 use std::time::Duration;
 
 use super::assign::assign;
-use super::class_groups::compatible;
 use super::kalman::{BoxFilter, size};
 use super::types::Track;
-use crate::base::{ClassName, Rect, TrackId, WallTime};
+use crate::base::{ClassKinds, ClassName, Rect, TrackId, WallTime};
 use crate::config::TrackConfig;
 use crate::detect::Detection;
 use crate::motion::Motion;
 
-/// Overlap from which a strong detection may continue a track; ByteTrack's own.
+/// Smallest overlap (intersection over union) at which a strong detection may continue a track, as in ByteTrack.
 const STRONG_IOU: f32 = 0.2;
 /// The same for weak detections and for standing tracks.
 const FIRM_IOU: f32 = 0.5;
-/// Two boxes of one group that overlap more are one thing seen twice.
-const DOUBLE_IOU: f32 = 0.7;
-/// A detection that overlaps the place of a standing thing this much belongs to it.
-const TAKEN_IOU: f32 = 0.3;
-/// A track stands once it was still for this long and seen this often.
+/// Two boxes of confusable classes that overlap more are one object detected twice.
+const DUPLICATE_IOU: f32 = 0.7;
+/// A detection that overlaps a standing object this much belongs to it.
+const OCCUPIED_IOU: f32 = 0.3;
+/// A track is standing once it was still for this long and was seen in this many pictures.
 const STANDING: (Duration, u32) = (Duration::from_secs(2), 3);
-/// How far from its prediction a thing may turn up, in sizes: at once, more a second, at most.
+/// How far from its prediction an object may appear, in sizes of the object: at once, growth a second, at most.
 const REACH: (f64, f64, f64) = (0.5, 1.0, 3.0);
-/// Over longer gaps distance says nothing.
+/// After a longer gap, in seconds, distance is not used.
 const MAX_REACH_GAP: f64 = 5.0;
-/// Share of its own size that a thing may shift and still count as still.
+/// Share of its own size that an object may shift and still count as still.
 const STILL_SHIFT: f32 = 0.5;
 
-/// How far an anchor that was carried goes towards its thing with each picture: what rolls faster than a fortieth of its
-/// size a picture still moves.
-const DRIFT: f32 = 0.05;
+/// Share of the distance that a carried anchor moves towards its object with each picture. An object that moves faster than
+/// a fortieth of its size a picture still counts as moving.
+const ANCHOR_DRIFT: f32 = 0.05;
 
-/// Follows the things of one camera. Memory: the live tracks only.
+/// Follows the objects of one camera. Keeps the live tracks only.
 pub struct Tracker {
     config: TrackConfig,
-    live: Vec<Live>,
+    kinds: ClassKinds,
+    live: Vec<LiveTrack>,
     next_id: u64,
     last_at: Option<WallTime>,
 }
 
-struct Live {
+struct LiveTrack {
     track: Track,
     filter: BoxFilter,
-    /// Sum of score by class.
+    /// Sum of scores by class.
     votes: Vec<(ClassName, f32)>,
     /// The box from which stillness is measured.
     anchor: Rect,
-    /// The camera has moved under it: the anchor drifts with the errors of that motion.
+    /// The camera has moved: the anchor inherits the errors of that motion.
     carried: bool,
-    /// Pictures in a row without it.
+    /// Pictures in a row without a detection of it.
     misses: u32,
 }
 
 impl Tracker {
     pub fn new(config: TrackConfig) -> Self {
-        Self { config, live: Vec::new(), next_id: 1, last_at: None }
+        Self { config, kinds: ClassKinds::default(), live: Vec::new(), next_id: 1, last_at: None }
     }
 
-    /// Takes one picture's detections, in any order; gives all live tracks, also those not seen now, by rising id.
+    /// Sets the kinds of the model's classes. By default the kinds follow from their names.
+    #[must_use]
+    pub fn with_class_kinds(mut self, kinds: ClassKinds) -> Self {
+        self.kinds = kinds;
+        self
+    }
+
+    /// Updates the tracks with one picture's detections, in any order. Returns all live tracks, including those not seen
+    /// now, by rising id.
     ///
-    /// A clock that steps back keeps tracks and their durations: their times are moved back with it.
+    /// If the clock steps back, the times of all tracks move back with it, so that durations stay.
     pub fn update(&mut self, at: WallTime, detections: &[Detection]) -> Vec<Track> {
         let gap = self.advance(at);
-        let seen = distinct(detections, self.config.low_score);
-        let mut free = Free { tracks: vec![true; self.live.len()], detections: vec![true; seen.len()] };
+        let seen = distinct(detections, self.config.low_score, &self.kinds);
+        let mut free = Unmatched { tracks: vec![true; self.live.len()], detections: vec![true; seen.len()] };
         let high = self.config.high_score;
         let pairs = self.associate(at, gap, &seen, &mut free, high);
         for (track, detection) in pairs {
-            self.live[track].see(at, seen[detection]);
+            self.live[track].correct(at, seen[detection]);
         }
         for (live, _) in self.live.iter_mut().zip(&free.tracks).filter(|(_, free)| **free) {
             live.track.seen_now = false;
@@ -80,24 +88,24 @@ impl Tracker {
         }
         for (detection, _) in seen.iter().zip(&free.detections).filter(|(d, free)| **free && d.score >= high)
         {
-            self.live.push(Live::new(TrackId(self.next_id), at, detection));
+            self.live.push(LiveTrack::new(TrackId(self.next_id), at, detection));
             self.next_id += 1;
         }
         self.live.iter().map(|l| l.track.clone()).collect()
     }
 
-    /// The camera moved since the picture before: brings all tracks to where the ground under them is now. To be called
-    /// before that picture's [`Tracker::update`]. Stillness is of the thing and not of its image, so it lasts.
+    /// The camera moved since the last picture: moves all tracks with the ground under them. Call it before that picture's
+    /// [`update`](Self::update). Stillness refers to the object and not to its image, so it continues.
     pub fn follow(&mut self, motion: &Motion) {
         self.live.retain_mut(|live| live.carry(motion).is_some());
     }
 
-    /// The camera jumped, nobody knows how: what comes now continues nothing.
+    /// The camera jumped in an unknown way: ends all tracks.
     pub fn forget(&mut self) {
         self.live.clear();
     }
 
-    /// Drops what was not seen for too long and predicts the rest; gives the seconds since the last picture.
+    /// Drops tracks that were not seen for too long and predicts the others. Returns the seconds since the last picture.
     fn advance(&mut self, at: WallTime) -> f64 {
         let last = self.last_at.replace(at).unwrap_or(at);
         let back = last.since(at);
@@ -119,22 +127,22 @@ impl Tracker {
         at: WallTime,
         gap: f64,
         seen: &[&Detection],
-        free: &mut Free,
+        free: &mut Unmatched,
         high: f32,
     ) -> Vec<(usize, usize)> {
         let live = &self.live;
         let predicted: Vec<Rect> = live.iter().map(|l| l.filter.rect()).collect();
-        let standing: Vec<bool> = live.iter().map(|l| l.stands(at)).collect();
-        let fits = |t: usize, d: usize| compatible(&live[t].track.class, &seen[d].class);
+        let standing: Vec<bool> = live.iter().map(|l| l.is_standing(at)).collect();
+        let fits = |t: usize, d: usize| self.kinds.may_be_confused(&live[t].track.class, &seen[d].class);
         let strong = |d: usize| seen[d].score >= high;
-        let on_place = |t: usize, d: usize| live[t].track.rect.iou(&seen[d].rect);
-        let overlap = |t: usize, d: usize| on_place(t, d).max(predicted[t].iou(&seen[d].rect));
+        let in_position = |t: usize, d: usize| live[t].track.rect.iou(&seen[d].rect);
+        let overlap = |t: usize, d: usize| in_position(t, d).max(predicted[t].iou(&seen[d].rect));
         let cost = |iou: f32, least: f32| (iou >= least).then(|| f64::from(1.0 - iou));
 
         let mut pairs = free.round(|t, d| {
             let weak = if strong(d) { 0.0 } else { 0.2 };
             (standing[t] && fits(t, d))
-                .then(|| on_place(t, d))
+                .then(|| in_position(t, d))
                 .and_then(|iou| cost(iou, FIRM_IOU))
                 .map(|c| c + weak)
         });
@@ -145,12 +153,14 @@ impl Tracker {
             (live[t].misses == 0 && fits(t, d)).then(|| overlap(t, d)).and_then(|iou| cost(iou, FIRM_IOU))
         }));
         if gap <= MAX_REACH_GAP {
-            let taken: Vec<bool> = (0..seen.len())
-                .map(|d| (0..live.len()).any(|t| standing[t] && fits(t, d) && on_place(t, d) >= TAKEN_IOU))
+            let occupied: Vec<bool> = (0..seen.len())
+                .map(|d| {
+                    (0..live.len()).any(|t| standing[t] && fits(t, d) && in_position(t, d) >= OCCUPIED_IOU)
+                })
                 .collect();
             pairs.extend(free.round(|t, d| {
                 let moving = !standing[t] && live[t].misses <= 1;
-                let may = moving && strong(d) && !taken[d] && fits(t, d);
+                let may = moving && strong(d) && !occupied[d] && fits(t, d);
                 may.then(|| reach(&predicted[t], &live[t].track.rect, &seen[d].rect, gap)).flatten()
             }));
         }
@@ -158,7 +168,8 @@ impl Tracker {
     }
 }
 
-/// Distance of `found` from `predicted` as a share of how far the thing can be off after `gap` seconds; 0..1.
+/// Distance of `found` from `predicted` as a share of the largest plausible distance after `gap` seconds, 0 to 1. `None` if
+/// it is too far or of another size.
 fn reach(predicted: &Rect, last: &Rect, found: &Rect, gap: f64) -> Option<f64> {
     let ratio = found.area() / last.area().max(1e-9);
     if !(0.4..=2.5).contains(&ratio) {
@@ -170,13 +181,13 @@ fn reach(predicted: &Rect, last: &Rect, found: &Rect, gap: f64) -> Option<f64> {
     (share <= 1.0).then_some(share)
 }
 
-/// What no round has paired yet.
-struct Free {
+/// Tracks and detections that no round has paired yet.
+struct Unmatched {
     tracks: Vec<bool>,
     detections: Vec<bool>,
 }
 
-impl Free {
+impl Unmatched {
     fn round(&mut self, cost: impl Fn(usize, usize) -> Option<f64>) -> Vec<(usize, usize)> {
         let open = |flags: &[bool]| -> Vec<usize> { (0..flags.len()).filter(|i| flags[*i]).collect() };
         let (tracks, detections) = (open(&self.tracks), open(&self.detections));
@@ -189,23 +200,24 @@ impl Free {
     }
 }
 
-/// Usable detections, best first, without second boxes of one thing under another name of its group.
-fn distinct(detections: &[Detection], low: f32) -> Vec<&Detection> {
+/// Usable detections, best first, without second boxes of one object under a confusable class.
+fn distinct<'a>(detections: &'a [Detection], low: f32, kinds: &ClassKinds) -> Vec<&'a Detection> {
     let finite = |r: &Rect| [r.x0, r.y0, r.x1, r.y1].iter().all(|v| v.is_finite()) && r.area() > 0.0;
     let mut best: Vec<&Detection> =
         detections.iter().filter(|d| d.score >= low && d.score.is_finite() && finite(&d.rect)).collect();
     best.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<&Detection> = Vec::with_capacity(best.len());
     for d in best {
-        let double = |k: &&Detection| compatible(&k.class, &d.class) && k.rect.iou(&d.rect) > DOUBLE_IOU;
-        if !kept.iter().any(double) {
+        let duplicate =
+            |k: &&Detection| kinds.may_be_confused(&k.class, &d.class) && k.rect.iou(&d.rect) > DUPLICATE_IOU;
+        if !kept.iter().any(duplicate) {
             kept.push(d);
         }
     }
     kept
 }
 
-impl Live {
+impl LiveTrack {
     fn new(id: TrackId, at: WallTime, d: &Detection) -> Self {
         Self {
             track: Track {
@@ -228,7 +240,7 @@ impl Live {
         }
     }
 
-    /// `None` if it is behind the camera now.
+    /// Moves the track with the camera's motion. `None` if it is behind the camera now.
     fn carry(&mut self, motion: &Motion) -> Option<()> {
         let predicted = self.filter.rect();
         let c = predicted.center();
@@ -240,18 +252,18 @@ impl Live {
         Some(())
     }
 
-    fn stands(&self, at: WallTime) -> bool {
+    fn is_standing(&self, at: WallTime) -> bool {
         self.track.hits >= STANDING.1 && at.since(self.track.still_since) >= STANDING.0
     }
 
-    fn see(&mut self, at: WallTime, d: &Detection) {
+    fn correct(&mut self, at: WallTime, d: &Detection) {
         self.filter.correct(&d.rect, d.score);
         self.vote(d);
         if moved(&self.anchor, &d.rect) {
             self.anchor = d.rect;
             self.track.still_since = at;
         } else if self.carried {
-            self.anchor = self.anchor.towards(&d.rect, DRIFT);
+            self.anchor = self.anchor.towards(&d.rect, ANCHOR_DRIFT);
         }
         let t = &mut self.track;
         (t.rect, t.score, t.last_seen, t.seen_now) = (d.rect, d.score, at, true);
@@ -264,7 +276,7 @@ impl Live {
             Some(v) => v.1 += d.score,
             None => self.votes.push((d.class.clone(), d.score)),
         }
-        // The first of equals stays, so a tie does not flip the class.
+        // Of equals the first wins, so a tie does not change the class.
         let mut lead = &self.votes[0];
         for v in &self.votes[1..] {
             if v.1 > lead.1 {
@@ -275,8 +287,8 @@ impl Live {
     }
 }
 
-/// By more than half its size, along either side. The larger of both boxes is the measure, so that a box cut by
-/// something in front does not count as movement.
+/// True if the box moved by more than half its size along either axis. The larger box is the measure, so that an object
+/// partly hidden for a while does not count as moved.
 fn moved(from: &Rect, to: &Rect) -> bool {
     let (a, b) = (from.center(), to.center());
     (a.x - b.x).abs() > STILL_SHIFT * from.width().max(to.width())

@@ -212,7 +212,7 @@ fn a_provider_that_the_library_lacks_is_refused_with_those_that_it_has() {
 #[test]
 fn a_wrong_model_folder_is_refused_by_place_key_and_what_to_do() {
     let class = "\n[[classes]]\nname = \"bus\"\nthreshold = 0.25\n";
-    let cases: [(&str, &str, &[&str]); 13] = [
+    let cases: [(&str, &str, &[&str]); 14] = [
         ("file = \"model.onnx\"", "file = \"other.onnx\"", &["file", "other.onnx", "put the model file"]),
         ("file = \"model.onnx\"", "file = \"../model.onnx\"", &["file", "is not the name of a file"]),
         ("sha256 = \"4", "sha256 = \"5", &["sha256", "the manifest says 5", "fetch the model again"]),
@@ -224,7 +224,8 @@ fn a_wrong_model_folder_is_refused_by_place_key_and_what_to_do() {
             &["head.kind = \"yolov8\"", "[1, 7, points]", "looks like"],
         ),
         ("width = 160", "width = 192", &["input.width", "[1, 3, 96, 192]", "write the network's own size"]),
-        ("name = \"truck\"", "name = \"car\"", &["classes[2].name", "stands twice"]),
+        ("name = \"truck\"", "name = \"car\"", &["classes[2].name", "listed twice"]),
+        ("kind = \"person\"", "kind = \"persons\"", &["unknown variant `persons`", "`vehicle`", "line "]),
         ("threshold = 0.25", "threshold = 25", &["classes[0].threshold", "not in 0 to 1"]),
         ("[head]", "[heads]", &["unknown field `heads`", "line "]),
         ("nms_iou = 0.5", "nms_iou = 0.0", &["head.nms_iou", "above 0"]),

@@ -23,6 +23,7 @@ class ClassList:
     synthetic: list[str]
     shipped: list[str]
     nms_ious: dict[str, float]
+    kinds: dict[str, str]
     generics: list[dict]
     left_out: list[dict]
 
@@ -93,6 +94,7 @@ def load_classes(path: Path = HERE / "classes.toml") -> ClassList:
         synthetic=[c["name"] for c in table["class"] if c.get("synthetic")],
         shipped=[c["name"] for c in table["class"] if c.get("ship", True)],
         nms_ious={c["name"]: c["nms_iou"] for c in table["class"] if "nms_iou" in c},
+        kinds={c["name"]: c["kind"] for c in table["class"] if "kind" in c},
         generics=table["generic"],
         left_out=table["left_out"],
     )

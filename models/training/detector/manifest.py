@@ -3,8 +3,8 @@
 Fields: name, version, file, sha256 (of the model file), licence; [input] width, height, channels
 ("bgr" or "rgb"), scale, mean, std, letterbox ("top_left", "center", "stretch"), pad; [head] kind
 ("yolox", "yolov5", "yolov8", "detr", "end_to_end") and nms_iou; [runtime] threads; [[classes]]
-name, threshold and, if it differs from the head's, nms_iou, in the order of the network's class
-channels.
+name, kind where it has one ("person", "animal", "vehicle", "cycle", "machine", "garbage"),
+threshold and, if it differs from the head's, nms_iou, in the order of the network's class channels.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ def write_manifest(
     head: dict,
     classes: list[tuple[str, float]],
     nms_ious: dict[str, float] | None = None,
+    kinds: dict[str, str] | None = None,
     threads: int = 1,
     file: str = "model.onnx",
     licence: str = "Apache-2.0",
 ) -> None:
     """Writes folder/model.toml for the model file in `folder`. `nms_ious`: of classes that differ
-    from the head's.
+    from the head's. `kinds`: of classes that have one.
     """
     lines = [
         f"name = {_toml(name)}",
@@ -50,7 +51,10 @@ def write_manifest(
         f"threads = {threads}",
     ]
     for label, threshold in classes:
-        lines += ["", "[[classes]]", f"name = {_toml(label)}", f"threshold = {threshold:.2f}"]
+        lines += ["", "[[classes]]", f"name = {_toml(label)}"]
+        if kinds and label in kinds:
+            lines.append(f"kind = {_toml(kinds[label])}")
+        lines.append(f"threshold = {threshold:.2f}")
         if nms_ious and label in nms_ious:
             lines.append(f"nms_iou = {nms_ious[label]}")
     (folder / "model.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
