@@ -153,22 +153,22 @@ pub(super) fn of_open_flight(flights: &FlightFacts, zone: Option<&str>) -> Strin
     };
     let area = flights.area_m2.map_or_else(String::new, |a| format!(" on {a:.0} m2"));
     let zone = zone.map_or_else(String::new, |name| format!(" in zone '{name}'"));
-    format!("{what}{area}{zone} between flights '{}' and '{}'", flights.before, flights.after)
+    format!("{what}{area}{zone} between flights {} and {}", flights.before, flights.after)
 }
 
 /// Why a later flight reports an event again.
 pub(super) fn of_grown_flight(flight: &str) -> String {
-    format!("flight '{flight}' shows that it has grown")
+    format!("flight {flight} shows that it has grown")
 }
 
 /// Why a flight closes an event.
 pub(super) fn of_closed_flight(flight: &str) -> String {
-    format!("over: flight '{flight}' shows the ground as it was before")
+    format!("over: flight {flight} shows the ground as it was before")
 }
 
 /// Why an event expires with a flight.
 pub(super) fn of_expired_flight(flight: &str) -> String {
-    format!("unknown: flight '{flight}' does not show its ground clearly enough")
+    format!("unknown: flight {flight} does not show its ground clearly enough")
 }
 
 fn limits(lasted: Duration, limit: Duration) -> String {

@@ -249,7 +249,7 @@ fn a_pit_that_grows_between_flights_is_the_same_event_told_again() {
     assert!(area(last) > 1.5 * area(first), "{first} {last}");
     assert_eq!((&first["after"], &last["after"]), (&json!("june"), &json!("july")));
     let reason = event.state["data"]["reason"].as_str().unwrap_or_default();
-    assert!(reason.contains("grown by the flight july"), "{reason}");
+    assert!(reason.contains("flight july shows that it has grown"), "{reason}");
     // House and heap came with the second flight, and nothing is told twice.
     let mut classes: Vec<_> = told(&receiver).into_values().collect();
     classes.sort();
