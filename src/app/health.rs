@@ -1,5 +1,5 @@
-//! Does the node do what its config promises? Told to the broker where it does not: a camera that is looked at too rarely,
-//! events that the cap an hour holds back, a flight that could not be compared. Takes snapshots, gives messages. Not here: sending them.
+//! Checks that the node does what its config promises: every camera sampled often enough, no events suppressed by the
+//! hourly limit, no flight rejected. Takes: snapshots. Gives: health messages. Not here: sending them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,29 +8,29 @@ use crate::base::{CameraId, WallTime};
 use crate::monitor::NodeSnapshot;
 use crate::wire::{CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad};
 
-/// While something is wrong it is told again after this, with its newest figures.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
-/// Events held back and flights that failed are told for this long.
-const SUPPRESSED_FOR: Duration = Duration::from_secs(3600);
+/// While something is wrong, the health is published again after this time, with its newest figures.
+const REPEAT: Duration = Duration::from_secs(60);
+/// How long suppressed events and failed flights stay in the report.
+const REPORT_FOR: Duration = Duration::from_secs(3600);
 
-/// What was told last, and what was held back when.
+/// The last published health, and when events were last suppressed.
 #[derive(Default)]
 pub(super) struct HealthWatch {
     suppressed: BTreeMap<CameraId, (u64, Instant)>,
-    told: Option<(Told, Instant)>,
+    published: Option<(Problems, Instant)>,
 }
 
-/// What makes a health another one; figures alone do not.
+/// The problems in a health report. A change of figures alone does not publish it again.
 #[derive(PartialEq)]
-struct Told {
+struct Problems {
     behind: Vec<String>,
     suppressed: Vec<String>,
     flights: Vec<FlightNotTaken>,
 }
 
 impl HealthWatch {
-    /// The health, if it is to be told now.
-    pub fn look(&mut self, node: &NodeSnapshot, now: Instant, at: WallTime) -> Option<NodeHealth> {
+    /// Returns the health if it must be published now.
+    pub fn update(&mut self, node: &NodeSnapshot, now: Instant, at: WallTime) -> Option<NodeHealth> {
         let behind: Vec<_> = node.cameras.iter().filter(|(_, camera)| camera.behind()).collect();
         let behind = behind.into_iter().map(|(id, camera)| CameraBehind {
             camera: id.to_string(),
@@ -40,14 +40,15 @@ impl HealthWatch {
         let behind: Vec<_> = behind.collect();
         let suppressed = self.suppressed(node, now);
         let flights = flights(node, at);
-        let told = Told {
+        let problems = Problems {
             behind: behind.iter().map(|b| b.camera.clone()).collect(),
             suppressed: suppressed.iter().map(|s| s.camera.clone()).collect(),
             flights: flights.clone(),
         };
-        let well = told.behind.is_empty() && told.suppressed.is_empty() && told.flights.is_empty();
-        let known = self.told.as_ref().is_some_and(|(before, when)| {
-            *before == told && (well || now.saturating_duration_since(*when) < TELL_AGAIN)
+        let well =
+            problems.behind.is_empty() && problems.suppressed.is_empty() && problems.flights.is_empty();
+        let known = self.published.as_ref().is_some_and(|(before, when)| {
+            *before == problems && (well || now.saturating_duration_since(*when) < REPEAT)
         });
         if known {
             return None;
@@ -65,8 +66,8 @@ impl HealthWatch {
             suppressed,
             flights,
         };
-        self.log(&told, &health);
-        self.told = Some((told, now));
+        self.log(&problems, &health);
+        self.published = Some((problems, now));
         Some(health)
     }
 
@@ -78,20 +79,19 @@ impl HealthWatch {
                 *entry = (camera.suppressed_events, now);
             }
         }
-        let recent =
-            self.suppressed.iter().filter(|(_, (_, when))| now.duration_since(*when) < SUPPRESSED_FOR);
+        let recent = self.suppressed.iter().filter(|(_, (_, when))| now.duration_since(*when) < REPORT_FOR);
         recent.map(|(id, (events, _))| CameraSuppressed { camera: id.to_string(), events: *events }).collect()
     }
 
-    fn log(&self, told: &Told, health: &NodeHealth) {
-        let before = self.told.as_ref().map_or(&[][..], |(before, _)| &before.behind);
-        if before == told.behind.as_slice() {
+    fn log(&self, problems: &Problems, health: &NodeHealth) {
+        let before = self.published.as_ref().map_or(&[][..], |(before, _)| &before.behind);
+        if before == problems.behind.as_slice() {
             return;
         }
-        match told.behind.as_slice() {
+        match problems.behind.as_slice() {
             [] => tracing::info!("every camera is looked at as often as configured again"),
             [first, ..] => tracing::warn!(
-                cameras = told.behind.len(),
+                cameras = problems.behind.len(),
                 first,
                 cores = health.load.cores,
                 stretch = health.load.stretch,
@@ -104,14 +104,14 @@ impl HealthWatch {
 fn flights(node: &NodeSnapshot, at: WallTime) -> Vec<FlightNotTaken> {
     let failed =
         node.flights.iter().filter_map(|(area, flights)| Some((area, flights.last_failure.as_ref()?)));
-    let recent = failed.filter(|(_, failure)| at.since(failure.at) < SUPPRESSED_FOR);
-    let told = recent.map(|(area, failure)| FlightNotTaken {
+    let recent = failed.filter(|(_, failure)| at.since(failure.at) < REPORT_FOR);
+    let reports = recent.map(|(area, failure)| FlightNotTaken {
         area: area.to_string(),
         flight: failure.flight.clone(),
         reason: failure.reason.clone(),
         at: failure.at.to_string(),
     });
-    told.collect()
+    reports.collect()
 }
 
 fn round(value: f64) -> f64 {

@@ -1,9 +1,9 @@
-//! The load guard: keeps the node within its budget of processor time.
+//! The load governor: keeps the node within its budget of processor time.
 //!
-//! Takes: once a second the processor time that the whole process has used, and how busy the detectors are. Gives: by how
-//! much the cameras' intervals are stretched, and whether there is room for series. All cameras are stretched alike (by
-//! their priority), so under overload rates fall evenly; series, which are the dear part, end first and come back last.
-//! Not here: which camera is next (the schedulers: who is most overdue in units of its own interval).
+//! Takes: once a second, the processor time of the process and how busy the detectors are. Gives: the factor that
+//! stretches the cameras' intervals, and whether there is room for series. It stretches all cameras alike (by their
+//! priority), so rates fall evenly under overload. Series cost most, so they end first and resume last.
+//! Not here: which camera is next (the schedulers: the most overdue in units of its own interval).
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::decode::{DecodePool, Throttle};
 use crate::detect::DetectPool;
 use crate::monitor::LoadSnapshot;
 
-/// Above this share of the budget, averaged, the node slows down; it gives room for series below the lower one.
+/// Above the share `FULL` of the budget (averaged) the node slows down; below `ROOM` it allows series.
 const FULL: f64 = 0.97;
 const ROOM: f64 = 0.85;
-/// Slower than this it does not get: then the box is far too small and `/health` says so.
+/// The largest stretch. A node that needs more is far too small, and `/health` reports it.
 const MOST_STRETCH: f64 = 16.0;
 /// Weight of the newest second in the average.
 const NEWEST: f64 = 0.3;
@@ -26,15 +26,16 @@ pub(super) struct LoadGovernor {
     control: Control,
     last: Option<(Instant, Duration, Duration)>,
     used: f64,
-    told: bool,
+    warned: bool,
 }
 
 impl LoadGovernor {
-    /// `budget`: cores; `None`: all that the box gives.
+    /// `budget`: cores; `None`: all cores of the machine.
     pub fn new(budget: Option<f64>) -> Self {
-        let mut guard = Self { budget: 1.0, control: Control::default(), last: None, used: 0.0, told: false };
-        guard.set_budget(budget);
-        guard
+        let mut governor =
+            Self { budget: 1.0, control: Control::default(), last: None, used: 0.0, warned: false };
+        governor.set_budget(budget);
+        governor
     }
 
     pub fn set_budget(&mut self, budget: Option<f64>) {
@@ -42,7 +43,7 @@ impl LoadGovernor {
         self.budget = budget.unwrap_or_else(all);
     }
 
-    /// For once a second.
+    /// Called once a second.
     pub fn step(&mut self, decode: &DecodePool, detect: &DetectPool) -> LoadSnapshot {
         let detectors = detect.snapshot();
         let busy = Duration::from_secs_f64(detectors.busy_s);
@@ -57,14 +58,14 @@ impl LoadGovernor {
         }
         self.last = Some((now, cpu, busy));
         decode.set_throttle(self.control.throttle());
-        self.tell();
+        self.log();
         LoadSnapshot { cores: self.used, budget: self.budget, stretch: self.control.stretch }
     }
 
-    fn tell(&mut self) {
+    fn log(&mut self) {
         let stretch = self.control.stretch;
-        if !self.told && stretch > 1.5 {
-            self.told = true;
+        if !self.warned && stretch > 1.5 {
+            self.warned = true;
             tracing::warn!(
                 cores = format!("{:.2}", self.used),
                 budget = self.budget,
@@ -72,14 +73,14 @@ impl LoadGovernor {
                 "the load is above the budget: all cameras are looked at less often, by their priority; raise \
                  budget.cores or the cameras' interval, or take tiles or cameras away"
             );
-        } else if self.told && stretch == 1.0 {
-            self.told = false;
+        } else if self.warned && stretch == 1.0 {
+            self.warned = false;
             tracing::info!("the load is within the budget again: cameras are looked at as configured");
         }
     }
 }
 
-/// The rule itself, without clocks.
+/// The control rule, without clocks.
 #[derive(Clone, Copy, Debug)]
 struct Control {
     stretch: f64,
@@ -96,7 +97,7 @@ impl Default for Control {
 impl Control {
     /// `share`: of the budget, averaged; `busy`: of the detectors' time in the last second.
     fn step(&mut self, share: f64, busy: f64) {
-        // Detectors that work without a break are a limit as well, whatever the budget.
+        // Detectors that are always busy are a limit too, whatever the budget.
         self.pressure += NEWEST * (share.max(busy) - self.pressure);
         let pressure = share.max(self.pressure);
         if pressure > FULL {
@@ -115,12 +116,13 @@ impl Control {
 mod tests {
     use super::*;
 
-    /// Load in shares of the budget after each second: `quiet` from looks, which a stretch makes rarer, and `series`.
-    fn run(control: &mut Control, seconds: u32, looks: f64, series: f64) -> f64 {
-        let mut average = looks;
+    /// Runs for `seconds`. Load in shares of the budget: `samples` from single pictures, which a stretch makes rarer, and
+    /// `series`.
+    fn run(control: &mut Control, seconds: u32, samples: f64, series: f64) -> f64 {
+        let mut average = samples;
         for _ in 0..seconds {
             let throttle = control.throttle();
-            let now = looks / throttle.stretch + if throttle.series { series } else { 0.0 };
+            let now = samples / throttle.stretch + if throttle.series { series } else { 0.0 };
             average += NEWEST * (now - average);
             control.step(average, 0.0);
         }
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_looks_are_stretched_to_fit_and_come_back() {
+    fn too_many_samples_are_stretched_to_fit_and_come_back() {
         let mut control = Control::default();
         let load = run(&mut control, 120, 3.0, 0.5);
         assert!((0.8..=1.05).contains(&load), "{load}");
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn series_that_do_not_fit_give_way_before_looks_do() {
+    fn series_that_do_not_fit_give_way_before_samples_do() {
         let mut control = Control::default();
         let mut worst = 1.0f64;
         for _ in 0..300 {

@@ -1,4 +1,4 @@
-//! Builds the stages from the config, supervises them, shuts them down. The only module beside `cli` that knows all.
+//! Builds the stages from the config, supervises them and shuts them down. Only this module and `cli` know all others.
 
 mod commands;
 mod health;

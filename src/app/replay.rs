@@ -1,5 +1,5 @@
-//! The whole pipeline on recorded footage, on one thread and on the footage's own time: the same input gives the same
-//! output, byte for byte.
+//! Runs the whole pipeline on recorded footage, on one thread and by the footage's own time. The same input gives the
+//! same output, byte for byte.
 
 use std::io::Write;
 use std::iter::Peekable;
@@ -28,28 +28,28 @@ use crate::scene::{self, Scene};
 
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
-    /// Recordings and the cameras that they stand for; other cameras of the config are left out.
+    /// Recordings, each with its camera. Other cameras of the config are left out.
     pub footage: Vec<(CameraId, PathBuf)>,
-    /// FlightLogs of drones among them; their times count from the recording's first frame.
+    /// Flight logs of drones among them; their times count from the first frame of the recording.
     pub flights: Vec<(CameraId, Flight)>,
     /// When the recordings begin.
     pub start: WallTime,
     pub pace: Pace,
-    /// Where stills, clips and manifests go; `None`: none are made.
+    /// Folder for stills, clips and manifests; `None`: none are made.
     pub evidence: Option<PathBuf>,
 }
 
-/// What was replayed.
+/// Counts of a replay.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReplayReport {
     pub frames: u64,
     pub pictures: u64,
-    /// Frames that gave no picture.
+    /// Frames that could not be decoded.
     pub damaged: u64,
     pub opened: u64,
 }
 
-/// Writes each step of each event as one JSON line to `out`, as soon as it is known. Stops early when `stop` says so.
+/// Writes each step of each event as one JSON line to `out`, at once. Stops early on `stop`.
 ///
 /// # Errors
 /// The model, a recording or the evidence folder cannot be used. A damaged frame is counted, not an error.
@@ -117,7 +117,7 @@ pub fn replay(
     Ok(report)
 }
 
-/// One recording and what its camera needs.
+/// One recording with the stages of its camera.
 struct Stream {
     reader: Peekable<FileReader>,
     ring: Ring,
@@ -131,7 +131,7 @@ impl Stream {
         let CameraConfig { ring, sampling, interval, .. } = *scene.config;
         Self {
             reader: reader.peekable(),
-            // What is recorded cannot be late: all that the ring may hold is kept.
+            // A recording is never late: keep all that fits into the ring.
             ring: Ring::new(RingConfig { quiet: ring.max_duration, ..ring }),
             decoder: FootageDecoder::new(choice, sampling, interval),
             tiles: TileScheduler::of(&scene.config),
@@ -148,13 +148,13 @@ impl Stream {
     }
 }
 
-/// The recording whose next frame was taken first; `None` at the end of all.
+/// The recording with the earliest next frame; `None` when all have ended.
 fn earliest(streams: &mut [Stream]) -> Result<Option<&mut Stream>, IngestError> {
     let mut first: Option<(WallTime, usize)> = None;
     for (i, stream) in streams.iter_mut().enumerate() {
         let at = match stream.reader.peek() {
             Some(Ok(frame)) => frame.capture.at,
-            // The error itself is met when the frame is taken.
+            // The caller gets the error when it reads the frame.
             Some(Err(_)) => WallTime(i64::MIN),
             None => continue,
         };
@@ -190,7 +190,7 @@ impl Clips {
     }
 }
 
-/// Prints what an outbox would send: the events, not their evidence, which lies in the folder.
+/// Prints the events that an outbox would send. Their evidence is in the folder.
 struct Lines {
     out: Mutex<Box<dyn Write + Send>>,
 }
@@ -215,7 +215,7 @@ impl Store for Lines {
     }
 }
 
-/// Holds frames back until their time has come.
+/// Delays frames to the chosen pace.
 struct Pacer {
     pace: Pace,
     footage: WallTime,

@@ -1,4 +1,4 @@
-//! What the commands ask of the thread that decides; it alone has the scenes.
+//! Requests from the commands to the rules thread, which alone owns the scenes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,61 +13,61 @@ use crate::decode::Picture;
 use crate::scene::{RulesChange, Scene, Scenes};
 use crate::track::Track;
 
-/// Those who wait for a camera's next picture; more are turned away.
+/// The most requests for pictures that wait at a time; further ones are dropped.
 const MAX_WAITING: usize = 64;
 
-/// Answered by `answer`; one whose sender is dropped without a word is about a camera that is not there.
-pub(super) enum Order {
-    /// The next `pictures` pictures of the camera, each with what was found in it.
-    Look { camera: CameraId, pictures: u32, answer: SyncSender<Sight> },
-    /// Something is to be changed in the rules of a camera.
+/// The thread replies through `answer`. It drops the sender if it has no such camera.
+pub(super) enum Request {
+    /// Send the next `pictures` pictures of the camera, each with the objects found in it.
+    Pictures { camera: CameraId, pictures: u32, answer: SyncSender<Observation> },
+    /// Change the rules of a camera.
     Rules { camera: CameraId, event: Uuid, change: RulesChange, answer: SyncSender<()> },
 }
 
-/// A picture with what was found in it.
-pub(super) struct Sight {
+/// A picture with the objects found in it.
+pub(super) struct Observation {
     pub camera: Arc<CameraConfig>,
     pub picture: Arc<Picture>,
-    /// Those that are seen in this picture.
+    /// The tracks that are visible in this picture.
     pub tracks: Vec<Track>,
-    /// Lasting changes; `None`: the place cannot be judged now, or nothing asks for it.
+    /// Lasting changes. `None`: the scene cannot be judged now, or no rule needs them.
     pub standing: Option<Vec<(Rect, Seen)>>,
 }
 
-/// Who waits for pictures.
+/// The requests that wait for pictures.
 #[derive(Default)]
-pub(super) struct Lookouts {
-    waiting: Vec<(CameraId, u32, SyncSender<Sight>)>,
+pub(super) struct PictureRequests {
+    waiting: Vec<(CameraId, u32, SyncSender<Observation>)>,
 }
 
-impl Lookouts {
-    pub fn add(&mut self, camera: CameraId, pictures: u32, answer: SyncSender<Sight>, scenes: &Scenes) {
+impl PictureRequests {
+    pub fn add(&mut self, camera: CameraId, pictures: u32, answer: SyncSender<Observation>, scenes: &Scenes) {
         if scenes.contains_key(&camera) && self.waiting.len() < MAX_WAITING {
             self.waiting.push((camera, pictures, answer));
         }
     }
 
-    /// Gives the picture to whoever waits for one of this camera.
-    pub fn show(&mut self, scene: &Scene, picture: &Arc<Picture>) {
-        self.waiting.retain_mut(|(camera, left, answer)| {
+    /// Sends the picture to every request for this camera.
+    pub fn answer(&mut self, scene: &Scene, picture: &Arc<Picture>) {
+        self.waiting.retain_mut(|(camera, left, sender)| {
             if *camera != scene.config.id {
                 return true;
             }
             let tracks = scene.tracks().iter().filter(|t| t.seen_now).cloned().collect();
-            let sight = Sight {
+            let observation = Observation {
                 camera: Arc::clone(&scene.config),
                 picture: Arc::clone(picture),
                 tracks,
                 standing: scene.standing().map(<[_]>::to_vec),
             };
             *left = left.saturating_sub(1);
-            // Who has given up waiting is taken off the list.
-            answer.try_send(sight).is_ok() && *left > 0
+            // A full or closed channel means that the requester gave up.
+            sender.try_send(observation).is_ok() && *left > 0
         });
     }
 
-    /// A camera that is gone gives no picture.
-    pub fn forget(&mut self, scenes: &BTreeMap<CameraId, Scene>) {
+    /// Drops the requests for cameras that have no scene any more.
+    pub fn retain_scenes(&mut self, scenes: &BTreeMap<CameraId, Scene>) {
         self.waiting.retain(|(camera, ..)| scenes.contains_key(camera));
     }
 }

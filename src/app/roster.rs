@@ -1,4 +1,4 @@
-//! Which cameras the node has now. Asked by the clips, the status and whoever else needs one by its name.
+//! The cameras that the node has now. The clips, the status and others look up a camera here by its id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,23 +21,23 @@ struct Entry {
     name: String,
     interval: Duration,
     ring: Arc<Ring>,
-    /// Of the source that gives frames now; `None` before the first one is started.
+    /// Figures of the current source; `None` before the first one starts.
     ingest: Option<Arc<IngestStats>>,
-    /// Since when the camera is gone: its ring stays for clips that are still to be cut.
+    /// When the camera was removed. Its ring stays for clips that must still be cut.
     gone: Option<Instant>,
 }
 
-/// One camera as the roster has it.
+/// One camera of the roster.
 pub(super) struct Member {
     pub name: String,
-    /// How often it is to be looked at.
+    /// The configured interval between its pictures.
     pub interval: Duration,
     pub ring: Arc<Ring>,
     pub ingest: Arc<IngestStats>,
 }
 
 impl Roster {
-    /// Enters the camera, or gives it its new name and ring size; what its ring holds stays.
+    /// Adds the camera, or updates its name and ring size. The content of the ring stays.
     pub fn enter(&self, camera: &CameraConfig) -> Arc<Ring> {
         let mut entries = self.write();
         let entry = entries.entry(camera.id.clone()).or_insert_with(|| Entry {
@@ -54,14 +54,14 @@ impl Roster {
         Arc::clone(&entry.ring)
     }
 
-    /// The figures of the source that gives the camera's frames.
+    /// Sets the figures of the camera's current source.
     pub fn streams(&self, camera: &CameraId, ingest: Arc<IngestStats>) {
         if let Some(entry) = self.write().get_mut(camera) {
             entry.ingest = Some(ingest);
         }
     }
 
-    /// The camera is gone; its ring stays until [`Roster::forget`].
+    /// Removes the camera; its ring stays until [`Roster::forget`].
     pub fn leave(&self, camera: &CameraId) {
         if let Some(entry) = self.write().get_mut(camera) {
             entry.ingest = None;
@@ -69,12 +69,12 @@ impl Roster {
         }
     }
 
-    /// Gives back the memory of cameras that went longer than `after` ago.
+    /// Frees the rings of cameras that were removed longer than `after` ago.
     pub fn forget(&self, after: Duration) {
         self.write().retain(|_, entry| entry.gone.is_none_or(|gone| gone.elapsed() < after));
     }
 
-    /// Also of a camera that has just gone.
+    /// The ring of a camera, also of one that was just removed.
     pub fn ring(&self, camera: &CameraId) -> Option<Arc<Ring>> {
         self.read().get(camera).map(|entry| Arc::clone(&entry.ring))
     }

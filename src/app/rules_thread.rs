@@ -1,6 +1,6 @@
-//! The one thread that decides: detections in, durable events out. Pure code around it makes it replayable.
+//! The rules thread: detections in, durable events out. All judgement is pure code, so a run can be replayed.
 //!
-//! Scenes come and go on the same queue as the pictures, so a scene is never changed under a picture.
+//! Scenes are added and removed through the queue of the pictures, so no scene changes while a picture is judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::requests::{Lookouts, Order};
+use super::requests::{PictureRequests, Request};
 use parking_lot::Mutex;
 
 use crate::base::{CameraId, Heartbeat, monotonic};
@@ -19,14 +19,14 @@ use crate::evidence::before;
 use crate::evidence::{ClipRequest, ClipService};
 use crate::scene::{BeforePicture, Scene, Scenes};
 
-/// How often scenes are told that time has passed.
+/// How often scenes advance their clock.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the rules' progress between events is made durable: a restart loses no more dwell than this.
+/// How often the rules' state between events is stored: a restart loses at most this much dwell time.
 const CHECKPOINT: Duration = Duration::from_secs(30);
 
-/// What the thread tells of itself.
+/// The state of the thread, for the health report and the watchdog.
 #[derive(Default)]
-pub(super) struct AnalysisStatus {
+pub(super) struct RulesStatus {
     pub alive: Heartbeat,
     pub cameras: Mutex<BTreeMap<CameraId, SceneStatus>>,
 }
@@ -37,7 +37,7 @@ pub(super) struct SceneStatus {
     pub suppressed: u64,
 }
 
-impl AnalysisStatus {
+impl RulesStatus {
     fn forget(&self, camera: &CameraId) {
         self.cameras.lock().remove(camera);
     }
@@ -47,27 +47,27 @@ impl AnalysisStatus {
     }
 }
 
-/// What the thread is given.
+/// An item of the thread's queue.
 pub(super) enum Work {
-    Seen(Detections),
+    Detections(Detections),
     Change(SceneChange),
-    Order(Order),
+    Request(Request),
 }
 
-/// Scenes that are new or take over from the one of the same camera, and cameras that are gone.
+/// New scenes, scenes that replace the one of the same camera, and cameras to remove.
 #[derive(Default)]
 pub(super) struct SceneChange {
     pub put: Vec<Scene>,
     pub remove: Vec<CameraId>,
 }
 
-/// The way to the thread.
+/// Sends work to the thread.
 pub(super) type ToRules = SyncSender<Work>;
 
-/// Gives the change to the thread, which makes it before any picture that comes later.
+/// Queues the change. The thread applies it before any picture that comes later.
 ///
 /// # Errors
-/// The thread has not taken anything for `limit`: it hangs, or waits for a full disk. Nothing was changed.
+/// The queue was full for `limit`: the thread hangs, or waits for a full disk. Nothing was changed.
 pub(super) fn change(to: &ToRules, change: SceneChange, limit: Duration) -> Result<(), RulesBusy> {
     let began = monotonic();
     let mut work = Work::Change(change);
@@ -87,21 +87,21 @@ pub(super) struct RulesBusy {
     seconds: u64,
 }
 
-pub(super) struct Analysis {
+pub(super) struct RulesThread {
     pub scenes: Scenes,
     pub recorder: Arc<Recorder>,
     pub clips: Arc<ClipService>,
-    pub status: Arc<AnalysisStatus>,
-    /// When each camera's newest picture came; at the beginning, when the node started.
-    pub shown: BTreeMap<CameraId, Instant>,
-    pub lookouts: Lookouts,
+    pub status: Arc<RulesStatus>,
+    /// When each camera's newest picture came; until the first one, when the camera was added.
+    pub last_picture: BTreeMap<CameraId, Instant>,
+    pub picture_requests: PictureRequests,
 }
 
-impl Analysis {
-    /// Runs until every sender of `queue` is gone; then stores the rules' last state.
+impl RulesThread {
+    /// Runs until every sender of `queue` is gone, then stores the rules' last state.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The thread cannot be started.
     pub fn start(self, queue: Receiver<Work>) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("rules".into()).spawn(move || self.run(&queue))
     }
@@ -112,12 +112,12 @@ impl Analysis {
         loop {
             self.status.alive.beat();
             match queue.recv_timeout(TICK) {
-                Ok(Work::Seen(seen)) => {
+                Ok(Work::Detections(seen)) => {
                     touched.insert(seen.picture.camera.clone());
                     self.analyse(&seen);
                 }
                 Ok(Work::Change(change)) => self.change(change),
-                Ok(Work::Order(order)) => self.obey(order),
+                Ok(Work::Request(request)) => self.handle(request),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -139,22 +139,22 @@ impl Analysis {
         let Some(scene) = self.scenes.get_mut(&picture.camera) else { return };
         let settings = self.recorder.settings();
         let analysed = scene.analyse(&settings.config, seen);
-        self.lookouts.show(scene, picture);
+        self.picture_requests.answer(scene, picture);
         if let Some(wanted) = &analysed.before {
             keep_before(picture, wanted);
         }
         if let Some(report) = analysed.tamper {
             self.recorder.record_tamper(&scene.config, report);
         }
-        self.shown.insert(picture.camera.clone(), monotonic());
+        self.last_picture.insert(picture.camera.clone(), monotonic());
         if let Some(decided) = &analysed.decided {
             let clips = self.recorder.record(&scene.config, decided, Some(picture));
             self.schedule(clips);
         } else if scene.is_far_from_checkpoint(picture.capture.at) {
-            // Footage that is played fast: by the node's clock nearly no time has passed.
+            // Footage played faster than real time: the node's clock has hardly moved.
             self.recorder.checkpoint(std::iter::once((&picture.camera, scene.state())));
         }
-        self.tell(&picture.camera);
+        self.publish_status(&picture.camera);
     }
 
     fn change(&mut self, change: SceneChange) {
@@ -162,34 +162,34 @@ impl Analysis {
             let camera = scene.config.id.clone();
             match self.scenes.remove(&camera) {
                 Some(old) => scene.take_over(old),
-                None => drop(self.shown.insert(camera.clone(), monotonic())),
+                None => drop(self.last_picture.insert(camera.clone(), monotonic())),
             }
             self.scenes.insert(camera.clone(), scene);
-            self.tell(&camera);
+            self.publish_status(&camera);
         }
         for camera in change.remove {
             let Some(mut scene) = self.scenes.remove(&camera) else { continue };
             let expired = scene.retire(&self.recorder.settings().config.map);
             self.recorder.record(&scene.config, &expired, None);
-            self.shown.remove(&camera);
+            self.last_picture.remove(&camera);
             self.status.forget(&camera);
         }
-        self.lookouts.forget(&self.scenes);
+        self.picture_requests.retain_scenes(&self.scenes);
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Look { camera, pictures, answer } => {
-                self.lookouts.add(camera, pictures, answer, &self.scenes);
+    fn handle(&mut self, request: Request) {
+        match request {
+            Request::Pictures { camera, pictures, answer } => {
+                self.picture_requests.add(camera, pictures, answer, &self.scenes);
             }
-            Order::Rules { camera, event, change, answer } => {
+            Request::Rules { camera, event, change, answer } => {
                 let Some(scene) = self.scenes.get_mut(&camera) else { return };
                 let decided = scene.apply(event, change, &self.recorder.settings().config.map);
-                // Also without a step: what was learned must outlive a restart before it is acknowledged.
+                // Store the state even without a step: it must survive a restart before it is acknowledged.
                 self.recorder.record(&scene.config, &decided, None);
-                // Nobody may wait any more.
-                let _unheard = answer.try_send(());
-                self.tell(&camera);
+                // The requester may have given up.
+                let _gone = answer.try_send(());
+                self.publish_status(&camera);
             }
         }
     }
@@ -198,14 +198,14 @@ impl Analysis {
         let settings = self.recorder.settings();
         let mut changed = Vec::new();
         for (camera, scene) in &mut self.scenes {
-            let silent = self.shown.get(camera).map_or(Duration::ZERO, Instant::elapsed);
+            let silent = self.last_picture.get(camera).map_or(Duration::ZERO, Instant::elapsed);
             if let Some(decided) = scene.tick(silent, &settings.config.map) {
                 self.recorder.record(&scene.config, &decided, None);
                 changed.push(camera.clone());
             }
         }
         for camera in changed {
-            self.tell(&camera);
+            self.publish_status(&camera);
         }
     }
 
@@ -225,7 +225,7 @@ impl Analysis {
         }
     }
 
-    fn tell(&self, camera: &CameraId) {
+    fn publish_status(&self, camera: &CameraId) {
         let Some(scene) = self.scenes.get(camera) else { return };
         let status = SceneStatus { open_events: scene.open_events() as u64, suppressed: scene.suppressed() };
         let mut all = self.status.cameras.lock();
@@ -239,7 +239,7 @@ impl Analysis {
     }
 }
 
-/// Keeps a picture of how the place looks before anything changes there.
+/// Stores a picture of the place before anything changes there.
 pub(super) fn keep_before(picture: &Picture, wanted: &BeforePicture) {
     if let Err(error) = before::keep(picture, wanted) {
         tracing::warn!(camera = %picture.camera, "a picture for later comparison is not kept: {error}");

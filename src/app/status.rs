@@ -1,4 +1,4 @@
-//! What the node tells of itself: to `/health` and `/metrics` when asked, to the broker's retained topics now and then.
+//! The state of the node, for `/health`, `/metrics` and the retained topics at the broker.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::health::HealthWatch;
 use super::roster::{Member, Roster};
-use super::rules_thread::AnalysisStatus;
+use super::rules_thread::RulesStatus;
 use parking_lot::Mutex;
 
 use crate::base::{CameraId, monotonic, wall_now};
@@ -21,18 +21,18 @@ use crate::monitor::{CameraSnapshot, ConfigStatus, LoadSnapshot, NodeSnapshot, R
 use crate::publish::{PublishStats, PublisherHandle};
 use crate::wire::{CameraState, ConfigState, ReloadState, Topics};
 
-/// The thread that decides says something every second; longer than this it hangs.
+/// The rules thread beats every second; after this silence it counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
-/// An unchanged camera is told again after this, with its newest figures.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
+/// An unchanged camera is published again after this time, with its newest figures.
+const REPEAT: Duration = Duration::from_secs(60);
 
-/// The stages that are asked.
+/// The stages whose figures are read.
 pub(super) struct Stages {
     pub config: Arc<Config>,
     pub publish: Arc<PublishStats>,
     pub recorder: Arc<Recorder>,
-    pub analysis: Arc<AnalysisStatus>,
-    /// Weak: the pools are joined by whoever started them.
+    pub rules: Arc<RulesStatus>,
+    /// Weak: whoever started the pools joins them.
     pub detect: Weak<DetectPool>,
     pub decode: Weak<DecodePool>,
     pub roster: Arc<Roster>,
@@ -44,8 +44,8 @@ pub(super) struct NodeStatus {
     topics: Topics,
     started: Instant,
     ready: AtomicBool,
-    /// What the broker was last told of each camera, and when.
-    told: Mutex<BTreeMap<CameraId, (SourceState, Instant)>>,
+    /// The last published state of each camera, and when.
+    published: Mutex<BTreeMap<CameraId, (SourceState, Instant)>>,
     config: Mutex<ConfigStatus>,
     health: Mutex<HealthWatch>,
     load: Mutex<LoadSnapshot>,
@@ -60,14 +60,14 @@ impl NodeStatus {
             topics,
             started: monotonic(),
             ready: AtomicBool::new(false),
-            told: Mutex::default(),
+            published: Mutex::default(),
             health: Mutex::default(),
             load: Mutex::new(LoadSnapshot { cores: 0.0, budget: 0.0, stretch: 1.0 }),
             config: Mutex::new(config),
         }
     }
 
-    /// What became of a reload.
+    /// Records the outcome of a reload.
     pub fn reloaded(&self, report: ReloadReport) {
         let mut config = self.config.lock();
         match report.outcome {
@@ -85,7 +85,7 @@ impl NodeStatus {
         self.config.lock().clone()
     }
 
-    /// All stages run.
+    /// Marks the node as ready: all stages run.
     pub fn ready(&self) {
         self.ready.store(true, Ordering::Relaxed);
     }
@@ -98,7 +98,7 @@ impl NodeStatus {
         let detect = self.stages.detect.upgrade().map(|pool| pool.snapshot());
         let decode = self.stages.decode.upgrade();
         let camera = |(id, member): (CameraId, Member)| {
-            let scene = self.stages.analysis.camera(&id);
+            let scene = self.stages.rules.camera(&id);
             let snapshot = CameraSnapshot {
                 ingest: member.ingest.snapshot(),
                 ring: member.ring.stats(),
@@ -115,7 +115,7 @@ impl NodeStatus {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: self.started.elapsed().as_secs(),
             ready: self.ready.load(Ordering::Relaxed),
-            pipeline_alive: self.stages.analysis.alive.silent_for() < HANGS_AFTER,
+            pipeline_alive: self.stages.rules.alive.silent_for() < HANGS_AFTER,
             detect_load: detect.as_ref().map_or(0.0, |d| d.load),
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
             detect_busy_s: detect.as_ref().map_or(0.0, |d| d.busy_s),
@@ -128,24 +128,24 @@ impl NodeStatus {
         }
     }
 
-    /// What the load guard says.
-    pub fn load(&self, load: LoadSnapshot) {
+    /// Records the figures of the load governor.
+    pub fn set_load(&self, load: LoadSnapshot) {
         *self.load.lock() = load;
     }
 
-    /// Tells the node's health on its retained topic: at once where it changed, and again while it is not well.
-    pub fn tell_health(&self, publisher: &PublisherHandle) {
+    /// Publishes the node's health on its retained topic: when it changes, and again while it is degraded.
+    pub fn publish_health(&self, publisher: &PublisherHandle) {
         let mut watch = self.health.lock();
-        if let Some(health) = watch.look(&self.snapshot(), monotonic(), wall_now()) {
+        if let Some(health) = watch.update(&self.snapshot(), monotonic(), wall_now()) {
             publisher.publish_state(&self.topics.health(), &health);
         }
     }
 
-    /// Tells each camera's state on its retained topic: at once where it changed, else once a minute.
-    pub fn tell(&self, publisher: &PublisherHandle) {
-        let mut told = self.told.lock();
+    /// Publishes each camera's state on its retained topic: when it changes, else once a minute.
+    pub fn publish_cameras(&self, publisher: &PublisherHandle) {
+        let mut published = self.published.lock();
         let members = self.stages.roster.members();
-        told.retain(|id, _| {
+        published.retain(|id, _| {
             let there = members.contains_key(id);
             if !there {
                 publisher.clear_state(&self.topics.camera_state(id));
@@ -155,11 +155,11 @@ impl NodeStatus {
         for (id, member) in members {
             let ingest = member.ingest.snapshot();
             let known =
-                told.get(&id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < TELL_AGAIN);
+                published.get(&id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < REPEAT);
             if known {
                 continue;
             }
-            told.insert(id.clone(), (ingest.state, monotonic()));
+            published.insert(id.clone(), (ingest.state, monotonic()));
             let state = camera_state(&self.stages.config.node.id, &id, member.name, &ingest);
             publisher.publish_state(&self.topics.camera_state(&id), &state);
         }
@@ -185,7 +185,7 @@ fn camera_state(node: &str, camera: &CameraId, name: String, ingest: &IngestSnap
     }
 }
 
-/// As it goes over the wire.
+/// The config state as sent over the wire.
 pub(super) fn config_state(status: ConfigStatus) -> ConfigState {
     let outcome = |outcome| match outcome {
         ReloadOutcome::Applied => "applied",

@@ -109,8 +109,8 @@ impl PublisherHandle {
         self.settings.send_replace(config.clone());
     }
 
-    /// Tells in the node's retained state which config runs, and what became of the last attempt to change it.
-    pub fn tell_config(&self, config: wire::ConfigState) {
+    /// Publishes in the node's retained state which config runs, and the outcome of the last reload.
+    pub fn publish_config(&self, config: wire::ConfigState) {
         let (topic, online) = &self.online;
         self.states.publish(topic, &NodeState { config: Some(config), ..online.clone() });
     }

@@ -1,4 +1,4 @@
-//! What carries commands out: the node's parts that they need, and the way of an answer.
+//! Carries commands out: the parts of the node that they need, and how an answer is sent.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::outbox::{Batch, OutMessage, Outbox};
 use crate::scene::Sites;
 use crate::wire::{ReplyData, ReplyError, Topics, reply_message, reply_topic};
 
-/// What commands need of the node.
+/// The parts of the node that commands need.
 pub(in crate::app) struct Parts {
     pub config: Arc<Config>,
     pub outbox: Arc<Outbox>,
@@ -58,7 +58,7 @@ impl Commander {
     }
 }
 
-/// A UUIDv7 of now.
+/// A UUIDv7 with the current time.
 pub(super) fn new_id(node: &str, what: &str) -> Uuid {
     let now = wall_now();
     let mut hash = Sha256::new();

@@ -1,10 +1,10 @@
-//! Stills and clips of an answer: made as those of an event, under ids of their own.
+//! Stills and clips of an answer: made like those of an event, under their own ids.
 
 use std::time::Duration;
 
 use super::commander::{Commander, new_id};
 use super::sender::Sender;
-use crate::app::requests::Sight;
+use crate::app::requests::Observation;
 use crate::base::Rect;
 use crate::draw::Colour;
 use crate::events::pending_evidence::PendingEvidence;
@@ -16,31 +16,31 @@ use crate::scene::Sites;
 use crate::track::Track;
 use crate::wire::{FoundObject, ReplyData};
 
-/// A picture that goes with an answer.
-pub(super) struct Looked {
-    sight: Sight,
+/// A picture that is sent with an answer.
+pub(super) struct AnswerPicture {
+    observation: Observation,
     /// First line under the annotated picture.
     title: String,
-    /// Places that are marked beside what was found.
+    /// Places to mark in addition to the objects.
     marks: Vec<Rect>,
-    /// So long before and after the picture.
+    /// Length of the clip before and after the picture.
     clip: Option<(Duration, Duration)>,
-    /// Of each track from the place that was asked for.
+    /// Distance of each track from the requested place, in metres.
     distances: Vec<Option<f64>>,
 }
 
-impl Looked {
-    pub fn new(sight: Sight, title: String, marks: Vec<Rect>) -> Self {
-        Self { sight, title, marks, clip: None, distances: Vec::new() }
+impl AnswerPicture {
+    pub fn new(observation: Observation, title: String, marks: Vec<Rect>) -> Self {
+        Self { observation, title, marks, clip: None, distances: Vec::new() }
     }
 
     pub fn with_clip(self, before: Duration, after: Duration) -> Self {
         Self { clip: Some((before, after)), ..self }
     }
 
-    /// Tells how far everything is from the place (longitude, latitude), nearest first.
+    /// Sorts the tracks by their distance from the place (longitude, latitude in degrees) and keeps the distances.
     pub fn measured_from(mut self, [lon, lat]: [f64; 2], sites: &Sites) -> Self {
-        let Some(site) = sites.get(&self.sight.camera.id) else { return self };
+        let Some(site) = sites.get(&self.observation.camera.id) else { return self };
         let frame = site.frame();
         let [east, north, _] = frame.to_enu(Geodetic::new(lon, lat, frame.origin().alt));
         let metres = |t: &Track| {
@@ -48,13 +48,13 @@ impl Looked {
             Some((f64::from(g.east_m) - east).hypot(f64::from(g.north_m) - north))
         };
         let far = |t: &Track| metres(t).unwrap_or(f64::INFINITY);
-        self.sight.tracks.sort_by(|a, b| far(a).total_cmp(&far(b)));
-        self.distances = self.sight.tracks.iter().map(metres).collect();
+        self.observation.tracks.sort_by(|a, b| far(a).total_cmp(&far(b)));
+        self.distances = self.observation.tracks.iter().map(metres).collect();
         self
     }
 
     fn overlay(&self) -> Overlay {
-        let found = self.sight.tracks.iter().map(|t| BoxMark {
+        let found = self.observation.tracks.iter().map(|t| BoxMark {
             rect: t.rect,
             label: t.class.to_string(),
             score: Some(t.score),
@@ -71,21 +71,21 @@ impl Looked {
 }
 
 impl Commander {
-    /// The answer with its pictures in one transaction; then the clips are asked for. `looked` belongs to the cameras of
-    /// the answer by their ids.
-    pub(super) fn answer_with(&self, sender: &Sender, mut data: ReplyData, looked: Vec<Looked>) {
+    /// Stores the answer with its pictures in one transaction, then requests the clips. Each picture belongs to the
+    /// camera of the answer with the same id.
+    pub(super) fn answer_with(&self, sender: &Sender, mut data: ReplyData, pictures: Vec<AnswerPicture>) {
         let recorder = &self.parts.recorder;
         let mut batch = Batch::default();
         let mut clips = Vec::new();
-        let mut dossiers = Vec::new();
-        for look in looked {
-            let (camera, picture) = (&look.sight.camera, &look.sight.picture);
+        let mut all_pending = Vec::new();
+        for shown in pictures {
+            let (camera, picture) = (&shown.observation.camera, &shown.observation.picture);
             let Some(answer) = data.cameras.iter_mut().find(|a| a.camera == camera.id.as_str()) else {
                 continue;
             };
             let id = new_id(camera.id.as_str(), &sender.name);
             let dir = event_dir(&self.parts.config.node.data_dir, id);
-            let stills = recorder.settings().stills.write_asked(&dir, picture, &camera.name, look.overlay());
+            let stills = recorder.settings().stills.write_asked(&dir, picture, &camera.name, shown.overlay());
             recorder.journal.missing(stills.missing.len());
             batch.media.extend(stills.files.iter().map(|file| media(id, file)));
             let node = &self.parts.config.node.id;
@@ -93,7 +93,7 @@ impl Commander {
                 .with_files(&stills.files, &stills.missing)
                 .with_picture(&picture.capture);
             let at = picture.capture.at;
-            let clip = look.clip.map(|(before, after)| ClipRequest {
+            let clip = shown.clip.map(|(before, after)| ClipRequest {
                 event: id,
                 camera: camera.id.clone(),
                 from: at - before,
@@ -102,32 +102,32 @@ impl Commander {
             let pending = PendingEvidence { manifest, clip: clip.clone(), owed: Vec::new(), ended: true };
             answer.evidence = Some(id);
             answer.time = Some(at.to_string());
-            let told = evidence_state(&pending);
-            (answer.expected, answer.missing) = (told.expected, told.missing);
-            let found = look.sight.tracks.iter().enumerate().map(|(i, t)| FoundObject {
+            let state = evidence_state(&pending);
+            (answer.expected, answer.missing) = (state.expected, state.missing);
+            let found = shown.observation.tracks.iter().enumerate().map(|(i, t)| FoundObject {
                 class: t.class.to_string(),
                 score: (f64::from(t.score) * 1e4).round() / 1e4,
                 rect: [t.rect.x0, t.rect.y0, t.rect.x1, t.rect.y1]
                     .map(|v| (f64::from(v) * 1e4).round() / 1e4),
-                distance_m: look.distances.get(i).copied().flatten().map(|d| (d * 100.0).round() / 100.0),
+                distance_m: shown.distances.get(i).copied().flatten().map(|d| (d * 100.0).round() / 100.0),
                 still_since: t.still_since.to_string(),
             });
             answer.objects = found.collect();
             if clip.is_none() {
                 recorder.journal.add_manifest(&pending, at, &mut batch);
             }
-            dossiers.push((id, pending));
+            all_pending.push((id, pending));
             clips.extend(clip);
         }
         let mut held = recorder.journal.lock();
-        for (id, pending) in dossiers {
+        for (id, pending) in all_pending {
             held.insert(id, pending);
             store_pending(&mut held, id, &mut batch);
         }
         batch.messages.insert(0, self.reply(sender, data));
-        let taken = recorder.journal.commit(&batch);
+        let committed = recorder.journal.commit(&batch);
         drop(held);
-        if taken {
+        if committed {
             sender.delivery.done();
         }
         for request in clips {

@@ -1,4 +1,4 @@
-//! What people decided about an event: kept for training, learned by the rules, and for `rectified` looked at again.
+//! The commands about an event (feedback): kept for training, learned by the rules, and checked for `rectified`.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -8,19 +8,19 @@ use uuid::Uuid;
 use super::commander::Commander;
 use super::sender::Sender;
 use super::waiting::MAX_WAITING;
-use crate::app::requests::Order;
+use crate::app::requests::Request;
 use crate::app::rules_thread::Work;
 use crate::base::wall_now;
 use crate::events::feedback::{FeedbackRecord, Known};
 use crate::scene::RulesChange;
 use crate::wire::{Feedback, FeedbackCommand, ReplyData};
 
-/// For how long a rejected place is left alone if the command does not say.
+/// How long a rejected place is ignored if the command does not say.
 const IGNORE_DAYS: f64 = 30.0;
-/// The thread that decides answers within milliseconds, but for a full disk.
+/// How long to wait for the rules thread. It answers within milliseconds unless the disk is full.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why an order was not carried out.
+/// Why a request was not carried out.
 enum NotDone {
     NoSuchCamera,
     Busy,
@@ -59,7 +59,7 @@ impl Commander {
         }
         tracing::info!(camera = %known.camera, event = %command.event, by = command.by, "{verdict:?}: {}", command.reason.as_deref().unwrap_or("no reason given"));
         let change = match verdict {
-            Feedback::Rectified => return self.look_again(sender, command.event, &known),
+            Feedback::Rectified => return self.check_again(sender, command.event, &known),
             Feedback::Confirmed => RulesChange::Lift,
             Feedback::Permitted => RulesChange::Permit {
                 permit: command.permit.clone().or_else(|| command.reason.clone()).unwrap_or_default(),
@@ -74,7 +74,7 @@ impl Commander {
         let of_flights = self.parts.flight_service.decide(&known, command.event, &change);
         match if of_flights { Ok(()) } else { self.change_rules(&known, command.event, change) } {
             Ok(()) => {}
-            // The decision is kept; there is nothing that could learn from it.
+            // The decision is kept; no rules are left to learn from it.
             Err(NotDone::NoSuchCamera) => {
                 tracing::warn!(camera = %known.camera, event = %command.event, "feedback about a camera that is not in the config any more");
             }
@@ -104,8 +104,8 @@ impl Commander {
 
     fn change_rules(&self, known: &Known, event: Uuid, change: RulesChange) -> Result<(), NotDone> {
         let (answer, answered) = sync_channel(1);
-        let order = Order::Rules { camera: known.camera.clone(), event, change, answer };
-        self.parts.to_rules.send(Work::Order(order)).map_err(|_| NotDone::Busy)?;
+        let request = Request::Rules { camera: known.camera.clone(), event, change, answer };
+        self.parts.to_rules.send(Work::Request(request)).map_err(|_| NotDone::Busy)?;
         answered.recv_timeout(PATIENCE).map_err(|error| match error {
             RecvTimeoutError::Disconnected => NotDone::NoSuchCamera,
             RecvTimeoutError::Timeout => NotDone::Busy,

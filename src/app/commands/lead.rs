@@ -1,4 +1,4 @@
-//! What do the cameras see at a place? And: the camera's positions are right again.
+//! The commands `lead` (what do the cameras see at a place?) and `calibration` (positions are right again).
 
 use super::commander::Commander;
 use super::sender::Sender;
@@ -9,7 +9,7 @@ use crate::events::Tampering;
 use crate::outbox::Batch;
 use crate::wire::{CalibrationCommand, LeadCommand, ReplyData};
 
-/// Cameras that one lead asks at most, those that see most of the place.
+/// The most cameras that one lead uses: those that see most of the place.
 const MAX_CAMERAS: usize = 8;
 
 impl Commander {
@@ -28,17 +28,17 @@ impl Commander {
             if cameras.len() >= MAX_CAMERAS {
                 break;
             }
-            let mut look = self.look(site.camera(), 1);
+            let mut wait = self.request_pictures(site.camera(), 1);
             let round = |v: f64, parts: f64| (v * parts).round() / parts;
-            look.answer.pixel = Some(site.share(sighting.pixel).map(|v| round(v, 1e5)));
-            look.answer.distance_m = Some(round(sighting.distance_m, 1e2));
-            look.answer.metres_per_pixel = Some(round(sighting.metres_per_pixel, 1e4));
-            look.answer.hidden = Some(sighting.hidden);
-            cameras.push(look);
+            wait.answer.pixel = Some(site.share(sighting.pixel).map(|v| round(v, 1e5)));
+            wait.answer.distance_m = Some(round(sighting.distance_m, 1e2));
+            wait.answer.metres_per_pixel = Some(round(sighting.metres_per_pixel, 1e4));
+            wait.answer.hidden = Some(sighting.hidden);
+            cameras.push(wait);
         }
         tracing::info!(lon = command.lon, lat = command.lat, cameras = cameras.len(), "a lead");
         if cameras.is_empty() {
-            // Done: nobody sees it, which is an answer.
+            // That no camera sees the place is an answer too.
             return self.answer(&sender, ReplyData::done(&sender.name, sender.id.as_deref()));
         }
         let question =
@@ -46,7 +46,7 @@ impl Commander {
         self.wait(sender, question, cameras);
     }
 
-    /// Takes the mark `stale` off the camera's positions.
+    /// Clears the mark `stale` of the camera's positions.
     pub(super) fn confirm_calibration(&mut self, sender: &Sender, command: &CalibrationCommand) {
         let camera = CameraId::new(command.camera.clone());
         let Some(site) = self.parts.sites.get(&camera) else {

@@ -1,14 +1,14 @@
-//! Takes: commands from the broker. Gives: answers through the outbox, orders to the thread that decides.
-//! When full: [`MAX_WAITING`](waiting::MAX_WAITING) commands that wait for pictures; what comes then is refused with an answer that says so.
-//! On failure: a broken command gets an answer with what is wrong. A command counts as taken only once its answer is
-//! durable; one that was begun when the node stopped comes again from the broker.
-//! Not here: what commands and answers look like on the wire (`wire`), the rules, MQTT.
+//! Takes: commands from the broker. Gives: answers through the outbox, requests to the rules thread.
+//! When full: [`MAX_WAITING`](waiting::MAX_WAITING) commands wait for pictures; further ones are refused with an answer.
+//! On failure: a broken command is answered with what is wrong. A command is acknowledged once its answer is durable, so
+//! the broker sends it again after a stop in between.
+//! Not here: the wire format of commands and answers (`wire`), the rules, MQTT.
 
 mod commander;
 mod evidence;
 mod feedback;
 mod lead;
-mod looks;
+mod picture_answers;
 mod sender;
 mod waiting;
 
@@ -31,12 +31,12 @@ pub(super) use commander::Parts;
 
 /// Commands between the connection and the thread.
 const INBOX: usize = 16;
-/// How often pictures are asked after.
+/// How often the thread checks for pictures.
 const POLL: Duration = Duration::from_millis(200);
-/// A broker that refuses the subscription is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// How long to wait after the broker refused the subscription.
+const RETRY: Duration = Duration::from_secs(60);
 
-/// The connection that commands come by, and the thread that carries them out.
+/// The connection that receives commands, and the thread that carries them out.
 pub(super) struct CommandService {
     task: tokio::task::JoinHandle<()>,
     thread: JoinHandle<()>,
@@ -45,7 +45,7 @@ pub(super) struct CommandService {
 
 impl CommandService {
     /// # Errors
-    /// The system gives no thread.
+    /// The thread cannot be started.
     pub fn start(runtime: &Handle, parts: Parts) -> std::io::Result<Self> {
         let stop = Shutdown::new();
         let (sender, inbox) = mpsc::channel(INBOX);
@@ -59,13 +59,13 @@ impl CommandService {
         Ok(Self { task, thread, stop })
     }
 
-    /// Ends both; what was begun is left to the broker, which gives it again.
+    /// Stops both. The broker sends unfinished commands again.
     pub fn stop(self, runtime: &tokio::runtime::Runtime) {
         self.stop.stop();
         if self.thread.join().is_err() {
             tracing::error!("the command thread panicked; commands that waited come again at the next start");
         }
-        // It ends within two seconds by itself.
+        // It ends by itself within two seconds.
         if runtime.block_on(async { tokio::time::timeout(Duration::from_secs(3), self.task).await }).is_err()
         {
             tracing::warn!("the connection for commands did not end in time: cut");
@@ -73,13 +73,13 @@ impl CommandService {
     }
 }
 
-/// Its own connection and session: events go out while a command waits, and the broker keeps commands while the node is
-/// away.
+/// Uses a connection and session of its own: events go out while a command waits, and the broker keeps commands while
+/// the node is away.
 async fn listen(config: Arc<Config>, filter: String, sink: mpsc::Sender<Delivery>, stop: Shutdown) {
     let mut settings = config.mqtt.clone();
     settings.client_id.push_str("-commands");
     let most = u32::try_from(MAX_COMMAND_BYTES).unwrap_or(u32::MAX).saturating_add(16 << 10);
-    let mut told = false;
+    let mut warned = false;
     while !stop.is_stopped() {
         let error = match Subscriber::new(settings.clone(), vec![filter.clone()], most) {
             Ok(subscriber) => match subscriber.run(sink.clone(), stop.clone()).await {
@@ -88,12 +88,12 @@ async fn listen(config: Arc<Config>, filter: String, sink: mpsc::Sender<Delivery
             },
             Err(error) => error,
         };
-        if !std::mem::replace(&mut told, true) {
-            tracing::warn!("commands are not taken, events go out: {}", error_chain(&error));
+        if !std::mem::replace(&mut warned, true) {
+            tracing::warn!("commands are not received, events still go out: {}", error_chain(&error));
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(ASK_AGAIN) => {}
+            () = tokio::time::sleep(RETRY) => {}
         }
     }
 }
@@ -103,18 +103,18 @@ impl Commander {
         while !self.stop.is_stopped() {
             let next = runtime.block_on(async { tokio::time::timeout(POLL, inbox.recv()).await });
             match next {
-                Ok(Some(delivery)) => self.take(delivery),
+                Ok(Some(delivery)) => self.handle(delivery),
                 Ok(None) => return,
                 Err(_) => {}
             }
-            self.finish_looks();
+            self.finish_waiting();
         }
     }
 
-    fn take(&mut self, delivery: Delivery) {
+    fn handle(&mut self, delivery: Delivery) {
         let topic = delivery.topic();
         let Some(name) = self.topics.command_name(&topic).map(str::to_owned) else {
-            tracing::warn!(topic, "a message that is no command");
+            tracing::warn!(topic, "ignored a message that is no command");
             delivery.done();
             return;
         };

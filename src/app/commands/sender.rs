@@ -1,4 +1,4 @@
-//! Who sent a command.
+//! The sender of a command.
 
 use crate::publish::Delivery;
 

@@ -6,37 +6,39 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::sender::Sender;
-use crate::app::requests::Sight;
+use crate::app::requests::Observation;
 use crate::base::{ClassName, Rect};
 use crate::wire::{CameraAnswer, Verdict};
 
-/// Commands that wait for pictures at a time.
+/// The most commands that wait for pictures at a time.
 pub(super) const MAX_WAITING: usize = 16;
 
-/// A command that waits.
+/// A command that waits for pictures.
 pub(super) struct Waiting {
     pub sender: Sender,
     pub question: Question,
-    /// What the surest picture so far says.
+    /// The strongest verdict of the pictures so far.
     pub verdict: Verdict,
-    pub cameras: Vec<Look>,
+    pub cameras: Vec<CameraWait>,
     pub deadline: Instant,
 }
 
 pub(super) enum Question {
-    /// Is the event's thing still there?
+    /// Is the event's object still there?
     Rectified { event: Uuid, objects: Vec<ClassName>, places: Vec<Rect> },
-    /// What is at this place (longitude, latitude)? With a clip, or without.
+    /// What is at this place (longitude, latitude in degrees)? `clip`: record one too.
     Lead { place: [f64; 2], clip: bool },
 }
 
-/// One camera that is looked through.
-pub(super) struct Look {
+/// The pictures that a command waits for from one camera.
+pub(super) struct CameraWait {
     pub answer: CameraAnswer,
     pub wanted: u32,
-    pub sights: Receiver<Sight>,
-    /// The newest picture, and how many there were.
-    pub newest: Option<Sight>,
-    pub seen: u32,
-    pub over: bool,
+    pub observations: Receiver<Observation>,
+    /// The newest picture.
+    pub newest: Option<Observation>,
+    /// How many pictures came.
+    pub received: u32,
+    /// No further picture will come, or none is needed.
+    pub done: bool,
 }

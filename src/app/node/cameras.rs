@@ -1,8 +1,8 @@
-//! Takes: cameras' configs, one by one. Gives: their sources, rings, and places in the decoders and detectors; each can
-//! come, change and go without touching another one.
+//! Takes: the cameras' configs, one by one. Gives: their sources, rings, and slots in the decoders and detectors. Each
+//! camera can be added, changed and removed without touching another one.
 //!
-//! A change of the source starts the new one first; the old one ends when the new one gives its first key frame, or
-//! after [`OVERLAP`] when it gives none, or at once where the old one gives nothing either.
+//! A change of the source starts the new source first. The old one ends with the first key frame of the new one, after
+//! [`OVERLAP`] if there is none, or at once if the old one does not stream either.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,14 +29,14 @@ pub(super) struct Cameras {
     detect: Arc<DetectPool>,
     flights: FlightLogs,
     running: BTreeMap<CameraId, Running>,
-    /// Sources that were told to stop and have not ended yet.
+    /// Sources that are stopping and have not ended yet.
     ending: Vec<CameraHandle>,
 }
 
 struct Running {
     feed: Arc<Feed>,
     source: Source,
-    /// The one before, until `source` takes over.
+    /// The previous source, until `source` takes over.
     replaced: Option<(Source, Instant)>,
 }
 
@@ -64,7 +64,7 @@ impl Cameras {
         Self { tokio, roster, decode, detect, flights, running: BTreeMap::new(), ending: Vec::new() }
     }
 
-    /// Where drones are, for scenes that are built anew.
+    /// Where the drones are, for scenes that are rebuilt.
     pub fn flights(&self) -> &FlightLogs {
         &self.flights
     }
@@ -73,7 +73,7 @@ impl Cameras {
         self.running.len()
     }
 
-    /// Starts the camera. One of this id that runs already is replaced with all it has.
+    /// Starts the camera. Replaces a running one of the same id with everything it has.
     pub fn add(&mut self, camera: &CameraConfig) {
         self.remove(&camera.id);
         let ring = self.roster.enter(camera);
@@ -84,7 +84,7 @@ impl Cameras {
         self.running.insert(camera.id.clone(), Running { feed, source, replaced: None });
     }
 
-    /// Stops the camera. Its ring stays for a while, for clips that are still to be cut.
+    /// Stops the camera. Its ring stays for a while, for clips that must still be cut.
     pub fn remove(&mut self, id: &CameraId) {
         let Some(running) = self.running.remove(id) else { return };
         running.source.stop(&mut self.ending);
@@ -96,7 +96,7 @@ impl Cameras {
         self.detect.remove(id);
     }
 
-    /// Everything but the source: how often and how it is looked at, the ring's size, the name. The stream runs on.
+    /// Applies all settings but the source: interval, sampling, ring size, name. The stream continues.
     pub fn adjust(&mut self, camera: &CameraConfig) {
         if self.running.contains_key(&camera.id) {
             self.roster.enter(camera);
@@ -104,14 +104,14 @@ impl Cameras {
         }
     }
 
-    /// Connects to the camera's new source; the ring and what is analysed go on.
+    /// Connects to the camera's new source; the ring and the analysis continue.
     pub fn replace_source(&mut self, camera: &CameraConfig) {
         let Some(running) = self.running.get(&camera.id) else { return };
         let (feed, number) = (Arc::clone(&running.feed), running.source.number + 1);
         let source = self.spawn(number, camera, &feed);
         let Some(running) = self.running.get_mut(&camera.id) else { return };
         let old = std::mem::replace(&mut running.source, source);
-        // Replaced twice in short order: the middle one never got its turn.
+        // Replaced twice within a short time: the middle one never took over.
         match &mut running.replaced {
             Some(_) => old.stop(&mut self.ending),
             none => *none = Some((old, monotonic())),
@@ -119,7 +119,7 @@ impl Cameras {
         self.settle();
     }
 
-    /// Ends sources whose successor has taken over, and drops what has ended. For once a second.
+    /// Stops sources whose successor has taken over, and drops those that have ended. Called once a second.
     pub fn settle(&mut self) {
         for (id, running) in &mut self.running {
             let over = running.replaced.as_ref().is_some_and(|(old, since)| {
@@ -152,7 +152,7 @@ impl Cameras {
     }
 
     fn place(&self, camera: &CameraConfig) {
-        // Who is next is reckoned in intervals: a shorter one there is a place further ahead.
+        // The detectors order cameras by overdue intervals: a shorter interval moves a camera forward.
         let turn = camera.interval.div_f64(camera.priority.weight());
         self.detect.put(camera.id.clone(), TileScheduler::of(camera), turn);
         self.decode.put(camera.id.clone(), camera.sampling, camera.interval);
@@ -167,7 +167,7 @@ impl Cameras {
     }
 }
 
-/// What one source gives goes to its camera's feed, and to its drone's flight.
+/// Passes the frames of one source to its camera's feed, and its telemetry to the drone's flight log.
 struct Sink {
     number: u32,
     feed: Arc<Feed>,

@@ -1,4 +1,4 @@
-//! Old evidence makes room on the disk; what the platform does not have yet is kept as long as it can be.
+//! Deletes old evidence to free disk space; evidence that is not delivered yet is kept as long as possible.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,7 @@ use crate::events::Recorder;
 use crate::evidence::{enforce_age, enforce_quota, event_dir, evidence_root};
 use crate::outbox::Outbox;
 
-/// For once a minute: reads the sizes of all evidence.
+/// Called once a minute: it reads the sizes of all evidence.
 pub(super) fn tidy(config: &Config, outbox: &Outbox, recorder: &Recorder) {
     let evidence = &config.evidence;
     let data_dir = &config.node.data_dir;
@@ -24,16 +24,18 @@ pub(super) fn tidy(config: &Config, outbox: &Outbox, recorder: &Recorder) {
     let root = evidence_root(data_dir);
     let may_go = |event| !recorder.journal.is_under_way(event) && delivered(event);
     match enforce_age(&root, &evidence.keep, wall_now(), may_go) {
-        Ok(report) if report.freed_bytes > 0 => tracing::info!(?report, "evidence deleted after its time"),
+        Ok(report) if report.freed_bytes > 0 => {
+            tracing::info!(?report, "deleted evidence past its retention time")
+        }
         Ok(_) => {}
-        Err(error) => tracing::warn!("the age of evidence is not looked at: {}", error_chain(&error)),
+        Err(error) => tracing::warn!("cannot delete evidence by age: {}", error_chain(&error)),
     }
     match enforce_quota(&root, evidence.quota_bytes, evidence.min_free_bytes, delivered) {
-        Ok(report) if report.freed_bytes > 0 => tracing::info!(?report, "old evidence deleted"),
+        Ok(report) if report.freed_bytes > 0 => tracing::info!(?report, "deleted old evidence to free space"),
         Ok(_) => {}
-        Err(error) => tracing::warn!("the evidence quota is not looked at: {}", error_chain(&error)),
+        Err(error) => tracing::warn!("cannot enforce the evidence quota: {}", error_chain(&error)),
     }
-    // Whose folder is gone needs no delivered mark any more.
+    // An event without a folder needs no delivered mark any more.
     for event in done.into_inner().into_iter().filter(|event| !event_dir(data_dir, *event).exists()) {
         if let Err(error) = outbox.forget(event) {
             tracing::warn!(%event, "{}", error_chain(&error));

@@ -1,4 +1,4 @@
-//! What keeps a node from starting, in the operator's words.
+//! Errors that keep a node from starting, worded for operators.
 
 use crate::decode::DecodeError;
 use crate::detect::ModelError;

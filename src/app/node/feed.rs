@@ -1,8 +1,8 @@
-//! From a camera's source to its ring and the decoders, over changes of the source.
+//! Passes frames from a camera's source to its ring and the decoders, across changes of the source.
 //!
-//! A new source of a camera (another address, another password) is started beside the old one. Its first frame is a key
-//! frame, and with it the feed switches over: from then on the old one's frames are dropped. So neither the ring nor the
-//! decoders see a gap longer than the two streams' own distance, and numbers go on.
+//! A new source of a camera (another address, another password) starts beside the old one. The feed switches over at its
+//! first frame, which is a key frame, and then drops the old one's frames. Neither the ring nor the decoders see a gap
+//! longer than that between the two streams, and frame numbers continue.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ pub(super) struct Feed {
 
 #[derive(Default)]
 struct State {
-    /// The source that gives the frames.
+    /// The source whose frames are accepted.
     source: u32,
-    /// What that source's own numbers begin at: those of the one before never come again.
+    /// Offset added to that source's own numbers, so that no number repeats.
     base: (u64, u32),
-    /// One after the newest frame; number of the newest stream.
+    /// One past the newest frame number, and the newest stream number.
     newest: (u64, u32),
 }
 
@@ -34,30 +34,30 @@ impl Feed {
         Self { ring, decode, state: Mutex::default() }
     }
 
-    /// A frame of the camera's `source`-th source, the first being 0.
+    /// Passes on a frame of the camera's source number `source`; the first is 0.
     pub fn frame(&self, source: u32, mut frame: EncodedFrame) {
         let mut state = self.state.lock();
         if !state.number(source, &mut frame) {
             return;
         }
-        // Still under the lock: of two sources the frames must not change their order.
+        // Keep the lock: frames of two sources must not overtake each other.
         let frame = self.ring.push(frame);
         self.decode.offer(frame);
     }
 
-    /// Which source gives the frames.
+    /// The number of the source whose frames are accepted.
     pub fn source(&self) -> u32 {
         self.state.lock().source
     }
 
-    /// Takes frames of `source` and later ones only.
+    /// Accepts frames of `source` and later sources only.
     pub fn switch_to(&self, source: u32) {
         self.state.lock().switch_to(source);
     }
 }
 
 impl State {
-    /// False if the frame is of a source that was replaced.
+    /// Renumbers the frame. False if its source was replaced.
     fn number(&mut self, source: u32, frame: &mut EncodedFrame) -> bool {
         if source < self.source {
             return false;
@@ -85,7 +85,7 @@ mod tests {
     use crate::base::{Capture, MediaTime, TimeSource, WallTime};
     use crate::ingest::Codec;
 
-    /// What becomes of a source's frame with these numbers.
+    /// The numbers that a source's frame gets; `None`: it is dropped.
     fn numbered(state: &mut State, source: u32, seq: u64, stream: u32) -> Option<(u64, u32)> {
         let mut frame = EncodedFrame {
             camera: "gate".into(),
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(numbered(&mut state, 0, 0, 1), Some((0, 1)));
         assert_eq!(numbered(&mut state, 0, 1, 1), Some((1, 1)));
         assert_eq!(numbered(&mut state, 1, 0, 1), Some((2, 2)));
-        assert_eq!(numbered(&mut state, 0, 2, 1), None, "the old one is not heard any more");
+        assert_eq!(numbered(&mut state, 0, 2, 1), None, "frames of the old source are dropped");
         assert_eq!(numbered(&mut state, 1, 1, 1), Some((3, 2)));
         state.switch_to(2);
         assert_eq!(numbered(&mut state, 1, 2, 1), None);

@@ -1,4 +1,4 @@
-//! A running node: every stage from the outbox up to the cameras, and the way down again.
+//! A running node: starts every stage from the outbox up to the cameras, and stops them again.
 
 mod cameras;
 mod disk;
@@ -18,9 +18,9 @@ use tokio::runtime::Runtime as TokioRuntime;
 
 use super::commands::{self, CommandService};
 use super::reload::{Stamps, stamps};
-use super::requests::Lookouts;
+use super::requests::PictureRequests;
 use super::roster::Roster;
-use super::rules_thread::{Analysis, AnalysisStatus, ToRules, Work};
+use super::rules_thread::{RulesStatus, RulesThread, ToRules, Work};
 use super::status::{NodeStatus, Stages, config_state};
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
@@ -44,13 +44,13 @@ use watchdog::{Pulse, Watchdog, io_heartbeat};
 pub use error::AppError;
 pub use supervise::{RunReport, run};
 
-/// Pictures between the detectors and the rules: enough to ride out one fsync of the outbox.
-const ANALYSIS_QUEUE: usize = 4;
+/// Pictures between the detectors and the rules: enough for one fsync of the outbox.
+const RULES_QUEUE: usize = 4;
 
-/// All stages, in the order in which they were started; stopped from last to first.
+/// All stages in the order of their start. They stop from last to first.
 struct Node {
     config: Arc<Config>,
-    /// Of the files that the config names.
+    /// Stamps of the files that the config names.
     files: Stamps,
     model: ModelManifest,
     tokio: TokioRuntime,
@@ -67,7 +67,7 @@ struct Node {
     sites: Arc<Sites>,
     memory: PlaceMemoryContext,
     rules: JoinHandle<()>,
-    /// `None` only while it is started anew.
+    /// `None` only during a restart of the service.
     commands: Option<CommandService>,
     detect: Arc<DetectPool>,
     detect_stop: Shutdown,
@@ -92,7 +92,7 @@ impl Node {
         let outbox = Arc::new(Outbox::open(data_dir, &config.outbox)?);
         let removed = remove_unfinished(&evidence_root(data_dir))?;
         if removed > 0 {
-            tracing::warn!(files = removed, "removed evidence files that an earlier run left half written");
+            tracing::warn!(files = removed, "removed unfinished evidence files of an earlier run");
         }
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -148,15 +148,15 @@ impl Node {
             }
         }
 
-        let analysis = Arc::new(AnalysisStatus::default());
-        let (to_rules, queue) = sync_channel::<Work>(ANALYSIS_QUEUE);
-        let rules = Analysis {
+        let rules_status = Arc::new(RulesStatus::default());
+        let (to_rules, queue) = sync_channel::<Work>(RULES_QUEUE);
+        let rules = RulesThread {
             scenes,
             recorder: Arc::clone(&recorder),
             clips: Arc::clone(&clips),
-            status: Arc::clone(&analysis),
-            shown: config.cameras.iter().map(|camera| (camera.id.clone(), monotonic())).collect(),
-            lookouts: Lookouts::default(),
+            status: Arc::clone(&rules_status),
+            last_picture: config.cameras.iter().map(|camera| (camera.id.clone(), monotonic())).collect(),
+            picture_requests: PictureRequests::default(),
         };
         let rules = rules.start(queue).map_err(AppError::Thread)?;
 
@@ -174,14 +174,14 @@ impl Node {
         let detect_stop = Shutdown::new();
         // The receiver outlives the detectors, so a failed send means only that the node is stopping.
         let sender = to_rules.clone();
-        let decide = Arc::new(move |seen: Detections| drop(sender.send(Work::Seen(seen))));
+        let decide = Arc::new(move |seen: Detections| drop(sender.send(Work::Detections(seen))));
         let detect = DetectPool::start(detectors, Vec::new(), decide, detect_stop.clone())
             .map_err(AppError::Thread)?;
         let detect = Arc::new(detect);
 
         let decode_stop = Shutdown::new();
-        let look = Arc::clone(&detect);
-        let sink = Arc::new(move |picture| look.offer(picture));
+        let detectors = Arc::clone(&detect);
+        let sink = Arc::new(move |picture| detectors.offer(picture));
         let decode = DecodePool::start(choice, config.decode.workers, Vec::new(), sink, decode_stop.clone())?;
         let detectors = Arc::downgrade(&detect);
         decode.decode_while(Arc::new(move || detectors.upgrade().is_none_or(|pool| pool.wants_more())));
@@ -191,7 +191,7 @@ impl Node {
             config: Arc::clone(&config),
             publish: Arc::clone(&publisher.stats),
             recorder: Arc::clone(&recorder),
-            analysis: Arc::clone(&analysis),
+            rules: Arc::clone(&rules_status),
             detect: Arc::downgrade(&detect),
             decode: Arc::downgrade(&decode),
             roster: Arc::clone(&roster),
@@ -220,11 +220,11 @@ impl Node {
             cameras.add(camera);
         }
         status.ready();
-        publisher.tell_config(config_state(status.config()));
+        publisher.publish_config(config_state(status.config()));
         let watchdog_stop = Shutdown::new();
         let pulse = Pulse {
             io: io_heartbeat(tokio.handle(), watchdog_stop.clone()),
-            analysis,
+            rules: rules_status,
             recorder: Arc::clone(&recorder),
             decode: Arc::downgrade(&decode),
             detect: Arc::downgrade(&detect),
@@ -263,15 +263,15 @@ impl Node {
         })
     }
 
-    /// From the cameras down, so that each stage still has somewhere to put what it holds.
+    /// Stops the stages from the cameras down, so that each one can still pass on what it holds.
     fn stop(mut self) -> RunReport {
         let started = monotonic();
         let deadline = self.config.runtime.stop_deadline;
         tracing::info!("stopping; a second signal ends at once");
         self.status.not_ready();
-        // It looks into the pools, which are to be taken apart now.
+        // It reads from the pools, which are stopped next.
         self.watchdog.join();
-        // It ends after the pair of pictures that it is at, while the other stages are stopped.
+        // It finishes its current pair of pictures while the other stages stop.
         self.flight_thread.stop();
         if let Some(commands) = self.commands.take() {
             commands.stop(&self.tokio);
@@ -280,7 +280,7 @@ impl Node {
         self.decode_stop.stop();
         join_pool(self.decode, "decode", DecodePool::join);
         self.detect_stop.stop();
-        // A detector may wait for the rules, and these for a full disk: from now on nobody waits for it.
+        // A detector may wait for the rules, and these for a full disk: stop that wait.
         self.recorder_stop.stop();
         join_pool(self.detect, "detect", DetectPool::join);
         drop(self.to_rules);
@@ -334,7 +334,7 @@ fn open_detectors(config: &Config, model: &ModelManifest) -> Result<Vec<Detector
     (0..config.detect.workers).map(open).collect()
 }
 
-/// What made the evidence, for its manifest.
+/// The program and model that made the evidence, for its manifest.
 pub(super) fn generator(model: &ModelManifest) -> serde_json::Value {
     serde_json::json!({
         "program": "lintel",

@@ -1,8 +1,8 @@
-//! From the config that runs to another one, without touching what did not change.
+//! Replaces the running config by a new one, without touching what did not change.
 //!
-//! First everything that can fail is prepared: files read, settings opened, scenes built. Then the rules are given the new
-//! scenes, the one step that can still fail (they hang, or wait for the disk); what was changed before it is taken back.
-//! The rest cannot fail: a camera or a broker that does not answer under its new address is told as any that is down.
+//! First it prepares everything that can fail: reads files, opens settings, builds scenes. Then it passes the new scenes
+//! to the rules thread. This step can still fail if the thread hangs or waits for the disk; then earlier changes are
+//! rolled back. The rest cannot fail: a camera or broker that does not answer at its new address is reported as down.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,24 +22,24 @@ use crate::publish::Publisher;
 use crate::scene;
 use crate::scene::{SiteError, read_dem};
 
-/// The rules answer within this, or the change is taken back. Less than any sensible WatchdogSec.
+/// The rules accept the change within this time, or it is rolled back. Less than any sensible WatchdogSec.
 const RULES_ANSWER: Duration = Duration::from_secs(10);
 
-/// Why the old config runs on.
+/// Why the old config stays.
 enum Kept {
     Refused(Vec<String>),
     RolledBack(String),
 }
 
 impl Node {
-    /// Reads the config again and brings the node to it; tells the outcome in the log, in `/health` and on the node's
-    /// topic. Gives the files to watch from now on; `None`: the same as before.
+    /// Reads the config again and applies it. Reports the outcome in the log, in `/health` and on the node's topic.
+    /// Returns the files to watch from now on; `None`: the same as before.
     pub(super) fn reload(&mut self, live: &Live) -> Option<Vec<PathBuf>> {
         let loaded = match config::load(&live.path) {
             Ok(loaded) => loaded,
             Err(errors) => {
                 let problems = errors.to_string().lines().map(str::to_owned).collect();
-                self.told(ReloadOutcome::Refused, Vec::new(), problems);
+                self.report(ReloadOutcome::Refused, Vec::new(), problems);
                 return None;
             }
         };
@@ -47,22 +47,22 @@ impl Node {
         let plan = Plan::new(&self.config, &loaded.config, &self.files, &files);
         let changes = plan.changes.clone();
         if plan.is_empty() {
-            self.told(ReloadOutcome::Unchanged, changes, Vec::new());
+            self.report(ReloadOutcome::Unchanged, changes, Vec::new());
             return Some(loaded.watched());
         }
         let watched = loaded.watched();
         match self.change(loaded, &plan, &live.log) {
             Ok(()) => {
                 self.files = files;
-                self.told(ReloadOutcome::Applied, changes, Vec::new());
+                self.report(ReloadOutcome::Applied, changes, Vec::new());
                 Some(watched)
             }
             Err(Kept::Refused(problems)) => {
-                self.told(ReloadOutcome::Refused, changes, problems);
+                self.report(ReloadOutcome::Refused, changes, problems);
                 None
             }
             Err(Kept::RolledBack(problem)) => {
-                self.told(ReloadOutcome::RolledBack, changes, vec![problem]);
+                self.report(ReloadOutcome::RolledBack, changes, vec![problem]);
                 None
             }
         }
@@ -72,7 +72,7 @@ impl Node {
         let restart = plan.restart.iter().map(|key| Finding {
             key: key.clone(),
             message: format!("{key} cannot be changed while lintel runs"),
-            help: "restart lintel to take it on, or put it back".to_owned(),
+            help: "restart lintel to apply it, or change it back".to_owned(),
         });
         let lines = |text: String| text.lines().map(str::to_owned).collect();
         if !plan.restart.is_empty() {
@@ -118,7 +118,7 @@ impl Node {
             for (id, site) in sites_before {
                 self.sites.put(id, site);
             }
-            // It was read once already.
+            // This filter was accepted before.
             drop(log.set_filter(&self.config.log.filter));
             return Err(Kept::RolledBack(busy.to_string()));
         }
@@ -132,7 +132,7 @@ impl Node {
         Ok(())
     }
 
-    /// Commands come by a connection of their own, which is made with the new settings.
+    /// Restarts the commands' own connection with the new settings.
     fn restart_commands(&mut self, next: &Arc<Config>) {
         if let Some(commands) = self.commands.take() {
             commands.stop(&self.tokio);
@@ -148,7 +148,7 @@ impl Node {
         };
         match CommandService::start(self.tokio.handle(), parts) {
             Ok(commands) => self.commands = Some(commands),
-            Err(error) => tracing::error!("commands are not taken any more, restart lintel: {error}"),
+            Err(error) => tracing::error!("commands are not received any more, restart lintel: {error}"),
         }
     }
 
@@ -168,7 +168,7 @@ impl Node {
         }
     }
 
-    fn told(&self, outcome: ReloadOutcome, changes: Vec<String>, problems: Vec<String>) {
+    fn report(&self, outcome: ReloadOutcome, changes: Vec<String>, problems: Vec<String>) {
         match outcome {
             ReloadOutcome::Applied => tracing::info!("config reloaded: {}", changes.join("; ")),
             ReloadOutcome::Unchanged => tracing::info!("config reloaded: nothing has changed"),
@@ -176,10 +176,10 @@ impl Node {
                 tracing::warn!("config not reloaded, the old one runs on:\n{}", problems.join("\n"));
             }
             ReloadOutcome::RolledBack => {
-                tracing::warn!("config reload taken back, the old one runs on: {}", problems.join("\n"));
+                tracing::warn!("config reload rolled back, the old one runs on: {}", problems.join("\n"));
             }
         }
         self.status.reloaded(ReloadReport { at: wall_now().to_string(), outcome, changes, problems });
-        self.publisher.tell_config(config_state(self.status.config()));
+        self.publisher.publish_config(config_state(self.status.config()));
     }
 }

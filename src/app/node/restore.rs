@@ -1,4 +1,4 @@
-//! What an earlier run left in the outbox's state, put back before the stages start.
+//! Restores the state of an earlier run from the outbox before the stages start.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::outbox::{Batch, Outbox};
 use crate::scene::Scenes;
 use crate::scene::Sites;
 
-/// Puts back what an earlier run left: the rules of each camera, and the dossiers of its events.
+/// Restores the rules of each camera and the pending evidence of its events. Returns the clips that must still be cut.
 pub(super) fn restore(
     outbox: &Outbox,
     recorder: &Recorder,
@@ -28,7 +28,7 @@ pub(super) fn restore(
         match (scenes.get_mut(&camera), serde_json::from_slice(&value)) {
             (Some(scene), Ok(state)) => scene.restore(state),
             (Some(_), Err(error)) => {
-                tracing::error!(%camera, %error, "the stored state of the rules is not readable: they begin anew");
+                tracing::error!(%camera, %error, "the stored state of the rules cannot be read: they start from nothing");
             }
             (None, _) => {
                 tracing::warn!(%camera, "the camera has stored rules but is not in the config any more")
@@ -44,30 +44,30 @@ pub(super) fn restore(
             tracing::warn!(%camera, "the camera was moved and its positions have not been confirmed since");
         }
     }
-    let mut things = Vec::new();
+    let mut shared = Vec::new();
     for (key, value) in outbox.states(SHARED_EVENT_PREFIX)? {
         match serde_json::from_slice(&value) {
-            Ok(thing) => things.push(thing),
+            Ok(event) => shared.push(event),
             Err(error) => {
-                tracing::error!(key, %error, "a stored thing is not readable: its event is told as one camera's")
+                tracing::error!(key, %error, "a stored shared event cannot be read: it is reported as one camera's event")
             }
         }
     }
-    recorder.restore_shared(things);
+    recorder.restore_shared(shared);
     forget_old(outbox)?;
-    let mut dossiers = Vec::new();
+    let mut all_pending = Vec::new();
     for (key, value) in outbox.states(pending_evidence::PREFIX)? {
         match serde_json::from_slice(&value) {
-            Ok(pending) => dossiers.push(pending),
+            Ok(pending) => all_pending.push(pending),
             Err(error) => {
-                tracing::error!(key, %error, "a stored pending is not readable: its event gets no manifest")
+                tracing::error!(key, %error, "stored pending evidence cannot be read: its event gets no manifest")
             }
         }
     }
-    Ok(recorder.restore(dossiers))
+    Ok(recorder.restore(all_pending))
 }
 
-/// Events that nobody will decide about any more.
+/// Forgets events that are too old for feedback.
 pub(super) fn forget_old(outbox: &Outbox) -> Result<(), AppError> {
     let oldest = wall_now() - Duration::from_secs(KNOWN_DAYS * 86_400);
     let is_old = |key: &str| {

@@ -1,4 +1,4 @@
-//! The loop around a running node: states, the disk, reloads, and words for systemd.
+//! The loop around a running node: publishes states, frees disk space, reloads the config, reports to systemd.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use crate::ingest::SourceState;
 use crate::monitor::Service;
 
 const TURN: Duration = Duration::from_secs(1);
-/// How often states are told and the disk is looked at.
+/// How often states are published.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 const QUOTA_EVERY: Duration = Duration::from_secs(60);
 /// How often events that are too old for feedback are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
-/// A camera that was taken out keeps its ring for so long, for clips that are still to be cut.
-const RING_OF_GONE: Duration = Duration::from_secs(60);
+/// How long the ring of a removed camera stays, for clips that must still be cut.
+const KEEP_RING: Duration = Duration::from_secs(60);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +31,11 @@ pub struct RunReport {
     pub late: bool,
 }
 
-/// Runs the node until `asked_to_stop`; returns once everything has ended and all that was found is durable. With `live`
-/// its config is read again when asked for, and when a file of it changes.
+/// Runs the node until `asked_to_stop`. Returns once everything has ended and all events are durable. With `live` the
+/// config is reloaded on request, and when one of its files changes.
 ///
 /// # Errors
-/// What keeps the node from starting. A camera or broker that is down does not.
+/// The node cannot start. A camera or broker that is down is no error.
 pub fn run(
     config: Config,
     model: &ModelManifest,
@@ -47,42 +47,42 @@ pub fn run(
     tracing::info!(cameras = node.cameras.len(), "ready");
     service.ready(&line(&node));
     let mut live = live.map(|live| (FileWatch::new(live.watched.clone()), live));
-    let mut guard = LoadGovernor::new(node.config.budget.cores);
-    let (mut told, mut cleaned, mut forgot) = (monotonic(), monotonic(), monotonic());
+    let mut governor = LoadGovernor::new(node.config.budget.cores);
+    let (mut published, mut cleaned, mut forgot) = (monotonic(), monotonic(), monotonic());
     while !asked_to_stop.wait(TURN) {
         node.cameras.settle();
-        node.status.load(guard.step(&node.decode, &node.detect));
+        node.status.set_load(governor.step(&node.decode, &node.detect));
         if let Some((files, live)) = &mut live
-            && is_wanted(&node, files, live)
+            && reload_is_due(&node, files, live)
         {
             service.reloading();
             if let Some(watched) = node.reload(live) {
                 *files = FileWatch::new(watched);
-                guard.set_budget(node.config.budget.cores);
+                governor.set_budget(node.config.budget.cores);
             }
             service.ready(&line(&node));
         }
-        if is_due(&mut told, STATUS_EVERY) {
-            node.status.tell(&node.publisher);
-            node.status.tell_health(&node.publisher);
+        if is_due(&mut published, STATUS_EVERY) {
+            node.status.publish_cameras(&node.publisher);
+            node.status.publish_health(&node.publisher);
             service.status(&line(&node));
         }
         if is_due(&mut cleaned, QUOTA_EVERY) {
             disk::tidy(&node.config, &node.outbox, &node.recorder);
-            node.roster.forget(RING_OF_GONE);
+            node.roster.forget(KEEP_RING);
         }
         if is_due(&mut forgot, FORGET_EVERY)
             && let Err(error) = restore::forget_old(&node.outbox)
         {
-            tracing::warn!("old events are not forgotten: {}", error_chain(&error));
+            tracing::warn!("cannot forget old events: {}", error_chain(&error));
         }
     }
     service.stopping();
     Ok(node.stop())
 }
 
-fn is_wanted(node: &Node, files: &mut FileWatch, live: &Live) -> bool {
-    // Looked at in any case, so that a change is not found a second time after it was asked for.
+fn reload_is_due(node: &Node, files: &mut FileWatch, live: &Live) -> bool {
+    // Always check the files, so that a requested reload does not find the same change again.
     let changed = files.changed() && node.config.runtime.watch_config;
     live.request.take() || changed
 }
@@ -95,7 +95,7 @@ fn is_due(last: &mut Instant, every: Duration) -> bool {
     due
 }
 
-/// For `systemctl status`.
+/// The status line for `systemctl status`.
 fn line(node: &Node) -> String {
     let snapshot = node.status.snapshot();
     let streaming = snapshot.cameras.values().filter(|c| c.ingest.state == SourceState::Streaming).count();

@@ -1,9 +1,9 @@
-//! Does the data path move? While it does, systemd is told so; once it does not, systemd is told nothing and restarts us.
+//! The systemd watchdog: sends a sign of life while the data path moves. When it stops, systemd restarts the node.
 //!
-//! Stuck is a stage that has work and has not moved for [`LIMIT`]: key frames that no decoder takes, pictures that no
-//! detector takes, a rules or still thread that neither works nor waits for the disk, network threads that do not turn. A camera
-//! or a broker that is down leaves its stage without work: no reason. A full disk holds everything up and is told
-//! elsewhere: a restart would not make room.
+//! A stage is stuck if it has work and has not moved for [`LIMIT`]: key frames that no decoder accepts, pictures that no
+//! detector accepts, a rules or still thread that neither works nor waits for the disk, idle network threads. A camera or
+//! broker that is down leaves its stage without work, so nothing is stuck. A full disk blocks everything and is reported
+//! elsewhere: a restart would not free space.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -11,40 +11,40 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::app::rules_thread::AnalysisStatus;
+use crate::app::rules_thread::RulesStatus;
 use crate::base::{Heartbeat, Shutdown};
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
 use crate::events::Recorder;
 use crate::monitor::Service;
 
-/// Longer than any picture takes on any box.
+/// Longer than any picture takes on any machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What shows that the stages move.
+/// The heartbeats and stages that show whether the data path moves.
 pub(super) struct Pulse {
     pub io: Arc<Heartbeat>,
-    pub analysis: Arc<AnalysisStatus>,
+    pub rules: Arc<RulesStatus>,
     pub recorder: Arc<Recorder>,
     pub decode: Weak<DecodePool>,
     pub detect: Weak<DetectPool>,
 }
 
 impl Pulse {
-    /// The stage that does not move.
+    /// The stage that is stuck, if any.
     pub fn stuck(&self) -> Option<&'static str> {
         if self.io.silent_for() > LIMIT {
             return Some("the network threads");
         }
         let waits_for_disk = self.recorder.journal.waits_for_disk();
-        if !waits_for_disk && self.analysis.alive.silent_for() > LIMIT {
+        if !waits_for_disk && self.rules.alive.silent_for() > LIMIT {
             return Some("rules");
         }
         if !waits_for_disk && self.recorder.stills.get().is_some_and(|queue| queue.alive.silent_for() > LIMIT)
         {
             return Some("stills");
         }
-        // A detector hands over to the rules, so it stands when they do.
+        // A detector hands over to the rules, so it stops when they do.
         if !waits_for_disk && self.detect.upgrade().is_some_and(|pool| pool.stalled_for() > LIMIT) {
             return Some("detect");
         }
@@ -52,7 +52,7 @@ impl Pulse {
     }
 }
 
-/// A sign of life from the threads that all connections live on, until `stop`.
+/// A heartbeat of the threads that serve all connections, until `stop`.
 pub(super) fn io_heartbeat(tokio: &Handle, stop: Shutdown) -> Arc<Heartbeat> {
     let heartbeat = Arc::new(Heartbeat::default());
     let beat = Arc::clone(&heartbeat);
@@ -68,21 +68,21 @@ pub(super) fn io_heartbeat(tokio: &Handle, stop: Shutdown) -> Arc<Heartbeat> {
     heartbeat
 }
 
-/// The thread that tells systemd. Of its own, so that a slow reload or a full disk does not look like death.
+/// The thread that notifies systemd. It is separate, so that a slow reload or a full disk does not trigger a restart.
 pub(super) struct Watchdog {
     thread: Option<JoinHandle<()>>,
     stop: Shutdown,
 }
 
 impl Watchdog {
-    /// Does nothing where nobody watches.
+    /// Does nothing if systemd does not watch this service.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The thread cannot be started.
     pub fn start(service: Service, pulse: Pulse, stop: Shutdown) -> std::io::Result<Self> {
         let Some(limit) = service.watchdog() else { return Ok(Self { thread: None, stop }) };
         let stopped = stop.clone();
-        // Twice within the limit would do (sd_watchdog_enabled(3)); once more for a busy box.
+        // Twice within the limit is enough (sd_watchdog_enabled(3)); three times for a busy machine.
         let watch = move || watch(limit / 3, &stopped, || pulse.stuck(), || service.alive());
         let thread = std::thread::Builder::new().name("watchdog".into()).spawn(watch)?;
         Ok(Self { thread: Some(thread), stop })
@@ -97,18 +97,18 @@ impl Watchdog {
 }
 
 fn watch(every: Duration, stop: &Shutdown, stuck: impl Fn() -> Option<&'static str>, alive: impl Fn()) {
-    let mut told = None;
+    let mut reported = None;
     loop {
         match stuck() {
             None => {
                 alive();
-                told = None;
+                reported = None;
             }
-            Some(stage) if told != Some(stage) => {
+            Some(stage) if reported != Some(stage) => {
                 tracing::error!(
-                    "{stage} has work and does not move: systemd is not told any more that all is well and will restart lintel"
+                    "{stage} has work and does not move: the watchdog stops its signal, and systemd will restart lintel"
                 );
-                told = Some(stage);
+                reported = Some(stage);
             }
             Some(_) => {}
         }

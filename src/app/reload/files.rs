@@ -1,5 +1,5 @@
-//! Have files changed? Asked by looking, once in a while: it works on every file system, through renames and links,
-//! and 200 files cost less than a millisecond.
+//! Detects changed files by polling. This works on every file system, through renames and links, and 200 files cost less
+//! than a millisecond.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::base::CameraId;
 use crate::config::Config;
 
-/// Size, time and number of a file: a changed content changes one of them. `None`: it is not there.
+/// Size, time and inode of a file: a changed content changes one of them. `None`: the file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) struct Stamp(Option<(u64, i64, i64, u64)>);
 
@@ -19,7 +19,7 @@ impl Stamp {
     }
 }
 
-/// Who reads a file that the config names but does not hold.
+/// The reader of a file that the config names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::app) enum Named {
     Mqtt,
@@ -31,8 +31,8 @@ pub(in crate::app) enum Named {
 
 pub(in crate::app) type Stamps = BTreeMap<(Named, PathBuf), Stamp>;
 
-/// The files that stages read by themselves. **A new key of the config that names a file belongs here** unless its content
-/// is in the checked config: else a change of the file is not noticed.
+/// The files that stages read by themselves. **A new config key that names a file belongs here** unless the checked
+/// config holds its content: else nobody notices a change of the file.
 pub(in crate::app) fn stamps(config: &Config) -> Stamps {
     let tls = config.mqtt.tls.iter();
     let tls = tls.flat_map(|tls| [&tls.ca_file, &tls.client_cert_file, &tls.client_key_file]);
@@ -48,23 +48,23 @@ pub(in crate::app) fn stamps(config: &Config) -> Stamps {
     named.into_iter().filter_map(stamp).collect()
 }
 
-/// Looks at the files of a config.
+/// Polls the files of a config.
 pub(in crate::app) struct FileWatch {
     paths: Vec<PathBuf>,
     known: Vec<Stamp>,
-    /// Seen once, and not yet twice the same: somebody may still write.
+    /// The changed stamps of the last poll: the file may still be being written.
     pending: Option<Vec<Stamp>>,
 }
 
 impl FileWatch {
     pub fn new(paths: Vec<PathBuf>) -> Self {
-        let known = look(&paths);
+        let known = stamp_all(&paths);
         Self { paths, known, pending: None }
     }
 
-    /// True once after a change, when two looks in a row have found the same.
+    /// True once after a change, when two polls in a row find the same.
     pub fn changed(&mut self) -> bool {
-        let now = look(&self.paths);
+        let now = stamp_all(&self.paths);
         if now == self.known {
             self.pending = None;
             return false;
@@ -79,7 +79,7 @@ impl FileWatch {
     }
 }
 
-fn look(paths: &[PathBuf]) -> Vec<Stamp> {
+fn stamp_all(paths: &[PathBuf]) -> Vec<Stamp> {
     paths.iter().map(|path| Stamp::of(path)).collect()
 }
 
@@ -88,20 +88,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_told_once_and_only_when_it_has_settled() {
+    fn a_change_is_reported_once_and_only_when_it_has_settled() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = |name: &str| dir.path().join(name);
         std::fs::write(path("a.toml"), "1").expect("written");
         let mut watch = FileWatch::new(vec![path("a.toml"), path("later.toml"), dir.path().to_owned()]);
-        let mut told = |what: &dyn Fn()| {
+        let mut changed_after = |what: &dyn Fn()| {
             what();
             watch.changed()
         };
-        assert!(!told(&|| {}));
-        assert!(!told(&|| std::fs::write(path("a.toml"), "12").expect("written")));
-        assert!(!told(&|| std::fs::write(path("a.toml"), "123").expect("written")), "still being written");
-        assert!(told(&|| {}));
-        assert!(!told(&|| {}));
+        assert!(!changed_after(&|| {}));
+        assert!(!changed_after(&|| std::fs::write(path("a.toml"), "12").expect("written")));
+        assert!(
+            !changed_after(&|| std::fs::write(path("a.toml"), "123").expect("written")),
+            "still being written"
+        );
+        assert!(changed_after(&|| {}));
+        assert!(!changed_after(&|| {}));
         // As an editor or a package does it: a new file under the old name.
         std::fs::write(path("a.new"), "456").expect("written");
         std::fs::rename(path("a.new"), path("a.toml")).expect("renamed");

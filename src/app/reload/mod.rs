@@ -1,9 +1,9 @@
-//! Takes: an operator's changed config files. Gives: a [`Plan`] of what differs from the config that runs.
-//! On failure: everything that is wrong, or that needs a restart, by file, line and key; nothing changes.
+//! Takes: an operator's changed config files. Gives: a [`Plan`] of the differences to the running config.
+//! On failure: reports everything wrong, or in need of a restart, by file, line and key; nothing changes.
 //! Not here: carrying the plan out (`app::node`).
 //!
 //! ```text
-//! SIGHUP | a file changed, twice looked at -> load -> check -> plan -> prepare all that can fail -> change
+//! SIGHUP | a file changed, two polls agree -> load -> check -> plan -> prepare all that can fail -> change
 //! ```
 
 mod files;
@@ -28,7 +28,7 @@ pub struct Live {
     pub log: LogControl,
 }
 
-/// An operator's wish to reload; asked for ten times before it is looked at, it is done once.
+/// An operator's request to reload. Several requests in a row cause one reload.
 #[derive(Clone, Debug, Default)]
 pub struct ReloadRequest(Arc<AtomicBool>);
 

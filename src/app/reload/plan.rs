@@ -1,18 +1,18 @@
-//! What a new config changes, key by key.
+//! Compares a new config with the running one, key by key.
 //!
-//! Every key of the checked config stands in [`compare`] or [`compare_camera`] under what its change asks for. **A new
-//! key that stands nowhere does not compile** ("pattern does not mention field"): put it under
+//! Every key of the checked config is listed in [`compare`] or [`compare_camera`] under what its change requires. **A new
+//! key that is not listed does not compile** ("pattern does not mention field"): put it under
 //!
 //! - `live` if the node reads it from its config each time, or `Node::apply` hands it on;
-//! - `scenes` if every camera's tracker and rules depend on it, and for a camera `scene`: they are built anew and take
-//!   over tracks, dwell and open events;
-//! - `ground` if the terrain model is to be read, too;
-//! - `mqtt` if the connection to the broker is made anew with it;
+//! - `scenes` if every camera's tracker and rules depend on it, and for a camera `scene`: they are rebuilt and keep
+//!   tracks, dwell and open events;
+//! - `ground` if the terrain model must be read too;
+//! - `mqtt` if the connection to the broker must be restarted;
 //! - `stage` (of a camera) if the decoders, detectors or the ring keep it: see `Cameras::adjust`;
-//! - `source` (of a camera) if the camera must be connected to anew;
-//! - `restart` if none of these will do.
+//! - `source` (of a camera) if the camera must be reconnected;
+//! - `restart` if none of these is enough.
 //!
-//! The names given with `=` are those that the operator writes, where they differ.
+//! A name after `=` is the one that operators write, where it differs from the field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,39 +23,39 @@ use crate::config::{
     MapConfig, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig,
 };
 
-/// What is to be done to get from one config to another.
+/// The steps from one config to another.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::app) struct Plan {
-    /// For people, such as `evidence.quota_mb` and `camera gate: source`.
+    /// Changes for the log, such as `evidence.quota_mb` and `camera gate: source`.
     pub changes: Vec<String>,
-    /// Keys that cannot be changed while the node runs. Not empty: nothing is to be done.
+    /// Keys that cannot change while the node runs. If there are any, nothing is applied.
     pub restart: Vec<String>,
     pub mqtt: bool,
-    /// The terrain model is to be read anew.
+    /// The terrain model must be read again.
     pub ground: bool,
     pub added: BTreeSet<CameraId>,
     pub removed: BTreeSet<CameraId>,
-    /// Cameras whose scene is built anew, with new settings for their stages; the stream runs on.
+    /// Cameras whose scene is rebuilt, with new settings for their stages; the stream continues.
     pub adjusted: BTreeSet<CameraId>,
-    /// Of these, those that are connected to anew.
+    /// Of these, the cameras that must be reconnected.
     pub sources: BTreeSet<CameraId>,
 }
 
 macro_rules! keys {
     ($found:ident, $section:literal, $old:expr, $new:expr,
-     $type:ident { $($class:ident: $($key:ident $(= $told:literal)?),+;)+ }) => {{
+     $type:ident { $($class:ident: $($key:ident $(= $written:literal)?),+;)+ }) => {{
         let (old, new) = (&$old, &$new);
         let $type { $($($key: _,)+)+ } = new;
         $($(
             if old.$key != new.$key {
-                let told: &[&str] = &[$($told,)? stringify!($key)];
-                $found(Class::$class, format!("{}{}", $section, told[0]));
+                let names: &[&str] = &[$($written,)? stringify!($key)];
+                $found(Class::$class, format!("{}{}", $section, names[0]));
             }
         )+)+
     }};
 }
 
-#[allow(non_camel_case_types, reason = "as they stand in the lists below")]
+#[allow(non_camel_case_types, reason = "as written in the lists below")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     live,
@@ -66,7 +66,7 @@ enum Class {
     scene,
     stage,
     source,
-    /// Looked at by itself.
+    /// Compared separately.
     apart,
 }
 
@@ -128,7 +128,7 @@ impl Plan {
         }
     }
 
-    /// Files that are named as before and hold something else.
+    /// Files with the same name and a different content.
     fn files(&mut self, old: &Stamps, new: &Stamps) {
         for (key, stamp) in new {
             if old.get(key).is_none_or(|before| before == stamp) {
@@ -139,7 +139,7 @@ impl Plan {
             match who {
                 Named::Mqtt => self.mqtt = true,
                 Named::Ground => self.ground = true,
-                // The recorder's settings are read anew with every reload.
+                // Every reload reads the recorder's settings again.
                 Named::Evidence => {}
                 Named::Camera(id) => drop(self.adjusted.insert(id.clone())),
             }

@@ -1,4 +1,4 @@
-//! What each kind of change asks for, with configs as an operator writes them.
+//! What each kind of change requires, with configs as an operator writes them.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn config(text: &str) -> Config {
     config
 }
 
-/// What a change of the text asks for.
+/// The plan for a change of the text.
 fn plan(changes: &[(&str, &str)]) -> Plan {
     let mut text = BASE.to_owned();
     for (from, to) in changes {

@@ -1,4 +1,4 @@
-//! Commands that wait for pictures: what was asked, what came, and when the waiting ends.
+//! Answers commands from pictures: requests them, judges them, and replies when enough came or time is up.
 
 use std::sync::mpsc::{TryRecvError, sync_channel};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::commander::Commander;
-use super::evidence::Looked;
+use super::evidence::AnswerPicture;
 use super::sender::Sender;
-use super::waiting::{Look, Question, Waiting};
-use crate::app::requests::{Order, Sight};
+use super::waiting::{CameraWait, Question, Waiting};
+use crate::app::requests::{Observation, Request};
 use crate::app::rules_thread::Work;
 use crate::base::{CameraId, ClassName, Rect, monotonic};
 use crate::change::Seen;
@@ -18,39 +18,42 @@ use crate::rules::CHANGE;
 use crate::track::Track;
 use crate::wire::{CameraAnswer, MissingEvidence, ReplyData, Verdict};
 
-/// A camera that gives no picture within this time gives none.
+/// How long a command waits for the pictures of a camera.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pictures that decide whether a thing is gone: a detector may miss it in one.
-const LOOKS: u32 = 3;
-/// A box that overlaps the place this much stands on it.
+/// How many pictures decide whether an object is gone: the detector may miss it in one.
+const PICTURES: u32 = 3;
+/// A box with at least this IoU to a place counts as being there.
 const SAME_PLACE: f32 = 0.3;
 
-impl Look {
-    /// Takes the pictures that have come. Gives what the surest of them says.
-    fn take(&mut self, question: &Question) -> Verdict {
+impl CameraWait {
+    /// Receives the pictures that have come. Returns the strongest verdict among them.
+    fn receive(&mut self, question: &Question) -> Verdict {
         let mut verdict = Verdict::Unknown;
         loop {
-            match self.sights.try_recv() {
-                Ok(sight) => {
-                    self.seen += 1;
-                    verdict = surer(verdict, question.verdict(&sight.tracks, sight.standing.as_deref()));
-                    self.newest = Some(sight);
+            match self.observations.try_recv() {
+                Ok(observation) => {
+                    self.received += 1;
+                    verdict = stronger(
+                        verdict,
+                        question.verdict(&observation.tracks, observation.standing.as_deref()),
+                    );
+                    self.newest = Some(observation);
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
-                    self.over = true;
+                    self.done = true;
                     break;
                 }
             }
         }
-        self.over |= self.seen >= self.wanted;
+        self.done |= self.received >= self.wanted;
         verdict
     }
 }
 
 impl Question {
-    /// What a picture says: `tracks` are seen in it, `standing` are the lasting changes of the last look at them, if the
-    /// place can be judged.
+    /// The verdict of one picture. `tracks`: visible in it. `standing`: the lasting changes as last compared; `None`: the
+    /// scene cannot be judged.
     fn verdict(&self, tracks: &[Track], standing: Option<&[(Rect, Seen)]>) -> Verdict {
         let Self::Rectified { objects, places, .. } = self else { return Verdict::Unknown };
         let here = |rect: &Rect| {
@@ -64,18 +67,18 @@ impl Question {
             return if there { Verdict::StillThere } else { Verdict::Gone };
         }
         let Some(standing) = standing else { return Verdict::Unknown };
-        let sure = |seen| match seen {
+        let verdict = |seen| match seen {
             Seen::Yes => Verdict::StillThere,
             Seen::No => Verdict::Gone,
             Seen::Unknown => Verdict::Unknown,
         };
-        let seen = standing.iter().filter(|(rect, _)| here(rect)).map(|(_, seen)| sure(*seen));
-        seen.reduce(surer).unwrap_or(Verdict::Gone)
+        let seen = standing.iter().filter(|(rect, _)| here(rect)).map(|(_, seen)| verdict(*seen));
+        seen.reduce(stronger).unwrap_or(Verdict::Gone)
     }
 }
 
-/// One picture that shows the thing outweighs those that do not.
-fn surer(a: Verdict, b: Verdict) -> Verdict {
+/// One picture that shows the object outweighs those that do not.
+fn stronger(a: Verdict, b: Verdict) -> Verdict {
     match (a, b) {
         (Verdict::StillThere, _) | (_, Verdict::StillThere) => Verdict::StillThere,
         (Verdict::Gone, _) | (_, Verdict::Gone) => Verdict::Gone,
@@ -84,26 +87,27 @@ fn surer(a: Verdict, b: Verdict) -> Verdict {
 }
 
 impl Commander {
-    pub(super) fn look_again(&mut self, sender: Sender, event: Uuid, known: &Known) {
+    pub(super) fn check_again(&mut self, sender: Sender, event: Uuid, known: &Known) {
         let mut objects: Vec<ClassName> = known.objects.iter().map(|o| o.class.clone()).collect();
         objects.dedup();
         let question = Question::Rectified { event, objects, places: known.places() };
-        // No camera sees the ground that flights are about.
+        // No camera sees the ground of a flight area.
         let of_flights = self.parts.flight_service.has(&known.camera);
-        let looks = if of_flights { Vec::new() } else { vec![self.look(&known.camera, LOOKS)] };
-        self.wait(sender, question, looks);
+        let cameras =
+            if of_flights { Vec::new() } else { vec![self.request_pictures(&known.camera, PICTURES)] };
+        self.wait(sender, question, cameras);
     }
 
-    pub(super) fn wait(&mut self, sender: Sender, question: Question, cameras: Vec<Look>) {
+    pub(super) fn wait(&mut self, sender: Sender, question: Question, cameras: Vec<CameraWait>) {
         let deadline = monotonic() + PATIENCE;
         self.waiting.push(Waiting { sender, question, verdict: Verdict::Unknown, cameras, deadline });
     }
 
-    pub(super) fn look(&self, camera: &CameraId, pictures: u32) -> Look {
-        let (answer, sights) = sync_channel(pictures as usize);
-        let order = Order::Look { camera: camera.clone(), pictures, answer };
-        // A thread that has ended drops the order, and the look is over.
-        drop(self.parts.to_rules.send(Work::Order(order)));
+    pub(super) fn request_pictures(&self, camera: &CameraId, pictures: u32) -> CameraWait {
+        let (answer, observations) = sync_channel(pictures as usize);
+        let request = Request::Pictures { camera: camera.clone(), pictures, answer };
+        // If the thread has ended, the request is dropped and with it the channel: the wait ends.
+        drop(self.parts.to_rules.send(Work::Request(request)));
         let name = self.parts.config.cameras.iter().find(|c| c.id == *camera).map(|c| c.name.clone());
         let answer = CameraAnswer {
             camera: camera.to_string(),
@@ -118,18 +122,18 @@ impl Commander {
             hidden: None,
             objects: Vec::new(),
         };
-        Look { answer, wanted: pictures, sights, newest: None, seen: 0, over: false }
+        CameraWait { answer, wanted: pictures, observations, newest: None, received: 0, done: false }
     }
 
-    /// Answers those whose pictures have come, or whose time is up.
-    pub(super) fn finish_looks(&mut self) {
+    /// Answers the commands whose pictures have come, or whose time is up.
+    pub(super) fn finish_waiting(&mut self) {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain_mut(|command| {
-            for look in &mut command.cameras {
-                command.verdict = surer(command.verdict, look.take(&command.question));
+            for camera in &mut command.cameras {
+                command.verdict = stronger(command.verdict, camera.receive(&command.question));
             }
-            let over = command.cameras.iter().all(|look| look.over) || monotonic() >= command.deadline;
-            if command.verdict != Verdict::StillThere && !over {
+            let done = command.cameras.iter().all(|camera| camera.done) || monotonic() >= command.deadline;
+            if command.verdict != Verdict::StillThere && !done {
                 return true;
             }
             self.conclude(command);
@@ -140,16 +144,16 @@ impl Commander {
 
     fn conclude(&self, command: &mut Waiting) {
         let mut data = ReplyData::done(&command.sender.name, command.sender.id.as_deref());
-        let pictures = command.cameras.iter().map(|look| look.seen).sum::<u32>();
+        let pictures = command.cameras.iter().map(|camera| camera.received).sum::<u32>();
         if let Question::Rectified { event, .. } = &command.question {
             data.event = Some(*event);
             data.verdict = Some(command.verdict);
         }
-        tracing::info!(command = command.sender.name, pictures, "looked: {:?}", data.verdict);
+        tracing::info!(command = command.sender.name, pictures, "judged from pictures: {:?}", data.verdict);
         let mut evidence = Vec::new();
-        for Look { mut answer, newest, .. } in std::mem::take(&mut command.cameras) {
+        for CameraWait { mut answer, newest, .. } in std::mem::take(&mut command.cameras) {
             match newest {
-                Some(sight) => evidence.push(self.looked(sight, command, &answer)),
+                Some(observation) => evidence.push(self.answer_picture(observation, command, &answer)),
                 None => answer.missing.push(MissingEvidence {
                     kind: "still".to_owned(),
                     reason: format!("the camera gave no picture within {} s", PATIENCE.as_secs()),
@@ -160,15 +164,20 @@ impl Commander {
         self.answer_with(&command.sender, data, evidence);
     }
 
-    fn looked(&self, sight: Sight, command: &Waiting, answer: &CameraAnswer) -> Looked {
+    fn answer_picture(
+        &self,
+        observation: Observation,
+        command: &Waiting,
+        answer: &CameraAnswer,
+    ) -> AnswerPicture {
         match &command.question {
             Question::Rectified { event, places, .. } => {
                 let title = match command.verdict {
                     Verdict::StillThere => "Still there",
                     Verdict::Gone => "Not seen any more",
-                    Verdict::Unknown => "Cannot be told now",
+                    Verdict::Unknown => "Cannot be judged now",
                 };
-                Looked::new(sight, format!("{title}: event {event}"), places.clone())
+                AnswerPicture::new(observation, format!("{title}: event {event}"), places.clone())
             }
             Question::Lead { place, clip } => {
                 let mark = answer.pixel.map(|[x, y]| {
@@ -176,10 +185,10 @@ impl Commander {
                     Rect::new(x - 0.01, y - 0.015, x + 0.01, y + 0.015)
                 });
                 let title = format!("Lead: {:.6}, {:.6}", place[0], place[1]);
-                let looked = Looked::new(sight, title, mark.into_iter().collect());
+                let answer = AnswerPicture::new(observation, title, mark.into_iter().collect());
                 let evidence = &self.parts.config.evidence;
-                let looked = looked.measured_from(*place, &self.parts.sites);
-                if *clip { looked.with_clip(evidence.pre_roll, evidence.post_roll) } else { looked }
+                let answer = answer.measured_from(*place, &self.parts.sites);
+                if *clip { answer.with_clip(evidence.pre_roll, evidence.post_roll) } else { answer }
             }
         }
     }
@@ -190,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lasting_change_is_answered_by_the_last_look_at_its_place_and_not_by_what_the_detector_sees() {
+    fn a_lasting_change_is_answered_by_the_last_comparison_of_its_place_and_not_by_what_the_detector_sees() {
         let place = Rect::new(0.2, 0.2, 0.4, 0.4);
         let elsewhere = Rect::new(0.7, 0.2, 0.9, 0.4);
         let question = Question::Rectified {
@@ -209,7 +218,7 @@ mod tests {
     #[test]
     fn one_picture_that_shows_it_is_enough_and_one_without_says_more_than_none() {
         use Verdict::{Gone, StillThere, Unknown};
-        let of = |pictures: &[Verdict]| pictures.iter().copied().fold(Unknown, surer);
+        let of = |pictures: &[Verdict]| pictures.iter().copied().fold(Unknown, stronger);
         assert_eq!(of(&[Gone, StillThere, Gone]), StillThere);
         assert_eq!(of(&[Unknown, Gone]), Gone);
         assert_eq!(of(&[]), Unknown);
