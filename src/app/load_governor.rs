@@ -1,8 +1,9 @@
 //! The load governor: keeps the node within its budget of processor time.
 //!
-//! Takes: once a second, the processor time of the process and how busy the detectors are. Gives: the factor that
-//! stretches the cameras' intervals, and whether there is room for series. It stretches all cameras alike (by their
-//! priority), so rates fall evenly under overload. Series cost most, so they end first and resume last.
+//! Takes: once a second, the processor time of the process and how busy the detectors are. Gives: the factor
+//! that stretches the cameras' intervals, and whether there is room for series. It stretches all cameras
+//! alike (by their priority), so rates fall evenly under overload. Series cost most, so they end first and
+//! resume last.
 //! Not here: which camera is next (the schedulers: the most overdue in units of its own interval).
 
 use std::time::{Duration, Instant};
@@ -116,8 +117,8 @@ impl Control {
 mod tests {
     use super::*;
 
-    /// Runs for `seconds`. Load in shares of the budget: `samples` from single pictures, which a stretch makes rarer, and
-    /// `series`.
+    /// Runs for `seconds`. Load in shares of the budget: `samples` from single pictures, which a stretch
+    /// makes rarer, and `series`.
     fn run(control: &mut Control, seconds: u32, samples: f64, series: f64) -> f64 {
         let mut average = samples;
         for _ in 0..seconds {

@@ -1,4 +1,5 @@
-//! Builds the stages from the config, supervises them and shuts them down. Only this module and `cli` know all others.
+//! Builds the stages from the config, supervises them and shuts them down. Only this module and `cli` know
+//! all others.
 
 mod commands;
 mod health;

@@ -1,5 +1,5 @@
-//! Runs the whole pipeline on recorded footage, on one thread and by the footage's own time. The same input gives the
-//! same output, byte for byte.
+//! Runs the whole pipeline on recorded footage, on one thread and by the footage's own time. The same input
+//! gives the same output, byte for byte.
 
 use std::io::Write;
 use std::iter::Peekable;

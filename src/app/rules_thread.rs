@@ -1,6 +1,7 @@
 //! The rules thread: detections in, durable events out. All judgement is pure code, so a run can be replayed.
 //!
-//! Scenes are added and removed through the queue of the pictures, so no scene changes while a picture is judged.
+//! Scenes are added and removed through the queue of the pictures, so no scene changes while a picture is
+//! judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use super::recorder::Recorder;
 use crate::base::{Capture, TimeSource};
 use crate::config::FlightArea;
 use crate::evidence::EvidenceManifest;
-use crate::flights::Step;
+use crate::flights::FlightEventStep;
 use crate::outbox::Batch;
 use crate::rules::Transition;
 use crate::wire::{EventFacts, event_message};
@@ -19,14 +19,14 @@ impl Recorder {
     pub(crate) fn record_flight(
         &self,
         area: &FlightArea,
-        steps: Vec<Step>,
+        steps: Vec<FlightEventStep>,
         state: (String, Option<Vec<u8>>),
     ) -> bool {
         let settings = self.settings();
         let config = &settings.config;
         let mut held = self.journal.lock();
         let mut batch = Batch { state: vec![state], ..Batch::default() };
-        for Step { violation, place, stills, size } in &steps {
+        for FlightEventStep { violation, place, stills, size } in &steps {
             let Some(class) = settings.class(&violation.class) else {
                 tracing::error!(area = %area.id, class = violation.class, "the catalogue lacks the class of an event");
                 continue;
@@ -73,7 +73,7 @@ impl Recorder {
         }
         let done = self.journal.commit(&batch);
         drop(held);
-        for Step { violation, .. } in steps.iter().filter(|_| done) {
+        for FlightEventStep { violation, .. } in steps.iter().filter(|_| done) {
             self.journal.count(violation.transition);
             tracing::info!(area = %area.id, event = %violation.id, class = violation.class, "{:?}: {}", violation.transition, violation.reason);
         }

@@ -1,4 +1,4 @@
-//! One flight, from the folder that it was dropped in to the record of what it shows.
+//! One flight, from its folder to its record.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,14 +15,14 @@ use crate::compare::{Options, Shot, TableError, Unusable, compare, overlap, pair
 use crate::config::FlightArea;
 use crate::outbox::OutboxError;
 
-/// The smallest change where no rule says it, square metres.
+/// The smallest change if no rule sets one, in square metres.
 const LEAST_M2: f64 = 12.0;
-/// Pictures of one flight: more do not come from one battery, and the memory for their places is bounded by it.
+/// The most pictures of one flight: more than one battery gives, and a bound for memory.
 const MAX_PICTURES: usize = 3000;
 
-/// Why a flight is not the area's last accepted one now.
+/// Why a flight was not accepted.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotTaken {
+pub(crate) enum FlightError {
     #[error("the node stops")]
     Stopped,
     #[error("its files cannot be taken")]
@@ -44,13 +44,13 @@ pub(crate) enum NotTaken {
     NoPair { flight: String, why: String },
     #[error("only {compared} of {pairs} pairs of pictures could be compared: {why}")]
     TooFew { compared: usize, pairs: usize, why: String },
-    #[error("what is known of earlier flights cannot be read")]
+    #[error("the state of earlier flights cannot be read")]
     State(#[from] OutboxError),
 }
 
 impl FlightService {
-    /// Compares a flight and records what it shows. Gives a few words about it.
-    pub(crate) fn compare(&self, area: &FlightArea, dropped: &Dropped) -> Result<String, NotTaken> {
+    /// Compares a flight and records its events. Returns a summary for people.
+    pub(crate) fn compare(&self, area: &FlightArea, dropped: &Dropped) -> Result<String, FlightError> {
         let folder = area_folder(&self.data_dir, &area.id);
         let digest = inbox::digest(&dropped.path)?;
         let state = {
@@ -62,7 +62,7 @@ impl FlightService {
         }
         let (own, looks) = (folder.join(&digest), folder.join(format!("{digest}-looks")));
         let flight = Flown { name: dropped.name.clone(), at: dropped.at };
-        inbox::take(&dropped.path, &own).inspect_err(|_| remove(&own))?;
+        inbox::copy_in(&dropped.path, &own).inspect_err(|_| remove(&own))?;
         let job =
             Job { service: self, area, folder: &folder, own: &own, looks: &looks, digest: &digest, flight };
         if let Err(error) = stay_on_this_thread() {
@@ -81,7 +81,7 @@ impl FlightService {
 struct Job<'a> {
     service: &'a FlightService,
     area: &'a FlightArea,
-    /// Of the area, of this flight's pictures, of how places looked before events that these show.
+    /// Folders of the area, of this flight's pictures, and of its patches of places before events.
     folder: &'a Path,
     own: &'a Path,
     looks: &'a Path,
@@ -89,18 +89,18 @@ struct Job<'a> {
     flight: Flown,
 }
 
-/// What came of the pairs of pictures.
+/// Counts of the compared pairs of pictures.
 #[derive(Default)]
 struct Compared {
     pairs: usize,
     compared: usize,
     differences: usize,
-    /// Of new ground, damaged, not registered.
+    /// Pictures without a comparison: of new ground, damaged, or not registered.
     alone: Vec<Unusable>,
 }
 
 impl Job<'_> {
-    fn run(&self, state: AreaState) -> Result<String, NotTaken> {
+    fn run(&self, state: AreaState) -> Result<String, FlightError> {
         let dem = self.service.sites.dem();
         let (shots, alone) = flight_shots(self.own, dem.as_ref())?;
         fit(self.area, &shots, &alone)?;
@@ -113,7 +113,7 @@ impl Job<'_> {
         let newest = state.pictures.iter().map(|kept| &kept.flight).max_by_key(|flight| flight.at);
         if let Some(last) = newest.filter(|last| self.flight.at < last.at) {
             let (at, flight) = (self.flight.at, last.name.clone());
-            return Err(NotTaken::Older { at, flight, last: last.at });
+            return Err(FlightError::Older { at, flight, last: last.at });
         }
         let mut pictures: Vec<Kept> = shots.iter().map(kept).collect();
         if state.pictures.is_empty() {
@@ -129,7 +129,7 @@ impl Job<'_> {
         let compared = self.pairs(&mut judge, (&before, &flights), &shots, alone, &mut pictures);
         let written = judge.folders();
         let done = compared.and_then(|compared| {
-            // Ground that this flight does not show is still as the earlier one showed it.
+            // Keep the earlier pictures of ground that this flight does not show.
             let shown: Vec<_> =
                 shots.iter().filter_map(|shot| shot.georeference.footprint(shot.size)).collect();
             for (n, shot) in numbers.iter().zip(&before) {
@@ -146,13 +146,13 @@ impl Job<'_> {
         done
     }
 
-    /// Nothing to compare with.
-    fn first(&self, mut state: AreaState, alone: &[Unusable]) -> Result<String, NotTaken> {
+    /// Accepts the first flight of an area: there is nothing to compare with.
+    fn first(&self, mut state: AreaState, alone: &[Unusable]) -> Result<String, FlightError> {
         state.took(self.digest);
         let pictures = state.pictures.len();
         let _held = self.service.lock();
         if !self.service.recorder.record_flight(self.area, Vec::new(), state.stored(&self.area.id)) {
-            return Err(NotTaken::Stopped);
+            return Err(FlightError::Stopped);
         }
         state.tidy(self.folder);
         Ok(words("the first flight of the area", pictures, alone))
@@ -165,7 +165,7 @@ impl Job<'_> {
         after: &[Shot],
         mut alone: Vec<Unusable>,
         pictures: &mut [Kept],
-    ) -> Result<Compared, NotTaken> {
+    ) -> Result<Compared, FlightError> {
         let paired = pair(before, after);
         alone.extend(paired.alone);
         let least = self.area.rules.iter().map(|rule| rule.area_m2.0.unwrap_or(LEAST_M2)).fold(1e6, f64::min);
@@ -174,7 +174,7 @@ impl Job<'_> {
         let mut done = Compared { pairs: paired.pairs.len(), alone, ..Compared::default() };
         for (b, a) in paired.pairs {
             if self.service.stop.is_stopped() {
-                return Err(NotTaken::Stopped);
+                return Err(FlightError::Stopped);
             }
             let (earlier, later) = (&before[b], &after[a]);
             match compare(earlier, later, &options, detector.as_mut()) {
@@ -196,23 +196,23 @@ impl Job<'_> {
         match done.compared {
             _ if done.pairs == 0 => {
                 let flight = flights.first().map_or_else(String::new, |flight| flight.name.clone());
-                Err(NotTaken::NoPair { flight, why })
+                Err(FlightError::NoPair { flight, why })
             }
             compared if compared * 2 < done.pairs => {
-                Err(NotTaken::TooFew { compared, pairs: done.pairs, why })
+                Err(FlightError::TooFew { compared, pairs: done.pairs, why })
             }
             _ => Ok(done),
         }
     }
 
-    /// Records the flight as the last accepted one, with all that it says.
+    /// Records the flight as the last accepted one, with its events.
     fn conclude(
         &self,
         mut judge: Judge<'_>,
         state: &AreaState,
         mut pictures: Vec<Kept>,
         compared: Compared,
-    ) -> Result<String, NotTaken> {
+    ) -> Result<String, FlightError> {
         for item in &compared.alone {
             tracing::warn!(area = %self.area.id, flight = self.flight.name, picture = item.name, "not compared: {}", item.why);
         }
@@ -239,7 +239,7 @@ impl Job<'_> {
         next.took(self.digest);
         let reported = steps.len();
         if !self.service.recorder.record_flight(self.area, steps, next.stored(&self.area.id)) {
-            return Err(NotTaken::Stopped);
+            return Err(FlightError::Stopped);
         }
         next.tidy(self.folder);
         let Compared { pairs, compared, differences, alone } = compared;
@@ -261,16 +261,16 @@ fn remove(folder: &Path) {
     }
 }
 
-fn fit(area: &FlightArea, shots: &[Shot], alone: &[Unusable]) -> Result<(), NotTaken> {
+fn fit(area: &FlightArea, shots: &[Shot], alone: &[Unusable]) -> Result<(), FlightError> {
     if shots.is_empty() || alone.len() > shots.len() {
-        return Err(NotTaken::Nothing(first_of(alone)));
+        return Err(FlightError::Nothing(first_of(alone)));
     }
     if shots.len() > MAX_PICTURES {
-        return Err(NotTaken::TooMany(shots.len()));
+        return Err(FlightError::TooMany(shots.len()));
     }
     let by_place = area.rules.iter().all(|rule| !rule.zones.is_empty());
     if by_place && shots.iter().all(|shot| shot.unplaced.is_some()) {
-        return Err(NotTaken::NoPlace(shots[0].unplaced.clone().unwrap_or_default()));
+        return Err(FlightError::NoPlace(shots[0].unplaced.clone().unwrap_or_default()));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The folder that flights are dropped in: which are whole, what they hold, and where they go afterwards.
+//! The folder for dropped flights: which are complete, what they contain, and where they go afterwards.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,38 +10,38 @@ use sha2::{Digest, Sha256};
 
 use crate::base::{WallTime, monotonic, wall};
 
-/// What programs that copy files call those that are not finished.
+/// Endings that copy programs give to unfinished files.
 const UNFINISHED: [&str; 3] = ["part", "filepart", "tmp"];
-/// Beside the flights: what became of those that were taken.
+/// Folders next to the flights for the results.
 pub(crate) const DONE: &str = "done";
 pub(crate) const FAILED: &str = "failed";
 
-/// A flight that lies in the folder: a folder of pictures, or a mosaic.
+/// A flight in the folder: a folder of pictures, or a mosaic.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dropped {
     pub name: String,
     pub path: PathBuf,
-    /// When its newest file was last changed: taken as the time of the flight.
+    /// Modification time of its newest file, used as the time of the flight.
     pub at: WallTime,
 }
 
 /// Name, size and time of each file.
 type Stamp = Vec<(PathBuf, u64, SystemTime)>;
 
-/// What lay there at the last look, and since when it has not changed.
+/// The content of the folder at the last poll, and since when each flight is unchanged.
 #[derive(Default)]
 pub(crate) struct Inbox {
     seen: BTreeMap<PathBuf, (Stamp, Instant)>,
-    /// Those that failed and could not be moved away; left alone until they change.
+    /// Failed flights that could not be moved; ignored until they change.
     stuck: BTreeMap<PathBuf, Stamp>,
 }
 
 impl Inbox {
-    /// Flights that are whole, oldest first, and how many are there in all.
+    /// Returns the complete flights, oldest first, and the number of all flights.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn look(&mut self, folder: &Path, settle: Duration) -> io::Result<(Vec<Dropped>, usize)> {
+    pub fn poll(&mut self, folder: &Path, settle: Duration) -> io::Result<(Vec<Dropped>, usize)> {
         let mut found = BTreeMap::new();
         let mut ready = Vec::new();
         for entry in fs::read_dir(folder)? {
@@ -49,7 +49,7 @@ impl Inbox {
             if !is_flight(&path) {
                 continue;
             }
-            // What goes away in this moment is looked at next time.
+            // A flight that is just being removed is checked again at the next poll.
             let Ok(stamp) = stamp(&path) else { continue };
             if stamp.is_empty() || self.stuck.get(&path) == Some(&stamp) {
                 continue;
@@ -73,7 +73,7 @@ impl Inbox {
         Ok((ready, all))
     }
 
-    /// Leaves it alone from now on, until it changes.
+    /// Ignores the flight from now on, until it changes.
     pub fn leave(&mut self, flight: &Dropped) {
         if let Ok(stamp) = stamp(&flight.path) {
             self.stuck.insert(flight.path.clone(), stamp);
@@ -95,7 +95,7 @@ pub(crate) fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
-/// The files of a flight, by name; those in folders within it are none of them.
+/// The files of a flight, by name, without those in subfolders.
 pub(crate) fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
@@ -119,7 +119,7 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
     files(path)?.into_iter().map(stamp).collect()
 }
 
-/// What the flight is, whatever it is called: a hash of its files' names and contents.
+/// Identifies a flight by its content: a hash of the names and contents of its files.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -143,20 +143,20 @@ pub(crate) fn digest(path: &Path) -> io::Result<String> {
     Ok(hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Puts the flight's files into a folder of ours, on the disk when it returns: by a second name where the disk is the
-/// same, which takes no room, else as copies.
+/// Copies the files of a flight into the node's own folder, durably. On the same file system it uses hard
+/// links, which take no space.
 ///
 /// # Errors
 /// The folder cannot be written.
-pub(crate) fn take(flight: &Path, into: &Path) -> io::Result<()> {
+pub(crate) fn copy_in(flight: &Path, into: &Path) -> io::Result<()> {
     if into.exists() {
         fs::remove_dir_all(into)?;
     }
     fs::create_dir_all(into)?;
     for file in files(flight)? {
-        // Under the name by which the picture is known, whatever its bytes.
+        // Use the same lossy name as the rest of the program, whatever its bytes.
         let place = into.join(&*file.file_name().unwrap_or_default().to_string_lossy());
-        // A second name for a link would be a link.
+        // A hard link to a symlink would be a symlink.
         if file.is_symlink() || fs::hard_link(&file, &place).is_err() {
             fs::copy(&file, &place)?;
         }
@@ -165,13 +165,13 @@ pub(crate) fn take(flight: &Path, into: &Path) -> io::Result<()> {
     File::open(into)?.sync_all()
 }
 
-/// Takes a flight away that is done with, and leaves a few words about it.
+/// Removes a finished flight and leaves its summary.
 pub(crate) fn finish(flight: &Dropped, words: &str) {
     note(flight, DONE, words);
     let removed =
         if flight.path.is_dir() { fs::remove_dir_all(&flight.path) } else { fs::remove_file(&flight.path) };
     if let Err(error) = removed {
-        tracing::warn!(flight = %flight.path.display(), "it was compared and cannot be taken away: {error}");
+        tracing::warn!(flight = %flight.path.display(), "the flight was compared but cannot be removed: {error}");
     }
 }
 
@@ -205,7 +205,7 @@ fn note(flight: &Dropped, folder: &str, words: &str) {
     let path = folder.join(format!("{}.txt", flight.name));
     let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, format!("{words}\n")));
     if let Err(error) = written {
-        tracing::warn!(path = %path.display(), "the words about a flight cannot be written: {error}");
+        tracing::warn!(path = %path.display(), "the summary of a flight cannot be written: {error}");
     }
 }
 
@@ -220,7 +220,7 @@ mod tests {
         fs::create_dir(&flight).expect("a folder");
         let mut inbox = Inbox::default();
         let mut names = |settle: u64| {
-            let (ready, all) = inbox.look(dir.path(), Duration::from_secs(settle)).expect("a look");
+            let (ready, all) = inbox.poll(dir.path(), Duration::from_secs(settle)).expect("polled");
             (ready.into_iter().map(|f| f.name).collect::<Vec<_>>(), all)
         };
         assert_eq!(names(0), (vec![], 0), "an empty folder is no flight yet");
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(of(&a), of(&b));
         assert_ne!(of(&a), of(&c));
         let kept = dir.path().join("kept");
-        take(&a.path, &kept).expect("taken");
+        copy_in(&a.path, &kept).expect("taken");
         finish(&a, "compared");
         assert!(!a.path.exists());
         assert_eq!(fs::read(kept.join("a.jpg")).expect("kept"), b"x");

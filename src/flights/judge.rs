@@ -1,4 +1,4 @@
-//! Judges a flight and writes what its events need: stills, and the ground as it looked before.
+//! Judges a flight and writes the files of its events: stills, and patches of the ground as it looked before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::state::{Flown, Look, OpenEvent};
+use super::state::{Flown, KeptPatch, OpenEvent};
 use crate::compare::{Comparison, Shot};
 use crate::config::{Config, FlightArea};
 use crate::events::RecorderSettings;
@@ -14,12 +14,12 @@ use crate::evidence::{FlightJob, Stills, event_dir};
 use crate::geo::{Accuracy, CalibrationState, Coordinates, EventPlace, gcj02_from_wgs84, round};
 use crate::rules::{Flight, FlightEvent, FlightFinding, FlightJudge, FlightStep, PairFindings, Violation};
 
-/// One step of an event, ready to be recorded.
-pub(crate) struct Step {
+/// One step of a flight's event, ready to be recorded.
+pub(crate) struct FlightEventStep {
     pub violation: Violation,
     pub place: Option<EventPlace>,
     pub stills: Stills,
-    /// Of the later picture.
+    /// Size of the later picture in pixels.
     pub size: Option<(u32, u32)>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Judge<'a> {
     config: &'a Config,
     settings: Arc<RecorderSettings>,
     places: BTreeMap<Uuid, EventPlace>,
-    /// What was written for events that the flight opens or closes.
+    /// The stills of events that the flight opens or closes.
     stills: BTreeMap<Uuid, Stills>,
 }
 
@@ -58,7 +58,8 @@ impl<'a> Judge<'a> {
         Self { judge, config, settings, places, stills: BTreeMap::new() }
     }
 
-    /// Judges a pair of pictures. Returns how the ground of its events looked before, written to files in `looks`.
+    /// Judges a pair of pictures. Returns how the ground of its events looked before, written to files in
+    /// `looks`.
     ///
     /// # Errors
     /// Such a file cannot be written.
@@ -68,7 +69,7 @@ impl<'a> Judge<'a> {
         earlier: &Flown,
         after: &Shot,
         looks: &Path,
-    ) -> std::io::Result<Vec<Look>> {
+    ) -> std::io::Result<Vec<KeptPatch>> {
         let PairFindings { gone, opened, ground } = self.judge.push(pair, &earlier.name, after);
         for (event, rect) in gone {
             let stills = self.settings.stills.write_gone(&self.dir(event), &pair.after, rect);
@@ -87,7 +88,7 @@ impl<'a> Judge<'a> {
         for (event, (changes, patches)) in ground {
             let name = format!("{}-{event}.png", after.name);
             if let Some(patch) = pair.save_baseline(event, &changes, &patches, &looks.join(&name))? {
-                kept.push(Look { event, file: format!("{folder}/{name}"), rect: patch.rect });
+                kept.push(KeptPatch { event, file: format!("{folder}/{name}"), rect: patch.rect });
             }
         }
         Ok(kept)
@@ -104,19 +105,23 @@ impl<'a> Judge<'a> {
         self.judge.left_out()
     }
 
-    /// The folders of the events that the flight opens, to be deleted if it is not accepted.
+    /// The folders of the events that the flight opens; they are deleted if it is not accepted.
     pub fn folders(&self) -> Vec<PathBuf> {
         self.judge.opened().map(|event| self.dir(event)).collect()
     }
 
-    /// The steps that the flight makes, and the events that are open from now on: see [`FlightJudge::finish`].
-    pub fn finish(mut self, decided: &BTreeSet<Uuid>, held: &BTreeSet<Uuid>) -> (Vec<Step>, Vec<OpenEvent>) {
+    /// The steps of the flight's events, and the events that stay open: see [`FlightJudge::finish`].
+    pub fn finish(
+        mut self,
+        decided: &BTreeSet<Uuid>,
+        held: &BTreeSet<Uuid>,
+    ) -> (Vec<FlightEventStep>, Vec<OpenEvent>) {
         let (steps, open) = self.judge.finish(decided, held);
         let places = &self.places;
         let mut step = |FlightStep { violation, size }: FlightStep| {
             let place = places.get(&violation.id).cloned();
             let stills = self.stills.remove(&violation.id).unwrap_or_default();
-            Step { violation, place, stills, size }
+            FlightEventStep { violation, place, stills, size }
         };
         let steps = steps.into_iter().map(&mut step).collect();
         let open = open.into_iter().map(|FlightEvent { violation, ground }| {

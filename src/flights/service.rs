@@ -1,4 +1,4 @@
-//! What is known of each area, shared by the thread that compares flights and by those who ask about them.
+//! The state of each area, shared by the thread that compares flights and by the commands and reports.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-use super::judge::Step;
+use super::judge::FlightEventStep;
 use super::state::{AreaState, OpenEvent, PREFIX};
 use crate::base::error_chain;
 use crate::base::{CameraId, Shutdown, wall_now};
@@ -23,21 +23,21 @@ use crate::rules::Transition;
 use crate::scene::RulesChange;
 use crate::scene::Sites;
 
-/// What the thread and those who ask it share.
+/// State that the thread shares with the commands and reports.
 pub(crate) struct FlightService {
     pub(super) recorder: Arc<Recorder>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) sites: Arc<Sites>,
     pub(super) model: ModelManifest,
     pub(super) data_dir: PathBuf,
-    /// Held while an area's state is read, changed and stored; not while pictures are compared.
+    /// Locked while an area's state is read, changed and stored; not while pictures are compared.
     pub(super) states: Mutex<()>,
     pub(super) counts: Mutex<BTreeMap<CameraId, FlightsSnapshot>>,
     pub(super) stop: Shutdown,
 }
 
 impl FlightService {
-    /// By area.
+    /// The figures by area.
     pub fn snapshot(&self) -> BTreeMap<CameraId, FlightsSnapshot> {
         self.counts().clone()
     }
@@ -47,7 +47,7 @@ impl FlightService {
         self.recorder.settings().config.flight_areas.iter().any(|area| area.id == *id)
     }
 
-    /// What people decided about an event of an area. False: it is of none.
+    /// Applies what people decided about an event. False: the event is not of a flight area.
     pub fn decide(&self, known: &Known, event: Uuid, change: &RulesChange) -> bool {
         let config = Arc::clone(&self.recorder.settings().config);
         let Some(area) = config.flight_areas.iter().find(|area| area.id == known.camera) else {
@@ -76,19 +76,23 @@ impl FlightService {
         }
         v.revision += 1;
         v.at = wall_now();
-        let step =
-            Step { violation: v.clone(), place: open.place.clone(), stills: Stills::default(), size: None };
+        let step = FlightEventStep {
+            violation: v.clone(),
+            place: open.place.clone(),
+            stills: Stills::default(),
+            size: None,
+        };
         if v.rejected {
             state.events.remove(n);
-            // From now on its ground is to look as it does.
+            // From now on the ground counts as normal as it is.
             state.pictures.iter_mut().for_each(|kept| kept.looks.retain(|look| look.event != event));
         }
         self.recorder.record_flight(area, vec![step], state.stored(&area.id));
         true
     }
 
-    /// Nobody flies over areas any more that the config does not have: their open events expire. Their pictures stay, in case
-    /// the area comes back.
+    /// Expires the open events of areas that are no longer in the config. Their pictures stay, in case the
+    /// area comes back.
     pub(super) fn retire(&self, areas: &[CameraId]) {
         let _held = self.lock();
         for (key, _) in self.outbox.states(PREFIX).unwrap_or_default() {
@@ -102,7 +106,7 @@ impl FlightService {
                 v.revision += 1;
                 (v.transition, v.at) = (Transition::Expired, wall_now());
                 v.reason = "unknown: the area was removed from the config".to_owned();
-                Step { violation: v, place: open.place, stills: Stills::default(), size: None }
+                FlightEventStep { violation: v, place: open.place, stills: Stills::default(), size: None }
             };
             let steps = std::mem::take(&mut state.events).into_iter().map(expired).collect();
             state.pictures.iter_mut().for_each(|kept| kept.looks.clear());
@@ -119,7 +123,7 @@ impl FlightService {
         }
     }
 
-    /// One of its own, for a flight's time. Without it flights are compared by colours and shapes alone.
+    /// Opens a detector for one flight. Without it flights are compared by colours and shapes alone.
     pub(super) fn detector(&self) -> Option<Detector> {
         let config = Arc::clone(&self.recorder.settings().config);
         let open = || {
@@ -137,7 +141,7 @@ impl FlightService {
         let stored = self.outbox.state(&AreaState::key(area))?;
         let read = stored.map(|bytes| serde_json::from_slice(&bytes));
         Ok(read.transpose().unwrap_or_else(|error| {
-            tracing::error!(%area, %error, "what is known of earlier flights cannot be read: the next one is the first");
+            tracing::error!(%area, %error, "the state of earlier flights cannot be read: the next flight counts as the first");
             None
         }).unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! What is remembered of an area between flights: the pictures of the last accepted one, and the events that are open.
+//! The state of an area between flights: the pictures of the last accepted flight, and the open events.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,43 +15,43 @@ use crate::geo::Dem;
 use crate::geo::EventPlace;
 use crate::rules::Violation;
 
-/// In front of every area's key in the outbox's state.
+/// Prefix of every area's key in the outbox's state.
 pub(crate) const PREFIX: &str = "flights/";
-/// Flights that are known again when they are dropped a second time.
+/// How many earlier flights are recognised when they are dropped again.
 const MAX_TAKEN: usize = 200;
 
-/// All of it, in one record of the outbox.
+/// The whole state, stored as one record of the outbox.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct AreaState {
-    /// Of the last accepted flight, and of earlier ones where that showed nothing.
+    /// Pictures of the last accepted flight, and of earlier ones where it shows no ground.
     pub pictures: Vec<Kept>,
     pub events: Vec<OpenEvent>,
-    /// Digests of flights that were taken, oldest first.
+    /// Digests of accepted flights, oldest first.
     pub taken: Vec<String>,
 }
 
 /// A picture to compare with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Kept {
-    /// Of its flight, which its folder is called by.
+    /// Digest of its flight, which is also the name of its folder.
     pub digest: String,
     pub file: String,
     pub flight: Flown,
-    pub looks: Vec<Look>,
+    pub looks: Vec<KeptPatch>,
 }
 
-/// A flight, for people.
+/// A flight as shown to people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Flown {
     pub name: String,
     pub at: WallTime,
 }
 
-/// How a part of a picture looked before an event that is open.
+/// A part of a picture as it looked before an event that is still open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Look {
+pub(crate) struct KeptPatch {
     pub event: Uuid,
-    /// Within the area's folder.
+    /// Path within the area's folder.
     pub file: String,
     pub rect: [f64; 4],
 }
@@ -82,7 +82,7 @@ impl AreaState {
     /// The pictures to compare with, each with its number here.
     ///
     /// # Errors
-    /// A table of places that was readable once.
+    /// A stored table of places can no longer be read.
     pub fn shots(&self, folder: &Path, dem: Option<&Arc<Dem>>) -> Result<Vec<(usize, Shot)>, TableError> {
         let digests: BTreeSet<&str> = self.pictures.iter().map(|kept| kept.digest.as_str()).collect();
         let mut shots = Vec::new();
@@ -94,7 +94,7 @@ impl AreaState {
             for (n, kept) in self.pictures.iter().enumerate().filter(|(_, kept)| kept.digest == digest) {
                 let Some(i) = found.iter().position(|shot| shot.name == kept.file) else { continue };
                 let mut shot = found.swap_remove(i);
-                let patch = |look: &Look| BaselinePatch {
+                let patch = |look: &KeptPatch| BaselinePatch {
                     event: look.event,
                     path: folder.join(&look.file),
                     rect: look.rect,
@@ -107,7 +107,7 @@ impl AreaState {
         Ok(shots)
     }
 
-    /// Deletes what is kept of flights and looks that nothing needs any more.
+    /// Deletes the stored pictures and patches that nothing needs any more.
     pub fn tidy(&self, folder: &Path) {
         let kept: BTreeSet<PathBuf> = self
             .pictures
@@ -133,10 +133,10 @@ impl AreaState {
     }
 }
 
-/// The pictures of a flight with their places, by the tables that lie with them and their own XMP.
+/// The pictures of a flight with their places, from the tables next to them and their own XMP.
 ///
 /// # Errors
-/// A table that is none.
+/// A table of places is invalid.
 pub(crate) fn flight_shots(
     folder: &Path,
     dem: Option<&Arc<Dem>>,

@@ -1,4 +1,4 @@
-//! The thread that takes flights from their folders, one at a time.
+//! The thread that processes flights from their folders, one at a time.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::flight::NotTaken;
+use super::flight::FlightError;
 use super::inbox;
 use super::inbox::{Dropped, Inbox};
 use super::service::FlightService;
@@ -21,10 +21,10 @@ use crate::monitor::FlightFailure;
 use crate::outbox::Outbox;
 use crate::scene::Sites;
 
-/// How often the folders are looked at.
-const LOOK: Duration = Duration::from_secs(2);
-/// A tenth of the weight of the other threads where all want to run (sched(7)): cameras do not notice it, and a full box
-/// still gets through its flights.
+/// How often the folders are polled.
+const POLL: Duration = Duration::from_secs(2);
+/// A tenth of the weight of the other threads under full load (sched(7)): cameras do not notice it, and a
+/// busy machine still finishes its flights.
 const NICE: i32 = 10;
 
 /// The thread `flights`.
@@ -38,7 +38,7 @@ impl FlightThread {
         self.stop.stop();
     }
 
-    /// Finishes the pair of pictures that is under way and ends; its flight is compared anew at the next start.
+    /// Finishes the current pair of pictures and ends. Its flight is compared again at the next start.
     pub fn join(self) {
         self.stop.stop();
         if self.thread.join().is_err() {
@@ -49,7 +49,7 @@ impl FlightThread {
 
 impl FlightService {
     /// # Errors
-    /// The system gives no thread.
+    /// The thread cannot be started.
     pub fn start(
         recorder: Arc<Recorder>,
         outbox: Arc<Outbox>,
@@ -68,10 +68,10 @@ impl FlightService {
 
     fn run(&self) {
         if let Err(error) = rustix::process::nice(NICE) {
-            tracing::warn!("flights are compared at the same priority as all else: {error}");
+            tracing::warn!("flights are compared at normal priority: {error}");
         }
         let mut inbox = Inbox::default();
-        let mut told: BTreeMap<PathBuf, String> = BTreeMap::new();
+        let mut reported: BTreeMap<PathBuf, String> = BTreeMap::new();
         let mut areas = None;
         while !self.stop.is_stopped() {
             let config = Arc::clone(&self.recorder.settings().config);
@@ -83,43 +83,43 @@ impl FlightService {
             self.counts().retain(|id, _| config.flight_areas.iter().any(|area| area.id == *id));
             let mut worked = false;
             for area in &config.flight_areas {
-                let looked = std::fs::create_dir_all(&area.folder)
-                    .and_then(|()| inbox.look(&area.folder, area.settle));
-                match looked {
+                let polled = std::fs::create_dir_all(&area.folder)
+                    .and_then(|()| inbox.poll(&area.folder, area.settle));
+                match polled {
                     Ok((ready, all)) => {
-                        told.remove(&area.folder);
+                        reported.remove(&area.folder);
                         self.count(area, |count| count.waiting = all as u64);
                         if let Some(flight) = ready.first() {
-                            self.take(area, flight, &mut inbox);
+                            self.process(area, flight, &mut inbox);
                             worked = true;
                         }
                     }
                     Err(error) => {
                         let words = error.to_string();
-                        if told.insert(area.folder.clone(), words.clone()).as_ref() != Some(&words) {
+                        if reported.insert(area.folder.clone(), words.clone()).as_ref() != Some(&words) {
                             tracing::error!(area = %area.id, folder = %area.folder.display(), "flights cannot be looked for: {words}");
                         }
                     }
                 }
             }
             if !worked {
-                self.stop.wait(LOOK);
+                self.stop.wait(POLL);
             }
         }
     }
 
-    fn take(&self, area: &FlightArea, flight: &Dropped, inbox: &mut Inbox) {
+    fn process(&self, area: &FlightArea, flight: &Dropped, inbox: &mut Inbox) {
         tracing::info!(area = %area.id, flight = flight.name, "comparing a flight");
         self.count(area, |count| count.comparing = Some(flight.name.clone()));
-        let taken = self.compare(area, flight);
+        let result = self.compare(area, flight);
         self.count(area, |count| count.comparing = None);
-        match taken {
+        match result {
             Ok(words) => {
                 tracing::info!(area = %area.id, flight = flight.name, "{}", words.replace('\n', "; "));
                 inbox::finish(flight, &words);
                 self.count(area, |count| count.done += 1);
             }
-            Err(NotTaken::Stopped) => {}
+            Err(FlightError::Stopped) => {}
             Err(error) => {
                 let reason = error_chain(&error);
                 tracing::error!(area = %area.id, flight = flight.name, "the flight is not taken: {reason}");

@@ -13,11 +13,11 @@ use super::{HarvestError, Report, Request, write_whole};
 
 /// A crop reaches beyond the box by this share of its longer side.
 const MARGIN: f64 = 0.5;
-/// A hard negative is cut tighter: what stands beside it may be a real one.
+/// A hard negative is cut tighter: a real object may be next to it.
 const TIGHT: f64 = 0.15;
-/// Shorter side of a crop at least, where the still is as large, pixels.
+/// The least shorter side of a crop in pixels, if the still is that large.
 const LEAST: f64 = 96.0;
-/// Pixels are kept as the camera gave them.
+/// Pixels are kept as the camera sent them.
 const JPEG_QUALITY: u8 = 92;
 
 #[derive(Serialize)]
@@ -28,9 +28,9 @@ struct Image {
     height: u32,
     source: String,
     viewpoint: &'static str,
-    /// Only for these does a missing box mean that the thing is absent.
+    /// Only for these classes a missing box means that the object is absent.
     labelled_classes: Vec<String>,
-    /// Pictures of one camera, zone and day are alike; none of them is in both sets.
+    /// Pictures of one camera, zone and day are alike, so all of them go into the same set.
     cluster: String,
 }
 

@@ -1,18 +1,18 @@
 //! Learning from feedback: judged events become pictures to train on.
 //!
-//! Takes: the folders that `lintel receive` stores (`DIR/<date>/<event id>/`) with people's verdicts, and the decisions
-//! that a node keeps (`<data_dir>/feedback`).
-//! Gives: a COCO set as models/training reads it: `images/`, `annotations_train.json`, `annotations_dev.json`,
-//! `sources.toml`. The same input gives the same files.
-//! When full: a full disk ends it with the file's name; run again, what is there is written anew.
-//! On failure: an event that lacks its still or makes no sense is named, counted and passed over.
-//! Not here: MQTT, training, and who judges.
+//! Takes: the folders that `lintel receive` stores (`DIR/<date>/<event id>/`) with people's verdicts, and the
+//! decisions that a node keeps (`<data_dir>/feedback`).
+//! Gives: a COCO set as models/training reads it: `images/`, `annotations_train.json`,
+//! `annotations_dev.json`, `sources.toml`. The same input gives the same files.
+//! When full: a full disk ends it with the file's name; the next run writes every file again.
+//! On failure: an event without its still, or an invalid one, is named, counted and skipped.
+//! Not here: MQTT, training, and the judgement itself.
 //!
-//! What a verdict says about a picture is less than it seems. *Confirmed* (and *rectified*): the objects of the
-//! event are there, and so it is with *permitted*; about anything else in the still nothing is known, so no class is called labelled there. Around
-//! the object a crop is cut in which its own class is. *Rejected*: only where the reason says that the detector
-//! mistook something, a crop without a box, in which the class is known to be absent: a hard negative. A real car
-//! that was allowed to stand there must not teach the detector that it is no car.
+//! A verdict says less about a picture than it seems. *Confirmed*, *rectified* and *permitted*: the objects
+//! of the event are there. Nothing is known about the rest of the still, so no class counts as labelled
+//! there. A crop around each object labels its own class. *Rejected*: only if the reason says that the
+//! detector was wrong, a crop without a box in which the class is absent: a hard negative. A real car that
+//! was allowed to park must not teach the detector that it is no car.
 
 mod coco;
 mod store;
@@ -29,7 +29,7 @@ pub use verdicts::{Judgement, Verdict, read_verdicts};
 use coco::Set;
 use store::Place;
 
-/// Reasons of a rejection that say that the thing itself is not there, unless others are asked for.
+/// The default reasons of a rejection that mean that the object itself is not there.
 pub const MISTAKEN: [&str; 5] = ["not_there", "wrong_object", "false_detection", "误检", "识别错误"];
 
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +51,15 @@ impl HarvestError {
     }
 }
 
-/// What is asked for.
+/// The options of a harvest.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Folders of `lintel receive`.
     pub stores: Vec<PathBuf>,
     pub out: PathBuf,
-    /// Beside those that lie as `feedback.jsonl` in the events' own folders.
+    /// Verdicts in addition to the `feedback.jsonl` in the events' own folders.
     pub verdicts: Vec<Judgement>,
-    /// Reasons of rejections that mean: the detector mistook something.
+    /// Reasons of rejections that mean that the detector was wrong.
     pub mistaken: BTreeSet<String>,
     /// Share of the clusters (camera, zone and day) that goes into the dev set, 0 to 1.
     pub dev: f64,
@@ -68,23 +68,23 @@ pub struct Request {
     pub licence: String,
 }
 
-/// What came of it.
+/// Counts of a harvest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub events: usize,
     pub confirmed: usize,
     pub mistaken: usize,
-    /// Rejected for a reason that says nothing about the thing.
+    /// Rejected for a reason that says nothing about the object.
     pub rejected_otherwise: usize,
     pub unjudged: usize,
-    /// Judged events that another folder has told already.
+    /// Judged events that another folder already had.
     pub repeats: usize,
     /// Verdicts about events that are in none of the folders.
     pub unknown_events: usize,
     pub train_pictures: usize,
     pub dev_pictures: usize,
     pub boxes: usize,
-    /// Events that could not be used, and why.
+    /// Events that could not be used, with the reason.
     pub passed_over: Vec<(PathBuf, String)>,
 }
 
@@ -101,7 +101,7 @@ impl fmt::Display for Report {
             self.passed_over.len()
         )?;
         if self.repeats > 0 {
-            writeln!(f, "{} judged events stand in more than one folder", self.repeats)?;
+            writeln!(f, "{} judged events are in more than one folder", self.repeats)?;
         }
         if self.unknown_events > 0 {
             writeln!(f, "{} verdicts are about events that are in none of the folders", self.unknown_events)?;

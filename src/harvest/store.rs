@@ -1,4 +1,5 @@
-//! Reads what `lintel receive` stored about an event, and the decisions that a node itself keeps (docs/mqtt.md).
+//! Reads what `lintel receive` stored about an event, and the decisions that a node itself keeps
+//! (docs/mqtt.md).
 
 use std::fs;
 use std::io;
@@ -15,7 +16,7 @@ const STILL: &str = "still.jpg";
 /// `DIR/<date>/<event>/event.json`.
 const DEPTH: usize = 3;
 
-/// What is needed of an event; more may stand in its messages.
+/// The fields of an event that are used.
 #[derive(Debug)]
 pub(super) struct Event {
     pub id: Uuid,
@@ -55,7 +56,7 @@ struct Named {
     id: String,
 }
 
-/// Where something about an event lies.
+/// Where an event is stored.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     /// A folder of the receiver.
@@ -64,7 +65,7 @@ pub(super) enum Place {
     Record(PathBuf),
 }
 
-/// Everything about events below `root`, in order.
+/// All events below `root`, in order.
 pub(super) fn places(root: &Path) -> Result<Vec<Place>, HarvestError> {
     let mut found = Vec::new();
     search(root, DEPTH, &mut found)?;
@@ -97,7 +98,7 @@ fn is_record(path: &Path) -> bool {
     named && path.extension().is_some_and(|e| e == "json")
 }
 
-/// A decision as a node keeps it, with its still beside it.
+/// A decision as a node stores it, next to its still.
 #[derive(Deserialize)]
 struct Record {
     event: Uuid,
@@ -148,7 +149,7 @@ pub(super) fn read_record(path: &Path) -> Result<(Event, Judgement), String> {
     Ok((event, Judgement { event: record.event, verdict: record.verdict, reason: record.reason }))
 }
 
-/// Boxes that can be learned from.
+/// The boxes to learn from.
 fn checked(objects: Vec<Object>) -> Result<Vec<Object>, String> {
     if objects.is_empty() {
         return Err("no objects: it was found by change, there is no box to learn from".to_owned());
@@ -183,7 +184,7 @@ fn read(path: &Path) -> io::Result<Data> {
     Ok(message.data)
 }
 
-/// The message of the lowest revision. Other messages of the event (evidence) are passed over.
+/// The message of the lowest revision. Skips other messages of the event (evidence).
 fn opened(path: &Path) -> Option<Data> {
     let text = fs::read_to_string(path).ok()?;
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());

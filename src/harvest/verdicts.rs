@@ -1,4 +1,4 @@
-//! What people said about events.
+//! People's verdicts about events.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::HarvestError;
 
-/// Beside event.json: verdicts about this event, one JSON object a line, the last one counts.
+/// Next to event.json: verdicts about this event, one JSON object per line; the last one counts.
 const BESIDE: &str = "feedback.jsonl";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -16,9 +16,9 @@ const BESIDE: &str = "feedback.jsonl";
 pub enum Verdict {
     Confirmed,
     Rejected,
-    /// It was there, and has been put right.
+    /// It was a violation and has been corrected.
     Rectified,
-    /// It is there, and may be.
+    /// It is there, and it is allowed.
     Permitted,
 }
 
@@ -30,11 +30,11 @@ pub struct Judgement {
     pub reason: Option<String>,
 }
 
-/// Reads a CSV file (`event,verdict[,reason]`, a header is passed over) or JSON lines. Later lines about the same
-/// event replace earlier ones. Empty lines and lines that begin with # are passed over.
+/// Reads a CSV file (`event,verdict[,reason]`, with or without a header) or JSON lines. Later lines about the
+/// same event replace earlier ones. Skips empty lines and lines that begin with #.
 ///
 /// # Errors
-/// The file, or its first line that is no verdict.
+/// The file cannot be read, or a line is no verdict.
 pub fn read_verdicts(path: &Path) -> Result<Vec<Judgement>, HarvestError> {
     let text = fs::read_to_string(path).map_err(HarvestError::io(path))?;
     let mut found = Vec::new();
@@ -76,7 +76,7 @@ fn parse(line: &str) -> Result<Judgement, String> {
     Ok(Judgement { event, verdict, reason })
 }
 
-/// The last verdict that lies in the event's own folder. Lines that are none are passed over.
+/// The last verdict in the event's own folder. Skips invalid lines.
 pub(super) fn beside(dir: &Path, event: Uuid) -> Option<Judgement> {
     let text = fs::read_to_string(dir.join(BESIDE)).ok()?;
     text.lines().filter_map(|line| parse(line.trim()).ok()).rfind(|j| j.event == event)

@@ -1,4 +1,4 @@
-//! Reads files piece by piece, once their content is known to be what was promised.
+//! Reads files piece by piece after checking that their content is the announced one.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -19,7 +19,7 @@ impl MediaReader {
     /// The piece `index`. The first read of a medium hashes the whole file (about 5 ms a megabyte).
     ///
     /// # Errors
-    /// A sentence for the operator: the file is gone, unreadable, or not the one that was announced.
+    /// A message for the operator: the file is gone, unreadable, or not the announced one.
     pub fn read(&mut self, media: &MediaRow, index: u32, chunk_bytes: u32) -> Result<MediaChunk, String> {
         let file = match &mut self.open {
             Some((id, file)) if *id == media.id => file,

@@ -1,15 +1,15 @@
-//! The durable queue between what was found and the broker.
+//! The durable queue between the events and the broker.
 //!
 //! Takes: batches of messages, media files and restart state from `app`, each as one transaction.
 //! Gives: one record after another to `publish`, messages before media, older before newer.
-//! When full: above `max_bytes` media is refused and counted; messages are always kept. A full disk is
-//! [`OutboxError::Full`]: the caller tries again, while reads and acknowledgements go on.
-//! On failure: a file that SQLite cannot read is moved aside, what is readable in it is carried over, and a new
-//! one begun. Media that is gone or changed is given up with a message of its own; the queue goes on.
+//! When full: above `max_bytes` media is refused and counted; messages are always kept. A full disk gives
+//! [`OutboxError::Full`]: the caller tries again, while reads and acknowledgements continue.
+//! On failure: a file that SQLite cannot read is moved aside. A new one starts with its readable records.
+//! Media that is gone or changed is given up with its own message, and the queue continues.
 //! Not here: topics of media, MQTT, and who decides what is worth sending.
 //!
-//! A record leaves only by [`Outbox::ack`]. What is on the way is known in memory only, so after a restart
-//! everything that was not acknowledged is handed out again.
+//! Only [`Outbox::ack`] removes a record. Which records are in flight is known in memory only, so after a
+//! restart every unacknowledged record is handed out again.
 
 mod media;
 mod open;
@@ -31,18 +31,18 @@ use crate::config::OutboxConfig;
 use media::MediaReader;
 use store::{Store, is_full};
 
-/// A message as it goes over the wire, told once, not retained.
+/// A message as sent over the wire, published once, not retained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutMessage {
     pub topic: String,
     pub content_type: String,
     pub payload: Vec<u8>,
-    /// The answer to a request, with the request's correlation data (MQTT 5, 4.10), which may be empty. The request
-    /// named the topic, so a broker that refuses the answer must hold up nothing else.
+    /// The answer to a request, with the request's correlation data (MQTT 5, 4.10), which may be empty. The
+    /// request named the topic, so a broker that refuses the answer must hold up nothing else.
     pub reply_to: Option<Vec<u8>>,
 }
 
-/// A file that goes over the wire in chunks. It must stay in place until it is delivered.
+/// A file that is sent in chunks. It must stay in place until it is delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutMedia {
     pub event: Uuid,
@@ -56,7 +56,7 @@ pub struct OutMedia {
     pub sha256: String,
 }
 
-/// What becomes durable together or not at all.
+/// Records that become durable together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     pub messages: Vec<OutMessage>,
@@ -65,7 +65,7 @@ pub struct Batch {
     pub state: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// What [`Outbox::append`] took.
+/// The result of [`Outbox::append`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Media that did not fit under `max_bytes`. Everything else of the batch is durable.
@@ -90,11 +90,11 @@ pub enum Next {
         id: RecordId,
         chunk: MediaChunk,
     },
-    /// A file that cannot be sent any more: tell the platform, then [`Outbox::give_up`].
+    /// A file that can no longer be sent: report it to the platform, then call [`Outbox::give_up`].
     Lost(LostMedia),
 }
 
-/// A piece of a file with all that the other side needs to put it in its place.
+/// A piece of a file with all that the receiver needs to place it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaChunk {
     pub event: Uuid,
@@ -130,7 +130,7 @@ pub struct LostMedia {
 pub struct OutboxStats {
     pub messages: u64,
     pub message_bytes: u64,
-    /// Files with at least one chunk to go.
+    /// Files with at least one chunk left to send.
     pub media: u64,
     /// Whole size of those files.
     pub media_bytes: u64,
@@ -167,7 +167,8 @@ pub struct Outbox {
     path: PathBuf,
     max_bytes: u64,
     store: Mutex<Store>,
-    /// Open file of the medium on the way; apart from the store, so that reading 8 MB never holds up an append.
+    /// Open file of the medium on the way; apart from the store, so that reading 8 MB never holds up an
+    /// append.
     reader: Mutex<MediaReader>,
     changed: Notify,
     refused: AtomicU64,
@@ -175,7 +176,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Opens `data_dir/outbox.db`, or begins it.
+    /// Opens `data_dir/outbox.db`, or creates it.
     ///
     /// # Errors
     /// Folder not usable, in use by another process, written by a newer program. A corrupt file is no error:
@@ -194,7 +195,8 @@ impl Outbox {
         })
     }
 
-    /// Makes the whole batch durable (one fsync), or nothing of it. Appending the same medium again is harmless.
+    /// Makes the whole batch durable (one fsync), or nothing of it. Appending the same medium again is
+    /// harmless.
     ///
     /// # Errors
     /// [`OutboxError::Full`] when the disk is; try again later.
@@ -205,8 +207,8 @@ impl Outbox {
         Ok(Appended { refused })
     }
 
-    /// Takes the next record and counts it as on the way. Messages come first; media only if `media`, cut into
-    /// pieces of `chunk_bytes`.
+    /// Returns the next record and marks it as in flight. Messages come first; media only if `media`, cut
+    /// into pieces of `chunk_bytes`.
     ///
     /// # Errors
     /// The database.
@@ -226,8 +228,8 @@ impl Outbox {
         }))
     }
 
-    /// Removes what the broker took. Repeats and ids of things already gone are harmless. On a full disk the
-    /// ids are kept in memory and written with the next call that gets through.
+    /// Removes acknowledged records. Repeated and unknown ids are harmless. On a full disk the ids stay in
+    /// memory until a later call can write them.
     ///
     /// # Errors
     /// The database.
@@ -238,13 +240,13 @@ impl Outbox {
         })
     }
 
-    /// Forgets what is on the way: the connection is gone, so all that is not acknowledged is handed out again.
+    /// Forgets what is in flight after the connection ended: unacknowledged records are handed out again.
     pub fn release(&self) {
         self.lock().release();
         self.changed.notify_one();
     }
 
-    /// Ends a lost medium and queues the message that says so, in one transaction.
+    /// Removes a lost medium and queues the message that reports it, in one transaction.
     ///
     /// # Errors
     /// The database, or a full disk.
@@ -263,7 +265,7 @@ impl Outbox {
         self.db(|store| store.is_delivered(event))
     }
 
-    /// Drops the delivered mark: the event's files are deleted, nobody will ask again.
+    /// Drops the delivered mark of an event whose files are deleted.
     ///
     /// # Errors
     /// The database.
@@ -293,7 +295,7 @@ impl Outbox {
         }
     }
 
-    /// Resolves when something may be there to take. For one waiter; a change before the call is not missed.
+    /// Resolves when a record may be ready. For one waiter; a change before the call is not missed.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -1,4 +1,4 @@
-//! Opens the file; one that is damaged is moved aside and what is readable in it carried over.
+//! Opens the file. A damaged one is moved aside, and its readable records are carried over.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub(super) fn open(data_dir: &Path, path: &Path) -> Result<Store, OutboxError> {
 }
 
 enum Failure {
-    /// With SQLite's own words.
+    /// With SQLite's message.
     Damaged(String),
     Other(OutboxError),
 }
@@ -29,7 +29,7 @@ enum Failure {
 fn is_damaged(path: &Path, source: &rusqlite::Error) -> bool {
     let Some(error) = source.sqlite_error() else { return false };
     match error.code {
-        // Too big: of a value that bit rot gave a length that none has.
+        // Too big: bit rot gave a value an impossible length.
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TooBig => true,
         // The file says so itself, in a damaged header; its permissions do not.
         ErrorCode::ReadOnly => std::fs::metadata(path).is_ok_and(|m| !m.permissions().readonly()),

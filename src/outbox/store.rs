@@ -39,8 +39,9 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STR
 /// From layout 1, which knew no answers.
 const FROM_1: &str = "ALTER TABLE message ADD COLUMN reply_to BLOB";
 
-/// What waits, counted along with each change within its transaction, so that neither figures nor the quota ever read
-/// the whole file. In memory only (the temporary database of the connection), begun with one look at the tables.
+/// What waits, counted along with each change within its transaction, so that neither figures nor the quota
+/// ever read the whole file. In memory only (the temporary database of the connection), begun with one look
+/// at the tables.
 const TOTALS: &str = "
 CREATE TEMP TABLE totals (messages INTEGER, message_bytes INTEGER, media INTEGER, media_bytes INTEGER);
 INSERT INTO totals SELECT
@@ -75,11 +76,11 @@ pub(super) struct MediaRow {
 #[derive(Debug)]
 pub(super) struct Store {
     db: Connection,
-    /// Messages up to this id are on the way or gone.
+    /// Messages up to this id are in flight or gone.
     message_cursor: i64,
-    /// Chunks before this one (medium, index) are on the way or gone.
+    /// Chunks before this one (medium, index) are in flight or gone.
     chunk_cursor: (i64, u32),
-    /// Acknowledged by the broker, but the disk was too full to write it down.
+    /// Acknowledged by the broker, but not written yet because the disk is full.
     unsaved: Vec<RecordId>,
 }
 
@@ -87,7 +88,8 @@ impl Store {
     /// Sets the connection up and makes or checks the tables.
     pub fn new(db: Connection) -> rusqlite::Result<Self> {
         db.busy_timeout(Duration::from_millis(200))?;
-        // Exclusive: two processes on one outbox would send everything twice. Also saves the shared-memory file.
+        // Exclusive: two processes on one outbox would send everything twice. Also saves the shared-memory
+        // file.
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: a commit is on the disk before append returns, also through a power cut.
@@ -134,7 +136,7 @@ impl Store {
         Ok(verdict == "ok")
     }
 
-    /// Gives the media that was refused.
+    /// Returns the refused media.
     pub fn append(&mut self, batch: &Batch, max_bytes: u64) -> rusqlite::Result<Vec<OutMedia>> {
         let now = wall_now().0;
         let unsaved = self.unsaved.clone();
@@ -224,7 +226,7 @@ impl Store {
         }
     }
 
-    /// A row that bit rot has made senseless would hold up everything behind it.
+    /// Deletes a row that bit rot has damaged: it would block everything behind it.
     fn drop_unreadable(
         &mut self,
         table: &'static str,
@@ -235,7 +237,7 @@ impl Store {
         self.db.execute(&format!("DELETE FROM {table} WHERE id = ?"), [id]).map(drop)
     }
 
-    /// A file begins, or the configured size of chunks has changed since: then it begins anew.
+    /// Starts a file, or restarts it because the configured chunk size has changed.
     fn cut(&mut self, media: &MediaRow, chunk_bytes: u32) -> rusqlite::Result<Vec<u8>> {
         let acked = vec![0; chunk_count(media.bytes, chunk_bytes).div_ceil(8) as usize];
         self.db
@@ -294,7 +296,7 @@ impl Store {
             .collect()
     }
 
-    /// Zero where the database does not answer: figures must not stop anything.
+    /// Zero if the database fails: figures must not stop anything.
     pub fn stats(&self) -> OutboxStats {
         let read = || {
             self.db.query_row(
@@ -320,7 +322,7 @@ impl Store {
         read().unwrap_or_default()
     }
 
-    /// Everything that can still be read out of a damaged file, row by row until SQLite refuses.
+    /// Everything readable in a damaged file, row by row until SQLite fails.
     pub fn salvage(db: &Connection) -> Batch {
         let mut messages = rows(
             db,
@@ -367,12 +369,12 @@ pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// At least one, so that an empty file is told too.
+/// At least one, so that an empty file is sent too.
 pub(super) fn chunk_count(bytes: u64, chunk_bytes: u32) -> u32 {
     u32::try_from(bytes.div_ceil(u64::from(chunk_bytes.max(1)))).unwrap_or(u32::MAX).max(1)
 }
 
-/// Text is taken as it is: a topic that bit rot has changed is found out later.
+/// Text is not checked: a topic that bit rot has changed is detected later.
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }

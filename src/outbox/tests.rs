@@ -297,7 +297,7 @@ fn what_is_readable_in_a_damaged_file_is_carried_over() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_acknowledgements_go_on() {
+fn a_full_disk_is_reported_and_acknowledgements_go_on() {
     let dir = TempDir::new().expect("temp dir");
     let outbox = Outbox::open(dir.path(), &config()).expect("open");
     outbox.append(&messages(&["one", "two"])).expect("append");

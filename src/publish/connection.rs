@@ -36,23 +36,23 @@ pub enum PublishError {
     Broker(String),
 }
 
-/// What a broker said when it was tried.
+/// The result of a test connection to a broker.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct BrokerReport {
     pub tls: bool,
-    /// Largest packet that it takes; `None`: no limit told.
+    /// The largest packet that it accepts, in bytes; `None`: it states no limit.
     pub max_packet_bytes: Option<u32>,
-    /// Messages that it takes unacknowledged at a time; `None`: 65535.
+    /// How many unacknowledged messages it accepts; `None`: 65535.
     pub receive_maximum: Option<u16>,
     pub retain_available: bool,
     /// What to change in the config, if anything.
     pub advice: Vec<String>,
 }
 
-/// Connects once under a client id of its own and goes away again.
+/// Connects once under a separate client id, then disconnects.
 ///
 /// # Errors
-/// What is wrong with the settings, or why the broker cannot be used, with the next step.
+/// The settings are wrong or the broker cannot be used; the error names the next step.
 pub async fn probe(config: &MqttConfig, timeout: Duration) -> Result<BrokerReport, PublishError> {
     let config = MqttConfig { client_id: format!("{}-probe", config.client_id), ..config.clone() };
     let mut event_loop = EventLoop::new(options(&config)?, 1);
@@ -69,9 +69,9 @@ pub async fn probe(config: &MqttConfig, timeout: Duration) -> Result<BrokerRepor
     .await
     .map_err(|_| broken(format!("{}: no answer within {timeout:?}", place(&config))))?
     .map_err(broken)?;
-    let told = connack.properties;
-    let max_packet_bytes = told.as_ref().and_then(|p| p.max_packet_size);
-    let retain_available = told.as_ref().and_then(|p| p.retain_available) != Some(0);
+    let properties = connack.properties;
+    let max_packet_bytes = properties.as_ref().and_then(|p| p.max_packet_size);
+    let retain_available = properties.as_ref().and_then(|p| p.retain_available) != Some(0);
     let mut advice = Vec::new();
     if let Some(limit) = max_packet_bytes
         && (limit as usize) < packet_bytes(&config)
@@ -91,13 +91,13 @@ pub async fn probe(config: &MqttConfig, timeout: Duration) -> Result<BrokerRepor
     Ok(BrokerReport {
         tls: config.tls.is_some(),
         max_packet_bytes,
-        receive_maximum: told.and_then(|p| p.receive_max),
+        receive_maximum: properties.and_then(|p| p.receive_max),
         retain_available,
         advice,
     })
 }
 
-/// Bytes of the largest packet that is sent or taken.
+/// The largest packet that is sent or received, in bytes.
 pub(super) fn packet_bytes(config: &MqttConfig) -> usize {
     config.chunk_bytes.saturating_add(PACKET_OVERHEAD)
 }

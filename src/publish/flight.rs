@@ -1,7 +1,7 @@
-//! What is on the way within one connection: which packet id is which record.
+//! The messages in flight on one connection: which packet id belongs to which record.
 //!
-//! rumqttc numbers packets when it writes them, in the order in which it was handed them, and says each number in an
-//! event. So a queue of what was handed over and a table of what was numbered is all that is needed.
+//! rumqttc numbers packets when it writes them, in the order of the requests, and reports each number in an
+//! event. A queue of requested items and a table of numbered ones is therefore enough.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,18 +10,18 @@ use tokio::sync::Notify;
 
 use crate::outbox::RecordId;
 
-/// A record, or a retained state, which needs no memory of its acknowledgement.
+/// A record, or a retained state, whose acknowledgement is not tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     Record(RecordId),
-    /// A record too, but one whose topic somebody else chose.
+    /// A record whose topic the sender of a command chose.
     Reply(RecordId),
     State,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Most unacknowledged messages; 0 until the broker has answered.
+    /// The most unacknowledged messages; 0 until the broker has answered.
     window: usize,
     handed: VecDeque<Item>,
     numbered: HashMap<u16, Item>,
@@ -37,7 +37,7 @@ pub(super) struct Flight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     None,
-    /// One place is kept free for events while chunks fill the rest.
+    /// The last place is reserved for events; chunks may fill the others.
     MessagesOnly,
     All,
 }
@@ -69,7 +69,7 @@ impl Flight {
         inner.handed.is_empty() && inner.numbered.is_empty()
     }
 
-    /// Must be called before the item is given to rumqttc, from one place only.
+    /// Call it before the item is handed to rumqttc, and from one place only.
     pub fn hand_over(&self, item: Item) {
         self.lock().handed.push_back(item);
     }
@@ -87,7 +87,7 @@ impl Flight {
         item
     }
 
-    /// Records whose fate is not known, now that the connection is gone.
+    /// The records that were not acknowledged when the connection ended.
     pub fn unknown(&self) -> Vec<RecordId> {
         let inner = self.lock();
         let all = inner.handed.iter().chain(inner.numbered.values());

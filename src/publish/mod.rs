@@ -1,7 +1,8 @@
-//! Takes: records of the outbox and retained states. Gives: MQTT 5 messages at QoS 1, and acknowledgements back.
-//! When full: the in-flight window is full, so nothing is taken from the outbox, which holds it on the disk.
-//! On failure: reconnects with jittered back-off for ever; what was not acknowledged is sent again.
-//! Not here: what is worth sending (`app`), what is kept (`outbox`).
+//! Takes: records of the outbox and retained states. Gives: MQTT 5 messages at QoS 1, and acknowledgements
+//! back.
+//! When full: the in-flight window is full. Records then stay in the outbox, on the disk.
+//! On failure: reconnects with jittered back-off for ever, and sends unacknowledged records again.
+//! Not here: what is worth sending (`app`), what is stored (`outbox`).
 //!
 //! Alone in knowing MQTT, and alone in knowing the wire types; `receive` stands on [`Subscriber`].
 
@@ -40,7 +41,7 @@ pub struct PublisherHandle {
     states: Arc<States>,
     stop: watch::Sender<Stop>,
     settings: watch::Sender<MqttConfig>,
-    /// Of this node while it runs, with its topic.
+    /// The topic and state of this node while it runs.
     online: (String, NodeState),
     task: JoinHandle<()>,
 }
@@ -48,7 +49,7 @@ pub struct PublisherHandle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     No,
-    /// Send what is there, but no longer than this.
+    /// Send what is left, at most until this time.
     Flush(std::time::Instant),
 }
 
@@ -64,7 +65,7 @@ impl Publisher {
         outbox: Arc<Outbox>,
     ) -> Result<PublisherHandle, PublishError> {
         let topics = Topics::new(&config.topic_prefix, node);
-        // Found out here, so that a wrong path stops the start instead of being retried for ever.
+        // Check here, so that a wrong path fails the start instead of being retried for ever.
         Self::check(config)?;
         let states = Arc::new(States::default());
         let online = (topics.node_state(), NodeState::new(node, NodeStatus::Online, wall_now()));
@@ -84,7 +85,7 @@ impl Publisher {
         Ok(PublisherHandle { stats, states, stop, settings, online, task })
     }
 
-    /// Opens what the settings name, and connects to nothing.
+    /// Opens the files that the settings name, without a connection.
     ///
     /// # Errors
     /// Certificates and keys that cannot be used.
@@ -94,7 +95,7 @@ impl Publisher {
 }
 
 impl PublisherHandle {
-    /// Where retained states are set; cheap to share.
+    /// The retained states; cheap to share.
     pub fn states(&self) -> Arc<States> {
         Arc::clone(&self.states)
     }
@@ -104,7 +105,7 @@ impl PublisherHandle {
         self.states.publish(topic, state);
     }
 
-    /// Connects anew with these settings; what is not acknowledged yet is sent again. Client id and topics stay.
+    /// Reconnects with these settings and sends unacknowledged records again. Client id and topics stay.
     pub fn reconfigure(&self, config: &MqttConfig) {
         self.settings.send_replace(config.clone());
     }
@@ -115,17 +116,18 @@ impl PublisherHandle {
         self.states.publish(topic, &NodeState { config: Some(config), ..online.clone() });
     }
 
-    /// Takes the retained state of a topic away. Never blocks.
+    /// Clears the retained state of a topic. Never blocks.
     pub fn clear_state(&self, topic: &str) {
         self.states.clear(topic);
     }
 
-    /// Sends what is in the outbox for at most `flush`, tells the node as stopped and disconnects. Ends sooner when
-    /// the broker is not to be reached. What is left stays in the outbox.
+    /// Sends the records of the outbox for at most `flush`, publishes the node as stopped and disconnects.
+    /// Ends sooner if the broker cannot be reached. The rest stays in the outbox.
     pub async fn join(mut self, flush: Duration) {
         let deadline = monotonic() + flush;
         self.stop.send_replace(Stop::Flush(deadline));
-        // The task ends by itself at the deadline; the second is for a broker that hangs in the last packet.
+        // The task ends by itself at the deadline; the extra second is for a broker that hangs in the last
+        // packet.
         let limit = flush + Duration::from_secs(1);
         if tokio::time::timeout(limit, &mut self.task).await.is_err() {
             tracing::warn!("the MQTT connection did not end within {limit:?}: cut; nothing is lost");

@@ -1,12 +1,12 @@
 //! The publisher's task: one connection after another, and within each three futures side by side.
 //!
 //! - `pump` alone polls rumqttc's event loop and matches acknowledgements;
-//! - `feed` takes from the outbox and the states while there is room in the window;
-//! - `settle` writes acknowledgements to the outbox, as many in a transaction as have come.
+//! - `feed` sends from the outbox and the states while the window has room;
+//! - `settle` writes acknowledgements to the outbox, all that have come in one transaction.
 //!
-//! All three end by the same token and are joined, never cancelled half-way: a record that was taken is either in the
-//! flight table or released. A new connection gets a new event loop, because the outbox is the memory of what is not
-//! acknowledged: rumqttc's own would send the same things a second time.
+//! One token ends all three, and they are joined, never cancelled half-way: every record that was read is
+//! either in the flight table or released. A new connection gets a new event loop, because the outbox keeps
+//! unacknowledged records; the old event loop would send them a second time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::wire::{self, NodeState, NodeStatus};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// Between two tries after the outbox itself failed.
+/// Pause before a retry after the outbox itself failed.
 const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct Sender {
@@ -49,24 +49,24 @@ pub(super) struct Sender {
 
 enum End {
     Stopped,
-    /// Other settings hold from now on.
+    /// The settings have changed.
     Changed,
     Broken(String),
 }
 
-/// What the three futures of a connection share.
+/// State that the three futures of a connection share.
 struct Session {
     client: AsyncClient,
     flight: Flight,
     over: CancellationToken,
     acked: Mutex<Vec<RecordId>>,
     acked_changed: Notify,
-    /// Sent on the connection before, not acknowledged there.
+    /// Sent on an earlier connection and not acknowledged there.
     unknown: Mutex<HashSet<RecordId>>,
 }
 
 impl Session {
-    /// Nothing more is to be done for the record.
+    /// Marks the record as finished.
     fn settled(&self, id: RecordId) {
         self.acked.lock().push(id);
         self.acked_changed.notify_one();
@@ -76,19 +76,19 @@ impl Session {
 impl Sender {
     pub async fn run(mut self, mut stop: watch::Receiver<Stop>, mut settings: watch::Receiver<MqttConfig>) {
         let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
-        let mut told: Option<String> = None;
+        let mut logged: Option<String> = None;
         let mut unknown = HashSet::new();
         loop {
             self.config = settings.borrow_and_update().clone();
             let acked_before = self.stats.acked.load(Ordering::Relaxed);
-            let end = self.connection(&mut unknown, stop.clone(), &mut settings, &mut told).await;
+            let end = self.connection(&mut unknown, stop.clone(), &mut settings, &mut logged).await;
             self.stats.connected.store(false, Ordering::Relaxed);
             self.outbox.release();
             self.states.release();
             let reason = match end {
                 End::Stopped => return,
                 End::Changed => {
-                    info!("the MQTT settings have changed: connecting anew");
+                    info!("the MQTT settings have changed: reconnecting");
                     continue;
                 }
                 End::Broken(reason) => reason,
@@ -97,15 +97,16 @@ impl Sender {
                 info!(%reason, "stopped without a connection; what is left stays in the outbox");
                 return;
             }
-            // Proved itself: the broker took something. A mere CONNACK is also given by one that refuses us later.
+            // Only an acknowledged record resets the back-off: a broker may accept a connection and refuse it
+            // later.
             if self.stats.acked.load(Ordering::Relaxed) > acked_before {
                 backoff.reset();
             }
-            if told.as_ref() != Some(&reason) {
+            if logged.as_ref() != Some(&reason) {
                 warn!(%reason, "no connection; trying again, events wait in the outbox");
             }
             *self.stats.reason.lock() = Some(reason.clone());
-            told = Some(reason);
+            logged = Some(reason);
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
                 Ok(()) = settings.changed() => {}
@@ -114,17 +115,17 @@ impl Sender {
         }
     }
 
-    /// From the first packet to the last of one connection.
+    /// Runs one connection from its first packet to its last.
     async fn connection(
         &self,
         unknown: &mut HashSet<RecordId>,
         stop: watch::Receiver<Stop>,
         settings: &mut watch::Receiver<MqttConfig>,
-        told: &mut Option<String>,
+        logged: &mut Option<String>,
     ) -> End {
         let mut options = match connection::options(&self.config) {
             Ok(options) => options,
-            // Readable at the start, not now: a certificate is being replaced, perhaps.
+            // The files were readable at the start; a certificate may be being replaced.
             Err(e) => return End::Broken(e.to_string()),
         };
         options.set_last_will(self.last_will());
@@ -138,7 +139,7 @@ impl Sender {
             unknown: Mutex::new(std::mem::take(unknown)),
         };
         let pump = async {
-            let end = self.pump(&session, &mut events, settings, told).await;
+            let end = self.pump(&session, &mut events, settings, logged).await;
             session.over.cancel();
             end
         };
@@ -148,7 +149,7 @@ impl Sender {
         end
     }
 
-    /// Told by the broker when this connection breaks without a DISCONNECT.
+    /// The broker publishes it if this connection ends without a DISCONNECT.
     fn last_will(&self) -> LastWill {
         let state = NodeState::new(&self.node, NodeStatus::Offline, wall_now());
         let payload = serde_json::to_vec(&state).expect("string keys only");
@@ -169,7 +170,7 @@ impl Sender {
         session: &Session,
         events: &mut EventLoop,
         settings: &mut watch::Receiver<MqttConfig>,
-        told: &mut Option<String>,
+        logged: &mut Option<String>,
     ) -> End {
         let mut changed = false;
         loop {
@@ -177,7 +178,7 @@ impl Sender {
                 event = events.poll() => event,
                 Ok(()) = settings.changed(), if !changed => {
                     changed = true;
-                    // Leaves in order, so that the broker does not tell the last will.
+                    // Disconnect in order, so that the broker does not publish the last will.
                     if session.client.try_disconnect().is_err() {
                         return End::Changed;
                     }
@@ -186,7 +187,7 @@ impl Sender {
                 () = session.over.cancelled() => return End::Stopped,
             };
             match event {
-                Ok(Event::Incoming(Incoming::ConnAck(connack))) => self.connected(session, &connack, told),
+                Ok(Event::Incoming(Incoming::ConnAck(connack))) => self.connected(session, &connack, logged),
                 Ok(Event::Outgoing(Outgoing::Publish(packet))) => session.flight.number(packet),
                 Ok(Event::Incoming(Incoming::PubAck(ack))) => {
                     if let Err(reason) = self.acknowledged(session, &ack) {
@@ -197,7 +198,7 @@ impl Sender {
                 Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Stopped,
                 Ok(_) => {}
                 Err(e) => {
-                    // Acknowledgements that were read in the same breath as the error still count.
+                    // Acknowledgements that were read together with the error still count.
                     for event in events.state.events.drain(..) {
                         match event {
                             Event::Outgoing(Outgoing::Publish(packet)) => session.flight.number(packet),
@@ -213,12 +214,12 @@ impl Sender {
         }
     }
 
-    fn connected(&self, session: &Session, connack: &ConnAck, told: &mut Option<String>) {
+    fn connected(&self, session: &Session, connack: &ConnAck, logged: &mut Option<String>) {
         let allowed = connack.properties.as_ref().and_then(|p| p.receive_max).unwrap_or(u16::MAX);
         self.stats.connected.store(true, Ordering::Relaxed);
         self.stats.connections.fetch_add(1, Ordering::Relaxed);
         *self.stats.reason.lock() = None;
-        *told = None;
+        *logged = None;
         info!(
             host = %self.config.host,
             port = self.config.port,
@@ -229,7 +230,7 @@ impl Sender {
     }
 
     /// # Errors
-    /// The broker refuses the message. It stays in the outbox, and the connection ends, so that back-off applies.
+    /// The broker refuses the message. It stays in the outbox, and the connection ends, so back-off applies.
     fn acknowledged(&self, session: &Session, ack: &PubAck) -> Result<(), String> {
         let item = session.flight.acknowledge(ack.pkid);
         match (ack.reason, item) {
@@ -242,7 +243,7 @@ impl Sender {
                 Ok(())
             }
             (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, _) => Ok(()),
-            // Kept, it would be refused on every connection, and nothing else would ever be sent.
+            // Drop it: it would be refused on every connection and block everything behind it.
             (reason, Some(Item::Reply(id))) => {
                 self.stats.refused.fetch_add(1, Ordering::Relaxed);
                 error!(
@@ -271,7 +272,7 @@ impl Sender {
         }
     }
 
-    /// Ends when the connection does, or by asking for the end of it.
+    /// Sends until the connection ends, or disconnects when the stop is due.
     async fn feed(&self, session: &Session, mut stop: watch::Receiver<Stop>) {
         let mut outbox_failed = false;
         loop {
@@ -306,7 +307,7 @@ impl Sender {
                 },
             };
             if idle {
-                // Without an answer from the broker yet, the connection is still being made: it may come in time.
+                // The broker has not answered yet, but the connection may still come up in time.
                 if deadline.is_some() && session.flight.is_open() && session.flight.is_empty() {
                     return self.leave(session, deadline).await;
                 }
@@ -393,7 +394,7 @@ impl Sender {
         }
     }
 
-    /// Says that the node was stopped and disconnects, if there is a connection and time.
+    /// Publishes that the node was stopped and disconnects, if there is a connection and time.
     async fn leave(&self, session: &Session, deadline: Option<Instant>) {
         let limit = deadline.map_or(Duration::ZERO, |d| d.saturating_duration_since(monotonic()));
         let farewell = async {
@@ -412,7 +413,7 @@ impl Sender {
             drop(session.client.disconnect().await);
             session.over.cancelled().await;
         };
-        // A little more than the deadline, so that a busy line can still say goodbye.
+        // A little longer than the deadline, so that a busy connection can still disconnect in order.
         drop(tokio::time::timeout(limit.max(Duration::from_millis(500)), farewell).await);
         session.over.cancel();
     }

@@ -1,5 +1,5 @@
-//! Retained states: a slot a topic, the newest one counts. Never queued: a state that changed ten times while the
-//! broker was away is told once.
+//! Retained states: one slot per topic, holding the newest state. They are not queued: a state that changed
+//! ten times while the broker was away is published once.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 struct Slot {
     payload: Vec<u8>,
-    /// Rises with each change.
+    /// Increases with each change.
     version: u64,
-    /// The version that is on the way or with the broker.
+    /// The version that was sent last.
     sent: u64,
 }
 
-/// Cloned by `Arc`; bounded by the number of topics, that is cameras plus one.
+/// Shared by `Arc`; bounded by the number of topics.
 #[derive(Debug, Default)]
 pub struct States {
     slots: Mutex<BTreeMap<String, Slot>>,
@@ -24,12 +24,13 @@ pub struct States {
 }
 
 impl States {
-    /// Sets the state of a topic; equal to the one before, nothing is sent. Never blocks.
+    /// Sets the state of a topic. Sends nothing if it is unchanged. Never blocks.
     pub fn publish<T: Serialize>(&self, topic: &str, state: &T) {
         self.set(topic, serde_json::to_vec(state).expect("states have string keys only"));
     }
 
-    /// Takes the state of a topic away: the broker forgets it (MQTT 5, 3.3.1.3: a retained message without content).
+    /// Clears the state of a topic: the broker deletes it (MQTT 5, 3.3.1.3: a retained message without
+    /// content).
     pub fn clear(&self, topic: &str) {
         self.set(topic, Vec::new());
     }
@@ -50,7 +51,7 @@ impl States {
         self.changed.notify_one();
     }
 
-    /// The next state that the broker does not have.
+    /// The next state that was not sent on this connection.
     pub(super) fn take(&self) -> Option<(String, Vec<u8>)> {
         let mut slots = self.lock();
         let (topic, slot) = slots.iter_mut().find(|(_, slot)| slot.sent != slot.version)?;
@@ -58,7 +59,7 @@ impl States {
         Some((topic.clone(), slot.payload.clone()))
     }
 
-    /// A new connection: the broker may have told our last will meanwhile, so everything is told again.
+    /// For a new connection: the broker may have published our last will, so every state is sent again.
     pub(super) fn release(&self) {
         for slot in self.lock().values_mut() {
             slot.sent = 0;
@@ -93,6 +94,10 @@ mod tests {
         states.clear("b");
         assert_eq!(states.take(), Some(("b".into(), Vec::new())));
         states.release();
-        assert_eq!(states.take(), Some(("a".into(), b"2".to_vec())), "a new connection is told all again");
+        assert_eq!(
+            states.take(),
+            Some(("a".into(), b"2".to_vec())),
+            "a new connection gets every state again"
+        );
     }
 }

@@ -20,12 +20,12 @@ pub struct PublishStats {
     pub(super) reason: Mutex<Option<String>>,
 }
 
-/// All figures since the start of the program but `lag_seconds` and `outbox`, which are of now.
+/// Figures since the start of the program. Only `lag_seconds` and `outbox` are current values.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct PublishSnapshot {
     pub connected: bool,
     pub reconnects: u64,
-    /// Records handed to the broker, repeats included, states not.
+    /// Records sent to the broker, including repeats, without states.
     pub sent: u64,
     /// Records sent again because their acknowledgement did not come before the connection broke.
     pub resent: u64,
@@ -53,7 +53,7 @@ impl PublishStats {
         }
     }
 
-    /// Counts the outbox too, which takes its lock for a moment.
+    /// Also reads the figures of the outbox, under its lock.
     pub fn snapshot(&self) -> PublishSnapshot {
         let outbox = self.outbox.stats();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

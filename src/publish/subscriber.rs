@@ -1,6 +1,6 @@
-//! The other direction: a persistent session that acknowledges a message only when it is told to.
+//! Receives messages on a persistent session. A message is acknowledged only by [`Delivery::done`].
 //!
-//! The broker keeps what comes while this side is away, and sends again what was not acknowledged.
+//! The broker keeps messages while this side is away, and sends unacknowledged ones again.
 
 use std::time::Duration;
 
@@ -60,10 +60,10 @@ impl Delivery {
         self.publish.retain
     }
 
-    /// Everything that matters of it is on the disk: the broker may forget it. If the connection is gone meanwhile,
-    /// the message comes again.
+    /// Acknowledges the message: its content is on the disk. If the connection has ended meanwhile, the
+    /// message comes again.
     pub fn done(&self) {
-        // Never full: it has a place for every message that the broker may have on the way.
+        // Never full: it has a place for every message that the broker may have in flight.
         drop(self.client.try_ack(&self.publish));
     }
 }
@@ -90,14 +90,14 @@ impl Subscriber {
         Ok(Self { config, filters, max_packet_bytes })
     }
 
-    /// Messages go to `sink` until `shutdown`; a broken connection is made again for ever. A full sink holds up the
-    /// reading, so the broker keeps the rest.
+    /// Passes messages to `sink` until `shutdown`, and reconnects for ever. A full sink stops the reading, so
+    /// the broker keeps the rest.
     ///
     /// # Errors
-    /// The broker refuses the subscription, which no waiting would change.
+    /// The broker refuses the subscription; waiting would not help.
     pub async fn run(self, sink: mpsc::Sender<Delivery>, shutdown: Shutdown) -> Result<(), SubscriberError> {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
-        let mut told: Option<String> = None;
+        let mut logged: Option<String> = None;
         loop {
             let mut options = connection::options(&self.config)?;
             options.set_clean_start(false);
@@ -112,11 +112,11 @@ impl Subscriber {
                     self.leave(&client, &mut events).await;
                     return Ok(());
                 }
-                end = self.connection(&client, &mut events, &sink, &mut told, &mut backoff) => end?,
+                end = self.connection(&client, &mut events, &sink, &mut logged, &mut backoff) => end?,
             };
-            if told.as_ref() != Some(&reason) {
+            if logged.as_ref() != Some(&reason) {
                 warn!(%reason, "no connection; trying again, the broker keeps what comes meanwhile");
-                told = Some(reason);
+                logged = Some(reason);
             }
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
@@ -125,13 +125,13 @@ impl Subscriber {
         }
     }
 
-    /// Gives the reason for its end.
+    /// Returns the reason for the end of the connection.
     async fn connection(
         &self,
         client: &AsyncClient,
         events: &mut EventLoop,
         sink: &mpsc::Sender<Delivery>,
-        told: &mut Option<String>,
+        logged: &mut Option<String>,
         backoff: &mut Backoff,
     ) -> Result<String, SubscriberError> {
         loop {
@@ -148,7 +148,7 @@ impl Subscriber {
                         }
                     }
                     info!(host = %self.config.host, port = self.config.port, "subscribed at the MQTT broker");
-                    *told = None;
+                    *logged = None;
                     backoff.reset();
                 }
                 Ok(Event::Incoming(Incoming::Publish(publish))) => {
@@ -163,7 +163,8 @@ impl Subscriber {
         }
     }
 
-    /// Sends the acknowledgements that are still waiting, and a DISCONNECT; the session stays with the broker.
+    /// Sends the acknowledgements that are still waiting, and a DISCONNECT; the session stays with the
+    /// broker.
     async fn leave(&self, client: &AsyncClient, events: &mut EventLoop) {
         if client.try_disconnect().is_err() {
             return;

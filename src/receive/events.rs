@@ -1,4 +1,4 @@
-//! Keeps event messages: every one in events.jsonl, the newest revision in event.json.
+//! Stores event messages: all of them in events.jsonl, the newest revision in event.json.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -27,8 +27,8 @@ impl EventStore {
         Self { place }
     }
 
-    /// Stores a CloudEvent unless one with its source and id is there.
-    pub fn take(&mut self, payload: &Bytes) -> Result<Vec<Line>, StoreError> {
+    /// Stores a CloudEvent unless one with its source and id exists.
+    pub fn push(&mut self, payload: &Bytes) -> Result<Vec<Line>, StoreError> {
         let wrong = |e: String| StoreError::from(Refusal::NotAnEvent(e));
         let message: CloudEvent<Value> = serde_json::from_slice(payload).map_err(|e| wrong(e.to_string()))?;
         if message.specversion != "1.0" {
@@ -46,7 +46,7 @@ impl EventStore {
         if before.messages.iter().any(same) {
             return Ok(vec![Line::Repeat]);
         }
-        // The views first, the log last: a crash in between has the message come again and written again.
+        // Write the views first and the log last: after a crash in between, the message comes again.
         match &kind {
             Kind::Event { revision, .. } => {
                 let newest = before.messages.iter().filter_map(revision_of).max();
@@ -65,12 +65,12 @@ impl EventStore {
         }
     }
 
-    /// A line if `file` was the last one missing of what the evidence message names.
+    /// A line if `file` was the last missing file of the evidence message.
     pub fn completed_by(&self, event: Uuid, file: &str) -> Result<Vec<Line>, StoreError> {
         self.completed(event, |media| media.iter().any(|m| m.file == file))
     }
 
-    /// A line if all that the evidence message names is there, and `concerned` by what just came.
+    /// A line if all files of the evidence message exist and `concerned` accepts them.
     fn completed(
         &self,
         event: Uuid,
@@ -87,7 +87,7 @@ impl EventStore {
             return Ok(Vec::new());
         };
         let media = &message.data.media;
-        // Files get their names only after their hash was right, so the size is enough here.
+        // A file gets its name only after its hash was checked, so the size is enough here.
         let there = media.iter().all(|m| {
             matches!(Path::new(&m.file).components().collect::<Vec<_>>()[..], [Component::Normal(_)])
                 && fs::metadata(dir.join(&m.file)).is_ok_and(|found| found.len() == m.bytes)
@@ -107,7 +107,7 @@ impl EventStore {
     }
 }
 
-/// What a message is, with everything of it checked that we use.
+/// The kind of a message, with every field that is used checked.
 enum Kind {
     Event { revision: u32, line: Line },
     Evidence,
@@ -160,11 +160,11 @@ fn revision_of(message: &CloudEvent<Value>) -> Option<u32> {
 
 struct Log {
     messages: Vec<CloudEvent<Value>>,
-    /// Bytes up to the end of the last whole line.
+    /// Length in bytes up to the end of the last complete line.
     whole: u64,
 }
 
-/// A last line that a crash cut short is not there.
+/// Ignores a last line that a crash cut short.
 fn read_log(path: &Path) -> io::Result<Log> {
     let text = match fs::read(path) {
         Ok(text) => text,

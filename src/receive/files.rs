@@ -1,4 +1,5 @@
-//! Where things lie, and how they get there so that a power cut leaves the old or the new, never half.
+//! Paths of the output, and how files are written so that a power cut leaves the old or the new one, never
+//! half.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-/// The output folder. Every path is made here, from a checked UUID and a checked name.
+/// The output folder. Builds every path, from a checked UUID and a checked name.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     out: Arc<Path>,
@@ -21,8 +22,8 @@ impl Place {
         Self { out: out.into(), time_zone }
     }
 
-    /// `DIR/<date>/<event id>`. The date is that of the UUIDv7, so all messages of an event agree on it in any order.
-    /// `None` where the id is not a UUIDv7 of the years that people live in.
+    /// `DIR/<date>/<event id>`. The date is that of the UUIDv7, so all messages of an event agree on it in
+    /// any order. `None` if the id is not a UUIDv7 of the years 1970 to 9999.
     pub fn event_dir(&self, event: Uuid) -> Option<PathBuf> {
         let (seconds, nanos) = (event.get_version_num() == 7).then(|| event.get_timestamp())??.to_unix();
         let at = Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()?;

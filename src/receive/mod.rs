@@ -1,11 +1,11 @@
 //! The platform's side: stores events and reassembles evidence.
 //!
-//! Takes: messages of a [`Subscriber`], each acknowledged only after what it says is on the disk.
-//! Gives: `DIR/<date>/<event id>/` with event.json (newest revision), events.jsonl (all messages), the files of the
-//! evidence, and a line per new event and finished file.
+//! Takes: messages of a [`Subscriber`], each acknowledged only once its content is on the disk.
+//! Gives: `DIR/<date>/<event id>/` with event.json (newest revision), events.jsonl (all messages), the files
+//! of the evidence, and a line per new event and finished file.
 //! When full: the sink of messages is bounded; the broker keeps the rest.
-//! On failure: a full disk or an unwritable folder holds everything up and is tried again, nothing is acknowledged.
-//! A message that makes no sense is refused, counted and acknowledged, or it would come back for ever.
+//! On failure: on a full disk or an unwritable folder it retries and acknowledges nothing. An invalid message
+//! is refused, counted and acknowledged; otherwise it would come back for ever.
 //! Not here: MQTT itself (`publish`), what an event means.
 
 mod events;
@@ -33,9 +33,9 @@ use events::EventStore;
 use parts::{Parts, Piece};
 pub use report::Line;
 
-/// Largest packet that is asked of the broker.
+/// The largest packet that the broker may send, in bytes.
 pub const MAX_PACKET_BYTES: u32 = 16 << 20;
-/// Between two tries to write while the disk refuses.
+/// Pause between two attempts while the disk cannot be written.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a message was not stored.
@@ -72,7 +72,7 @@ impl StoreError {
     }
 }
 
-/// All since the start.
+/// Counts since the start.
 #[derive(Debug, Default)]
 pub struct ReceiveStats {
     /// New event messages (each revision counts).
@@ -80,13 +80,13 @@ pub struct ReceiveStats {
     /// Messages and pieces that were here before.
     pub repeats: AtomicU64,
     pub pieces: AtomicU64,
-    /// Files that came whole.
+    /// Files that were completed.
     pub files: AtomicU64,
-    /// Messages that made no sense, or whose hash was wrong.
+    /// Invalid messages, and files with a wrong hash.
     pub refused: AtomicU64,
 }
 
-/// Stores what it is given. Single-threaded: the order of messages is kept.
+/// Stores messages. Single-threaded, so their order is kept.
 #[derive(Debug)]
 pub struct Store {
     events: EventStore,
@@ -103,15 +103,15 @@ impl Store {
         Ok(Self { events: EventStore::new(place.clone()), parts: Parts::open(place)?, stats })
     }
 
-    /// Makes one message durable and says what became new by it.
+    /// Makes one message durable and returns what is new.
     ///
     /// # Errors
-    /// [`StoreError::Refused`]: the message is wrong, and nothing of it was kept. [`StoreError::Io`]: the disk is;
-    /// the same message may be given again.
-    pub fn take(&mut self, topic: &str, payload: &bytes::Bytes) -> Result<Vec<Line>, StoreError> {
+    /// [`StoreError::Refused`]: the message is invalid, and nothing of it was kept. [`StoreError::Io`]: the disk
+    /// failed; the same message may be pushed again.
+    pub fn push(&mut self, topic: &str, payload: &bytes::Bytes) -> Result<Vec<Line>, StoreError> {
         let counted = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
         let result = match Topic::of(topic) {
-            Topic::Event => self.events.take(payload),
+            Topic::Event => self.events.push(payload),
             Topic::Media => self.piece(payload),
             Topic::Unknown => Err(Refusal::Topic(topic.to_owned()).into()),
         };
@@ -137,7 +137,7 @@ impl Store {
     fn piece(&mut self, payload: &bytes::Bytes) -> Result<Vec<Line>, StoreError> {
         let (header, data) = decode_chunk(payload).map_err(Refusal::from)?;
         self.stats.pieces.fetch_add(1, Ordering::Relaxed);
-        match self.parts.take(&header, &data)? {
+        match self.parts.push(&header, &data)? {
             Piece::Kept => Ok(Vec::new()),
             Piece::Repeat => Ok(vec![Line::Repeat]),
             Piece::Whole(path) => {
@@ -157,7 +157,7 @@ enum Topic {
 }
 
 impl Topic {
-    /// By its last words; the prefix is the operator's own and may have any number of levels.
+    /// By its last levels; the prefix is the operator's own and may have any number of levels.
     fn of(topic: &str) -> Self {
         let mut words = topic.rsplit('/');
         match words.next() {
@@ -169,10 +169,10 @@ impl Topic {
     }
 }
 
-/// Subscribes and stores until `shutdown`; each new thing goes to `print`.
+/// Subscribes and stores until `shutdown`; passes each new line to `print`.
 ///
 /// # Errors
-/// Settings that no connection can be made with, a refused subscription, a folder that cannot be used.
+/// The settings are unusable, the broker refuses the subscription, or the folder cannot be used.
 pub async fn run(
     subscriber: Subscriber,
     mut store: Store,
@@ -185,7 +185,7 @@ pub async fn run(
         .name("receive-store".to_owned())
         .spawn(move || {
             while let Some(delivery) = messages.blocking_recv() {
-                // After the stop the rest is not acknowledged, so it comes again.
+                // The rest is not acknowledged after the stop, so it comes again.
                 if stopped.is_stopped() || !settle(&mut store, &delivery, &stopped, &print) {
                     return;
                 }
@@ -193,19 +193,19 @@ pub async fn run(
         })
         .map_err(ReceiveError::Thread)?;
     let result = subscriber.run(sink, shutdown).await;
-    // The sink is dropped, so the thread ends after the message that it is at.
+    // The sink is dropped, so the thread ends after its current message.
     if tokio::task::spawn_blocking(move || storing.join()).await.is_ok_and(|joined| joined.is_err()) {
         error!("the storing thread panicked; what it had not acknowledged comes again");
     }
     Ok(result?)
 }
 
-/// False once the stop came in the way.
+/// Stores a message, with retries while the disk fails. False if the stop came first.
 fn settle(store: &mut Store, delivery: &Delivery, stopped: &Shutdown, print: &impl Fn(&Line)) -> bool {
     let topic = delivery.topic();
-    let mut told = false;
+    let mut logged = false;
     loop {
-        match store.take(&topic, delivery.payload()) {
+        match store.push(&topic, delivery.payload()) {
             Ok(lines) => {
                 lines.iter().filter(|line| !matches!(line, Line::Repeat)).for_each(print);
                 delivery.done();
@@ -217,7 +217,7 @@ fn settle(store: &mut Store, delivery: &Delivery, stopped: &Shutdown, print: &im
                 return true;
             }
             Err(e @ StoreError::Io { .. }) => {
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut logged, true) {
                     let cause = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
                     error!(error = %e, cause, "cannot store; trying again, the broker keeps what comes");
                 }

@@ -1,8 +1,9 @@
-//! Puts pieces of files together.
+//! Assembles files from pieces.
 //!
-//! An unfinished file is `.parts/<event>-<kind>-<hash>-<piece size>.part`: the bytes of the file, each piece in its
-//! place, then one SHA-256 a piece, all zero where the piece has not come. One fsync a piece makes both durable. If
-//! the power goes between the two writes, the piece was not acknowledged either, and the hash shows what is whole.
+//! An unfinished file is `.parts/<event>-<kind>-<hash>-<piece size>.part`: the bytes of the file, each piece
+//! in its place, then one SHA-256 per piece, all zero until the piece has come. One fsync per piece makes
+//! both durable. After a power cut between the two writes the piece is not acknowledged either, and the hash
+//! shows which pieces are whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -19,24 +20,24 @@ use crate::base::{WallTime, wall_now};
 use crate::wire::{ChunkError, ChunkHeader};
 
 const HASH_BYTES: u64 = 32;
-/// Unfinished files that nobody continued for this long are removed at the start.
+/// Unfinished files that received nothing for this long are removed at the start.
 const STALE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Names that are ours; a node's file must not take their place.
+/// Names of the receiver's own files; a node's file must not replace them.
 const RESERVED: [&str; 3] = ["event.json", "events.jsonl", "evidence.json"];
 
-/// What became of a piece.
+/// The result of a piece.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Kept,
     Repeat,
-    /// It was the last one: the file is whole and lies here.
+    /// It was the last one: the file is complete, at this path.
     Whole(PathBuf),
 }
 
 #[derive(Debug)]
 pub(super) struct Parts {
     place: Place,
-    /// The file of the piece before; pieces come file by file.
+    /// The file of the previous piece; pieces come file by file.
     open: Option<Part>,
 }
 
@@ -57,8 +58,8 @@ impl Parts {
         Ok(Self { place, open: None })
     }
 
-    /// Writes a piece to its place and syncs it. The header has been checked by `decode_chunk`.
-    pub fn take(&mut self, header: &ChunkHeader, data: &[u8]) -> Result<Piece, StoreError> {
+    /// Writes a piece to its place and syncs it. `decode_chunk` has checked the header.
+    pub fn push(&mut self, header: &ChunkHeader, data: &[u8]) -> Result<Piece, StoreError> {
         if RESERVED.contains(&header.file.as_str()) {
             return Err(Refusal::Chunk(ChunkError::FileName(header.file.clone())).into());
         }
@@ -131,7 +132,8 @@ impl Part {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
         let known = file.metadata()?.len() == length;
         if !known {
-            // New, or a stop in the middle of setting the length. Sparse: a promise of gigabytes costs nothing.
+            // New, or a stop in the middle of setting the length. Sparse: a promise of gigabytes costs
+            // nothing.
             file.set_len(0)?;
             file.set_len(length)?;
             sync_dir_of(&path)?;

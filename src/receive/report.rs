@@ -1,4 +1,4 @@
-//! What the receiver prints, in columns: time, what, event, and the rest.
+//! The receiver's output lines, in columns: what, event, and details.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
-    /// An event message that was not here before.
+    /// A new event message.
     Event {
         /// Of the transition, RFC 3339.
         time: String,
@@ -21,13 +21,13 @@ pub enum Line {
         zh: String,
         reason: String,
     },
-    /// A file came whole and its hash is right.
+    /// A file is complete and its hash is right.
     File { event: Uuid, path: PathBuf, bytes: u64 },
-    /// All files that the manifest names are there.
+    /// All files of the manifest have arrived.
     Complete { event: Uuid, dir: PathBuf, files: usize },
     /// The node could not send a file.
     Lost { event: Uuid, file: String, reason: String },
-    /// Was here before; not printed.
+    /// Stored before; not printed.
     Repeat,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Strangers' text must not move the operator's cursor or begin a line of its own.
+/// Removes control characters: received text must not move the operator's cursor or start a line.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }

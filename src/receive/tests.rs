@@ -33,11 +33,11 @@ impl Rig {
     }
 
     fn event(&mut self, message: &Value) -> Result<Vec<Line>, StoreError> {
-        self.store.take(EVENT, &Bytes::from(message.to_string()))
+        self.store.push(EVENT, &Bytes::from(message.to_string()))
     }
 
     fn piece(&mut self, chunk: &MediaChunk) -> Result<Vec<Line>, StoreError> {
-        self.store.take(MEDIA, &encode_chunk(chunk))
+        self.store.push(MEDIA, &encode_chunk(chunk))
     }
 
     fn event_dir(&self) -> PathBuf {
@@ -204,7 +204,7 @@ fn hostile_pieces_are_refused_and_nothing_is_written() {
     }
     for payload in [&b""[..], b"LTC1", b"LTC1\xff\xff\xff\xff{}", b"LTC1\0\0\0\x02{}", b"{\"specversion\":1}"]
     {
-        let result = rig.store.take(MEDIA, &Bytes::from_static(payload));
+        let result = rig.store.push(MEDIA, &Bytes::from_static(payload));
         assert!(matches!(result, Err(StoreError::Refused(_))), "{payload:?}: {result:?}");
     }
     assert_eq!(rig.files(), [] as [&str; 0]);
@@ -229,9 +229,9 @@ fn hostile_events_are_refused_and_nothing_is_written() {
         assert!(matches!(result, Err(StoreError::Refused(_))), "{pointer}: {result:?}");
     }
     for payload in [&b"not json"[..], b"", b"[]", b"\xff\xfe"] {
-        assert!(rig.store.take(EVENT, &Bytes::from_static(payload)).is_err());
+        assert!(rig.store.push(EVENT, &Bytes::from_static(payload)).is_err());
     }
-    assert!(rig.store.take("lintel/v1/n/other", &Bytes::new()).is_err());
+    assert!(rig.store.push("lintel/v1/n/other", &Bytes::new()).is_err());
     assert_eq!(rig.refused(), 13);
     assert_eq!(rig.files(), [] as [&str; 0]);
 }

@@ -38,7 +38,8 @@ impl AnswerPicture {
         Self { clip: Some((before, after)), ..self }
     }
 
-    /// Sorts the tracks by their distance from the place (longitude, latitude in degrees) and keeps the distances.
+    /// Sorts the tracks by their distance from the place (longitude, latitude in degrees) and keeps the
+    /// distances.
     pub fn measured_from(mut self, [lon, lat]: [f64; 2], sites: &Sites) -> Self {
         let Some(site) = sites.get(&self.observation.camera.id) else { return self };
         let frame = site.frame();
@@ -71,8 +72,8 @@ impl AnswerPicture {
 }
 
 impl Commander {
-    /// Stores the answer with its pictures in one transaction, then requests the clips. Each picture belongs to the
-    /// camera of the answer with the same id.
+    /// Stores the answer with its pictures in one transaction, then requests the clips. Each picture belongs
+    /// to the camera of the answer with the same id.
     pub(super) fn answer_with(&self, sender: &Sender, mut data: ReplyData, pictures: Vec<AnswerPicture>) {
         let recorder = &self.parts.recorder;
         let mut batch = Batch::default();

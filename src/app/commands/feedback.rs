@@ -1,4 +1,5 @@
-//! The commands about an event (feedback): kept for training, learned by the rules, and checked for `rectified`.
+//! The commands about an event (feedback): kept for training, learned by the rules, and checked for
+//! `rectified`.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! Takes: commands from the broker. Gives: answers through the outbox, requests to the rules thread.
-//! When full: [`MAX_WAITING`](waiting::MAX_WAITING) commands wait for pictures; further ones are refused with an answer.
-//! On failure: a broken command is answered with what is wrong. A command is acknowledged once its answer is durable, so
-//! the broker sends it again after a stop in between.
+//! When full: [`MAX_WAITING`](waiting::MAX_WAITING) commands wait for pictures; further ones are refused with
+//! an answer.
+//! On failure: a broken command is answered with what is wrong. A command is acknowledged once its answer is
+//! durable, so the broker sends it again after a stop in between.
 //! Not here: the wire format of commands and answers (`wire`), the rules, MQTT.
 
 mod commander;
@@ -73,8 +74,8 @@ impl CommandService {
     }
 }
 
-/// Uses a connection and session of its own: events go out while a command waits, and the broker keeps commands while
-/// the node is away.
+/// Uses a connection and session of its own: events go out while a command waits, and the broker keeps
+/// commands while the node is away.
 async fn listen(config: Arc<Config>, filter: String, sink: mpsc::Sender<Delivery>, stop: Shutdown) {
     let mut settings = config.mqtt.clone();
     settings.client_id.push_str("-commands");

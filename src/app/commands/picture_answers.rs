@@ -52,8 +52,8 @@ impl CameraWait {
 }
 
 impl Question {
-    /// The verdict of one picture. `tracks`: visible in it. `standing`: the lasting changes as last compared; `None`: the
-    /// scene cannot be judged.
+    /// The verdict of one picture. `tracks`: visible in it. `standing`: the lasting changes as last compared;
+    /// `None`: the scene cannot be judged.
     fn verdict(&self, tracks: &[Track], standing: Option<&[(Rect, Seen)]>) -> Verdict {
         let Self::Rectified { objects, places, .. } = self else { return Verdict::Unknown };
         let here = |rect: &Rect| {

@@ -1,8 +1,8 @@
-//! Takes: the cameras' configs, one by one. Gives: their sources, rings, and slots in the decoders and detectors. Each
-//! camera can be added, changed and removed without touching another one.
+//! Takes: the cameras' configs, one by one. Gives: their sources, rings, and slots in the decoders and
+//! detectors. Each camera can be added, changed and removed without touching another one.
 //!
-//! A change of the source starts the new source first. The old one ends with the first key frame of the new one, after
-//! [`OVERLAP`] if there is none, or at once if the old one does not stream either.
+//! A change of the source starts the new source first. The old one ends with the first key frame of the new
+//! one, after [`OVERLAP`] if there is none, or at once if the old one does not stream either.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Passes frames from a camera's source to its ring and the decoders, across changes of the source.
 //!
-//! A new source of a camera (another address, another password) starts beside the old one. The feed switches over at its
-//! first frame, which is a key frame, and then drops the old one's frames. Neither the ring nor the decoders see a gap
-//! longer than that between the two streams, and frame numbers continue.
+//! A new source of a camera (another address, another password) starts beside the old one. The feed switches
+//! over at its first frame, which is a key frame, and then drops the old one's frames. Neither the ring nor
+//! the decoders see a gap longer than that between the two streams, and frame numbers continue.
 
 use std::sync::Arc;
 

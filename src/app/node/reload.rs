@@ -1,8 +1,9 @@
 //! Replaces the running config by a new one, without touching what did not change.
 //!
-//! First it prepares everything that can fail: reads files, opens settings, builds scenes. Then it passes the new scenes
-//! to the rules thread. This step can still fail if the thread hangs or waits for the disk; then earlier changes are
-//! rolled back. The rest cannot fail: a camera or broker that does not answer at its new address is reported as down.
+//! First it prepares everything that can fail: reads files, opens settings, builds scenes. Then it passes the
+//! new scenes to the rules thread. This step can still fail if the thread hangs or waits for the disk; then
+//! earlier changes are rolled back. The rest cannot fail: a camera or broker that does not answer at its new
+//! address is reported as down.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ enum Kept {
 }
 
 impl Node {
-    /// Reads the config again and applies it. Reports the outcome in the log, in `/health` and on the node's topic.
-    /// Returns the files to watch from now on; `None`: the same as before.
+    /// Reads the config again and applies it. Reports the outcome in the log, in `/health` and on the node's
+    /// topic. Returns the files to watch from now on; `None`: the same as before.
     pub(super) fn reload(&mut self, live: &Live) -> Option<Vec<PathBuf>> {
         let loaded = match config::load(&live.path) {
             Ok(loaded) => loaded,

@@ -16,7 +16,8 @@ use crate::outbox::{Batch, Outbox};
 use crate::scene::Scenes;
 use crate::scene::Sites;
 
-/// Restores the rules of each camera and the pending evidence of its events. Returns the clips that must still be cut.
+/// Restores the rules of each camera and the pending evidence of its events. Returns the clips that must
+/// still be cut.
 pub(super) fn restore(
     outbox: &Outbox,
     recorder: &Recorder,

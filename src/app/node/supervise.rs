@@ -1,4 +1,5 @@
-//! The loop around a running node: publishes states, frees disk space, reloads the config, reports to systemd.
+//! The loop around a running node: publishes states, frees disk space, reloads the config, reports to
+//! systemd.
 
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,8 @@ pub struct RunReport {
     pub late: bool,
 }
 
-/// Runs the node until `asked_to_stop`. Returns once everything has ended and all events are durable. With `live` the
-/// config is reloaded on request, and when one of its files changes.
+/// Runs the node until `asked_to_stop`. Returns once everything has ended and all events are durable. With
+/// `live` the config is reloaded on request, and when one of its files changes.
 ///
 /// # Errors
 /// The node cannot start. A camera or broker that is down is no error.

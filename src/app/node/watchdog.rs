@@ -1,9 +1,10 @@
-//! The systemd watchdog: sends a sign of life while the data path moves. When it stops, systemd restarts the node.
+//! The systemd watchdog: sends a sign of life while the data path moves. When it stops, systemd restarts the
+//! node.
 //!
-//! A stage is stuck if it has work and has not moved for [`LIMIT`]: key frames that no decoder accepts, pictures that no
-//! detector accepts, a rules or still thread that neither works nor waits for the disk, idle network threads. A camera or
-//! broker that is down leaves its stage without work, so nothing is stuck. A full disk blocks everything and is reported
-//! elsewhere: a restart would not free space.
+//! A stage is stuck if it has work and has not moved for [`LIMIT`]: key frames that no decoder accepts,
+//! pictures that no detector accepts, a rules or still thread that neither works nor waits for the disk, idle
+//! network threads. A camera or broker that is down leaves its stage without work, so nothing is stuck. A
+//! full disk blocks everything and is reported elsewhere: a restart would not free space.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -68,7 +69,8 @@ pub(super) fn io_heartbeat(tokio: &Handle, stop: Shutdown) -> Arc<Heartbeat> {
     heartbeat
 }
 
-/// The thread that notifies systemd. It is separate, so that a slow reload or a full disk does not trigger a restart.
+/// The thread that notifies systemd. It is separate, so that a slow reload or a full disk does not trigger a
+/// restart.
 pub(super) struct Watchdog {
     thread: Option<JoinHandle<()>>,
     stop: Shutdown,

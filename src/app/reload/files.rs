@@ -1,5 +1,5 @@
-//! Detects changed files by polling. This works on every file system, through renames and links, and 200 files cost less
-//! than a millisecond.
+//! Detects changed files by polling. This works on every file system, through renames and links, and 200
+//! files cost less than a millisecond.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -31,8 +31,8 @@ pub(in crate::app) enum Named {
 
 pub(in crate::app) type Stamps = BTreeMap<(Named, PathBuf), Stamp>;
 
-/// The files that stages read by themselves. **A new config key that names a file belongs here** unless the checked
-/// config holds its content: else nobody notices a change of the file.
+/// The files that stages read by themselves. **A new config key that names a file belongs here** unless the
+/// checked config holds its content: else nobody notices a change of the file.
 pub(in crate::app) fn stamps(config: &Config) -> Stamps {
     let tls = config.mqtt.tls.iter();
     let tls = tls.flat_map(|tls| [&tls.ca_file, &tls.client_cert_file, &tls.client_key_file]);

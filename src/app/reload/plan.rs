@@ -1,11 +1,12 @@
 //! Compares a new config with the running one, key by key.
 //!
-//! Every key of the checked config is listed in [`compare`] or [`compare_camera`] under what its change requires. **A new
-//! key that is not listed does not compile** ("pattern does not mention field"): put it under
+//! Every key of the checked config is listed in [`compare`] or [`compare_camera`] under what its change
+//! requires. **A new key that is not listed does not compile** ("pattern does not mention field"): put it
+//! under
 //!
 //! - `live` if the node reads it from its config each time, or `Node::apply` hands it on;
-//! - `scenes` if every camera's tracker and rules depend on it, and for a camera `scene`: they are rebuilt and keep
-//!   tracks, dwell and open events;
+//! - `scenes` if every camera's tracker and rules depend on it, and for a camera `scene`: they are rebuilt
+//!   and keep tracks, dwell and open events;
 //! - `ground` if the terrain model must be read too;
 //! - `mqtt` if the connection to the broker must be restarted;
 //! - `stage` (of a camera) if the decoders, detectors or the ring keep it: see `Cameras::adjust`;
