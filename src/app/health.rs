@@ -90,13 +90,13 @@ impl HealthWatch {
             return;
         }
         match problems.behind.as_slice() {
-            [] => tracing::info!("every camera is looked at as often as configured again"),
+            [] => tracing::info!("every camera is sampled as often as configured again"),
             [first, ..] => tracing::warn!(
                 cameras = problems.behind.len(),
                 first,
                 cores = health.load.cores,
                 stretch = health.load.stretch,
-                "cameras are looked at less often than their interval promises; /health names them"
+                "cameras are sampled less often than their interval promises; /health names them"
             ),
         }
     }

@@ -71,12 +71,12 @@ impl LoadGovernor {
                 cores = format!("{:.2}", self.used),
                 budget = self.budget,
                 stretch = format!("{stretch:.1}"),
-                "the load is above the budget: all cameras are looked at less often, by their priority; raise \
-                 budget.cores or the cameras' interval, or take tiles or cameras away"
+                "the load is above the budget: all cameras are sampled less often, by their priority; raise \
+                 budget.cores or the cameras' interval, or remove tiles or cameras"
             );
         } else if self.warned && stretch == 1.0 {
             self.warned = false;
-            tracing::info!("the load is within the budget again: cameras are looked at as configured");
+            tracing::info!("the load is within the budget again: cameras are sampled as configured");
         }
     }
 }

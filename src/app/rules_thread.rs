@@ -83,7 +83,7 @@ pub(super) fn change(to: &ToRules, change: SceneChange, limit: Duration) -> Resu
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the rules have taken nothing for {seconds} s; is the disk full?")]
+#[error("the rules have accepted nothing for {seconds} s; is the disk full?")]
 pub(super) struct RulesBusy {
     seconds: u64,
 }
@@ -233,7 +233,7 @@ impl RulesThread {
         if all.get(camera).map_or(0, |before| before.suppressed) < status.suppressed {
             tracing::warn!(
                 camera = %camera, suppressed = status.suppressed,
-                "max_events_per_hour is reached: further events are counted, not sent; look at the scene or its zones"
+                "max_events_per_hour is reached: further events are counted, not sent; check the scene or its zones"
             );
         }
         all.insert(camera.clone(), status);
@@ -243,6 +243,6 @@ impl RulesThread {
 /// Stores a picture of the place before anything changes there.
 pub(super) fn keep_before(picture: &Picture, wanted: &BeforePicture) {
     if let Err(error) = before::keep(picture, wanted) {
-        tracing::warn!(camera = %picture.camera, "a picture for later comparison is not kept: {error}");
+        tracing::warn!(camera = %picture.camera, "cannot store a picture for later comparison: {error}");
     }
 }

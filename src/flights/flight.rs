@@ -25,7 +25,7 @@ const MAX_PICTURES: usize = 3000;
 pub(crate) enum FlightError {
     #[error("the node stops")]
     Stopped,
-    #[error("its files cannot be taken")]
+    #[error("its files cannot be read or copied")]
     Files(#[from] std::io::Error),
     #[error("its table of places cannot be used")]
     Table(#[from] TableError),

@@ -175,7 +175,7 @@ pub(crate) fn finish(flight: &Dropped, words: &str) {
     }
 }
 
-/// Moves a flight that cannot be used into `failed`, with the reason beside it.
+/// Moves an unusable flight into `failed`, with the reason next to it.
 ///
 /// # Errors
 /// It cannot be moved; it stays where it is.

@@ -97,7 +97,7 @@ impl FlightService {
                     Err(error) => {
                         let words = error.to_string();
                         if reported.insert(area.folder.clone(), words.clone()).as_ref() != Some(&words) {
-                            tracing::error!(area = %area.id, folder = %area.folder.display(), "flights cannot be looked for: {words}");
+                            tracing::error!(area = %area.id, folder = %area.folder.display(), "cannot read the folder of flights: {words}");
                         }
                     }
                 }
@@ -122,9 +122,9 @@ impl FlightService {
             Err(FlightError::Stopped) => {}
             Err(error) => {
                 let reason = error_chain(&error);
-                tracing::error!(area = %area.id, flight = flight.name, "the flight is not taken: {reason}");
+                tracing::error!(area = %area.id, flight = flight.name, "the flight is rejected: {reason}");
                 if let Err(error) = inbox::put_aside(flight, &reason) {
-                    tracing::warn!(flight = %flight.path.display(), "it stays where it is: {error}");
+                    tracing::warn!(flight = %flight.path.display(), "the flight cannot be moved and stays where it is: {error}");
                     inbox.leave(flight);
                 }
                 let failure = FlightFailure { flight: flight.name.clone(), reason, at: wall_now() };

@@ -6,7 +6,7 @@
 //! [`OutboxError::Full`]: the caller tries again, while reads and acknowledgements continue.
 //! On failure: a file that SQLite cannot read is moved aside. A new one starts with its readable records.
 //! Media that is gone or changed is given up with its own message, and the queue continues.
-//! Not here: topics of media, MQTT, and who decides what is worth sending.
+//! Not here: topics of media, MQTT, and what is worth sending.
 //!
 //! Only [`Outbox::ack`] removes a record. Which records are in flight is known in memory only, so after a
 //! restart every unacknowledged record is handed out again.
@@ -79,7 +79,7 @@ pub enum RecordId {
     Chunk { media: i64, index: u32 },
 }
 
-/// The next thing to send.
+/// The next item to send.
 #[derive(Clone, Debug)]
 pub enum Next {
     Message {

@@ -13,7 +13,7 @@ pub(super) fn open(data_dir: &Path, path: &Path) -> Result<Store, OutboxError> {
     std::fs::create_dir_all(data_dir)
         .map_err(|source| OutboxError::Folder { path: data_dir.to_owned(), source })?;
     match attempt(path) {
-        Err(Failure::Damaged(why)) => begin_anew(path, &why),
+        Err(Failure::Damaged(why)) => start_new(path, &why),
         Err(Failure::Other(e)) => Err(e),
         Ok(store) => Ok(store),
     }
@@ -61,7 +61,7 @@ fn attempt(path: &Path) -> Result<Store, Failure> {
     }
 }
 
-fn begin_anew(path: &Path, why: &str) -> Result<Store, OutboxError> {
+fn start_new(path: &Path, why: &str) -> Result<Store, OutboxError> {
     let mark = wall_now().0;
     let aside = |suffix: &str| PathBuf::from(format!("{}.damaged-{mark}{suffix}", path.display()));
     let from = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));

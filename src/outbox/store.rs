@@ -36,12 +36,12 @@ CREATE TABLE IF NOT EXISTS delivered (event BLOB PRIMARY KEY) STRICT, WITHOUT RO
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-/// From layout 1, which knew no answers.
+/// From layout 1, which had no answers.
 const FROM_1: &str = "ALTER TABLE message ADD COLUMN reply_to BLOB";
 
-/// What waits, counted along with each change within its transaction, so that neither figures nor the quota
-/// ever read the whole file. In memory only (the temporary database of the connection), begun with one look
-/// at the tables.
+/// Totals of the waiting records. Each change updates them within its transaction, so that neither figures
+/// nor the quota read the whole file. They are in memory only (the temporary database of the connection); one
+/// read of the tables starts them.
 const TOTALS: &str = "
 CREATE TEMP TABLE totals (messages INTEGER, message_bytes INTEGER, media INTEGER, media_bytes INTEGER);
 INSERT INTO totals SELECT
@@ -96,7 +96,7 @@ impl Store {
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "journal_size_limit", 4 << 20)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
-        // A row that INSERT OR REPLACE takes away is counted out only with this.
+        // Without this, a row that INSERT OR REPLACE removes stays in the totals.
         db.pragma_update(None, "recursive_triggers", true)?;
         let mut store = Self { db, message_cursor: 0, chunk_cursor: (0, 0), unsaved: Vec::new() };
         let steps = match store.layout()? {

@@ -4,7 +4,7 @@
 //! On failure: reconnects with jittered back-off for ever, and sends unacknowledged records again.
 //! Not here: what is worth sending (`app`), what is stored (`outbox`).
 //!
-//! Alone in knowing MQTT, and alone in knowing the wire types; `receive` stands on [`Subscriber`].
+//! The only room that knows MQTT; `receive` builds on [`Subscriber`].
 
 mod connection;
 mod flight;

@@ -351,7 +351,7 @@ impl Sender {
             }
         };
         if !rumqttc::valid_topic(&topic) {
-            error!(topic, "a record with a topic that MQTT forbids is dropped: the outbox was damaged");
+            error!(topic, "dropped a record with a topic that MQTT forbids: the outbox was damaged");
             let outbox = Arc::clone(&self.outbox);
             blocking(move || outbox.ack(&[id])).await?;
             return Ok(true);
@@ -386,7 +386,7 @@ impl Sender {
             result = publish => {
                 // Topics are made of checked names, and the event loop lives as long as the session.
                 if let Err(e) = result {
-                    error!(error = %e, "rumqttc did not take a message; the connection is begun anew");
+                    error!(error = %e, "rumqttc did not accept a message; reconnecting");
                     session.over.cancel();
                 }
             }

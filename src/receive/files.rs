@@ -37,7 +37,7 @@ impl Place {
     }
 }
 
-/// Replaces `path` as a whole: written beside it, synced, renamed.
+/// Replaces `path` as a whole: writes a file next to it, syncs it, renames it.
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");

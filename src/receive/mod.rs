@@ -106,7 +106,7 @@ impl Store {
     /// Makes one message durable and returns what is new.
     ///
     /// # Errors
-    /// [`StoreError::Refused`]: the message is invalid, and nothing of it was kept. [`StoreError::Io`]: the disk
+    /// [`StoreError::Refused`]: the message is invalid, nothing of it was kept. [`StoreError::Io`]: the disk
     /// failed; the same message may be pushed again.
     pub fn push(&mut self, topic: &str, payload: &bytes::Bytes) -> Result<Vec<Line>, StoreError> {
         let counted = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);

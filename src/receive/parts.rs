@@ -103,7 +103,7 @@ impl Parts {
         if found != header.sha256 {
             let bad = part.path.with_extension("bad");
             fs::rename(&part.path, &bad).map_err(StoreError::io(&bad))?;
-            warn!(kept = %bad.display(), "a file came whole but wrong; it is kept aside and not asked for again");
+            warn!(kept = %bad.display(), "a complete file has the wrong hash; it is moved aside and not requested again");
             return Err(Refusal::Hash {
                 event: header.event,
                 file: header.file.clone(),

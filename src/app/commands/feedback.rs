@@ -54,7 +54,7 @@ impl Commander {
             tracing::error!(event = %command.event, "feedback is not kept: {error}");
             return self.refuse(
                 &sender,
-                &format!("the disk does not take it: {error}"),
+                &format!("the feedback cannot be written to the disk: {error}"),
                 "send it again later",
             );
         }
