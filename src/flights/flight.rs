@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::inbox::{self, Dropped};
 use super::judge::Judge;
 use super::service::FlightService;
-use super::state::{AreaState, Flown, Kept, area_folder, flight_shots};
+use super::state::{AreaState, FlightInfo, KeptPicture, area_folder, flight_shots};
 use crate::base::WallTime;
 use crate::compare::{Options, Shot, TableError, Unusable, compare, overlap, pair, stay_on_this_thread};
 use crate::config::FlightArea;
@@ -60,17 +60,24 @@ impl FlightService {
         if state.taken.contains(&digest) {
             return Ok("the same pictures were compared before".to_owned());
         }
-        let (own, looks) = (folder.join(&digest), folder.join(format!("{digest}-looks")));
-        let flight = Flown { name: dropped.name.clone(), at: dropped.at };
+        let (own, patches) = (folder.join(&digest), folder.join(format!("{digest}-looks")));
+        let flight = FlightInfo { name: dropped.name.clone(), at: dropped.at };
         inbox::copy_in(&dropped.path, &own).inspect_err(|_| remove(&own))?;
-        let job =
-            Job { service: self, area, folder: &folder, own: &own, looks: &looks, digest: &digest, flight };
+        let job = Job {
+            service: self,
+            area,
+            folder: &folder,
+            own: &own,
+            patches: &patches,
+            digest: &digest,
+            flight,
+        };
         if let Err(error) = stay_on_this_thread() {
             tracing::warn!("{error}");
         }
         let done = job.run(state);
         if done.is_err() {
-            for folder in [&own, &looks] {
+            for folder in [&own, &patches] {
                 remove(folder);
             }
         }
@@ -84,9 +91,9 @@ struct Job<'a> {
     /// Folders of the area, of this flight's pictures, and of its patches of places before events.
     folder: &'a Path,
     own: &'a Path,
-    looks: &'a Path,
+    patches: &'a Path,
     digest: &'a str,
-    flight: Flown,
+    flight: FlightInfo,
 }
 
 /// Counts of the compared pairs of pictures.
@@ -104,18 +111,18 @@ impl Job<'_> {
         let dem = self.service.sites.dem();
         let (shots, alone) = flight_shots(self.own, dem.as_ref())?;
         fit(self.area, &shots, &alone)?;
-        let kept = |shot: &Shot| Kept {
+        let kept = |shot: &Shot| KeptPicture {
             digest: self.digest.to_owned(),
             file: shot.name.clone(),
             flight: self.flight.clone(),
-            looks: Vec::new(),
+            patches: Vec::new(),
         };
         let newest = state.pictures.iter().map(|kept| &kept.flight).max_by_key(|flight| flight.at);
         if let Some(last) = newest.filter(|last| self.flight.at < last.at) {
             let (at, flight) = (self.flight.at, last.name.clone());
             return Err(FlightError::Older { at, flight, last: last.at });
         }
-        let mut pictures: Vec<Kept> = shots.iter().map(kept).collect();
+        let mut pictures: Vec<KeptPicture> = shots.iter().map(kept).collect();
         if state.pictures.is_empty() {
             return self.first(AreaState { pictures, ..state }, &alone);
         }
@@ -125,7 +132,7 @@ impl Job<'_> {
         let config = Arc::clone(&settings.config);
         let mut judge =
             Judge::new(&config, settings, self.area, &self.flight, self.digest, state.events.clone());
-        let flights: Vec<&Flown> = numbers.iter().map(|n| &state.pictures[*n].flight).collect();
+        let flights: Vec<&FlightInfo> = numbers.iter().map(|n| &state.pictures[*n].flight).collect();
         let compared = self.pairs(&mut judge, (&before, &flights), &shots, alone, &mut pictures);
         let written = judge.folders();
         let done = compared.and_then(|compared| {
@@ -161,10 +168,10 @@ impl Job<'_> {
     fn pairs(
         &self,
         judge: &mut Judge<'_>,
-        (before, flights): (&[Shot], &[&Flown]),
+        (before, flights): (&[Shot], &[&FlightInfo]),
         after: &[Shot],
         mut alone: Vec<Unusable>,
-        pictures: &mut [Kept],
+        pictures: &mut [KeptPicture],
     ) -> Result<Compared, FlightError> {
         let paired = pair(before, after);
         alone.extend(paired.alone);
@@ -184,7 +191,7 @@ impl Job<'_> {
                     for note in &found.notes {
                         tracing::warn!(area = %self.area.id, flight = self.flight.name, picture = later.name, "{note}");
                     }
-                    pictures[a].looks = judge.push(&found, flights[b], later, self.looks)?;
+                    pictures[a].patches = judge.push(&found, flights[b], later, self.patches)?;
                 }
                 Err(error) => {
                     let name = format!("{} and {}", earlier.name, later.name);
@@ -210,14 +217,14 @@ impl Job<'_> {
         &self,
         mut judge: Judge<'_>,
         state: &AreaState,
-        mut pictures: Vec<Kept>,
+        mut pictures: Vec<KeptPicture>,
         compared: Compared,
     ) -> Result<String, FlightError> {
         for item in &compared.alone {
             tracing::warn!(area = %self.area.id, flight = self.flight.name, picture = item.name, "not compared: {}", item.why);
         }
-        let with_look: BTreeSet<Uuid> =
-            pictures.iter().flat_map(|kept| &kept.looks).map(|look| look.event).collect();
+        let with_patch: BTreeSet<Uuid> =
+            pictures.iter().flat_map(|kept| &kept.patches).map(|patch| patch.event).collect();
         let _held = self.service.lock();
         // People may have decided in the meantime.
         let fresh = self.service.state(&self.area.id)?;
@@ -232,9 +239,9 @@ impl Job<'_> {
                 "more differences than one flight may report; is it another season, or badly registered?"
             );
         }
-        let (steps, events) = judge.finish(&decided, &with_look);
+        let (steps, events) = judge.finish(&decided, &with_patch);
         let open: BTreeSet<Uuid> = events.iter().map(|open| open.violation.id).collect();
-        pictures.iter_mut().for_each(|kept| kept.looks.retain(|look| open.contains(&look.event)));
+        pictures.iter_mut().for_each(|kept| kept.patches.retain(|patch| open.contains(&patch.event)));
         let mut next = AreaState { pictures, events, taken: fresh.taken };
         next.took(self.digest);
         let reported = steps.len();

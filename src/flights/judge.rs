@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::state::{Flown, KeptPatch, OpenEvent};
+use super::state::{FlightInfo, KeptPatch, OpenEvent};
 use crate::compare::{Comparison, Shot};
 use crate::config::{Config, FlightArea};
 use crate::events::RecorderSettings;
@@ -37,7 +37,7 @@ impl<'a> Judge<'a> {
         config: &'a Config,
         settings: Arc<RecorderSettings>,
         area: &'a FlightArea,
-        flight: &'a Flown,
+        flight: &'a FlightInfo,
         digest: &'a str,
         open: Vec<OpenEvent>,
     ) -> Self {
@@ -59,16 +59,16 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges a pair of pictures. Returns how the ground of its events looked before, written to files in
-    /// `looks`.
+    /// `folder`.
     ///
     /// # Errors
     /// Such a file cannot be written.
     pub fn push(
         &mut self,
         pair: &Comparison,
-        earlier: &Flown,
+        earlier: &FlightInfo,
         after: &Shot,
-        looks: &Path,
+        folder: &Path,
     ) -> std::io::Result<Vec<KeptPatch>> {
         let PairFindings { gone, opened, ground } = self.judge.push(pair, &earlier.name, after);
         for (event, rect) in gone {
@@ -82,13 +82,13 @@ impl<'a> Judge<'a> {
             self.stills.insert(event, stills);
             self.places.extend(place(&finding, self.config.map.gcj02).map(|place| (event, place)));
         }
-        std::fs::create_dir_all(looks)?;
-        let folder = looks.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        std::fs::create_dir_all(folder)?;
+        let folder_name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut kept = Vec::new();
         for (event, (changes, patches)) in ground {
             let name = format!("{}-{event}.png", after.name);
-            if let Some(patch) = pair.save_baseline(event, &changes, &patches, &looks.join(&name))? {
-                kept.push(KeptPatch { event, file: format!("{folder}/{name}"), rect: patch.rect });
+            if let Some(patch) = pair.save_baseline(event, &changes, &patches, &folder.join(&name))? {
+                kept.push(KeptPatch { event, file: format!("{folder_name}/{name}"), rect: patch.rect });
             }
         }
         Ok(kept)

@@ -85,7 +85,7 @@ impl FlightService {
         if v.rejected {
             state.events.remove(n);
             // From now on the ground counts as normal as it is.
-            state.pictures.iter_mut().for_each(|kept| kept.looks.retain(|look| look.event != event));
+            state.pictures.iter_mut().for_each(|kept| kept.patches.retain(|patch| patch.event != event));
         }
         self.recorder.record_flight(area, vec![step], state.stored(&area.id));
         true
@@ -109,7 +109,7 @@ impl FlightService {
                 FlightEventStep { violation: v, place: open.place, stills: Stills::default(), size: None }
             };
             let steps = std::mem::take(&mut state.events).into_iter().map(expired).collect();
-            state.pictures.iter_mut().for_each(|kept| kept.looks.clear());
+            state.pictures.iter_mut().for_each(|kept| kept.patches.clear());
             let (name, folder) = (id.to_string(), PathBuf::new());
             let gone = FlightArea {
                 id: id.clone(),

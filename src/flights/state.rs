@@ -24,7 +24,7 @@ const MAX_TAKEN: usize = 200;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct AreaState {
     /// Pictures of the last accepted flight, and of earlier ones where it shows no ground.
-    pub pictures: Vec<Kept>,
+    pub pictures: Vec<KeptPicture>,
     pub events: Vec<OpenEvent>,
     /// Digests of accepted flights, oldest first.
     pub taken: Vec<String>,
@@ -32,17 +32,19 @@ pub(crate) struct AreaState {
 
 /// A picture to compare with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct KeptPicture {
     /// Digest of its flight, which is also the name of its folder.
     pub digest: String,
     pub file: String,
-    pub flight: Flown,
-    pub looks: Vec<KeptPatch>,
+    pub flight: FlightInfo,
+    /// Its patches of ground before the open events.
+    #[serde(rename = "looks")]
+    pub patches: Vec<KeptPatch>,
 }
 
 /// A flight as shown to people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Flown {
+pub(crate) struct FlightInfo {
     pub name: String,
     pub at: WallTime,
 }
@@ -94,12 +96,12 @@ impl AreaState {
             for (n, kept) in self.pictures.iter().enumerate().filter(|(_, kept)| kept.digest == digest) {
                 let Some(i) = found.iter().position(|shot| shot.name == kept.file) else { continue };
                 let mut shot = found.swap_remove(i);
-                let patch = |look: &KeptPatch| BaselinePatch {
-                    event: look.event,
-                    path: folder.join(&look.file),
-                    rect: look.rect,
+                let patch = |kept: &KeptPatch| BaselinePatch {
+                    event: kept.event,
+                    path: folder.join(&kept.file),
+                    rect: kept.rect,
                 };
-                shot.patches = kept.looks.iter().map(patch).collect();
+                shot.patches = kept.patches.iter().map(patch).collect();
                 shots.push((n, shot));
             }
         }
@@ -113,8 +115,8 @@ impl AreaState {
             .pictures
             .iter()
             .flat_map(|kept| {
-                let looks = kept.looks.iter().map(|look| folder.join(&look.file));
-                looks.chain([folder.join(&kept.digest).join(&kept.file)])
+                let patches = kept.patches.iter().map(|patch| folder.join(&patch.file));
+                patches.chain([folder.join(&kept.digest).join(&kept.file)])
             })
             .collect();
         for inner in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {

@@ -27,7 +27,7 @@ use crate::scene::{SiteError, read_dem};
 const RULES_ANSWER: Duration = Duration::from_secs(10);
 
 /// Why the old config stays.
-enum Kept {
+enum NotApplied {
     Refused(Vec<String>),
     RolledBack(String),
 }
@@ -58,18 +58,18 @@ impl Node {
                 self.report(ReloadOutcome::Applied, changes, Vec::new());
                 Some(watched)
             }
-            Err(Kept::Refused(problems)) => {
+            Err(NotApplied::Refused(problems)) => {
                 self.report(ReloadOutcome::Refused, changes, problems);
                 None
             }
-            Err(Kept::RolledBack(problem)) => {
+            Err(NotApplied::RolledBack(problem)) => {
                 self.report(ReloadOutcome::RolledBack, changes, vec![problem]);
                 None
             }
         }
     }
 
-    fn change(&mut self, loaded: Loaded, plan: &Plan, log: &LogControl) -> Result<(), Kept> {
+    fn change(&mut self, loaded: Loaded, plan: &Plan, log: &LogControl) -> Result<(), NotApplied> {
         let restart = plan.restart.iter().map(|key| Finding {
             key: key.clone(),
             message: format!("{key} cannot be changed while lintel runs"),
@@ -77,10 +77,12 @@ impl Node {
         });
         let lines = |text: String| text.lines().map(str::to_owned).collect();
         if !plan.restart.is_empty() {
-            return Err(Kept::Refused(lines(loaded.errors(restart).to_string())));
+            return Err(NotApplied::Refused(lines(loaded.errors(restart).to_string())));
         }
-        let refused = |error: &dyn std::error::Error| Kept::Refused(vec![error_chain(error)]);
-        loaded.check_objects(self.model.class_names()).map_err(|e| Kept::Refused(lines(e.to_string())))?;
+        let refused = |error: &dyn std::error::Error| NotApplied::Refused(vec![error_chain(error)]);
+        loaded
+            .check_objects(self.model.class_names())
+            .map_err(|e| NotApplied::Refused(lines(e.to_string())))?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
@@ -121,7 +123,7 @@ impl Node {
             }
             // This filter was accepted before.
             drop(log.set_filter(&self.config.log.filter));
-            return Err(Kept::RolledBack(busy.to_string()));
+            return Err(NotApplied::RolledBack(busy.to_string()));
         }
         self.clips.reconfigure(&next.evidence);
         if plan.mqtt {
