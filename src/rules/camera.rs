@@ -7,13 +7,13 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::Violation;
 use super::events::EventLifecycle;
 use super::geometry::is_finite;
 use super::input::{Changes, RuleInput, Thresholds};
 use super::observe::observe;
 use super::schedule::is_awake;
 use super::state::{RuleState, RulesState};
+use super::violation::Violation;
 use crate::base::{CameraId, ClassKinds, WallTime};
 use crate::config::Rule;
 use crate::decode::Picture;

@@ -1,12 +1,12 @@
 //! Counting rules: the watched thing is the zone.
 
-use super::ViolationObject;
 use super::geometry::around;
 use super::input::RuleInput;
 use super::spot::{
     DEFAULT_SCORE, add_score, begin, clearly_absent, fits, mark_seen, note_companions, stands_in,
 };
 use super::state::{History, Quiet, Spot};
+use super::violation::ViolationObject;
 use crate::base::ZoneId;
 use crate::track::Track;
 

@@ -13,7 +13,7 @@ use super::observe::{is_gone, qualifies};
 use super::reason;
 use super::spot::{LOST, stands};
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
-use super::{ChangeFacts, Transition, Violation, ViolationObject};
+use super::violation::{ChangeFacts, Transition, Violation, ViolationObject};
 use crate::base::{CameraId, Rect, WallTime};
 use crate::config::{Rule, RuleKind};
 

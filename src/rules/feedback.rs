@@ -8,7 +8,7 @@ use super::camera::CameraRules;
 use super::geometry::around;
 use super::reason;
 use super::state::Ignored;
-use super::{Transition, Violation};
+use super::violation::{Transition, Violation};
 use crate::base::Rect;
 
 /// The most ignored decisions of a camera. The oldest goes first.

@@ -1,7 +1,7 @@
 //! A difference between two flights, as the rules see it.
 
 use super::constants::{BARE, IN_ZONE};
-use super::{ChangeFacts, FlightFacts, Violation};
+use super::violation::{ChangeFacts, FlightFacts, Violation};
 use crate::base::{GroundArea, Point, Rect, WallTime, ZoneId};
 use crate::change::{ChangeRegion, Seen};
 use crate::compare::{ChangedArea, MapPosition, Shot};

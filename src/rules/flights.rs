@@ -13,7 +13,7 @@ use super::constants::raised;
 use super::flight_finding::{FlightFinding, extent, share_of};
 use super::input::CHANGE;
 use super::reason;
-use super::{Transition, Violation, ViolationObject};
+use super::violation::{Transition, Violation, ViolationObject};
 use crate::base::{ClassName, GroundArea, Rect, TrackId, WallTime, ZoneId};
 use crate::compare::{ChangedArea, Comparison, PatchCheck, Shot};
 use crate::config::{FlightArea, Permit, Rule};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::FlightFacts;
 use super::constants::BARE;
 use super::state::Event;
+use super::violation::FlightFacts;
 use crate::base::{ClassName, WallTime};
 use crate::config::{GroundChange, Rule, RuleKind};
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::appearance::Appearance;
 use super::geometry::{SAME_IOU, is_finite, is_shown};
-use super::{ChangeFacts, ViolationObject};
+use super::violation::{ChangeFacts, ViolationObject};
 use crate::base::{ClassName, Point, Rect, TrackId, WallTime, ZoneId};
 use crate::change::ChangeRegion;
 use crate::config::Severity;
