@@ -104,7 +104,7 @@ struct State {
 struct Camera {
     /// `None` while a worker has them.
     tiles: Option<TileScheduler>,
-    /// Told apart from those that a worker still has when they are replaced.
+    /// Rises with each replacement, so that a worker does not put back tiles of older settings.
     laid_out: u64,
     stats: CameraDetectStats,
     came: Instant,

@@ -1,10 +1,26 @@
-//! Reads as much of an Annex B access unit as ingest must know. Never fails: garbage has no key frame in it.
+//! Access units, and what ingest reads from their heads (Annex B). Reading never fails: garbage has no key frame.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Codec;
+use bytes::Bytes;
 
-/// What stands at the head of an access unit.
+use super::Codec;
+use crate::base::MediaTime;
+
+/// An access unit as a transport or a file delivers it.
+pub(super) struct AccessUnit {
+    pub codec: Codec,
+    /// Annex B.
+    pub data: Bytes,
+    /// On the sender's clock, not yet repaired.
+    pub raw_pts: MediaTime,
+    /// Width and height in pixels, if known.
+    pub size: Option<(u32, u32)>,
+    /// RTP packets lost just before it or inside it.
+    pub lost_packets: u64,
+}
+
+/// The head of an access unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     /// IDR (H.264), or any IRAP picture (H.265).
@@ -22,7 +38,7 @@ enum Nal {
     Other,
 }
 
-/// Looks at the NAL units up to the first slice (ITU-T H.264 table 7-1, H.265 table 7-1); cheap, slices are not walked.
+/// Reads the NAL units up to the first slice (ITU-T H.264 table 7-1, H.265 table 7-1). Cheap: slices are not scanned.
 pub(crate) fn head(codec: Codec, data: &[u8]) -> Head {
     let mut sets: Vec<(u8, u64)> = Vec::with_capacity(3);
     let mut from = next_start(data, 0);

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::intake::Intake;
 use super::{
     FlightSettings, FrameSink, IngestError, IngestStats, SourceState, flight_of, gst_rtsp, paced,
-    retina_rtsp, udp,
+    retina_rtsp, rtsp, udp,
 };
 use crate::base::{Backoff, CameraId, Shutdown};
 use crate::config::{
@@ -49,10 +49,10 @@ pub fn spawn_camera(
     let intake = Intake::new(camera.id.clone(), sink, stats.clone());
     let task = match &camera.source {
         SourceConfig::Rtsp(rtsp) => {
-            rt.spawn(CameraTask::new(Live::Rtsp(rtsp.clone()), intake, shutdown).run())
+            rt.spawn(CameraTask::new(LiveSource::Rtsp(rtsp.clone()), intake, shutdown).run())
         }
         SourceConfig::Udp(udp) => {
-            rt.spawn(CameraTask::new(Live::Udp(udp.clone(), base_of(camera)), intake, shutdown).run())
+            rt.spawn(CameraTask::new(LiveSource::Udp(udp.clone(), base_of(camera)), intake, shutdown).run())
         }
         SourceConfig::File(file) => {
             let drone = camera.drone.as_ref().map(|drone| FlightSettings {
@@ -69,23 +69,23 @@ pub fn spawn_camera(
     CameraHandle { camera: camera.id.clone(), stats, task }
 }
 
-/// Where the operator says that the camera is, roughly.
+/// The camera's configured position.
 fn base_of(camera: &CameraConfig) -> Option<Place> {
     camera.position.map(|p| Place { lon: p.lon, lat: p.lat })
 }
 
-/// A stream that is connected to, or waited for.
-pub(super) enum Live {
+/// A live stream: Lintel connects to it or waits for it.
+pub(super) enum LiveSource {
     Rtsp(RtspConfig),
-    /// And roughly where the drone is.
+    /// With the drone's approximate position.
     Udp(UdpConfig, Option<Place>),
 }
 
-impl Live {
+impl LiveSource {
     /// For messages.
     pub fn place(&self) -> String {
         match self {
-            Self::Rtsp(config) => place(config),
+            Self::Rtsp(config) => rtsp::place(config),
             Self::Udp(config, _) => udp::place(config),
         }
     }
@@ -101,14 +101,14 @@ impl Live {
 
 /// The reconnect loop of one live camera.
 struct CameraTask {
-    config: Live,
+    config: LiveSource,
     intake: Intake,
     shutdown: Shutdown,
     backoff: Backoff,
 }
 
 impl CameraTask {
-    fn new(config: Live, intake: Intake, shutdown: Shutdown) -> Self {
+    fn new(config: LiveSource, intake: Intake, shutdown: Shutdown) -> Self {
         let (first, longest) = config.backoff();
         let backoff = Backoff::new(first, longest);
         Self { config, intake, shutdown, backoff }
@@ -152,14 +152,14 @@ impl CameraTask {
 /// One connection from start to end; `Ok` only if `shutdown` ended it. A panic in a demultiplexer counts as a broken
 /// stream: one camera's bytes must not take the node down.
 pub(super) async fn connect(
-    live: &Live,
+    live: &LiveSource,
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
     let session = async {
         match live {
-            Live::Udp(config, base) => udp::stream(config, *base, intake, shutdown).await,
-            Live::Rtsp(config) => match config.transport {
+            LiveSource::Udp(config, base) => udp::stream(config, *base, intake, shutdown).await,
+            LiveSource::Rtsp(config) => match config.transport {
                 Transport::Tcp | Transport::Udp => retina_rtsp::stream(config, intake, shutdown).await,
                 Transport::GstreamerTcp | Transport::GstreamerUdp => {
                     gst_rtsp::stream(config, intake, shutdown).await
@@ -170,11 +170,6 @@ pub(super) async fn connect(
     AssertUnwindSafe(session).catch_unwind().await.unwrap_or_else(|_| {
         Err(IngestError::Protocol { place: live.place(), what: "data that broke the reader".into() })
     })
-}
-
-/// Host and port, for messages: never the password, and not the path, which may hold one.
-pub(super) fn place(config: &RtspConfig) -> String {
-    format!("{}:{}", config.url.host_str().unwrap_or("?"), config.url.port().unwrap_or(554))
 }
 
 async fn play_file(file: FileConfig, drone: Option<FlightSettings>, mut intake: Intake, shutdown: Shutdown) {

@@ -1,4 +1,4 @@
-//! Takes: an mp4, mkv or ts file. Gives: its video's access units in decode order, on request.
+//! Reads the access units of an mp4, mkv or ts file in decode order, on request.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::intake::Unit;
+use super::access_unit::AccessUnit;
 use super::pipeline::{Pipeline, codec_of, file_error, gstreamer_error, join, unit};
 use super::{Codec, IngestError};
 use crate::base::{MediaTime, monotonic};
@@ -21,11 +21,11 @@ const FIND_DEADLINE: Duration = Duration::from_secs(5);
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
 /// Pull-based: reads on only as units are taken. Times count from the first unit, which has 0.
-pub(super) struct UnitReader {
+pub(super) struct AccessUnitReader {
     path: PathBuf,
     pipeline: Pipeline,
     found: Arc<Mutex<Found>>,
-    peeked: Option<Unit>,
+    peeked: Option<AccessUnit>,
     zero: Option<MediaTime>,
     last: MediaTime,
 }
@@ -34,19 +34,19 @@ pub(super) struct UnitReader {
 #[derive(Default)]
 struct Found {
     linked: bool,
-    /// The container has told of everything in it.
+    /// The container has listed all its streams.
     complete: bool,
     others: Vec<String>,
 }
 
 impl Found {
-    /// Only other things were found, and the container told of everything or had `time` enough to.
+    /// Only other streams were found, and the container listed all of them or had enough `time` to.
     fn nothing_usable(&self, time: Duration) -> bool {
         !self.linked && (self.complete || (!self.others.is_empty() && time > FIND_DEADLINE))
     }
 }
 
-impl UnitReader {
+impl AccessUnitReader {
     /// # Errors
     /// No such file, no container that is known, no H.264 or H.265 in it.
     pub fn open(path: &Path) -> Result<Self, IngestError> {
@@ -62,14 +62,14 @@ impl UnitReader {
     }
 
     /// `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Unit>, IngestError> {
+    pub fn next(&mut self) -> Result<Option<AccessUnit>, IngestError> {
         match self.peeked.take() {
             Some(unit) => Ok(Some(unit)),
             None => self.read(),
         }
     }
 
-    fn read(&mut self) -> Result<Option<Unit>, IngestError> {
+    fn read(&mut self) -> Result<Option<AccessUnit>, IngestError> {
         let (began, deadline) = (monotonic(), monotonic() + READ_DEADLINE);
         while monotonic() < deadline {
             if let Some(sample) = self.pipeline.sink.try_pull_sample(POLL) {

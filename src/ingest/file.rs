@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::container::{UnitReader, creation_time};
+use super::container::{AccessUnitReader, creation_time};
 use super::intake::Intake;
 use super::{EncodedFrame, IngestError, IngestStats};
 use crate::base::{CameraId, Capture, MediaTime, TimeSource, WallTime};
@@ -16,7 +16,7 @@ use crate::base::{CameraId, Capture, MediaTime, TimeSource, WallTime};
 /// # Errors
 /// The file is missing, no mp4, mkv or ts, or has neither H.264 nor H.265.
 pub fn open_file(path: &Path, camera: CameraId, start: WallTime) -> Result<FileReader, IngestError> {
-    let units = UnitReader::open(path)?;
+    let units = AccessUnitReader::open(path)?;
     let slot = Arc::new(Mutex::new(None));
     let sink = {
         let slot = slot.clone();
@@ -34,7 +34,7 @@ pub fn footage_start(path: &Path) -> Option<WallTime> {
 
 /// Frames in decode order. Blocks on the disk; reads no further ahead than a few frames. Ends after the first error.
 pub struct FileReader {
-    units: UnitReader,
+    units: AccessUnitReader,
     intake: Intake,
     slot: Arc<Mutex<Option<EncodedFrame>>>,
     stats: Arc<IngestStats>,

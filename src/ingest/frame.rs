@@ -1,8 +1,7 @@
-//! What every source gives, whatever its transport.
+//! Encoded frames, the same for every source and transport.
 
 use bytes::Bytes;
 
-use super::Telemetry;
 use crate::base::{CameraId, Capture, FrameSeq, MediaTime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -37,18 +36,4 @@ pub struct EncodedFrame {
     pub key: bool,
     /// Annex B; parameter sets (VPS, SPS, PPS) stand in front of every key frame.
     pub data: Bytes,
-}
-
-/// Where frames go. Called from the camera's own task, so it must not block.
-pub trait FrameSink: Send + Sync {
-    fn frame(&self, frame: EncodedFrame);
-
-    /// What a drone tells of its flight.
-    fn telemetry(&self, _telemetry: Telemetry) {}
-}
-
-impl<F: Fn(EncodedFrame) + Send + Sync> FrameSink for F {
-    fn frame(&self, frame: EncodedFrame) {
-        self(frame);
-    }
 }

@@ -11,16 +11,16 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::IngestError;
-use super::camera::place;
-use super::intake::{Intake, Unit};
+use super::access_unit::AccessUnit;
+use super::intake::Intake;
 use super::pipeline::{Pipeline, gstreamer_error, join, unit};
-use super::retina_rtsp::codec_of;
+use super::rtsp::{codec_of, place};
 use super::sender_reports::JitterBuffer;
 use crate::base::{MediaTime, Shutdown, WallTime};
 use crate::config::{RtspConfig, Transport};
 
 enum Message {
-    Unit(Unit),
+    Unit(AccessUnit),
     Report(MediaTime, WallTime),
 }
 

@@ -4,24 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
+use super::access_unit::{self, AccessUnit};
 use super::stats::Counted;
-use super::timing::{KeyWatch, Placed, PtsRepair, SenderClock};
-use super::{Codec, EncodedFrame, FrameSink, IngestStats, Telemetry, access_unit};
+use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts, SenderClock};
+use super::{EncodedFrame, FrameSink, IngestStats, Telemetry};
 use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, monotonic, wall_now};
-
-/// An access unit as it came from the wire or a file.
-pub(super) struct Unit {
-    pub codec: Codec,
-    /// Annex B.
-    pub data: Bytes,
-    /// On the sender's clock, not yet put right.
-    pub raw_pts: MediaTime,
-    pub size: Option<(u32, u32)>,
-    /// RTP packets lost right before or inside it.
-    pub lost_packets: u64,
-}
 
 /// One camera's numbering and timing over all its connections.
 pub(super) struct Intake {
@@ -38,9 +25,9 @@ struct Connection {
     parameters: Option<u64>,
     clock: SenderClock,
     repair: PtsRepair,
-    keys: KeyWatch,
+    keys: KeyFrameMonitor,
     last_key: Option<MediaTime>,
-    told_absurd: bool,
+    clock_warned: bool,
 }
 
 impl Connection {
@@ -49,9 +36,9 @@ impl Connection {
             parameters: None,
             clock: SenderClock::default(),
             repair: PtsRepair::default(),
-            keys: KeyWatch::new(monotonic()),
+            keys: KeyFrameMonitor::new(monotonic()),
             last_key: None,
-            told_absurd: false,
+            clock_warned: false,
         }
     }
 }
@@ -83,7 +70,7 @@ impl Intake {
     pub fn sender_report(&mut self, raw_pts: MediaTime, camera: WallTime) {
         let connection = &mut self.connection;
         connection.clock.report(raw_pts, camera, wall_now());
-        if connection.clock.is_absurd() && !std::mem::replace(&mut connection.told_absurd, true) {
+        if connection.clock.is_implausible() && !std::mem::replace(&mut connection.clock_warned, true) {
             tracing::warn!(camera = %self.camera, camera_time = %camera,
                 "the camera's clock is far off the node's: frames carry their arrival instead; set NTP on the camera and its time zone to UTC");
         }
@@ -107,27 +94,27 @@ impl Intake {
         }
     }
 
-    /// Hands on what the drone told.
+    /// Hands on telemetry of the drone.
     pub fn telemetry(&self, telemetry: Telemetry) {
         self.sink.telemetry(telemetry);
     }
 
     /// A live access unit; its time is the camera's or that of its arrival.
-    pub fn live(&mut self, unit: Unit) {
+    pub fn live(&mut self, unit: AccessUnit) {
         let (now, arrived) = (monotonic(), wall_now());
         let placed = self.connection.repair.place(unit.raw_pts, now);
         let capture = match placed {
-            Placed::AsSent(_) => self.connection.clock.capture(unit.raw_pts, arrived),
-            Placed::StoodStill(_) => {
+            RepairedPts::AsSent(_) => self.connection.clock.capture(unit.raw_pts, arrived),
+            RepairedPts::StoodStill(_) => {
                 let offset_ms = self.connection.clock.capture(unit.raw_pts, arrived).offset_ms;
                 Capture { offset_ms, ..SenderClock::default().capture(unit.raw_pts, arrived) }
             }
-            Placed::Jumped(_) => {
+            RepairedPts::Jumped(_) => {
                 self.connection.clock.forget();
                 self.connection.clock.capture(unit.raw_pts, arrived)
             }
         };
-        if !matches!(placed, Placed::AsSent(_)) {
+        if !matches!(placed, RepairedPts::AsSent(_)) {
             self.stats.count(|s| s.repaired_timestamps += 1);
         }
         if let Some(since) = self.give(unit, placed.pts(), capture, now) {
@@ -138,13 +125,13 @@ impl Intake {
     }
 
     /// An access unit of a recording; its time is known.
-    pub fn footage(&mut self, unit: Unit, capture: Capture) {
+    pub fn footage(&mut self, unit: AccessUnit, capture: Capture) {
         let pts = unit.raw_pts;
         self.give(unit, pts, capture, monotonic());
     }
 
     /// `Some(how long)` when key frames begin to be missed.
-    fn give(&mut self, unit: Unit, pts: MediaTime, capture: Capture, now: Instant) -> Option<Duration> {
+    fn give(&mut self, unit: AccessUnit, pts: MediaTime, capture: Capture, now: Instant) -> Option<Duration> {
         if unit.lost_packets > 0 {
             self.next_seq += 1;
             self.stats.count(|s| {
@@ -216,6 +203,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
+    use crate::ingest::Codec;
 
     fn intake() -> (Intake, Arc<Mutex<Vec<EncodedFrame>>>) {
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -226,13 +214,13 @@ mod tests {
         (Intake::new("gate".into(), sink, Arc::default()), seen)
     }
 
-    fn unit(key: bool, sps: u8, ms: i64, lost_packets: u64) -> Unit {
+    fn unit(key: bool, sps: u8, ms: i64, lost_packets: u64) -> AccessUnit {
         let data = match key {
             true => vec![0, 0, 0, 1, 0x67, sps, 0, 0, 0, 1, 0x68, 1, 0, 0, 0, 1, 0x65, 7],
             false => vec![0, 0, 0, 1, 0x41, 7],
         };
         let raw_pts = MediaTime(ms * 1000);
-        Unit { codec: Codec::H264, data: data.into(), raw_pts, size: None, lost_packets }
+        AccessUnit { codec: Codec::H264, data: data.into(), raw_pts, size: None, lost_packets }
     }
 
     #[test]
@@ -265,8 +253,8 @@ mod tests {
     fn nothing_is_given_before_the_first_whole_key_frame() {
         let (mut intake, seen) = intake();
         intake.live(unit(false, 1, 0, 0));
-        intake.live(Unit { data: vec![0, 0, 1, 0x65, 1].into(), ..unit(true, 1, 40, 0) });
-        intake.live(Unit { data: vec![0xff; 40].into(), ..unit(true, 1, 80, 0) });
+        intake.live(AccessUnit { data: vec![0, 0, 1, 0x65, 1].into(), ..unit(true, 1, 40, 0) });
+        intake.live(AccessUnit { data: vec![0xff; 40].into(), ..unit(true, 1, 80, 0) });
         intake.live(unit(true, 1, 120, 0));
         assert_eq!(seen.lock().len(), 1);
         assert_eq!(intake.stats().snapshot().skipped_frames, 3);

@@ -1,7 +1,7 @@
-//! Takes: a camera's address or a recorded file. Gives: [`EncodedFrame`]s in decode order to a [`FrameSink`], and what a
-//! drone tells beside them as [`Telemetry`].
-//! When full: never waits for a live camera's sink. On failure: reconnects with jittered back-off and counts why.
-//! Not here: decoding, keeping.
+//! Input: a camera's address or a recorded file. Output: [`EncodedFrame`]s in decode order and a drone's [`Telemetry`], to a
+//! [`FrameSink`].
+//! When full: a live camera never waits for its sink. On failure: reconnects with jittered back-off and counts the reasons.
+//! Not here: decoding, keeping frames.
 
 mod access_unit;
 mod camera;
@@ -15,7 +15,9 @@ mod paced;
 mod probe;
 mod pipeline;
 mod retina_rtsp;
+mod rtsp;
 mod sender_reports;
+mod sink;
 mod stats;
 mod telemetry;
 mod timing;
@@ -24,7 +26,8 @@ mod udp;
 pub use camera::{CameraHandle, spawn_camera};
 pub use error::{IngestError, Reason};
 pub use file::{FileReader, footage_start, open_file};
-pub use frame::{Codec, EncodedFrame, FrameSink};
+pub use frame::{Codec, EncodedFrame};
 pub use probe::{ProbeReport, probe};
+pub use sink::{FrameSink, Telemetry};
 pub use stats::{IngestSnapshot, IngestStats, Reconnects, SourceState};
-pub use telemetry::{FlightError, FlightSettings, Telemetry, flight_of};
+pub use telemetry::{FlightError, FlightSettings, flight_of};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::container::UnitReader;
+use super::container::AccessUnitReader;
 use super::file::captured;
 use super::intake::Intake;
 use super::{IngestError, Telemetry};
@@ -38,7 +38,7 @@ fn round(
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<Duration, IngestError> {
-    let mut reader = UnitReader::open(&file.path)?;
+    let mut reader = AccessUnitReader::open(&file.path)?;
     intake.begin_connection();
     let began = monotonic();
     let (mut latest, mut step) = (MediaTime(0), Duration::from_millis(40));

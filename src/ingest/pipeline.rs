@@ -7,8 +7,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::access_unit::delimiter_len;
-use super::intake::Unit;
+use super::access_unit::{AccessUnit, delimiter_len};
 use super::{Codec, IngestError};
 use crate::base::MediaTime;
 
@@ -97,7 +96,7 @@ pub(super) fn codec_of(caps: &gst::CapsRef) -> Option<Codec> {
 }
 
 /// The sample as a unit; without any time of its own it takes `otherwise`.
-pub(super) fn unit(sample: &gst::Sample, otherwise: MediaTime) -> Option<Unit> {
+pub(super) fn unit(sample: &gst::Sample, otherwise: MediaTime) -> Option<AccessUnit> {
     let caps = sample.caps()?;
     let buffer = sample.buffer()?;
     let structure = caps.structure(0)?;
@@ -105,7 +104,7 @@ pub(super) fn unit(sample: &gst::Sample, otherwise: MediaTime) -> Option<Unit> {
     let time = buffer.pts().or(buffer.dts());
     let codec = codec_of(caps)?;
     let bytes = buffer.map_readable().ok()?;
-    Some(Unit {
+    Some(AccessUnit {
         codec,
         data: Bytes::copy_from_slice(&bytes[delimiter_len(codec, &bytes)..]),
         raw_pts: time.and_then(|t| i64::try_from(t.nseconds() / 1000).ok()).map_or(otherwise, MediaTime),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::camera::{Live, connect};
+use super::camera::{LiveSource, connect};
 use super::intake::Intake;
 use super::{Codec, EncodedFrame, IngestError, IngestSnapshot, IngestStats, open_file};
 use crate::base::{Shutdown, TimeSource, WallTime, monotonic};
@@ -28,7 +28,7 @@ pub struct ProbeReport {
 
 /// GStreamer, and cameras that follow RFC 3550, send their first report within about 5 s.
 const REPORT_PATIENCE: Duration = Duration::from_secs(6);
-const LOOK: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 
 /// Watches the source until two key frame distances and its clock are known, `timeout` at most.
 ///
@@ -36,8 +36,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The source cannot be opened, or gave nothing that can be decoded within `timeout`.
 pub async fn probe(source: &SourceConfig, timeout: Duration) -> Result<ProbeReport, IngestError> {
     match source {
-        SourceConfig::Rtsp(rtsp) => camera(Live::Rtsp(rtsp.clone()), timeout).await,
-        SourceConfig::Udp(udp) => camera(Live::Udp(udp.clone(), None), timeout).await,
+        SourceConfig::Rtsp(rtsp) => camera(LiveSource::Rtsp(rtsp.clone()), timeout).await,
+        SourceConfig::Udp(udp) => camera(LiveSource::Udp(udp.clone(), None), timeout).await,
         SourceConfig::File(file) => {
             let path = file.path.clone();
             tokio::task::spawn_blocking(move || recording(&path))
@@ -47,7 +47,7 @@ pub async fn probe(source: &SourceConfig, timeout: Duration) -> Result<ProbeRepo
     }
 }
 
-async fn camera(live: Live, timeout: Duration) -> Result<ProbeReport, IngestError> {
+async fn camera(live: LiveSource, timeout: Duration) -> Result<ProbeReport, IngestError> {
     let stats = Arc::new(IngestStats::default());
     let shutdown = Shutdown::new();
     let mut intake = Intake::new("probe".into(), Arc::new(|_: EncodedFrame| {}), stats.clone());
@@ -55,7 +55,7 @@ async fn camera(live: Live, timeout: Duration) -> Result<ProbeReport, IngestErro
     let mut first_frame = None;
     let watching = async {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
             let seen = stats.snapshot();
             if seen.frames > 0 && first_frame.is_none() {
                 first_frame = Some(monotonic());

@@ -12,10 +12,11 @@ use retina::client::{
 };
 use retina::codec::{CodecItem, FrameFormat, ParametersRef};
 
-use super::camera::place;
-use super::intake::{Intake, Unit};
+use super::IngestError;
+use super::access_unit::AccessUnit;
+use super::intake::Intake;
+use super::rtsp::{codec_of, place};
 use super::timing::ntp_to_wall;
-use super::{Codec, IngestError};
 use crate::base::{MediaTime, Shutdown};
 use crate::config::{RtspConfig, Transport};
 
@@ -65,7 +66,13 @@ async fn session(
                 };
                 let raw_pts = media_time(frame.timestamp());
                 let lost_packets = u64::from(frame.loss());
-                intake.live(Unit { codec, data: frame.into_data().into(), raw_pts, size, lost_packets });
+                intake.live(AccessUnit {
+                    codec,
+                    data: frame.into_data().into(),
+                    raw_pts,
+                    size,
+                    lost_packets,
+                });
             }
             Some(Ok(CodecItem::Rtcp(packets))) => {
                 let report = packets.pkts().next().and_then(|p| p.as_sender_report().ok().flatten());
@@ -123,14 +130,6 @@ async fn in_time<T>(
     match tokio::time::timeout(config.stall_timeout, step).await {
         Ok(done) => done.map_err(|error| explain(config, &error)),
         Err(_) => Err(IngestError::Timeout { place: place(config), after: config.stall_timeout }),
-    }
-}
-
-pub(super) fn codec_of(encoding_name: &str) -> Option<Codec> {
-    match encoding_name {
-        "h264" => Some(Codec::H264),
-        "h265" => Some(Codec::H265),
-        _ => None,
     }
 }
 

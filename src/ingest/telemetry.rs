@@ -1,4 +1,4 @@
-//! What a drone tells beside its pictures: of a recording at once, of a live stream as it comes.
+//! Telemetry of drones: all of a recording at once, that of a live stream packet by packet.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,22 +7,13 @@ use jiff::tz::TimeZone;
 
 use super::container::{Klv, klv_of};
 use super::intake::Intake;
-use super::{IngestError, IngestStats};
-use crate::base::{CameraId, MediaTime, WallTime};
+use super::{IngestError, IngestStats, Telemetry};
+use crate::base::{CameraId, MediaTime};
 use crate::drone::klv::{self, Packet};
 use crate::drone::srt::Settings;
 use crate::drone::{
     Checker, Fault, Flight, Place, Pose, TelemetryError, TelemetryReport, fit_clock, judge, read_srt,
 };
-
-/// On the clock of the frames' capture times.
-#[derive(Clone, Debug)]
-pub enum Telemetry {
-    /// A recording begins, or begins again: all of its flight.
-    Flight(Flight),
-    /// The next record of a live stream.
-    Pose(WallTime, Box<Pose>),
-}
 
 /// What is known beforehand of a flight.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +78,7 @@ fn of_packets(packets: &[Klv], base: Option<Place>) -> (Flight, TelemetryReport)
     report.clock = fit_clock(&pairs);
     let mut poses = Vec::new();
     for (record, pts, set) in sets {
-        // Without a time in the stream the drone's clock tells where in the video it belongs.
+        // Without a time in the stream the drone's clock gives its position in the video.
         let by_clock = || Some(MediaTime(set.timestamp?.0.saturating_sub(report.clock.as_ref()?.start.0)));
         let Some(media) = pts.or_else(by_clock) else {
             report.reject(record, Fault::NoTime);
@@ -102,23 +93,23 @@ fn of_packets(packets: &[Klv], base: Option<Place>) -> (Flight, TelemetryReport)
     (flight, report)
 }
 
-/// The judging of a live stream's packets.
-pub(super) struct Listener {
+/// Checks the telemetry packets of a live stream.
+pub(super) struct LiveTelemetry {
     checker: Checker,
-    /// When the drone's clock was last taken over.
-    told_clock: Option<MediaTime>,
+    /// When the drone's clock was last compared with the stream's.
+    last_clock_update: Option<MediaTime>,
 }
 
 /// How often the drone's clock is compared with the stream's.
 const CLOCK_EVERY_US: i64 = 1_000_000;
 
-impl Listener {
+impl LiveTelemetry {
     pub fn new(base: Option<Place>) -> Self {
-        Self { checker: Checker::new(base), told_clock: None }
+        Self { checker: Checker::new(base), last_clock_update: None }
     }
 
-    /// Takes the packets of one buffer; `pts` is its time on the stream's clock.
-    pub fn hear(&mut self, intake: &mut Intake, pts: Option<MediaTime>, bytes: &[u8]) {
+    /// Adds the packets of one buffer; `pts` is its time on the stream's clock.
+    pub fn push(&mut self, intake: &mut Intake, pts: Option<MediaTime>, bytes: &[u8]) {
         for packet in klv::packets(bytes) {
             let set = match packet {
                 Packet::Foreign(_) => continue,
@@ -131,10 +122,10 @@ impl Listener {
             intake.stats().count(|s| s.telemetry += 1);
             if let (Some(pts), Some(drone)) = (pts, set.timestamp)
                 && self
-                    .told_clock
+                    .last_clock_update
                     .is_none_or(|t| (pts.0.saturating_sub(t.0)).saturating_abs() >= CLOCK_EVERY_US)
             {
-                self.told_clock = Some(pts);
+                self.last_clock_update = Some(pts);
                 intake.telemetry_clock(pts, drone);
             }
             let Some(pose) = set.pose() else { continue };
@@ -148,7 +139,7 @@ impl Listener {
     }
 }
 
-/// Told at the 1st, 2nd, 4th, 8th: a broken sender must not fill the disk with one line.
+/// Logs the 1st, 2nd, 4th, 8th and so on: a broken sender must not fill the disk with one line.
 fn reject(camera: &CameraId, stats: &IngestStats, fault: &Fault) {
     let mut rejected = 0;
     stats.count(|s| {

@@ -54,15 +54,15 @@ impl SenderClock {
         self.report = None;
     }
 
-    /// Does the camera tell a time that is too far off to be used?
-    pub fn is_absurd(&self) -> bool {
+    /// Is the camera's clock too far off to be used?
+    pub fn is_implausible(&self) -> bool {
         self.report.is_some_and(|r| r.offset_us.unsigned_abs() > CLOCK_TRUST.as_micros() as u64)
     }
 
     pub fn capture(&self, raw_pts: MediaTime, arrived: WallTime) -> Capture {
         match self.report {
             None => Capture { at: arrived, source: TimeSource::Arrival, offset_ms: None },
-            Some(r) if self.is_absurd() => {
+            Some(r) if self.is_implausible() => {
                 Capture { at: arrived, source: TimeSource::Arrival, offset_ms: Some(r.offset_us / 1000) }
             }
             Some(r) => Capture {
@@ -74,7 +74,7 @@ impl SenderClock {
     }
 }
 
-/// Puts right what cheap cameras do to RTP timestamps: standing still, and jumping.
+/// Repairs RTP timestamps of cheap cameras that stand still or jump.
 #[derive(Debug, Default)]
 pub(crate) struct PtsRepair {
     last: Option<(MediaTime, Instant)>,
@@ -87,7 +87,7 @@ const FORWARD: Duration = Duration::from_secs(10);
 const BACK: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Placed {
+pub(crate) enum RepairedPts {
     AsSent(MediaTime),
     /// The camera's own time is worthless for this frame.
     StoodStill(MediaTime),
@@ -95,7 +95,7 @@ pub(crate) enum Placed {
     Jumped(MediaTime),
 }
 
-impl Placed {
+impl RepairedPts {
     pub fn pts(self) -> MediaTime {
         match self {
             Self::AsSent(pts) | Self::StoodStill(pts) | Self::Jumped(pts) => pts,
@@ -104,29 +104,29 @@ impl Placed {
 }
 
 impl PtsRepair {
-    pub fn place(&mut self, raw: MediaTime, arrived: Instant) -> Placed {
+    pub fn place(&mut self, raw: MediaTime, arrived: Instant) -> RepairedPts {
         let before = self.last.replace((raw, arrived));
-        let Some((last_raw, last_arrived)) = before else { return Placed::AsSent(raw) };
+        let Some((last_raw, last_arrived)) = before else { return RepairedPts::AsSent(raw) };
         let step = raw.0.saturating_sub(last_raw.0);
         let elapsed = i64::try_from(arrived.saturating_duration_since(last_arrived).as_micros()).unwrap_or(0);
         let shifted = |shift: i64| MediaTime(raw.0.saturating_add(shift));
         if step == 0 {
             self.shift = self.shift.saturating_add(elapsed.max(1));
-            Placed::StoodStill(shifted(self.shift))
+            RepairedPts::StoodStill(shifted(self.shift))
         } else if step < -(BACK.as_micros() as i64)
             || step.saturating_sub(elapsed.max(0)) > FORWARD.as_micros() as i64
         {
             self.shift = self.shift.saturating_sub(step).saturating_add(elapsed.max(1));
-            Placed::Jumped(shifted(self.shift))
+            RepairedPts::Jumped(shifted(self.shift))
         } else {
-            Placed::AsSent(shifted(self.shift))
+            RepairedPts::AsSent(shifted(self.shift))
         }
     }
 }
 
-/// Notices that a stream stopped sending key frames.
+/// Detects that a stream stopped sending key frames.
 #[derive(Debug)]
-pub(crate) struct KeyWatch {
+pub(crate) struct KeyFrameMonitor {
     last_key: Instant,
     longest: Duration,
     missing: bool,
@@ -135,7 +135,7 @@ pub(crate) struct KeyWatch {
 /// No camera is called faulty before this; smart codecs stretch the distance to 10 s and more.
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
 
-impl KeyWatch {
+impl KeyFrameMonitor {
     pub fn new(now: Instant) -> Self {
         Self { last_key: now, longest: Duration::ZERO, missing: false }
     }
@@ -184,7 +184,7 @@ mod tests {
         clock.report(MediaTime(0), NOON + Duration::from_secs(8 * 3600), NOON);
         let capture = clock.capture(MediaTime(40_000), NOON);
         assert_eq!(capture, Capture { at: NOON, source: TimeSource::Arrival, offset_ms: Some(28_800_000) });
-        assert!(clock.is_absurd());
+        assert!(clock.is_implausible());
     }
 
     #[test]
@@ -201,10 +201,10 @@ mod tests {
         let (mut repair, start) = (PtsRepair::default(), monotonic());
         let at = |ms: u64| start + Duration::from_millis(ms);
         repair.place(MediaTime(0), at(0));
-        assert_eq!(repair.place(MediaTime(120_000), at(40)), Placed::AsSent(MediaTime(120_000)));
-        assert_eq!(repair.place(MediaTime(40_000), at(80)), Placed::AsSent(MediaTime(40_000)));
-        assert_eq!(repair.place(MediaTime(90_000_000_000), at(120)), Placed::Jumped(MediaTime(80_000)));
-        assert_eq!(repair.place(MediaTime(90_000_040_000), at(160)), Placed::AsSent(MediaTime(120_000)));
+        assert_eq!(repair.place(MediaTime(120_000), at(40)), RepairedPts::AsSent(MediaTime(120_000)));
+        assert_eq!(repair.place(MediaTime(40_000), at(80)), RepairedPts::AsSent(MediaTime(40_000)));
+        assert_eq!(repair.place(MediaTime(90_000_000_000), at(120)), RepairedPts::Jumped(MediaTime(80_000)));
+        assert_eq!(repair.place(MediaTime(90_000_040_000), at(160)), RepairedPts::AsSent(MediaTime(120_000)));
     }
 
     #[test]
@@ -212,21 +212,21 @@ mod tests {
         let (mut repair, start) = (PtsRepair::default(), monotonic());
         repair.place(MediaTime(0), start);
         let late = start + Duration::from_secs(15);
-        assert_eq!(repair.place(MediaTime(40_000), late), Placed::AsSent(MediaTime(40_000)));
-        assert_eq!(repair.place(MediaTime(80_000), late), Placed::AsSent(MediaTime(80_000)));
+        assert_eq!(repair.place(MediaTime(40_000), late), RepairedPts::AsSent(MediaTime(40_000)));
+        assert_eq!(repair.place(MediaTime(80_000), late), RepairedPts::AsSent(MediaTime(80_000)));
     }
 
     #[test]
-    fn missing_key_frames_are_told_once_a_spell() {
+    fn missing_key_frames_are_reported_once_a_gap() {
         let start = monotonic();
         let at = |s: u64| start + Duration::from_secs(s);
-        let mut watch = KeyWatch::new(start);
-        watch.frame(true, at(0));
-        watch.frame(true, at(4));
-        assert_eq!(watch.frame(false, at(19)), None, "four distances of 4 s are not over");
-        assert_eq!(watch.frame(false, at(21)), Some(Duration::from_secs(17)));
-        assert_eq!(watch.frame(false, at(60)), None, "told once");
-        watch.frame(true, at(61));
-        assert_eq!(watch.frame(false, at(62)), None);
+        let mut monitor = KeyFrameMonitor::new(start);
+        monitor.frame(true, at(0));
+        monitor.frame(true, at(4));
+        assert_eq!(monitor.frame(false, at(19)), None, "four distances of 4 s are not over");
+        assert_eq!(monitor.frame(false, at(21)), Some(Duration::from_secs(17)));
+        assert_eq!(monitor.frame(false, at(60)), None, "reported once");
+        monitor.frame(true, at(61));
+        assert_eq!(monitor.frame(false, at(62)), None);
     }
 }

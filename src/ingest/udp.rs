@@ -11,16 +11,17 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::IngestError;
+use super::access_unit::AccessUnit;
 use super::container::{KLV, klv_sink, parser_of};
-use super::intake::{Intake, Unit};
+use super::intake::Intake;
 use super::pipeline::{Pipeline, codec_of, gstreamer_error, join, unit};
-use super::telemetry::{Listener, SILENCE};
+use super::telemetry::{LiveTelemetry, SILENCE};
 use crate::base::{MediaTime, Shutdown};
 use crate::config::UdpConfig;
 use crate::drone::Place;
 
 enum Message {
-    Unit(Unit),
+    Unit(AccessUnit),
     Klv(Option<MediaTime>, Vec<u8>),
 }
 
@@ -29,7 +30,7 @@ const DEPTH: usize = 64;
 /// Datagrams that the kernel holds: half a second of 20 Mbit/s.
 const SOCKET_BYTES: i32 = 2 * 1024 * 1024;
 
-/// Listens until `shutdown` (`Ok`) or a failure. `base`: roughly where the drone is.
+/// Receives until `shutdown` (`Ok`) or a failure. `base`: the drone's approximate position.
 pub(super) async fn stream(
     config: &UdpConfig,
     base: Option<Place>,
@@ -62,9 +63,9 @@ async fn follow(
     let Some(bus) = pipeline.inner.bus() else { return gstreamer_error("a pipeline without bus") };
     let mut bus = bus.stream();
     let mut deadline = Instant::now() + config.stall_timeout;
-    let (mut connected, mut listener) = (false, Listener::new(base));
+    let (mut connected, mut telemetry) = (false, LiveTelemetry::new(base));
     let mut quiet = Instant::now() + SILENCE;
-    let (mut told, mut newest) = (false, None);
+    let (mut warned, mut newest) = (false, None);
     loop {
         tokio::select! {
             biased;
@@ -76,9 +77,9 @@ async fn follow(
                     intake.live(unit);
                 }
                 Some(Message::Klv(pts, bytes)) => {
-                    (quiet, told) = (Instant::now() + SILENCE, false);
+                    (quiet, warned) = (Instant::now() + SILENCE, false);
                     // Telemetry without a time of its own goes with the picture that it came with.
-                    listener.hear(intake, pts.or(newest), &bytes);
+                    telemetry.push(intake, pts.or(newest), &bytes);
                 }
                 None => return IngestError::Ended { place: place(config) },
             },
@@ -95,8 +96,8 @@ async fn follow(
                     IngestError::Timeout { place, after }
                 };
             }
-            () = tokio::time::sleep_until(quiet), if connected && !told => {
-                told = true;
+            () = tokio::time::sleep_until(quiet), if connected && !warned => {
+                warned = true;
                 tracing::warn!(camera = %intake.camera(), seconds = SILENCE.as_secs(),
                     "the stream has pictures but no KLV telemetry: events have no place; switch `KLV` or `metadata` on at the sender");
             }
