@@ -1,8 +1,11 @@
-//! Words that every stage shares: ids, time, geometry, back-off, shutdown. No domain logic, no IO but the clock.
+//! What every stage shares: ids, time, geometry, back-off, shutdown, durable files. No domain logic. The only IO is reading
+//! the clock and replacing files.
 
 mod backoff;
 mod class_kind;
 mod clock;
+mod derived_id;
+mod durable;
 mod error_chain;
 mod geometry;
 mod ground;
@@ -14,6 +17,8 @@ mod time;
 pub use backoff::Backoff;
 pub use class_kind::{ClassKind, ClassKinds};
 pub use clock::{monotonic, process_cpu, wall, wall_now};
+pub use derived_id::DerivedId;
+pub use durable::{UNFINISHED, finish_file, replace_file, sync_folder, unfinished};
 pub use error_chain::error_chain;
 pub use geometry::{Point, Polygon, PolygonError, Rect};
 pub use ground::{GroundArea, GroundAreaError};

@@ -3,14 +3,14 @@
 //! `<data_dir>/feedback/<event>.json` and, where the event had one, `<event>.jpg`, its still. The layout is that of
 //! [`FeedbackRecord`] and is told in docs/mqtt.md.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::base::{CameraId, ClassName, Rect};
+use crate::base::{CameraId, ClassName, Rect, replace_file};
 use crate::evidence::event_dir;
 use crate::rules::{Violation, ViolationObject};
 use crate::wire::{Feedback, FeedbackCommand};
@@ -140,15 +140,10 @@ impl FeedbackRecord {
         // A second name for the same file costs nothing, and the evidence may be deleted.
         let there = kept.exists() || fs::hard_link(&still, &kept).is_ok() || fs::copy(&still, &kept).is_ok();
         self.still = there.then_some(name);
-        let (place, part) =
-            (dir.join(format!("{}.json", self.event)), dir.join(format!("{}.part", self.event)));
-        let mut file = File::create(&part)?;
         // One line, so that all records together are a file of JSON lines.
-        file.write_all(&serde_json::to_vec(&self)?)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&part, &place)?;
-        File::open(&dir)?.sync_all()?;
+        let mut line = serde_json::to_vec(&self)?;
+        line.push(b'\n');
+        replace_file(&dir.join(format!("{}.json", self.event)), &line)?;
         forget_oldest(&dir)
     }
 }

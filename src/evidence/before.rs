@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::base::WallTime;
+use crate::base::{WallTime, replace_file};
 use crate::decode::Picture;
 use crate::scene::BeforePicture;
 
@@ -37,9 +37,7 @@ fn store(dir: &Path, picture: &Picture, infrared: bool) -> std::io::Result<()> {
         turbojpeg::compress(image, QUALITY, turbojpeg::Subsamp::Sub2x2).map_err(std::io::Error::other)?;
     let light = if infrared { "night" } else { "day" };
     let path = dir.join(format!("{}-{light}.jpg", picture.capture.at.0));
-    let unfinished = path.with_extension("part");
-    fs::write(&unfinished, &*jpeg)?;
-    fs::rename(&unfinished, &path)
+    replace_file(&path, &jpeg)
 }
 
 /// Removes what nobody will ask for: `needed` are the beginnings of the changes that last.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::files::UNFINISHED;
 use super::{EvidenceError, EvidenceKind};
+use crate::base::UNFINISHED;
 use crate::config::Severity;
 
 /// Bytes that this program may still write where `path` is, or where its nearest existing parent is.

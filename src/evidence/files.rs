@@ -1,7 +1,7 @@
-//! Evidence files come into being whole or not at all: written beside their place, flushed, then renamed.
+//! Names and writes evidence files. A file appears whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, tz::TimeZone};
@@ -9,9 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{EvidenceError, EvidenceFile, EvidenceKind};
-
-/// Ending of files that are not finished; what a crash leaves of them is removed by `remove_unfinished`.
-pub(super) const UNFINISHED: &str = "part";
+use crate::base::{self, finish_file, replace_file, sync_folder};
 
 /// The folder of all evidence of a node.
 pub fn evidence_root(data_dir: &Path) -> PathBuf {
@@ -34,14 +32,10 @@ pub(super) fn write_file(
     content: &[u8],
 ) -> Result<EvidenceFile, EvidenceError> {
     fs::create_dir_all(dir).map_err(EvidenceError::io("create the folder", dir))?;
-    let unfinished = unfinished(dir, kind);
-    let written = File::create(&unfinished).and_then(|mut f| f.write_all(content));
-    let placed =
-        written.map_err(EvidenceError::io("write", &unfinished)).and_then(|()| place(dir, kind, &unfinished));
-    if placed.is_err() {
-        discard(&unfinished);
-    }
-    placed.map(|path| describe(path, kind, content.len() as u64, Sha256::digest(content).as_slice()))
+    let path = dir.join(kind.file_name());
+    replace_file(&path, content).map_err(EvidenceError::io("write", &unfinished(dir, kind)))?;
+    sync_folders(dir)?;
+    Ok(describe(path, kind, content.len() as u64, Sha256::digest(content).as_slice()))
 }
 
 /// Hashes and places a file that something else wrote to `unfinished(dir, kind)`.
@@ -51,12 +45,14 @@ pub(super) fn adopt_file(dir: &Path, kind: EvidenceKind) -> Result<EvidenceFile,
     let bytes = File::open(&unfinished)
         .and_then(|mut f| io::copy(&mut f, &mut hash))
         .map_err(EvidenceError::io("read back", &unfinished))?;
-    let path = place(dir, kind, &unfinished)?;
+    let path = dir.join(kind.file_name());
+    finish_file(&unfinished, &path).map_err(EvidenceError::io("rename to", &path))?;
+    sync_folders(dir)?;
     Ok(describe(path, kind, bytes, hash.finalize().as_slice()))
 }
 
 pub(super) fn unfinished(dir: &Path, kind: EvidenceKind) -> PathBuf {
-    dir.join(format!("{}.{UNFINISHED}", kind.file_name()))
+    base::unfinished(&dir.join(kind.file_name()))
 }
 
 /// Removes a file that did not come to be. That it cannot be removed is of no more interest than the first failure.
@@ -68,16 +64,10 @@ pub(super) fn discard(unfinished: &Path) {
     }
 }
 
-fn place(dir: &Path, kind: EvidenceKind, unfinished: &Path) -> Result<PathBuf, EvidenceError> {
-    let path = dir.join(kind.file_name());
-    let sync = |p: &Path| File::open(p).and_then(|f| f.sync_all()).map_err(EvidenceError::io("flush", p));
-    sync(unfinished)?;
-    fs::rename(unfinished, &path).map_err(EvidenceError::io("rename to", &path))?;
-    // The names too: the file's in its folder, the folder's in its day, the day's in the root.
-    for folder in dir.ancestors().take(3) {
-        sync(folder)?;
-    }
-    Ok(path)
+/// Flushes the names of the event's folder and of its day, which may be new.
+fn sync_folders(dir: &Path) -> Result<(), EvidenceError> {
+    let mut parents = dir.ancestors().skip(1).take(2);
+    parents.try_for_each(|folder| sync_folder(folder).map_err(EvidenceError::io("flush", folder)))
 }
 
 fn describe(path: PathBuf, kind: EvidenceKind, bytes: u64, sha256: &[u8]) -> EvidenceFile {

@@ -9,7 +9,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::store::{Event, Object};
-use super::{HarvestError, Report, Request, write_whole};
+use super::{HarvestError, Report, Request};
+use crate::base::replace_file;
 
 /// A crop reaches beyond the box by this share of its longer side.
 const MARGIN: f64 = 0.5;
@@ -170,7 +171,8 @@ impl<'a> Set<'a> {
             let coco = Coco { images, annotations, categories: &categories };
             let mut text = serde_json::to_vec_pretty(&coco).expect("only strings and numbers");
             text.push(b'\n');
-            write_whole(&self.request.out.join(name), &text)?;
+            let path = self.request.out.join(name);
+            replace_file(&path, &text).map_err(HarvestError::io(&path))?;
         }
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let sources = format!(
@@ -178,7 +180,8 @@ impl<'a> Set<'a> {
             quoted(&self.request.source),
             quoted(&self.request.licence)
         );
-        write_whole(&self.request.out.join("sources.toml"), sources.as_bytes())
+        let path = self.request.out.join("sources.toml");
+        replace_file(&path, sources.as_bytes()).map_err(HarvestError::io(&path))
     }
 }
 
@@ -194,7 +197,7 @@ fn write_jpeg(path: &Path, piece: &RgbImage) -> Result<(), HarvestError> {
     piece
         .write_with_encoder(encoder)
         .map_err(|source| HarvestError::Picture { path: path.to_path_buf(), source })?;
-    write_whole(path, &packed)
+    replace_file(path, &packed).map_err(HarvestError::io(path))
 }
 
 /// The pixels around a box (shares of the picture), within the picture.

@@ -22,7 +22,7 @@ mod verdicts;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use verdicts::{Judgement, Verdict, read_verdicts};
 
@@ -174,11 +174,4 @@ pub fn harvest(request: &Request) -> Result<Report, HarvestError> {
     report.unknown_events = request.verdicts.iter().filter(|j| !seen.contains(&j.event)).count();
     set.finish(&mut report)?;
     Ok(report)
-}
-
-/// Writes a file as a whole: a cut leaves the old one.
-fn write_whole(path: &Path, content: &[u8]) -> Result<(), HarvestError> {
-    let beside = path.with_extension("part");
-    std::fs::write(&beside, content).map_err(HarvestError::io(&beside))?;
-    std::fs::rename(&beside, path).map_err(HarvestError::io(path))
 }

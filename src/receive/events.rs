@@ -8,9 +8,10 @@ use bytes::Bytes;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::files::{Place, sync_dir_of, write_whole};
+use super::files::OutputFolder;
 use super::report::Line;
 use super::{Refusal, StoreError};
+use crate::base::{replace_file, sync_folder};
 use crate::wire::{CloudEvent, EvidenceData, LostData, MediaFile};
 
 const EVENTS: &str = "events.jsonl";
@@ -19,12 +20,12 @@ const EVIDENCE: &str = "evidence.json";
 
 #[derive(Debug)]
 pub(super) struct EventStore {
-    place: Place,
+    folder: OutputFolder,
 }
 
 impl EventStore {
-    pub fn new(place: Place) -> Self {
-        Self { place }
+    pub fn new(folder: OutputFolder) -> Self {
+        Self { folder }
     }
 
     /// Stores a CloudEvent unless one with its source and id exists.
@@ -36,7 +37,7 @@ impl EventStore {
         }
         let subject = || StoreError::from(Refusal::Subject(message.subject.clone()));
         let event = Uuid::parse_str(&message.subject).map_err(|_| subject())?;
-        let dir = self.place.event_dir(event).ok_or_else(subject)?;
+        let dir = self.folder.event_dir(event).ok_or_else(subject)?;
         let kind = Kind::of(&message, event)?;
 
         fs::create_dir_all(&dir).map_err(StoreError::io(&dir))?;
@@ -76,7 +77,7 @@ impl EventStore {
         event: Uuid,
         concerned: impl FnOnce(&[MediaFile]) -> bool,
     ) -> Result<Vec<Line>, StoreError> {
-        let Some(dir) = self.place.event_dir(event) else { return Ok(Vec::new()) };
+        let Some(dir) = self.folder.event_dir(event) else { return Ok(Vec::new()) };
         let path = dir.join(EVIDENCE);
         let content = match fs::read(&path) {
             Ok(content) => content,
@@ -103,7 +104,7 @@ impl EventStore {
         let path: PathBuf = dir.join(name);
         let mut text = serde_json::to_vec_pretty(message).expect("JSON values have string keys");
         text.push(b'\n');
-        write_whole(&path, &text).map_err(StoreError::io(path))
+        replace_file(&path, &text).map_err(StoreError::io(path))
     }
 }
 
@@ -187,6 +188,6 @@ impl Log {
         line.push(b'\n');
         file.write_all(&line)?;
         file.sync_all()?;
-        sync_dir_of(path)
+        path.parent().map_or(Ok(()), sync_folder)
     }
 }

@@ -1,8 +1,5 @@
-//! Paths of the output, and how files are written so that a power cut leaves the old or the new one, never
-//! half.
+//! Paths of the output.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,12 +9,12 @@ use uuid::Uuid;
 
 /// The output folder. Builds every path, from a checked UUID and a checked name.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct OutputFolder {
     out: Arc<Path>,
     time_zone: TimeZone,
 }
 
-impl Place {
+impl OutputFolder {
     pub fn new(out: PathBuf, time_zone: TimeZone) -> Self {
         Self { out: out.into(), time_zone }
     }
@@ -35,22 +32,4 @@ impl Place {
     pub fn parts_dir(&self) -> PathBuf {
         self.out.join(".parts")
     }
-}
-
-/// Replaces `path` as a whole: writes a file next to it, syncs it, renames it.
-pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let beside = path.with_file_name(name);
-    let mut file = File::create(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&beside, path)?;
-    sync_dir_of(path)
-}
-
-/// Makes names in the folder of `path` durable: a rename or a new file is lost with the power otherwise.
-pub(super) fn sync_dir_of(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }

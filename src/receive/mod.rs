@@ -99,8 +99,8 @@ impl Store {
     /// The folder cannot be made or written.
     pub fn open(out: PathBuf, time_zone: TimeZone, stats: Arc<ReceiveStats>) -> Result<Self, StoreError> {
         std::fs::create_dir_all(&out).map_err(StoreError::io(&out))?;
-        let place = files::Place::new(out, time_zone);
-        Ok(Self { events: EventStore::new(place.clone()), parts: Parts::open(place)?, stats })
+        let folder = files::OutputFolder::new(out, time_zone);
+        Ok(Self { events: EventStore::new(folder.clone()), parts: Parts::open(folder)?, stats })
     }
 
     /// Makes one message durable and returns what is new.

@@ -14,9 +14,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
-use super::files::{Place, sync_dir_of};
+use super::files::OutputFolder;
 use super::{Refusal, StoreError};
-use crate::base::{WallTime, wall_now};
+use crate::base::{WallTime, finish_file, sync_folder, wall_now};
 use crate::wire::{ChunkError, ChunkHeader};
 
 const HASH_BYTES: u64 = 32;
@@ -36,7 +36,7 @@ pub(super) enum Piece {
 
 #[derive(Debug)]
 pub(super) struct Parts {
-    place: Place,
+    folder: OutputFolder,
     /// The file of the previous piece; pieces come file by file.
     open: Option<Part>,
 }
@@ -51,11 +51,11 @@ struct Part {
 }
 
 impl Parts {
-    pub fn open(place: Place) -> Result<Self, StoreError> {
-        let dir = place.parts_dir();
+    pub fn open(folder: OutputFolder) -> Result<Self, StoreError> {
+        let dir = folder.parts_dir();
         fs::create_dir_all(&dir).map_err(StoreError::io(&dir))?;
         remove_stale(&dir).map_err(StoreError::io(&dir))?;
-        Ok(Self { place, open: None })
+        Ok(Self { folder, open: None })
     }
 
     /// Writes a piece to its place and syncs it. `decode_chunk` has checked the header.
@@ -64,13 +64,13 @@ impl Parts {
             return Err(Refusal::Chunk(ChunkError::FileName(header.file.clone())).into());
         }
         let dir = self
-            .place
+            .folder
             .event_dir(header.event)
             .ok_or(ChunkError::EventId(header.event))
             .map_err(Refusal::from)?;
         let target = dir.join(&header.file);
         let piece_bytes = header.piece_bytes(data.len() as u64);
-        let path = self.place.parts_dir().join(format!(
+        let path = self.folder.parts_dir().join(format!(
             "{}-{}-{}-{piece_bytes}.part",
             header.event,
             header.kind,
@@ -116,10 +116,8 @@ impl Parts {
         fs::create_dir_all(dir).map_err(StoreError::io(dir))?;
         let done = || -> io::Result<()> {
             part.file.set_len(header.total)?;
-            part.file.sync_all()?;
-            fs::rename(&part.path, target)?;
-            sync_dir_of(target)?;
-            sync_dir_of(dir)
+            finish_file(&part.path, target)?;
+            dir.parent().map_or(Ok(()), sync_folder)
         };
         done().map_err(StoreError::io(target))?;
         Ok(Piece::Whole(target.to_owned()))
@@ -136,7 +134,7 @@ impl Part {
             // nothing.
             file.set_len(0)?;
             file.set_len(length)?;
-            sync_dir_of(&path)?;
+            path.parent().map_or(Ok(()), sync_folder)?;
         }
         let mut part = Self { path, file, missing: vec![true; header.count as usize], left: header.count };
         if known {

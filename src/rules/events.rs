@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::constants::raised;
@@ -14,7 +13,7 @@ use super::reason;
 use super::spot::{LOST, stands};
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
 use super::violation::{ChangeFacts, Transition, Violation, ViolationObject};
-use crate::base::{CameraId, Rect, WallTime};
+use crate::base::{CameraId, DerivedId, Rect, WallTime};
 use crate::config::{Rule, RuleKind};
 
 /// The most quiet places of an event. The newest ones are kept.
@@ -251,20 +250,10 @@ fn is_remembered(spot: &Spot) -> bool {
     spot.event.is_none() && spot.change.is_some() && spot.track != LOST
 }
 
-/// UUIDv7 (RFC 9562, 5.7) of the start; the random bits are a hash, so that a replay gives the same.
+/// The id of an event; a replay gives the same.
 fn event_id(node: &str, camera: &CameraId, rule: &str, started: WallTime, counter: u64) -> Uuid {
-    let mut hash = Sha256::new();
-    for part in [node, camera.as_str(), rule] {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    }
-    hash.update(started.0.to_be_bytes());
-    hash.update(counter.to_be_bytes());
-    let digest = hash.finalize();
-    let mut bits = [0; 10];
-    bits.copy_from_slice(&digest[..10]);
-    let millis = u64::try_from(started.0 / 1000).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(millis, &bits).into_uuid()
+    let id = DerivedId::new("").name(node).name(camera.as_str()).name(rule);
+    id.time(started).number(counter).at(started)
 }
 
 /// Updates an event from its things. It stays as it is if none of them is in the picture.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::constants::raised;
@@ -14,7 +13,7 @@ use super::flight_finding::{FlightFinding, extent, share_of};
 use super::input::CHANGE;
 use super::reason;
 use super::violation::{Transition, Violation, ViolationObject};
-use crate::base::{ClassName, GroundArea, Rect, TrackId, WallTime, ZoneId};
+use crate::base::{ClassName, DerivedId, GroundArea, Rect, TrackId, WallTime, ZoneId};
 use crate::compare::{ChangedArea, Comparison, PatchCheck, Shot};
 use crate::config::{FlightArea, Permit, Rule};
 
@@ -261,19 +260,12 @@ impl<'a> FlightJudge<'a> {
         self.flight.permits.iter().find(covers).map(|permit| permit.id.clone())
     }
 
-    /// UUIDv7 of the flight's time. The random bits are a hash, so the same flight gives the same events.
+    /// The id of the next event; the same flight gives the same ids.
     fn id(&self, rule: &Rule) -> Uuid {
         let Flight { node, area, digest, at, .. } = self.flight;
-        let mut hash = Sha256::new();
-        for part in [node, area.id.as_str(), rule.id.as_str(), digest] {
-            hash.update(part.len().to_be_bytes());
-            hash.update(part);
-        }
-        hash.update(self.opened.len().to_be_bytes());
-        let mut bits = [0; 10];
-        bits.copy_from_slice(&hash.finalize()[..10]);
-        let millis = u64::try_from(at.0 / 1000).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(millis, &bits).into_uuid()
+        let parts = [node, area.id.as_str(), rule.id.as_str(), digest];
+        let id = parts.into_iter().fold(DerivedId::new(""), DerivedId::name);
+        id.number(self.opened.len() as u64).at(at)
     }
 }
 

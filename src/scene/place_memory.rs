@@ -5,15 +5,14 @@
 //! in `<data_dir>/change/<camera>`: `place.bin`, written whole or not at all, and `<microseconds>-<light>.jpg`.
 
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 
-use crate::base::{CameraId, ClassKinds, Rect, WallTime};
+use crate::base::{CameraId, ClassKinds, Rect, WallTime, replace_file};
 use crate::change::{Alignment, ChangeInput, ChangeWatcher, Inspection, Seen, Settings, Workbench};
 use crate::config::{CameraConfig, ChangeConfig};
 use crate::decode::Picture;
@@ -186,7 +185,8 @@ impl PlaceMemory {
     /// Writes the memory down; an old file stays until the new one is whole.
     pub fn save(&self) {
         let Some(path) = self.file() else { return };
-        if let Err(error) = write_whole(&path, &self.watcher.to_bytes()) {
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all);
+        if let Err(error) = written.and_then(|()| replace_file(&path, &self.watcher.to_bytes())) {
             tracing::error!(
                 camera = %self.camera, file = %path.display(),
                 "the camera's memory of its place is not written: {error}; check the disk"
@@ -251,17 +251,6 @@ fn hour(at: WallTime, zone: &TimeZone) -> f32 {
         let time = zone.to_datetime(t).time();
         f32::from(time.hour()) + f32::from(time.minute()) / 60.0
     })
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let unfinished = path.with_extension("part");
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
-    }
-    let mut file = fs::File::create(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
 }
 
 #[cfg(test)]

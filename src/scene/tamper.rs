@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::ground::Site;
-use crate::base::{CameraId, WallTime};
+use crate::base::{CameraId, DerivedId, WallTime};
 use crate::change::Alignment;
 use crate::config::{CameraConfig, NodeConfig};
 use crate::decode::Picture;
@@ -183,16 +182,7 @@ impl TamperMonitor {
     }
 }
 
-/// UUIDv7 of the picture's time; the random bits are a hash, so that a replay gives the same.
+/// The id of an incident; a replay gives the same.
 fn incident(node: &str, camera: &CameraId, at: WallTime) -> Uuid {
-    let mut hash = Sha256::new();
-    hash.update("tamper");
-    for part in [node, camera.as_str()] {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    }
-    hash.update(at.0.to_be_bytes());
-    let mut bits = [0; 10];
-    bits.copy_from_slice(&hash.finalize()[..10]);
-    uuid::Builder::from_unix_timestamp_millis(u64::try_from(at.0 / 1000).unwrap_or(0), &bits).into_uuid()
+    DerivedId::new("tamper").name(node).name(camera.as_str()).time(at).at(at)
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::sender::Sender;
 use super::waiting::Waiting;
 use crate::app::rules_thread::ToRules;
-use crate::base::{Shutdown, wall_now};
+use crate::base::{DerivedId, Shutdown, wall_now};
 use crate::config::Config;
 use crate::events::Recorder;
 use crate::evidence::ClipService;
@@ -58,15 +57,8 @@ impl Commander {
     }
 }
 
-/// A UUIDv7 with the current time.
+/// A new id, never given twice.
 pub(super) fn new_id(node: &str, what: &str) -> Uuid {
     let now = wall_now();
-    let mut hash = Sha256::new();
-    hash.update(node);
-    hash.update(what);
-    hash.update(now.0.to_be_bytes());
-    hash.update(rand::random::<u64>().to_be_bytes());
-    let mut bits = [0; 10];
-    bits.copy_from_slice(&hash.finalize()[..10]);
-    uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0 / 1000).unwrap_or(0), &bits).into_uuid()
+    DerivedId::new("reply").name(node).name(what).time(now).number(rand::random()).at(now)
 }
