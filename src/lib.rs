@@ -9,8 +9,8 @@
 //! types of the stages above it; only `app` and `cli` import everything (held by tests/it/architecture.rs).
 
 pub mod base;
-pub mod config;
 pub mod geo;
+pub mod config;
 pub mod drone;
 pub mod ingest;
 pub mod ring;

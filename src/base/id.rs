@@ -51,8 +51,19 @@ name_type! {
     ZoneId
 }
 name_type! {
+    /// A flight area's id in the config: unique among the cameras and areas of a node, `[A-Za-z0-9_-]{1,64}`.
+    AreaId
+}
+name_type! {
     /// What a model calls an object, for example `excavator`. The list is the model manifest's, not ours.
     ClassName
+}
+
+impl AreaId {
+    /// As topics and events carry it: in place of a camera's id.
+    pub fn to_camera(&self) -> CameraId {
+        CameraId(self.0.clone())
+    }
 }
 
 /// Number of an access unit of one camera: rises by one each, also across reconnects, so a gap is a loss.

@@ -2,21 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::{content_lines, csv_fields};
 use crate::geo::{Dem, Geodetic};
 
-/// Two points of one camera are never so far apart, degrees.
+/// Two points of one camera are never this far apart, degrees.
 const TOGETHER_DEG: f64 = 0.5;
 
-/// A place on the ground that the picture shows.
+/// A surveyed place that the picture shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SurveyPoint {
     pub name: String,
-    /// In the reference picture.
+    /// In the reference picture, from its upper left corner.
     pub pixel: [f64; 2],
     pub place: Geodetic,
 }
 
-/// What is wrong with a points file; all of it at once.
+/// Why a points file cannot be used: every wrong line at once.
 #[derive(Debug, thiserror::Error)]
 pub enum PointsError {
     #[error("cannot read the points {}: {error}", path.display())]
@@ -25,8 +26,8 @@ pub enum PointsError {
     Lines(Vec<String>),
 }
 
-/// Reads points: `x, y, lon, lat` with `alt` and `name` if wanted, in this order or as a first line of names says.
-/// Empty lines and lines that begin with # are passed over. Where a point has no altitude the terrain model gives it.
+/// Reads points from a CSV file: `x, y, lon, lat` and optionally `alt` and `name`, in this order or in that of a header line.
+/// Pixels are those of a picture of `size`. The terrain model gives the altitude of points that have none.
 ///
 /// # Errors
 /// Every line that cannot be used, with its number and what to do.
@@ -42,12 +43,10 @@ fn parse(text: &str, size: [u32; 2], dem: Option<&Dem>) -> Result<Vec<SurveyPoin
     let mut order = Order::default();
     let mut rows: Vec<(usize, Row)> = Vec::new();
     let mut wrong = Vec::new();
-    for (i, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let number = i + 1;
-        let fields: Vec<&str> = line.split([',', ';', '\t']).map(|f| f.trim().trim_matches('"')).collect();
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
+    for (number, line) in content_lines(text) {
+        // Spreadsheets write semicolons or tabs where the comma is the decimal sign.
+        let delimiter = [b';', b'\t'].into_iter().find(|d| line.as_bytes().contains(d)).unwrap_or(b',');
+        let fields = csv_fields(line, delimiter);
         if rows.is_empty() && fields[0].parse::<f64>().is_err() && fields.iter().any(|f| names(f, &X)) {
             match Order::of(&fields) {
                 Ok(found) => order = found,
@@ -88,7 +87,7 @@ fn names(field: &str, wanted: &[&str]) -> bool {
     wanted.contains(&field.to_lowercase().as_str())
 }
 
-/// Which field is which.
+/// The index of each field.
 struct Order {
     fields: [usize; 4],
     alt: Option<usize>,
@@ -102,7 +101,7 @@ impl Default for Order {
 }
 
 impl Order {
-    fn of(header: &[&str]) -> Result<Self, String> {
+    fn of(header: &[String]) -> Result<Self, String> {
         let find = |wanted: &[&str]| header.iter().position(|f| names(f, wanted));
         let need = |wanted: &[&str]| {
             find(wanted).ok_or_else(|| {
@@ -116,7 +115,7 @@ impl Order {
         })
     }
 
-    fn row(&self, fields: &[&str], number: usize) -> Result<Row, String> {
+    fn row(&self, fields: &[String], number: usize) -> Result<Row, String> {
         let field = |i: usize, name: &str| {
             let text = fields.get(i).ok_or_else(|| {
                 format!(
@@ -134,7 +133,7 @@ impl Order {
         };
         let name = self.name.and_then(|i| fields.get(i)).filter(|n| !n.is_empty());
         Ok(Row {
-            name: name.map_or_else(|| format!("P{number}"), |n| (*n).to_owned()),
+            name: name.map_or_else(|| format!("P{number}"), |n| n.to_owned()),
             pixel: [field(self.fields[0], "x")?, field(self.fields[1], "y")?],
             lon: field(self.fields[2], "lon")?,
             lat: field(self.fields[3], "lat")?,
@@ -232,12 +231,12 @@ mod tests {
 
     #[test]
     fn every_wrong_line_is_named() {
-        let told =
+        let errors =
             wrong("x,y,lon,lat,alt\n1,2,120.6,29.7,5\n1,NaN,120.6,29.7,5\n1,2,120.6\n1,9000,120.6,29.7,5\n");
-        let lines: Vec<&str> = told.lines().collect();
-        assert!(lines[0].starts_with("3: y `NaN` is not a number"), "{told}");
-        assert!(lines[1].starts_with("4: 3 fields, and lat"), "{told}");
-        assert!(lines[2].starts_with("5: point P2: pixel 1, 9000 is outside the picture"), "{told}");
+        let lines: Vec<&str> = errors.lines().collect();
+        assert!(lines[0].starts_with("3: y `NaN` is not a number"), "{errors}");
+        assert!(lines[1].starts_with("4: 3 fields, and lat"), "{errors}");
+        assert!(lines[2].starts_with("5: point P2: pixel 1, 9000 is outside the picture"), "{errors}");
         assert!(wrong("1,2,120.6,29.7\n").contains("--dem"));
         assert!(wrong("x,y,lon,alt\n").contains("names no column `lat`"));
     }
@@ -246,7 +245,7 @@ mod tests {
     fn swapped_coordinates_are_recognised() {
         assert!(wrong("1,2,29.7,120.6,5\n").contains("look swapped"));
         // Where both are possible as a latitude, the other points tell.
-        let told = wrong("1,2,80.1,31.2,5\n5,2,80.1,31.2,5\n9,2,31.2,80.1,5\n");
-        assert!(told.starts_with("3: ") && told.contains("look swapped"), "{told}");
+        let errors = wrong("1,2,80.1,31.2,5\n5,2,80.1,31.2,5\n9,2,31.2,80.1,5\n");
+        assert!(errors.starts_with("3: ") && errors.contains("look swapped"), "{errors}");
     }
 }

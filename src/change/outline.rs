@@ -3,6 +3,7 @@
 use super::grid::Grid;
 use super::shape::Shape;
 use crate::base::{Point, Polygon};
+use crate::geo::simplify;
 
 /// The most corners of an outline.
 const MAX_CORNERS: usize = 64;
@@ -83,31 +84,6 @@ fn ahead(at: Corner, way: (i32, i32)) -> (Corner, Corner) {
         (-1, 0) => ((at.0 - 1, at.1), (at.0 - 1, at.1 - 1)),
         _ => ((at.0 - 1, at.1 - 1), (at.0, at.1 - 1)),
     }
-}
-
-/// Douglas and Peucker (1973) on a closed path.
-fn simplify(path: &[Corner], allowed: f32) -> Vec<Corner> {
-    if path.len() < 4 {
-        return path.to_vec();
-    }
-    let apart = |a: Corner, b: Corner| (a.0 - b.0).pow(2) + (a.1 - b.1).pow(2);
-    let far = (0..path.len()).max_by_key(|i| apart(path[0], path[*i])).unwrap_or(0);
-    let mut keep = vec![false; path.len()];
-    (keep[0], keep[far]) = (true, true);
-    let mut work = vec![(0, far), (far, path.len())];
-    while let Some((from, to)) = work.pop() {
-        let (a, b) = (path[from], path[to % path.len()]);
-        let length = ((b.0 - a.0) as f32).hypot((b.1 - a.1) as f32).max(1e-6);
-        let off = |p: Corner| {
-            ((b.0 - a.0) as f32 * (p.1 - a.1) as f32 - (b.1 - a.1) as f32 * (p.0 - a.0) as f32).abs() / length
-        };
-        let worst = (from + 1..to).max_by(|p, q| off(path[*p]).total_cmp(&off(path[*q])));
-        if let Some(i) = worst.filter(|i| off(path[*i]) > allowed) {
-            keep[i] = true;
-            work.extend([(from, i), (i, to)]);
-        }
-    }
-    path.iter().zip(keep).filter_map(|(p, kept)| kept.then_some(*p)).collect()
 }
 
 #[cfg(test)]

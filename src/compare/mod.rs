@@ -35,7 +35,7 @@ pub use baseline_patch::{BaselinePatch, PatchCheck};
 pub use comparison::{ChangedArea, Comparison};
 pub use error::NotComparable;
 pub use geojson::{PairFile, write_geojson};
-pub use georeference::{Georeference, MapPosition, overlap};
+pub use georeference::{Georeference, MapPosition};
 pub use input::{Shot, Unusable, load};
 pub use kind::Kind;
 pub use pair::{Options, compare};

@@ -7,7 +7,7 @@ use super::comparison::{ChangedArea, Comparison};
 use super::context::Context;
 use super::difference::{Difference, difference};
 use super::error::NotComparable;
-use super::georeference::{Georeference, area, area_m2, metres};
+use super::georeference::Georeference;
 use super::input::Shot;
 use super::kind::{confidence, kind, measure};
 use super::outline::{WEAK, regions};
@@ -18,6 +18,7 @@ use super::vision::{self, Shape, VisionError};
 use super::warp::{Sized, display_scale, warp, working_scale};
 use crate::base::Rect;
 use crate::detect::Detector;
+use crate::geo::{area, area_m2, distance_m};
 
 /// The registration and the telemetry may disagree by this many metres, or by this share of the picture's width.
 const BELIEVED: (f64, f64) = (15.0, 0.25);
@@ -78,7 +79,7 @@ pub fn compare(
     let positions =
         after.georeference.lon_lat(middle.map(|v| v / scale)).zip(before.georeference.lon_lat(middle_before));
     if let (Some((here, there)), Some(metres_per_pixel)) = (positions, native) {
-        let off = metres(here, there);
+        let off = distance_m(here, there);
         if off > BELIEVED.0.max(BELIEVED.1 * f64::from(after.size[0]) * metres_per_pixel) {
             notes.push(format!(
                 "the telemetry is off: it puts the pictures {off:.0} m from where they agree; areas and places may be wrong"

@@ -1,7 +1,7 @@
 //! Finds, for each picture of the later flight, the picture of the earlier flight that shows the same ground.
 
-use super::georeference::{metres, overlap};
 use super::input::{Shot, Unusable};
+use crate::geo::{distance_m, overlap};
 
 /// Share of the later picture that the earlier one must show.
 const LEAST: f64 = 0.25;
@@ -55,7 +55,8 @@ fn apart(own: &[[f64; 2]], others: &[Option<Vec<[f64; 2]>>]) -> String {
         let n = outline.len().max(1) as f64;
         [0, 1].map(|axis| outline.iter().map(|p| p[axis]).sum::<f64>() / n)
     };
-    let nearest = others.iter().flatten().map(|o| metres(middle(o), middle(own))).fold(f64::MAX, f64::min);
+    let nearest =
+        others.iter().flatten().map(|o| distance_m(middle(o), middle(own))).fold(f64::MAX, f64::min);
     format!(
         "no earlier picture shows its ground: by their positions the nearest one is of a place {nearest:.0} m away. Is it the \
          right flight, and its telemetry?"

@@ -4,8 +4,8 @@
 use image::RgbImage;
 
 use super::error::NotComparable;
-use super::georeference::area;
 use super::vision::{self, Homography, Match};
+use crate::geo::area;
 
 /// Pixels within which features agree; at least so many, and such a share of all, must.
 const AGREE: f64 = 3.0;

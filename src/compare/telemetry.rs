@@ -1,18 +1,19 @@
-//! Where stills were taken, as a table: for drones whose stills carry no XMP.
+//! Poses of stills from a table, for drones whose stills carry no XMP.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::base::{content_lines, csv_fields};
 use crate::drone::{Place, Pose};
 
-/// First line of the table; `fov_deg` is the whole angle across.
+/// First line of the table; `fov_deg` is the horizontal angle of view.
 const HEADER: &str = "name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg";
 
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     #[error("cannot read {}: {source}", .path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("{}:{line}: {what}; the first line is `{HEADER}`, every other one a still", .path.display())]
+    #[error("{}:{line}: {what}; the first line is `{HEADER}`, every other line describes a still", .path.display())]
     Line { path: PathBuf, line: usize, what: String },
 }
 
@@ -21,21 +22,20 @@ pub enum TableError {
 pub struct StillTable(BTreeMap<String, Pose>);
 
 impl StillTable {
-    /// Adds a table's stills.
+    /// Adds the stills of a CSV file.
     ///
     /// # Errors
-    /// The file cannot be read, or a line is no still's.
+    /// The file cannot be read, or a line does not describe a still.
     pub fn read(&mut self, path: &Path) -> Result<(), TableError> {
         let io = |source| TableError::Io { path: path.to_path_buf(), source };
         let text = std::fs::read_to_string(path).map_err(io)?;
         let wrong = |line: usize, what: String| TableError::Line { path: path.to_path_buf(), line, what };
-        let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
-        match lines.next() {
-            Some((_, HEADER)) => {}
-            _ => return Err(wrong(1, "this is not the first line of such a table".to_owned())),
+        let mut lines = content_lines(&text);
+        if !lines.next().is_some_and(|(_, line)| csv_fields(line, b',').iter().eq(HEADER.split(','))) {
+            return Err(wrong(1, "this is not the first line of such a table".to_owned()));
         }
-        for (line, text) in lines.filter(|(_, text)| !text.is_empty()) {
-            let (name, pose) = row(text).map_err(|what| wrong(line, what))?;
+        for (line, text) in lines {
+            let (name, pose) = row(&csv_fields(text, b',')).map_err(|what| wrong(line, what))?;
             self.0.insert(name, pose);
         }
         Ok(())
@@ -46,10 +46,9 @@ impl StillTable {
     }
 }
 
-fn row(text: &str) -> Result<(String, Pose), String> {
-    let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-    let [name, numbers @ ..] = &fields[..] else { return Err("it is empty".to_owned()) };
-    let number = |text: &&str| {
+fn row(fields: &[String]) -> Result<(String, Pose), String> {
+    let [name, numbers @ ..] = fields else { return Err("it is empty".to_owned()) };
+    let number = |text: &String| {
         text.parse::<f64>().ok().filter(|v| v.is_finite()).ok_or_else(|| format!("`{text}` is no number"))
     };
     let numbers: Vec<f64> = numbers.iter().map(number).collect::<Result<_, _>>()?;
@@ -72,7 +71,7 @@ fn row(text: &str) -> Result<(String, Pose), String> {
     pose.alt_rel = Some(height);
     (pose.gimbal.heading, pose.gimbal.pitch, pose.gimbal.roll) = (Some(heading), Some(pitch), Some(0.0));
     pose.fov = (Some(fov), None);
-    Ok(((*name).to_owned(), pose))
+    Ok((name.clone(), pose))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::files::FileText;
 use super::problem::Problem;
 use super::source::Span;
-use crate::base::{GroundArea, GroundAreaError};
+use crate::geo::{GroundArea, GroundAreaError};
 
 /// A feature that is an area.
 pub(crate) struct AreaFeature {

@@ -37,7 +37,7 @@ impl Recorder {
                 batch.state.push((Known::key(violation.id), serde_json::to_vec(&Known::of(violation)).ok()));
             }
             let manifest = || {
-                EvidenceManifest::new(violation.id, &config.node.id, &area.id, self.journal.generator.clone())
+                EvidenceManifest::new(violation.id, &config.node.id, &area.id.to_camera(), self.journal.generator.clone())
                     .of_severity(violation.severity)
                     .with_picture(&capture)
             };

@@ -11,8 +11,9 @@ use super::judge::Judge;
 use super::service::FlightService;
 use super::state::{AreaState, FlightInfo, KeptPicture, area_folder, flight_shots};
 use crate::base::WallTime;
-use crate::compare::{Options, Shot, TableError, Unusable, compare, overlap, pair, stay_on_this_thread};
+use crate::compare::{Options, Shot, TableError, Unusable, compare, pair, stay_on_this_thread};
 use crate::config::FlightArea;
+use crate::geo::overlap;
 use crate::outbox::OutboxError;
 
 /// The smallest change if no rule sets one, in square metres.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::judge::FlightEventStep;
 use super::state::{AreaState, OpenEvent, PREFIX};
 use crate::base::error_chain;
-use crate::base::{CameraId, Shutdown, wall_now};
+use crate::base::{AreaId, CameraId, Shutdown, wall_now};
 use crate::config::FlightArea;
 use crate::detect::{Detector, ModelManifest, Runtime};
 use crate::events::Recorder;
@@ -32,25 +32,25 @@ pub(crate) struct FlightService {
     pub(super) data_dir: PathBuf,
     /// Locked while an area's state is read, changed and stored; not while pictures are compared.
     pub(super) states: Mutex<()>,
-    pub(super) counts: Mutex<BTreeMap<CameraId, FlightsSnapshot>>,
+    pub(super) counts: Mutex<BTreeMap<AreaId, FlightsSnapshot>>,
     pub(super) stop: Shutdown,
 }
 
 impl FlightService {
     /// The figures by area.
-    pub fn snapshot(&self) -> BTreeMap<CameraId, FlightsSnapshot> {
+    pub fn snapshot(&self) -> BTreeMap<AreaId, FlightsSnapshot> {
         self.counts().clone()
     }
 
     /// Is this the id of an area, and not of a camera?
     pub fn has(&self, id: &CameraId) -> bool {
-        self.recorder.settings().config.flight_areas.iter().any(|area| area.id == *id)
+        self.recorder.settings().config.flight_areas.iter().any(|area| area.id.to_camera() == *id)
     }
 
     /// Applies what people decided about an event. False: the event is not of a flight area.
     pub fn decide(&self, known: &Known, event: Uuid, change: &RulesChange) -> bool {
         let config = Arc::clone(&self.recorder.settings().config);
-        let Some(area) = config.flight_areas.iter().find(|area| area.id == known.camera) else {
+        let Some(area) = config.flight_areas.iter().find(|area| area.id.to_camera() == known.camera) else {
             return false;
         };
         let _held = self.lock();
@@ -93,10 +93,10 @@ impl FlightService {
 
     /// Expires the open events of areas that are no longer in the config. Their pictures stay, in case the
     /// area comes back.
-    pub(super) fn retire(&self, areas: &[CameraId]) {
+    pub(super) fn retire(&self, areas: &[AreaId]) {
         let _held = self.lock();
         for (key, _) in self.outbox.states(PREFIX).unwrap_or_default() {
-            let id = CameraId::from(&key[PREFIX.len()..]);
+            let id = AreaId::from(&key[PREFIX.len()..]);
             let Ok(mut state) = self.state(&id) else { continue };
             if areas.contains(&id) || state.events.is_empty() {
                 continue;
@@ -137,7 +137,7 @@ impl FlightService {
             .ok()
     }
 
-    pub(super) fn state(&self, area: &CameraId) -> Result<AreaState, OutboxError> {
+    pub(super) fn state(&self, area: &AreaId) -> Result<AreaState, OutboxError> {
         let stored = self.outbox.state(&AreaState::key(area))?;
         let read = stored.map(|bytes| serde_json::from_slice(&bytes));
         Ok(read.transpose().unwrap_or_else(|error| {
@@ -150,7 +150,7 @@ impl FlightService {
         self.states.lock()
     }
 
-    pub(super) fn counts(&self) -> MutexGuard<'_, BTreeMap<CameraId, FlightsSnapshot>> {
+    pub(super) fn counts(&self) -> MutexGuard<'_, BTreeMap<AreaId, FlightsSnapshot>> {
         self.counts.lock()
     }
 

@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::inbox::{files, has_ending};
-use crate::base::{CameraId, GroundArea, WallTime};
+use crate::base::{AreaId, WallTime};
 use crate::compare::{BaselinePatch, Shot, StillTable, TableError, Unusable, load};
-use crate::geo::Dem;
-use crate::geo::EventPlace;
+use crate::geo::{Dem, EventPlace, GroundArea};
 use crate::rules::Violation;
 
 /// Prefix of every area's key in the outbox's state.
@@ -67,11 +66,11 @@ pub(crate) struct OpenEvent {
 }
 
 impl AreaState {
-    pub fn key(area: &CameraId) -> String {
+    pub fn key(area: &AreaId) -> String {
         format!("{PREFIX}{area}")
     }
 
-    pub fn stored(&self, area: &CameraId) -> (String, Option<Vec<u8>>) {
+    pub fn stored(&self, area: &AreaId) -> (String, Option<Vec<u8>>) {
         (Self::key(area), serde_json::to_vec(self).ok())
     }
 
@@ -151,6 +150,6 @@ pub(crate) fn flight_shots(
 }
 
 /// The folder of an area's pictures.
-pub(crate) fn area_folder(data_dir: &Path, area: &CameraId) -> PathBuf {
+pub(crate) fn area_folder(data_dir: &Path, area: &AreaId) -> PathBuf {
     data_dir.join("flights").join(area.as_str())
 }

@@ -13,7 +13,7 @@ use super::inbox;
 use super::inbox::{Dropped, Inbox};
 use super::service::FlightService;
 use crate::base::error_chain;
-use crate::base::{CameraId, Shutdown, wall_now};
+use crate::base::{AreaId, Shutdown, wall_now};
 use crate::config::FlightArea;
 use crate::detect::ModelManifest;
 use crate::events::Recorder;
@@ -75,7 +75,7 @@ impl FlightService {
         let mut areas = None;
         while !self.stop.is_stopped() {
             let config = Arc::clone(&self.recorder.settings().config);
-            let ids: Vec<CameraId> = config.flight_areas.iter().map(|area| area.id.clone()).collect();
+            let ids: Vec<AreaId> = config.flight_areas.iter().map(|area| area.id.clone()).collect();
             if areas.as_ref() != Some(&ids) {
                 self.retire(&ids);
                 areas = Some(ids);

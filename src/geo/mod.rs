@@ -11,23 +11,27 @@
 //! (0.5, 0.5).
 
 mod accuracy;
+mod area;
 mod dem;
 mod gcj02;
 mod geodesy;
 mod lens;
 mod locate;
 mod march;
+mod outline;
 mod place;
 mod projection;
 mod propagation;
 mod view;
 
 pub use accuracy::Accuracy;
+pub use area::{GroundArea, GroundAreaError};
 pub use dem::{Dem, DemGrid, GridCrs, GridError};
 pub use gcj02::{gcj02_from_wgs84, wgs84_from_gcj02};
 pub use geodesy::{Geodetic, LocalFrame};
 pub use lens::Lens;
 pub use locate::{Fix, Ground, Locator, Method, NoFix, Sighting};
+pub use outline::{area, area_m2, convex_hull, distance_m, overlap, simplify};
 pub(crate) use place::round;
 pub use place::{CalibrationState, Coordinates, EventPlace};
 pub use projection::TransverseMercator;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::HarvestError;
+use crate::base::{content_lines, csv_fields};
 
 /// Next to event.json: verdicts about this event, one JSON object per line; the last one counts.
 const BESIDE: &str = "feedback.jsonl";
@@ -38,33 +39,29 @@ pub struct Judgement {
 pub fn read_verdicts(path: &Path) -> Result<Vec<Judgement>, HarvestError> {
     let text = fs::read_to_string(path).map_err(HarvestError::io(path))?;
     let mut found = Vec::new();
-    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') || (number == 0 && is_header(line)) {
+    for (number, line) in content_lines(&text) {
+        if number == 1 && is_header(line) {
             continue;
         }
-        let judgement = parse(line).map_err(|what| HarvestError::Verdict {
-            path: path.to_path_buf(),
-            line: number + 1,
-            what,
-        })?;
-        found.push(judgement);
+        let wrong = |what| HarvestError::Verdict { path: path.to_path_buf(), line: number, what };
+        found.push(parse(line).map_err(wrong)?);
     }
     Ok(found)
 }
 
 fn is_header(line: &str) -> bool {
-    line.split(',').next().is_some_and(|first| first.trim().eq_ignore_ascii_case("event"))
+    csv_fields(line, b',').first().is_some_and(|first| first.eq_ignore_ascii_case("event"))
 }
 
 fn parse(line: &str) -> Result<Judgement, String> {
-    if line.starts_with('{') {
+    if line.trim_start().starts_with('{') {
         return serde_json::from_str(line).map_err(|e| e.to_string());
     }
-    let mut fields = line.splitn(3, ',').map(|f| f.trim().trim_matches('"'));
-    let event = fields.next().unwrap_or_default();
+    let fields = csv_fields(line, b',');
+    let field = |i: usize| fields.get(i).map_or("", String::as_str);
+    let event = field(0);
     let event = Uuid::parse_str(event).map_err(|_| format!("{event:?} is not the id of an event"))?;
-    let word = fields.next().unwrap_or_default();
+    let word = field(1);
     let verdict = match word {
         "confirmed" => Verdict::Confirmed,
         "rejected" => Verdict::Rejected,
@@ -72,7 +69,8 @@ fn parse(line: &str) -> Result<Judgement, String> {
         "permitted" => Verdict::Permitted,
         _ => return Err(format!("{word:?} is none of confirmed, rejected, rectified, permitted")),
     };
-    let reason = fields.next().filter(|r| !r.is_empty()).map(str::to_owned);
+    // A comment may have commas of its own.
+    let reason = fields.get(2..).map(|r| r.join(", ")).filter(|r| !r.is_empty());
     Ok(Judgement { event, verdict, reason })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::base::{CameraId, WallTime};
+use crate::base::{AreaId, CameraId, WallTime};
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
 use crate::ingest::{IngestSnapshot, SourceState};
@@ -33,7 +33,7 @@ pub struct NodeSnapshot {
     pub config: ConfigStatus,
     pub cameras: BTreeMap<CameraId, CameraSnapshot>,
     /// By area.
-    pub flights: BTreeMap<CameraId, FlightsSnapshot>,
+    pub flights: BTreeMap<AreaId, FlightsSnapshot>,
 }
 
 /// Flights of an area since the start.

@@ -2,10 +2,11 @@
 
 use super::constants::{BARE, IN_ZONE};
 use super::violation::{ChangeFacts, FlightFacts, Violation};
-use crate::base::{GroundArea, Point, Rect, WallTime, ZoneId};
+use crate::base::{Point, Rect, WallTime, ZoneId};
 use crate::change::{ChangeRegion, Seen};
 use crate::compare::{ChangedArea, MapPosition, Shot};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
+use crate::geo::GroundArea;
 
 /// A difference in one pair of pictures.
 #[derive(Clone)]

@@ -13,9 +13,10 @@ use super::flight_finding::{FlightFinding, extent, share_of};
 use super::input::CHANGE;
 use super::reason;
 use super::violation::{Transition, Violation, ViolationObject};
-use crate::base::{ClassName, DerivedId, GroundArea, Rect, TrackId, WallTime, ZoneId};
+use crate::base::{ClassName, DerivedId, Rect, TrackId, WallTime, ZoneId};
 use crate::compare::{ChangedArea, Comparison, PatchCheck, Shot};
 use crate::config::{FlightArea, Permit, Rule};
+use crate::geo::GroundArea;
 
 /// Two outlines in different pictures of a flight are the same thing when this share of one lies in the other.
 const SAME: f64 = 0.3;
@@ -235,7 +236,7 @@ impl<'a> FlightJudge<'a> {
             id: self.id(rule),
             transition: Transition::Opened,
             revision: 0,
-            camera: area.id.clone(),
+            camera: area.id.to_camera(),
             rule: rule.id.clone(),
             class: rule.class.id.clone(),
             severity: rule.severity,

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 use super::placing::on_ground;
-use crate::base::{CameraId, GroundArea, Point, Polygon, Rect, ZoneId};
+use crate::base::{CameraId, Point, Polygon, Rect, ZoneId};
 use crate::calibration::{Calibration, CalibrationError, DemError, load_dem};
 use crate::config::{CameraConfig, Config, MapConfig, Zone, ZoneArea};
-use crate::geo::{Dem, Fix, Geodetic, Ground, LocalFrame, Locator, Sighting, View};
+use crate::geo::{Dem, Fix, Geodetic, Ground, GroundArea, LocalFrame, Locator, Sighting, View};
 use crate::rules::Changes;
 use crate::track::{OnGround, Track};
 

@@ -4,7 +4,7 @@ use crate::base::{Rect, ZoneId};
 use crate::config::{MapConfig, Permit};
 use crate::geo::{
     Accuracy, CalibrationState, Coordinates, EventPlace, Fix, Geodetic, Ground, LocalFrame, Locator, Method,
-    PoseSource, gcj02_from_wgs84, round,
+    PoseSource, convex_hull, gcj02_from_wgs84, round,
 };
 use crate::rules::Violation;
 use crate::track::OnGround;
@@ -96,7 +96,7 @@ impl Placing<'_> {
     }
 
     fn polygon(&self, corners: &[[f64; 2]]) -> Option<Vec<[f64; 2]>> {
-        let mut ring: Vec<[f64; 2]> = hull(corners)
+        let mut ring: Vec<[f64; 2]> = convex_hull(corners)
             .into_iter()
             .map(|[east, north]| {
                 let at = self.frame.to_geodetic([east, north, 0.0]);
@@ -127,39 +127,5 @@ pub(crate) fn on_ground(
         azimuth_deg: fix.accuracy.azimuth_deg as f32,
         area_m2: (metres(rect.width(), width) * metres(rect.height(), height)) as f32,
         zones,
-    }
-}
-
-/// Convex hull, against the clock, by Andrew's monotone chain.
-fn hull(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
-    let mut sorted = points.to_vec();
-    sorted.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
-    let left = |o: [f64; 2], a: [f64; 2], b: [f64; 2]| {
-        (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]) > 0.0
-    };
-    let half = |points: &mut dyn Iterator<Item = [f64; 2]>| {
-        let mut chain: Vec<[f64; 2]> = Vec::new();
-        for p in points {
-            while chain.len() > 1 && !left(chain[chain.len() - 2], chain[chain.len() - 1], p) {
-                chain.pop();
-            }
-            chain.push(p);
-        }
-        chain.pop();
-        chain
-    };
-    let mut lower = half(&mut sorted.iter().copied());
-    lower.extend(half(&mut sorted.iter().rev().copied()));
-    lower
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hull_goes_round_and_leaves_out_what_is_within() {
-        let points = [[0.0, 0.0], [2.0, 0.0], [1.0, 1.0], [2.0, 2.0], [0.0, 2.0], [1.0, 0.5]];
-        assert_eq!(hull(&points), [[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]);
     }
 }

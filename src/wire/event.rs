@@ -36,7 +36,7 @@ pub struct EventFacts<'a> {
 /// Who saw it: a camera, or an area that drones fly over.
 #[derive(Clone, Copy, Debug)]
 pub struct EventCamera<'a> {
-    pub id: &'a CameraId,
+    pub id: &'a str,
     pub name: &'a str,
     pub gb_id: Option<&'a str>,
     pub position: Option<Position>,
@@ -46,13 +46,13 @@ pub struct EventCamera<'a> {
 impl<'a> From<&'a CameraConfig> for EventCamera<'a> {
     fn from(camera: &'a CameraConfig) -> Self {
         let CameraConfig { id, name, gb_id, position, zones, .. } = camera;
-        Self { id, name, gb_id: gb_id.as_deref(), position: *position, zones }
+        Self { id: id.as_str(), name, gb_id: gb_id.as_deref(), position: *position, zones }
     }
 }
 
 impl<'a> From<&'a FlightArea> for EventCamera<'a> {
     fn from(area: &'a FlightArea) -> Self {
-        Self { id: &area.id, name: &area.name, gb_id: None, position: None, zones: &area.zones }
+        Self { id: area.id.as_str(), name: &area.name, gb_id: None, position: None, zones: &area.zones }
     }
 }
 
@@ -297,7 +297,7 @@ pub fn event_message(topics: &Topics, facts: &EventFacts<'_>) -> OutMessage {
         data(facts),
     )
     .schema("urn:lintel:schema:violation:1")
-    .into_message(topics.event(camera.id))
+    .into_message(topics.event(&CameraId::from(camera.id)))
 }
 
 fn data(facts: &EventFacts<'_>) -> EventData {

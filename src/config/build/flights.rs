@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Builder;
 use super::input::TableAt;
 use super::name::check_id;
-use crate::base::CameraId;
+use crate::base::AreaId;
 use crate::config::problem::Problem;
 use crate::config::raw::{At, RawFlightArea};
 use crate::config::source::Span;
@@ -45,7 +45,7 @@ impl<'i> Builder<'_, 'i> {
         let (Some(id), Some(folder)) = (id, folder) else { return };
         self.areas.push(FlightArea {
             name: raw.name.as_ref().map_or_else(|| id.clone(), |n| n.to_string()),
-            id: CameraId::new(id),
+            id: AreaId::new(id),
             folder: self.path(folder),
             settle: raw.settle.as_ref().map_or(SETTLE, |s| s.0),
             zones,

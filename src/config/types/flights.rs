@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::rule::Rule;
 use super::zone::Zone;
-use crate::base::CameraId;
+use crate::base::AreaId;
 
 /// An area whose finished flights are dropped in a folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlightArea {
-    /// Stands where a camera's id does: in topics, in events, in names of folders.
-    pub id: CameraId,
+    /// Takes the place of a camera's id in topics, events and names of folders.
+    pub id: AreaId,
     pub name: String,
     pub folder: PathBuf,
     /// A flight is whole when nothing of it has changed for so long.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::zone::Zone;
-use crate::base::{GroundArea, WallTime};
+use crate::base::WallTime;
+use crate::geo::GroundArea;
 
 /// What the node knows of the ground. Coordinates are WGS-84.
 #[derive(Clone, Debug, PartialEq)]

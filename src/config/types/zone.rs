@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::base::{GroundArea, Polygon, ZoneId};
+use crate::base::{Polygon, ZoneId};
+use crate::geo::GroundArea;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::base::GroundArea;
 use crate::config::ZoneArea;
+use crate::geo::GroundArea;
 use crate::track::OnGround;
 
 /// The picture is 100 m wide and deep; what stands beyond 60 m to the east is in the zone `yard`.

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One or more polygons, each an outer ring and its holes; corners `[lon, lat]` in degrees, rings not closed by a
-/// repeated corner. For areas of a few kilometres, so degrees are treated as a plane.
+use super::outline::{bounds, contains, share_by_points};
+
+/// One or more polygons, each an outer ring and its holes. Corners are `[lon, lat]` in degrees; rings are not closed by a
+/// repeated corner. Areas are a few kilometres wide at most, so degrees count as a plane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GroundArea(Vec<Vec<Vec<[f64; 2]>>>);
@@ -25,10 +27,11 @@ pub enum GroundAreaError {
 }
 
 impl GroundArea {
-    /// Takes rings with or without the repeated last corner of GeoJSON.
+    /// Accepts rings with or without the repeated last corner of GeoJSON.
     ///
     /// # Errors
-    /// A ring that is no simple polygon, or a corner that is no place. Corners count from 1 within their ring.
+    /// A ring is not a simple polygon, or a corner is outside the range of longitude and latitude. Corners count from 1 within
+    /// their ring.
     pub fn new(mut polygons: Vec<Vec<Vec<[f64; 2]>>>) -> Result<Self, GroundAreaError> {
         if polygons.iter().all(Vec::is_empty) {
             return Err(GroundAreaError::Empty);
@@ -42,44 +45,31 @@ impl GroundArea {
         Ok(Self(polygons))
     }
 
+    /// Whether a place is inside and not in a hole.
     pub fn contains(&self, lon: f64, lat: f64) -> bool {
-        self.0.iter().any(|rings| rings.iter().filter(|ring| is_inside(ring, lon, lat)).count() % 2 == 1)
+        self.0.iter().any(|rings| rings.iter().filter(|ring| contains(ring, [lon, lat])).count() % 2 == 1)
     }
 
     /// Outer rings, without the holes.
-    pub fn outlines(&self) -> impl Iterator<Item = &[[f64; 2]]> {
+    pub fn outlines(&self) -> impl Iterator<Item = &[[f64; 2]]> + Clone {
         self.0.iter().filter_map(|rings| rings.first().map(Vec::as_slice))
     }
 
-    /// Middle of the bounding box, `[lon, lat]`.
+    /// The middle of the bounding box, `[lon, lat]`.
     pub fn center(&self) -> [f64; 2] {
         self.bounds().map(|[low, high]| (low + high) / 2.0)
     }
 
-    /// Share of it that lies in the other, 0 to 1, by a grid of points.
+    /// The share of this area that lies in the other, 0 to 1, by 32 by 32 points.
     pub fn share_in(&self, other: &GroundArea) -> f64 {
         const POINTS: usize = 32;
-        let bounds = self.bounds();
-        let at = |n: usize, [low, high]: [f64; 2]| low + (n as f64 + 0.5) / POINTS as f64 * (high - low);
-        let (mut own, mut both) = (0usize, 0usize);
-        for i in 0..POINTS * POINTS {
-            let (lon, lat) = (at(i % POINTS, bounds[0]), at(i / POINTS, bounds[1]));
-            if self.contains(lon, lat) {
-                own += 1;
-                both += usize::from(other.contains(lon, lat));
-            }
-        }
-        both as f64 / own.max(1) as f64
+        let within = |area: &GroundArea, [lon, lat]: [f64; 2]| area.contains(lon, lat);
+        share_by_points(self.bounds(), POINTS, |p| within(self, p), |p| within(other, p))
     }
 
     /// West and east, south and north.
     fn bounds(&self) -> [[f64; 2]; 2] {
-        let corners = || self.outlines().flatten();
-        [0, 1].map(|axis| {
-            let low = corners().map(|c| c[axis]).fold(f64::INFINITY, f64::min);
-            let high = corners().map(|c| c[axis]).fold(f64::NEG_INFINITY, f64::max);
-            [low, high]
-        })
+        bounds(self.outlines().flatten())
     }
 }
 
@@ -114,18 +104,6 @@ fn cross((a, b): Edge, (c, d): Edge) -> bool {
     let side =
         |p: [f64; 2], q: [f64; 2], r: [f64; 2]| (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]);
     side(a, b, c) * side(a, b, d) < 0.0 && side(c, d, a) * side(c, d, b) < 0.0
-}
-
-/// Even-odd rule.
-fn is_inside(ring: &[[f64; 2]], lon: f64, lat: f64) -> bool {
-    let mut inside = false;
-    for (i, [xi, yi]) in ring.iter().enumerate() {
-        let [xj, yj] = ring[(i + ring.len() - 1) % ring.len()];
-        if (*yi > lat) != (yj > lat) && lon < (xj - xi) * (lat - yi) / (yj - yi) + xi {
-            inside = !inside;
-        }
-    }
-    inside
 }
 
 #[cfg(test)]
