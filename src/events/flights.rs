@@ -37,9 +37,14 @@ impl Recorder {
                 batch.state.push((Known::key(violation.id), serde_json::to_vec(&Known::of(violation)).ok()));
             }
             let manifest = || {
-                EvidenceManifest::new(violation.id, &config.node.id, &area.id.to_camera(), self.journal.generator.clone())
-                    .of_severity(violation.severity)
-                    .with_picture(&capture)
+                EvidenceManifest::new(
+                    violation.id,
+                    &config.node.id,
+                    &area.id.to_camera(),
+                    self.journal.generator.clone(),
+                )
+                .of_severity(violation.severity)
+                .with_picture(&capture)
             };
             let pending = held.entry(violation.id).or_insert_with(|| PendingEvidence {
                 manifest: manifest(),

@@ -5,7 +5,7 @@
 //! in `<data_dir>/change/<camera>`: `place.bin`, written whole or not at all, and `<microseconds>-<light>.jpg`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
