@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::requests::{PictureRequests, Request};
 use parking_lot::Mutex;
 
-use crate::base::{CameraId, Heartbeat, monotonic};
+use crate::base::{CameraId, Heartbeat, error_chain, monotonic};
 use crate::decode::Picture;
 use crate::detect::Detections;
 use crate::events::Recorder;
@@ -243,6 +243,6 @@ impl RulesThread {
 /// Stores a picture of the place before anything changes there.
 pub(super) fn keep_before(picture: &Picture, wanted: &BeforePicture) {
     if let Err(error) = before::keep(picture, wanted) {
-        tracing::warn!(camera = %picture.camera, "cannot store a picture for later comparison: {error}");
+        tracing::warn!(camera = %picture.camera, "cannot store a picture for later comparison: {}", error_chain(&error));
     }
 }

@@ -26,7 +26,7 @@ pub enum CalibrationError {
     Disagree { points: String },
     #[error("no camera pose fits the points: check that pixels and places belong together")]
     NoPose,
-    #[error("{0}")]
+    #[error(transparent)]
     View(#[from] ViewError),
     #[error("OpenCV: {0}")]
     Vision(String),

@@ -16,17 +16,17 @@ const POSSIBLE_M: std::ops::RangeInclusive<f32> = -500.0..=9_000.0;
 
 /// Why a terrain model cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("terrain model {}: {problem}", path.display())]
+#[error("terrain model {}", path.display())]
 pub struct DemError {
     path: PathBuf,
-    problem: DemProblem,
+    source: DemProblem,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DemProblem {
-    #[error("cannot open it: {0}")]
-    Open(std::io::Error),
-    #[error("it is not a TIFF that can be read: {0}")]
+    #[error("cannot open it")]
+    Open(#[source] std::io::Error),
+    #[error("it is not a TIFF that can be read")]
     Tiff(#[from] tiff::TiffError),
     #[error(
         "it has no georeference ({0}): a plain picture of heights cannot be placed on the map. Export it as GeoTIFF with its \
@@ -43,7 +43,7 @@ pub(super) enum DemProblem {
     Bands(usize),
     #[error("{columns} x {rows} heights are more than {MAX_HEIGHTS}: cut out the country around the cameras")]
     TooLarge { columns: u32, rows: u32 },
-    #[error("{0}")]
+    #[error(transparent)]
     Grid(#[from] GridError),
 }
 
@@ -52,7 +52,7 @@ pub(super) enum DemProblem {
 /// # Errors
 /// No such file, no TIFF, no georeference, an unknown coordinate system, several bands, no heights.
 pub fn load_dem(path: &Path) -> Result<Dem, DemError> {
-    read(path).map_err(|problem| DemError { path: path.to_path_buf(), problem })
+    read(path).map_err(|source| DemError { path: path.to_path_buf(), source })
 }
 
 fn read(path: &Path) -> Result<Dem, DemProblem> {

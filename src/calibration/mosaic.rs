@@ -28,21 +28,21 @@ pub struct Mosaic {
 
 /// Why a mosaic cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("mosaic {}: {problem}", path.display())]
+#[error("mosaic {}", path.display())]
 pub struct MosaicError {
     path: PathBuf,
-    problem: MosaicProblem,
+    source: MosaicProblem,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum MosaicProblem {
-    #[error("cannot open it: {0}")]
-    Open(std::io::Error),
+    #[error("cannot open it")]
+    Open(#[source] std::io::Error),
     #[error(
-        "it is not a TIFF that can be read ({0}): `gdal_translate -of GTiff -co COMPRESS=DEFLATE IN OUT` makes one that is"
+        "it is not a TIFF that can be read: `gdal_translate -of GTiff -co COMPRESS=DEFLATE IN OUT` makes one that is"
     )]
     Tiff(#[from] tiff::TiffError),
-    #[error("{0}")]
+    #[error(transparent)]
     Place(#[from] DemProblem),
     #[error("{0} bands of this depth are no picture: export it with three or four bands of 8 bits")]
     Bands(usize),
@@ -55,7 +55,7 @@ enum MosaicProblem {
 /// # Errors
 /// No such file, no TIFF, no georeference, an unknown coordinate system, no picture of 8 bits.
 pub fn load_mosaic(path: &Path) -> Result<Mosaic, MosaicError> {
-    read(path).map_err(|problem| MosaicError { path: path.to_path_buf(), problem })
+    read(path).map_err(|source| MosaicError { path: path.to_path_buf(), source })
 }
 
 fn read(path: &Path) -> Result<Mosaic, MosaicProblem> {

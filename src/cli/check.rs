@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::base::error_chain;
 use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
 use crate::detect::{Detector, ModelError, ModelManifest, Runtime};
@@ -53,7 +54,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ground = seen_on_ground(&loaded.config).unwrap_or_else(|error| {
         // A missing file is reported already.
         if !findings.iter().any(|f| f.key == error.key()) {
-            findings.push(Finding { key: error.key(), message: error.to_string(), help: String::new() });
+            findings.push(Finding { key: error.key(), message: error_chain(&error), help: String::new() });
         }
         Vec::new()
     });
@@ -84,7 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The model and the library that runs it. A trial run of the detector finds shapes that do not fit.
 fn model(config: &Config, findings: &mut Vec<Finding>) -> Option<(ModelManifest, Runtime)> {
     let mut keep = |key: &str, error: ModelError| {
-        findings.push(Finding { key: key.into(), message: error.to_string(), help: String::new() });
+        findings.push(Finding { key: key.into(), message: error_chain(&error), help: String::new() });
     };
     let manifest = ModelManifest::load(&config.detect.model).map_err(|e| keep("detect.model", e)).ok();
     let runtime =

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::placed::metres;
+use crate::base::error_chain;
 use crate::calibration::load_dem;
 use crate::compare::{
     Options, PairFile, StillTable, Unusable, compare, load, pair, write_geojson, write_report,
@@ -82,9 +83,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(comparison) => {
                 pairs.push(PairFile { before: b.name.clone(), after: a.name.clone(), comparison });
             }
-            Err(error) => {
-                unusable.push(Unusable { name: format!("{} and {}", b.name, a.name), why: error.to_string() })
-            }
+            Err(error) => unusable
+                .push(Unusable { name: format!("{} and {}", b.name, a.name), why: error_chain(&error) }),
         }
     }
     let out = &args.out;

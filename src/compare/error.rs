@@ -24,7 +24,7 @@ pub enum NotComparable {
     OtherSize([u32; 2], [u32; 2]),
     #[error("they have less than a tenth of the picture in common")]
     NoOverlap,
-    #[error("the detector fails: {0}")]
+    #[error("the detector fails")]
     Detector(#[from] DetectError),
     #[error(transparent)]
     Vision(#[from] VisionError),

@@ -8,6 +8,7 @@ use image::RgbImage;
 use super::baseline_patch::{AppliedPatch, BaselinePatch};
 use super::georeference::Georeference;
 use super::telemetry::StillTable;
+use crate::base::error_chain;
 use crate::calibration::load_mosaic;
 use crate::config::DroneConfig;
 use crate::drone::{self, Pose, Still};
@@ -70,7 +71,7 @@ impl Shot {
     /// A message for the operator if the file cannot be read.
     pub(super) fn read(&self) -> Result<LoadedImage, String> {
         let (mut image, known) = if is_tiff(&self.path) {
-            let mosaic = load_mosaic(&self.path).map_err(|e| e.to_string())?;
+            let mosaic = load_mosaic(&self.path).map_err(|e| error_chain(&e))?;
             (mosaic.image, Some(mosaic.known))
         } else {
             let image = image::open(&self.path).map_err(|e| format!("it cannot be read: {e}"))?;
@@ -103,7 +104,7 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 fn shot(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> Result<Shot, String> {
     let name = name(path);
     if is_tiff(path) {
-        let mosaic = load_mosaic(path).map_err(|e| e.to_string())?;
+        let mosaic = load_mosaic(path).map_err(|e| error_chain(&e))?;
         let size = [mosaic.image.width(), mosaic.image.height()];
         let georeference = Georeference::of(&mosaic);
         return Ok(Shot {
@@ -122,7 +123,7 @@ fn shot(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> Result<Shot,
         Some(pose) => camera(pose, size, None, dem),
         None => match drone::read_still(path) {
             Ok(still) => camera(&still.pose, size, still.focal_px, dem),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error_chain(&error)),
         },
     };
     let (georeference, unplaced) = match georeference {

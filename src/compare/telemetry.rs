@@ -11,7 +11,7 @@ const HEADER: &str = "name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg";
 
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     Io { path: PathBuf, source: std::io::Error },
     #[error("{}:{line}: {what}; the first line is `{HEADER}`, every other line describes a still", .path.display())]
     Line { path: PathBuf, line: usize, what: String },

@@ -12,7 +12,7 @@ const FEATURES: i32 = 4000;
 const RATIO: f32 = 0.8;
 
 #[derive(Debug, thiserror::Error)]
-#[error("OpenCV: {}; install libopencv-features2d-dev and libopencv-calib3d-dev", .0.message)]
+#[error("OpenCV cannot compare the pictures; install libopencv-features2d-dev and libopencv-calib3d-dev")]
 pub struct VisionError(#[from] opencv::Error);
 
 /// A place in both pictures, pixels.

@@ -14,7 +14,7 @@ pub enum DecodeError {
     NoDecoder(Codec),
     #[error("GStreamer has no element `{element}`: install the package {package}")]
     NoElement { element: String, package: &'static str },
-    #[error("the decode thread could not be started: {0}")]
+    #[error("the decode thread could not be started")]
     Thread(#[source] std::io::Error),
     #[error("frame {0} is not a key frame")]
     NotAKey(u64),

@@ -7,13 +7,13 @@ use crate::config::Provider;
 /// A model that cannot be used. Each text says the place, what is wrong there and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    #[error("{}: cannot be read ({source}); give the folder of a model, with model.toml in it", path.display())]
+    #[error("{}: cannot be read; give the folder of a model, with model.toml in it", path.display())]
     NoManifest { path: PathBuf, source: std::io::Error },
     #[error("{}: {reason}", path.display())]
     Syntax { path: PathBuf, reason: String },
     #[error("{}: {key}: {problem}", manifest.display())]
     Value { manifest: PathBuf, key: String, problem: String },
-    #[error("{}: file: {} cannot be read ({source}); put the model file beside its manifest or correct the name", manifest.display(), path.display())]
+    #[error("{}: file: {} cannot be read; put the model file beside its manifest or correct the name", manifest.display(), path.display())]
     NoFile { manifest: PathBuf, path: PathBuf, source: std::io::Error },
     #[error(
         "{}: sha256: the manifest says {expected}, {} has {actual}; fetch the model again, \
@@ -39,7 +39,7 @@ pub enum ModelError {
     #[error("{}: ONNX Runtime refuses the model: {reason}", path.display())]
     Refused { path: PathBuf, reason: String },
     /// The trial run that every detector makes when it is opened.
-    #[error("{}: the trial run failed: {source}", path.display())]
+    #[error("{}: the trial run failed", path.display())]
     Trial { path: PathBuf, source: DetectError },
 }
 
@@ -50,7 +50,7 @@ pub enum DetectError {
     Picture { width: u32, height: u32, bytes: usize },
     #[error("ONNX Runtime: {0}")]
     Run(String),
-    #[error("{0}")]
+    #[error(transparent)]
     Output(#[from] OutputError),
 }
 

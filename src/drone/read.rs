@@ -12,7 +12,7 @@ const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     Io { path: PathBuf, source: std::io::Error },
     #[error("{} is larger than {} MB: this is no telemetry", .path.display(), MOST_BYTES / 1024 / 1024)]
     TooLarge { path: PathBuf },
@@ -21,7 +21,7 @@ pub enum TelemetryError {
         .path.display()
     )]
     Nothing { path: PathBuf, report: Box<TelemetryReport> },
-    #[error("{} {source}", .path.display())]
+    #[error("{}", .path.display())]
     Xmp { path: PathBuf, source: XmpError },
 }
 

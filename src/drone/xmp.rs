@@ -17,17 +17,17 @@ pub struct Still {
 
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum XmpError {
-    #[error("is no JPEG")]
+    #[error("it is no JPEG")]
     NotJpeg,
     #[error(
-        "has no XMP; was it edited or sent by a messenger, which strip it? Take the file from the drone's card"
+        "it has no XMP; was it edited or sent by a messenger, which strip it? Take the file from the drone's card"
     )]
     None,
     #[error("its XMP is damaged near byte {at}: {what}")]
     Damaged { at: u64, what: String },
     #[error("its XMP has no drone-dji position; it is no still of a DJI drone, or there were no satellites")]
     NoPosition,
-    #[error("its XMP cannot be: {0}")]
+    #[error("its XMP cannot be right")]
     Fault(#[from] Fault),
 }
 

@@ -8,7 +8,7 @@ use image::{DynamicImage, ExtendedColorType, ImageEncoder, RgbImage, imageops};
 use super::disk::ensure_free;
 use super::files::write_file;
 use super::{EvidenceError, EvidenceFile, EvidenceKind, Missing, StillWriter, Stills, rgb_image};
-use crate::base::{Point, Rect};
+use crate::base::{Point, Rect, error_chain};
 use crate::decode::Picture;
 use crate::draw::{Canvas, Colour};
 
@@ -53,7 +53,7 @@ impl StillWriter {
             match made.and_then(|image| self.store(dir, kind, &image)) {
                 Ok(file) => stills.files.push(file),
                 Err(error) => {
-                    tracing::error!(camera = %job.now.camera, kind = kind.file_name(), %error, "no cut of a change");
+                    tracing::error!(camera = %job.now.camera, kind = kind.file_name(), error = %error_chain(&error), "no cut of a change");
                     stills.missing.push(Missing::new(kind, &error));
                 }
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::error_chain;
 use crate::draw::DrawError;
 
 /// One file of an event's evidence.
@@ -84,13 +85,13 @@ pub struct Missing {
 
 impl Missing {
     pub fn new(kind: EvidenceKind, error: &EvidenceError) -> Self {
-        Self { kind, reason: error.to_string() }
+        Self { kind, reason: error_chain(error) }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
-    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    #[error("cannot {action} {path}", path = .path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error(
         "disk full: {free} bytes free at {path}, evidence.min_free_bytes asks for {wanted}; make room or lower \
@@ -104,7 +105,7 @@ pub enum EvidenceError {
     Draw(#[from] DrawError),
     #[error("cannot encode the JPEG: {0}")]
     Jpeg(String),
-    #[error("cannot write the manifest as JSON: {0}")]
+    #[error("cannot write the manifest as JSON")]
     Json(#[from] serde_json::Error),
     #[error("GStreamer cannot be used: {0}; install gstreamer1.0-plugins-base, -good and -bad")]
     Gstreamer(String),

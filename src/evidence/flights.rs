@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage, imageops};
 
 use super::crops::cut;
 use super::{EvidenceError, EvidenceKind, Missing, StillWriter, Stills};
-use crate::base::{Point, Rect};
+use crate::base::{Point, Rect, error_chain};
 use crate::draw::{Canvas, Colour, DrawError};
 
 /// Between two cuts, pixels.
@@ -53,7 +53,7 @@ impl StillWriter {
         match picture.and_then(|picture| self.store(dir, kind, picture)) {
             Ok(file) => stills.files.push(file),
             Err(error) => {
-                tracing::error!(folder = %dir.display(), kind = kind.file_name(), %error, "no picture of a flight");
+                tracing::error!(folder = %dir.display(), kind = kind.file_name(), error = %error_chain(&error), "no picture of a flight");
                 stills.missing.push(Missing::new(kind, &error));
             }
         }
@@ -62,7 +62,7 @@ impl StillWriter {
 
 /// The same failure for the next file that needed it.
 fn again(error: &EvidenceError) -> EvidenceError {
-    EvidenceError::Draw(DrawError::OpenCv(error.to_string()))
+    EvidenceError::Draw(DrawError::OpenCv(error_chain(error)))
 }
 
 fn outlined(job: &FlightJob) -> Result<RgbImage, EvidenceError> {

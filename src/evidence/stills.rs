@@ -11,7 +11,7 @@ use super::files::write_file;
 use super::{
     BoxMark, EvidenceError, EvidenceFile, EvidenceKind, Missing, Overlay, ZoneMark, draw, rgb_image,
 };
-use crate::base::{Capture, TimeSource};
+use crate::base::{Capture, TimeSource, error_chain};
 use crate::config::{EvidenceConfig, ViolationClass, Zone, ZoneArea};
 use crate::decode::Picture;
 use crate::draw::{Colour, Lettering};
@@ -102,7 +102,7 @@ impl StillWriter {
             Ok(file) => stills.files.push(file),
             Err(e) => {
                 let camera = &picture.camera;
-                tracing::error!(%camera, folder = %dir.display(), kind = kind.file_name(), error = %e, "no still");
+                tracing::error!(%camera, folder = %dir.display(), kind = kind.file_name(), error = %error_chain(&e), "no still");
                 stills.missing.push(Missing::new(kind, &e));
             }
         }

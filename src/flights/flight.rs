@@ -10,7 +10,7 @@ use super::inbox::{self, Dropped};
 use super::judge::Judge;
 use super::service::FlightService;
 use super::state::{AreaState, FlightInfo, KeptPicture, area_folder, flight_shots};
-use crate::base::WallTime;
+use crate::base::{WallTime, error_chain};
 use crate::compare::{Options, Shot, TableError, Unusable, compare, pair, stay_on_this_thread};
 use crate::config::FlightArea;
 use crate::geo::overlap;
@@ -196,7 +196,7 @@ impl Job<'_> {
                 }
                 Err(error) => {
                     let name = format!("{} and {}", earlier.name, later.name);
-                    done.alone.push(Unusable { name, why: error.to_string() });
+                    done.alone.push(Unusable { name, why: error_chain(&error) });
                 }
             }
         }

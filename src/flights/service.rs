@@ -141,7 +141,7 @@ impl FlightService {
         let stored = self.outbox.state(&AreaState::key(area))?;
         let read = stored.map(|bytes| serde_json::from_slice(&bytes));
         Ok(read.transpose().unwrap_or_else(|error| {
-            tracing::error!(%area, %error, "the state of earlier flights cannot be read: the next flight counts as the first");
+            tracing::error!(%area, error = %error_chain(&error), "the state of earlier flights cannot be read: the next flight counts as the first");
             None
         }).unwrap_or_default())
     }

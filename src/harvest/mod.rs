@@ -34,9 +34,9 @@ pub const MISTAKEN: [&str; 5] = ["not_there", "wrong_object", "false_detection",
 
 #[derive(Debug, thiserror::Error)]
 pub enum HarvestError {
-    #[error("{}: {source}", path.display())]
+    #[error("cannot use {}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("{}: {source}", path.display())]
+    #[error("cannot read the picture {}", path.display())]
     Picture { path: PathBuf, source: image::ImageError },
     #[error("{}:{line}: {what}; a line is EVENT,VERDICT[,REASON] or {{\"event\": .., \"verdict\": .., \"reason\": ..}}", path.display())]
     Verdict { path: PathBuf, line: usize, what: String },

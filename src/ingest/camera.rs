@@ -12,7 +12,7 @@ use super::{
     FlightSettings, FrameSink, IngestError, IngestStats, SourceState, flight_of, gst_rtsp, paced,
     retina_rtsp, rtsp, udp,
 };
-use crate::base::{Backoff, CameraId, Shutdown};
+use crate::base::{Backoff, CameraId, Shutdown, error_chain};
 use crate::config::{
     CameraConfig, FileConfig, RtspConfig, SourceConfig, TelemetrySource, Transport, UdpConfig,
 };
@@ -208,7 +208,7 @@ fn recorded_flight(file: &FileConfig, settings: &FlightSettings, intake: &Intake
             Some(flight)
         }
         Err(error) => {
-            tracing::error!(%camera, "events of this flight have no place: {error}");
+            tracing::error!(%camera, "events of this flight have no place: {}", error_chain(&error));
             None
         }
     }

@@ -18,7 +18,7 @@ type Source = Arc<dyn Fn() -> NodeSnapshot + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("cannot listen on http.listen = {address}: {source}; choose a free port or set listen = \"off\"")]
+    #[error("cannot listen on http.listen = {address}; choose a free port or set listen = \"off\"")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("cannot start the HTTP thread: {0}")]
     Thread(std::io::Error),

@@ -22,7 +22,7 @@ const LEAST: (usize, f64) = (15, 0.2);
 const GROWTH: f64 = 6.0;
 
 #[derive(Debug, thiserror::Error)]
-#[error("pictures cannot be registered: {0}; install libopencv-features2d-dev and libopencv-calib3d-dev")]
+#[error("pictures cannot be registered; install libopencv-features2d-dev and libopencv-calib3d-dev")]
 pub struct MotionError(#[from] opencv::Error);
 
 /// Follows one camera. Not to be shared between cameras.

@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 use super::flight::{Flight, Item, Room};
 use super::stats::PublishStats;
 use super::{States, Stop, Topics, connection};
-use crate::base::{Backoff, monotonic, wall_now};
+use crate::base::{Backoff, error_chain, monotonic, wall_now};
 use crate::config::MqttConfig;
 use crate::outbox::{Next, Outbox, OutboxError, RecordId};
 use crate::wire::{self, NodeState, NodeStatus};
@@ -299,7 +299,7 @@ impl Sender {
                     }
                     Err(e) => {
                         if !std::mem::replace(&mut outbox_failed, true) {
-                            error!(error = %e, "cannot read the outbox; trying again");
+                            error!(error = %error_chain(&e), "cannot read the outbox; trying again");
                         }
                         tokio::time::sleep(OUTBOX_PAUSE).await;
                         false
@@ -442,7 +442,7 @@ impl Sender {
                 Ok(()) => failed = false,
                 Err(e) => {
                     if !std::mem::replace(&mut failed, true) {
-                        error!(error = %e, "cannot write acknowledgements to the outbox; trying again");
+                        error!(error = %error_chain(&e), "cannot write acknowledgements to the outbox; trying again");
                     }
                     if session.over.is_cancelled() {
                         return;

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use crate::base::Shutdown;
+use crate::base::{Shutdown, error_chain};
 use crate::publish::{Delivery, Subscriber, SubscriberError};
 use crate::wire::{ChunkError, decode_chunk};
 
@@ -59,7 +59,7 @@ pub enum Refusal {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("cannot write {}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
@@ -218,8 +218,7 @@ fn settle(store: &mut Store, delivery: &Delivery, stopped: &Shutdown, print: &im
             }
             Err(e @ StoreError::Io { .. }) => {
                 if !std::mem::replace(&mut logged, true) {
-                    let cause = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
-                    error!(error = %e, cause, "cannot store; trying again, the broker keeps what comes");
+                    error!(error = %error_chain(&e), "cannot store; trying again, the broker keeps what comes");
                 }
                 if stopped.wait(DISK_PAUSE) {
                     return false;

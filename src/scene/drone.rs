@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::drone_log::FlightLog;
 use super::placing::on_ground;
+use crate::base::error_chain;
 use crate::config::{Compensation, DroneConfig, Zone, ZoneArea};
 use crate::decode::Picture;
 use crate::drone::locator;
@@ -41,8 +42,9 @@ pub(crate) enum Moved {
 impl DroneScene {
     pub fn new(config: DroneConfig, log: Arc<FlightLog>, dem: Option<Arc<Dem>>) -> Self {
         let registrar = (config.compensate == Compensation::Registration).then(|| {
-            Registrar::new()
-                .inspect_err(|error| tracing::error!("{error}: the drone's motion is not taken out"))
+            Registrar::new().inspect_err(|error| {
+                tracing::error!("{}: the drone's motion is not taken out", error_chain(error))
+            })
         });
         let registrar = registrar.and_then(Result::ok);
         Self { config, log, dem, registrar, seen: false, locator: None, frame: None, told: None }
@@ -81,7 +83,7 @@ impl DroneScene {
     fn register(&mut self, picture: &Picture) -> Option<Motion> {
         let registrar = self.registrar.as_mut()?;
         registrar.follow(picture).unwrap_or_else(|error| {
-            tracing::warn!(camera = %picture.camera, "{error}");
+            tracing::warn!(camera = %picture.camera, "{}", error_chain(&error));
             None
         })
     }

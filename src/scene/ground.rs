@@ -21,9 +21,9 @@ const ASPECT_TOLERANCE: f64 = 0.01;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
-    #[error("map.dem: {0}")]
+    #[error("map.dem")]
     Dem(#[from] DemError),
-    #[error("camera.{camera}.calibration: {source}")]
+    #[error("camera.{camera}.calibration")]
     Calibration { camera: CameraId, source: CalibrationError },
 }
 

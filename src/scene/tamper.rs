@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::ground::Site;
-use crate::base::{CameraId, DerivedId, WallTime};
+use crate::base::{CameraId, DerivedId, WallTime, error_chain};
 use crate::change::Alignment;
 use crate::config::{CameraConfig, NodeConfig};
 use crate::decode::Picture;
@@ -47,7 +47,7 @@ impl TamperMonitor {
     pub fn new(camera: &CameraId, site: Option<Arc<Site>>) -> Self {
         let features = site.as_ref().and_then(|site| {
             site.calibration().reference_features().unwrap_or_else(|error| {
-                tracing::warn!(%camera, "a moved camera will not be noticed: {error}");
+                tracing::warn!(%camera, "a moved camera will not be noticed: {}", error_chain(&error));
                 None
             })
         });

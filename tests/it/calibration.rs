@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use lintel::base::error_chain;
 use lintel::calibration::{Calibration, Features, load_dem};
 use lintel::geo::{Dem, Geodetic, Ground, Locator, NoFix};
 
@@ -293,7 +294,7 @@ fn terrain_models_that_are_none_are_refused() {
             encoder.write_image::<tiff::encoder::colortype::RGB8>(8, 8, &[100; 192]).unwrap();
         }
     };
-    let refused = |path: &Path| load_dem(path).expect_err("refused").to_string();
+    let refused = |path: &Path| error_chain(&load_dem(path).expect_err("refused"));
     write(&plain, 1);
     let told = refused(&plain);
     assert!(

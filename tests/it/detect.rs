@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use lintel::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime, monotonic};
+use lintel::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime, error_chain, monotonic};
 use lintel::config::{Provider, Tiling};
 use lintel::decode::{Picture, Pixels};
 use lintel::detect::{DetectPool, Detection, Detections, Detector, ModelManifest, Runtime, TileScheduler};
@@ -190,7 +190,7 @@ fn changed(change: impl Fn(&Path, String) -> String) -> tempfile::TempDir {
 fn refusal(folder: &Path) -> String {
     match ModelManifest::load(folder).and_then(|m| Detector::open(&runtime(), &m, None, Provider::Cpu)) {
         Ok(_) => panic!("a wrong model was taken"),
-        Err(error) => error.to_string(),
+        Err(error) => error_chain(&error),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lintel::base::{
     CameraId, Capture, ClassName, FrameSeq, Point, Polygon, Rect, Shutdown, TimeSource, TrackId, WallTime,
-    ZoneId, monotonic,
+    ZoneId, error_chain, monotonic,
 };
 use lintel::config::{EvidenceConfig, Group, KeepConfig, RingConfig, Severity, ViolationClass, Zone};
 use lintel::decode::{Picture, Pixels};

@@ -10,6 +10,7 @@ mod config;
 mod decode;
 mod detect;
 mod drone;
+mod errors;
 mod evidence;
 mod flight;
 mod ingest;

@@ -11,7 +11,7 @@ use super::sender::Sender;
 use super::waiting::MAX_WAITING;
 use crate::app::requests::Request;
 use crate::app::rules_thread::Work;
-use crate::base::wall_now;
+use crate::base::{error_chain, wall_now};
 use crate::events::feedback::{FeedbackRecord, Known};
 use crate::scene::RulesChange;
 use crate::wire::{Feedback, FeedbackCommand, ReplyData};
@@ -39,7 +39,7 @@ impl Commander {
             Err(error) => {
                 return self.refuse(
                     &sender,
-                    &format!("the outbox cannot be read: {error}"),
+                    &format!("the outbox cannot be read: {}", error_chain(&error)),
                     "send it again later",
                 );
             }

@@ -151,7 +151,9 @@ impl Node {
         };
         match CommandService::start(self.tokio.handle(), parts) {
             Ok(commands) => self.commands = Some(commands),
-            Err(error) => tracing::error!("commands are not received any more, restart lintel: {error}"),
+            Err(error) => {
+                tracing::error!("commands are not received any more, restart lintel: {}", error_chain(&error))
+            }
         }
     }
 

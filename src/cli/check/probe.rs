@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::Semaphore;
 
-use crate::base::TimeSource;
+use crate::base::{TimeSource, error_chain};
 use crate::config::Config;
 use crate::ingest::{self, IngestError, ProbeReport};
 use crate::publish::{self, BrokerReport};
@@ -47,7 +47,7 @@ pub(super) fn run(config: &Config, timeout: Duration, out: &mut impl Write) -> a
         let place = format!("{}:{}", config.mqtt.host, config.mqtt.port);
         match report {
             Ok(report) => write!(out, "{}", broker_block(&place, &report))?,
-            Err(error) => writeln!(out, "broker   FAILED: {error}")?,
+            Err(error) => writeln!(out, "broker   FAILED: {}", error_chain(&error))?,
         }
         Ok(all_good)
     })
