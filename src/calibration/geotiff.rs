@@ -26,8 +26,9 @@ pub struct DemError {
 pub(super) enum DemProblem {
     #[error("cannot open it")]
     Open(#[source] std::io::Error),
-    #[error("it is not a TIFF that can be read")]
-    Tiff(#[from] tiff::TiffError),
+    /// No source: the error of the TIFF reader says its own cause.
+    #[error("it is not a TIFF that can be read: {0}")]
+    Tiff(tiff::TiffError),
     #[error(
         "it has no georeference ({0}): a plain picture of heights cannot be placed on the map. Export it as GeoTIFF with its \
          coordinate system"
@@ -45,6 +46,12 @@ pub(super) enum DemProblem {
     TooLarge { columns: u32, rows: u32 },
     #[error(transparent)]
     Grid(#[from] GridError),
+}
+
+impl From<tiff::TiffError> for DemProblem {
+    fn from(error: tiff::TiffError) -> Self {
+        Self::Tiff(error)
+    }
 }
 
 /// Reads a terrain model into memory.

@@ -38,16 +38,23 @@ pub struct MosaicError {
 enum MosaicProblem {
     #[error("cannot open it")]
     Open(#[source] std::io::Error),
+    /// No source: the error of the TIFF reader says its own cause.
     #[error(
-        "it is not a TIFF that can be read: `gdal_translate -of GTiff -co COMPRESS=DEFLATE IN OUT` makes one that is"
+        "it is not a TIFF that can be read ({0}): `gdal_translate -of GTiff -co COMPRESS=DEFLATE IN OUT` makes one that is"
     )]
-    Tiff(#[from] tiff::TiffError),
+    Tiff(tiff::TiffError),
     #[error(transparent)]
     Place(#[from] DemProblem),
     #[error("{0} bands of this depth are no picture: export it with three or four bands of 8 bits")]
     Bands(usize),
     #[error("{0} x {1} pixels are more than {MAX_PIXELS}: `gdal_translate -outsize 50% 0 IN OUT`, or cut it")]
     TooLarge(u32, u32),
+}
+
+impl From<tiff::TiffError> for MosaicProblem {
+    fn from(error: tiff::TiffError) -> Self {
+        Self::Tiff(error)
+    }
 }
 
 /// Reads a mosaic into memory.

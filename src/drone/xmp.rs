@@ -82,10 +82,10 @@ pub fn parse(xmp: &[u8]) -> Result<Still, XmpError> {
         let damaged = |what: String| XmpError::Damaged { at, what };
         match reader.read_event().map_err(|e| damaged(e.to_string()))? {
             Event::Start(tag) => {
-                found.attributes(&tag).map_err(|e| damaged(e.to_string()))?;
+                found.attributes(&tag, at)?;
                 element = Some(tag.local_name().as_ref().to_owned());
             }
-            Event::Empty(tag) => found.attributes(&tag).map_err(|e| damaged(e.to_string()))?,
+            Event::Empty(tag) => found.attributes(&tag, at)?,
             Event::Text(text) => {
                 if let Some(name) = &element {
                     found.set(name, &text)?;
@@ -112,9 +112,10 @@ struct Found {
 }
 
 impl Found {
-    fn attributes(&mut self, tag: &BytesStart) -> Result<(), XmpError> {
+    /// `at` is where the tag begins, in bytes.
+    fn attributes(&mut self, tag: &BytesStart, at: u64) -> Result<(), XmpError> {
         for attribute in tag.attributes() {
-            let attribute = attribute.map_err(|e| XmpError::Damaged { at: 0, what: e.to_string() })?;
+            let attribute = attribute.map_err(|e| XmpError::Damaged { at, what: e.to_string() })?;
             self.set(attribute.key.local_name().as_ref(), &attribute.value)?;
         }
         Ok(())
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        let check = |xmp: &str| parse(xmp.as_bytes()).expect_err("refused").to_string();
+        let check = |xmp: &str| crate::base::error_chain(&parse(xmp.as_bytes()).expect_err("refused"));
         assert!(check(&GOOD.replace("</rdf:RDF>", "</rdf:XYZ>")).contains("damaged near byte"));
         assert!(check(&GOOD.replace("+30.2931234", "NaN")).contains("latitude is no number: `NaN`"));
         assert!(check(&GOOD.replace("+30.2931234", "+99.5")).contains("outside -90 to 90"));

@@ -160,7 +160,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a folder");
         let file = place.path().join("clip.mp4");
         std::fs::write(&file, content).expect("written");
-        check_and_date(&file, WallTime(0)).expect_err("no clip").to_string()
+        crate::base::error_chain(&check_and_date(&file, WallTime(0)).expect_err("no clip"))
     }
 
     #[test]

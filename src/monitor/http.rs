@@ -1,4 +1,5 @@
-//! `/metrics` (Prometheus text) and `/health` (JSON) on a thread of its own, so that a busy pipeline cannot hide.
+//! `/metrics` (Prometheus text) and `/health` (JSON) on its own thread, so that it answers
+//! while the pipeline is busy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::base::Shutdown;
 type Source = Arc<dyn Fn() -> NodeSnapshot + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
+pub enum HttpError {
     #[error("cannot listen on http.listen = {address}; choose a free port or set listen = \"off\"")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("cannot start the HTTP thread: {0}")]
@@ -30,16 +31,14 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Serves until `shutdown`. `source` is asked at each request.
+    /// Serves until `shutdown`. Each request calls `source` for a new snapshot.
     ///
     /// # Errors
-    /// The address is taken or not this machine's.
-    pub fn start(listen: SocketAddr, source: Source, shutdown: Shutdown) -> Result<Self, TelemetryError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(TelemetryError::Thread)?;
-        let failed = |source| TelemetryError::Listen { address: listen, source };
+    /// The address is in use or does not belong to this machine.
+    pub fn start(listen: SocketAddr, source: Source, shutdown: Shutdown) -> Result<Self, HttpError> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Thread)?;
+        let failed = |source| HttpError::Listen { address: listen, source };
         let listener = runtime.block_on(TcpListener::bind(listen)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let router = router(source);
@@ -48,15 +47,15 @@ impl HttpServer {
             let served =
                 runtime.block_on(async { axum::serve(listener, router).with_graceful_shutdown(stop).await });
             if let Err(error) = served {
-                tracing::error!(%error, "metrics and health are gone: the HTTP server ended");
+                tracing::error!(%error, "the HTTP server ended: no metrics and no health until a restart");
             }
         };
         let thread =
-            std::thread::Builder::new().name("http".into()).spawn(serve).map_err(TelemetryError::Thread)?;
+            std::thread::Builder::new().name("http".into()).spawn(serve).map_err(HttpError::Thread)?;
         Ok(Self { address, thread })
     }
 
-    /// Where it listens; the port is the real one where the config said 0.
+    /// The address that it listens on, with the real port if the config says 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -85,7 +84,7 @@ fn metrics_response(source: &Source) -> axum::response::Response {
     }
 }
 
-/// 200 while the node works, 503 while it does not; the body says which cameras are down either way.
+/// 200 while the node works, otherwise 503. The body lists the cameras that are down in both cases.
 fn health_response(node: &NodeSnapshot) -> axum::response::Response {
     let status = if node.healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match serde_json::to_string_pretty(node) {

@@ -19,15 +19,15 @@ pub struct LogControl {
 }
 
 impl LogControl {
-    /// Nothing to control: for runs whose log is somebody else's.
+    /// Controls nothing: for runs whose log is set up elsewhere.
     pub fn none() -> Self {
         Self { set: None }
     }
 
-    /// From now on these directives hold, unless `LINTEL_LOG` is set.
+    /// Applies these filter directives from now on, unless `LINTEL_LOG` is set.
     ///
     /// # Errors
-    /// A filter directive that cannot be read, with its text; then nothing changes.
+    /// A filter directive that cannot be parsed, with its text. The filter then stays as it was.
     pub fn set_filter(&self, directives: &str) -> Result<(), ParseError> {
         let filter = EnvFilter::builder().parse(directives)?;
         if let Some(set) = &self.set {
@@ -37,10 +37,11 @@ impl LogControl {
     }
 }
 
-/// Sets up the process's log on standard error; later calls change nothing. `LINTEL_LOG` wins over the config.
+/// Sets up the process's log on standard error; later calls change nothing. `LINTEL_LOG`
+/// overrides the config.
 ///
 /// # Errors
-/// A filter directive that cannot be read, with its text.
+/// A filter directive that cannot be parsed, with its text.
 pub fn init_logging(config: &LogConfig) -> Result<LogControl, ParseError> {
     let from_environment = std::env::var("LINTEL_LOG").ok();
     let fixed = from_environment.is_some();
@@ -52,7 +53,7 @@ pub fn init_logging(config: &LogConfig) -> Result<LogControl, ParseError> {
             let builder = $builder.with_filter_reloading();
             let handle = builder.reload_handle();
             let ours = builder.try_init().is_ok() && !fixed;
-            // It fails only once the subscriber is gone, and then nobody reads the log.
+            // It fails only after the subscriber is gone, and then there is no log.
             let set = move |filter| drop(handle.reload(filter));
             LogControl { set: ours.then(|| Box::new(set) as Box<dyn Fn(EnvFilter) + Send + Sync>) }
         }};

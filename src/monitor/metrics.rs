@@ -1,4 +1,5 @@
-//! The node's snapshot as OpenMetrics text. Names are `lintel_*`; what a camera counts carries the label `camera`.
+//! The node's snapshot as OpenMetrics text. Names are `lintel_*`; figures of one camera carry the label
+//! `camera`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ impl Collector for Node {
         out.gauge("lintel_budget_cores", "Processor cores that may be used", node.load.budget)?;
         out.gauge(
             "lintel_load_stretch",
-            "Intervals are stretched by this; 1 as configured",
+            "Factor on the cameras' intervals; 1 as configured",
             node.load.stretch,
         )?;
         let decode: f64 = node.cameras.values().map(|camera| camera.decode.seconds).sum();
@@ -60,8 +61,8 @@ impl Collector for Node {
         out.counter("lintel_broker_reconnects", "Connections lost", node.publish.reconnects)?;
         out.counter("lintel_published", "Records that the broker acknowledged", node.publish.acked)?;
         out.counter("lintel_resent", "Records sent again after a broken connection", node.publish.resent)?;
-        out.gauge("lintel_outbox_messages", "Messages that wait", node.publish.outbox.messages as f64)?;
-        out.gauge("lintel_outbox_media", "Media files that wait", node.publish.outbox.media as f64)?;
+        out.gauge("lintel_outbox_messages", "Messages waiting", node.publish.outbox.messages as f64)?;
+        out.gauge("lintel_outbox_media", "Media files waiting", node.publish.outbox.media as f64)?;
         out.gauge("lintel_outbox_media_bytes", "Their size", node.publish.outbox.media_bytes as f64)?;
         out.counter(
             "lintel_outbox_media_refused",
@@ -70,16 +71,28 @@ impl Collector for Node {
         )?;
         out.counter(
             "lintel_outbox_full_seconds",
-            "Time without room for a record",
+            "Time in which the outbox was full",
             node.events.outbox_full_seconds,
         )?;
         out.counter("lintel_events_opened", "Suspected violations", node.events.opened)?;
-        out.counter("lintel_events_updated", "Told again", node.events.updated)?;
-        out.counter("lintel_events_closed", "Seen to be cleared", node.events.closed)?;
-        out.counter("lintel_events_expired", "Not seen any more", node.events.expired)?;
-        out.counter("lintel_evidence_missing", "Parts of evidence not had", node.events.evidence_missing)?;
-        out.counter("lintel_config_applied", "Reloads that were taken", node.config.applied)?;
-        out.counter("lintel_config_refused", "Reloads that were not taken", node.config.refused)?;
+        out.counter("lintel_events_updated", "Updates of open events", node.events.updated)?;
+        out.counter(
+            "lintel_events_closed",
+            "Closed because the cause was seen to be gone",
+            node.events.closed,
+        )?;
+        out.counter(
+            "lintel_events_expired",
+            "Ended because the cause was not seen for long",
+            node.events.expired,
+        )?;
+        out.counter(
+            "lintel_evidence_missing",
+            "Parts of evidence that could not be made",
+            node.events.evidence_missing,
+        )?;
+        out.counter("lintel_config_applied", "Reloads applied", node.config.applied)?;
+        out.counter("lintel_config_refused", "Reloads refused", node.config.refused)?;
         let flights = |value: fn(&FlightsSnapshot) -> u64| node.flights.values().map(value).sum::<u64>();
         out.gauge("lintel_flights_waiting", "Dropped and not compared yet", flights(|f| f.waiting) as f64)?;
         out.counter("lintel_flights_done", "Compared, or the first of their area", flights(|f| f.done))?;
@@ -107,12 +120,16 @@ impl Node {
             ("lintel_camera_analysis_lag_seconds", "From capture to the end of its analysis", |c| {
                 c.detect.as_ref().and_then(|d| d.lag_s).unwrap_or(f64::NAN)
             }),
-            ("lintel_camera_analysed_gap_median_seconds", "Of the last 128 looks", |c| {
+            ("lintel_camera_analysed_gap_median_seconds", "Of the last 128 analysed pictures", |c| {
                 gap(c, |g| g.median_s)
             }),
-            ("lintel_camera_analysed_gap_p95_seconds", "Of the last 128 looks", |c| gap(c, |g| g.p95_s)),
-            ("lintel_camera_analysed_gap_worst_seconds", "Of the last 128 looks", |c| gap(c, |g| g.worst_s)),
-            ("lintel_camera_behind", "1 while it is looked at less often than configured", |c| {
+            ("lintel_camera_analysed_gap_p95_seconds", "Of the last 128 analysed pictures", |c| {
+                gap(c, |g| g.p95_s)
+            }),
+            ("lintel_camera_analysed_gap_worst_seconds", "Of the last 128 analysed pictures", |c| {
+                gap(c, |g| g.worst_s)
+            }),
+            ("lintel_camera_behind", "1 while it is analysed less often than configured", |c| {
                 f64::from(c.behind())
             }),
             ("lintel_camera_in_series", "1 while every frame is decoded because something moves", |c| {
@@ -135,18 +152,18 @@ impl Node {
             ("lintel_camera_telemetry_rejected", "Telemetry records that could not be used", |c| {
                 c.ingest.telemetry_rejected
             }),
-            ("lintel_camera_lost_packets", "RTP packets that never came", |c| c.ingest.lost_packets),
+            ("lintel_camera_lost_packets", "RTP packets lost", |c| c.ingest.lost_packets),
             ("lintel_camera_reconnects", "Connections and attempts that failed", |c| {
                 c.ingest.reconnects.total()
             }),
-            ("lintel_camera_key_frames_missing", "Spells without key frames", |c| {
-                c.ingest.key_frames_missing
+            ("lintel_camera_key_frames_missing", "Times without key frames", |c| c.ingest.key_frames_missing),
+            ("lintel_camera_ring_evicted_bytes", "Removed to make room for newer footage", |c| {
+                c.ring.evicted_bytes
             }),
-            ("lintel_camera_ring_evicted_bytes", "Made room for newer footage", |c| c.ring.evicted_bytes),
             ("lintel_camera_pictures", "Decoded", |c| c.decode.pictures),
             ("lintel_camera_followed", "Frames between key frames that were decoded", |c| c.decode.followed),
-            ("lintel_camera_series", "Spells of every frame decoded", |c| c.decode.series),
-            ("lintel_camera_false_alarms", "Of these, without a change in the pictures", |c| {
+            ("lintel_camera_series", "Times of decoding every frame", |c| c.decode.series),
+            ("lintel_camera_false_alarms", "Of these series, without a change in the pictures", |c| {
                 c.decode.false_alarms
             }),
             ("lintel_camera_decode_failed", "Frames that gave no picture", |c| c.decode.failed),
@@ -154,13 +171,17 @@ impl Node {
                 c.decode.skipped + c.decode.replaced
             }),
             ("lintel_camera_analysed", "Pictures analysed", |c| c.detect.as_ref().map_or(0, |d| d.analysed)),
-            ("lintel_camera_unchanged", "Of these, that showed nothing new: no run of the detector", |c| {
-                c.detect.as_ref().map_or(0, |d| d.unchanged)
-            }),
-            ("lintel_camera_detect_replaced", "Pictures that gave way to a newer one", |c| {
+            (
+                "lintel_camera_unchanged",
+                "Of these, pictures without change, for which the detector did not run",
+                |c| c.detect.as_ref().map_or(0, |d| d.unchanged),
+            ),
+            ("lintel_camera_detect_replaced", "Pictures replaced by a newer one before analysis", |c| {
                 c.detect.as_ref().map_or(0, |d| d.replaced)
             }),
-            ("lintel_camera_suppressed_events", "Held back by the cap an hour", |c| c.suppressed_events),
+            ("lintel_camera_suppressed_events", "Events held back by the hourly limit", |c| {
+                c.suppressed_events
+            }),
         ];
         for (name, help, value) in counters {
             out.family(name, help, MetricType::Counter, &self.0, |c| ConstCounter::new(value(c)))?;

@@ -1,6 +1,6 @@
-//! Takes: what the stages count. Gives: logs, Prometheus metrics and health over HTTP on a thread of its own, and words
-//! for the service manager.
-//! On failure: the node runs on without; the failure is logged. Not here: deciding what is healthy for a stage.
+//! Takes: counters of the stages. Gives: logs, Prometheus metrics and health over HTTP on its own thread, and
+//! messages to the service manager.
+//! On failure: the node runs on without them and logs the failure. Not here: what is healthy for a stage.
 
 mod http;
 mod logging;
@@ -8,7 +8,7 @@ mod metrics;
 mod service;
 mod snapshot;
 
-pub use http::{HttpServer, TelemetryError};
+pub use http::{HttpError, HttpServer};
 pub use logging::{LogControl, init_logging};
 pub use service::Service;
 pub use snapshot::{

@@ -1,4 +1,4 @@
-//! What a node says of itself at one moment; `/health` shows it as JSON, `/metrics` as numbers.
+//! The state of a node at one moment: `/health` shows it as JSON, `/metrics` as numbers.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ pub struct NodeSnapshot {
     pub uptime_s: u64,
     /// All stages are built and the node has not been asked to stop.
     pub ready: bool,
-    /// The thread that decides has answered within the last 30 s.
+    /// The rules thread has answered within the last 30 s.
     pub pipeline_alive: bool,
     /// Share of the detect workers' time that is used, 0 to 1.
     pub detect_load: f64,
-    /// Time in the model for one picture with its slices.
+    /// Time in the model for one picture with its tiles, milliseconds.
     pub detect_run_ms: f64,
-    /// Time that the detect workers have spent on pictures.
+    /// Time that the detect workers have spent on pictures, seconds.
     pub detect_busy_s: f64,
     pub load: LoadSnapshot,
     /// Also the state of the outbox.
@@ -39,7 +39,7 @@ pub struct NodeSnapshot {
 /// Flights of an area since the start.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct FlightsSnapshot {
-    /// In the folder; also those that are still being copied.
+    /// In the folder, including those that are still being copied.
     pub waiting: u64,
     pub done: u64,
     pub failed: u64,
@@ -60,14 +60,14 @@ fn as_text<S: serde::Serializer>(at: &WallTime, to: S) -> Result<S::Ok, S::Error
     to.collect_str(at)
 }
 
-/// What the load guard knows and wants at the moment.
+/// The load as the load governor measures it, and its reaction.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LoadSnapshot {
     /// Processor cores that the node uses, averaged over some seconds.
     pub cores: f64,
-    /// Those that it may use.
+    /// Processor cores that it may use.
     pub budget: f64,
-    /// The cameras' intervals are stretched by this; 1 is as configured.
+    /// Factor on the cameras' intervals; 1 is as configured.
     pub stretch: f64,
 }
 
@@ -77,18 +77,18 @@ pub struct EventCounts {
     pub updated: u64,
     pub closed: u64,
     pub expired: u64,
-    /// Evidence parts that could not be had; the event went on without.
+    /// Parts of evidence that could not be made; the events were sent without them.
     pub evidence_missing: u64,
-    /// Whole seconds during which the outbox could not take a record.
+    /// Whole seconds in which the outbox was full.
     pub outbox_full_seconds: u64,
 }
 
-/// Which config runs, and what became of the last attempt to change it.
+/// The running config and the outcome of the last reload.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ConfigStatus {
-    /// Since when the config that runs does, RFC 3339.
+    /// Start of the running config, RFC 3339.
     pub since: String,
-    /// Reloads that were taken, and that were not.
+    /// Reloads that were applied.
     pub applied: u64,
     pub refused: u64,
     pub last_reload: Option<ReloadReport>,
@@ -99,9 +99,9 @@ pub struct ReloadReport {
     /// RFC 3339.
     pub at: String,
     pub outcome: ReloadOutcome,
-    /// What was changed, such as `camera gate: source`, or would have been.
+    /// The changes, such as `camera gate: source`; if refused, those that it would have made.
     pub changes: Vec<String>,
-    /// Why it was refused, a line each.
+    /// Why it was refused, one reason per entry.
     pub problems: Vec<String>,
 }
 
@@ -111,9 +111,9 @@ pub enum ReloadOutcome {
     Applied,
     /// The files say the same as before.
     Unchanged,
-    /// The config is wrong, or asks for a restart: the old one runs on.
+    /// The config is wrong or needs a restart. The old one runs on.
     Refused,
-    /// It could not be applied, and what was begun was taken back: the old one runs on.
+    /// It could not be applied and was undone. The old one runs on.
     RolledBack,
 }
 
@@ -125,29 +125,29 @@ pub struct CameraSnapshot {
     /// `None` once the node is stopping.
     pub detect: Option<CameraDetectStats>,
     pub open_events: u64,
-    /// Events that the cap an hour held back.
+    /// Events held back by the hourly limit.
     pub suppressed_events: u64,
-    /// How often the config promises a look.
+    /// The longest interval between two analysed pictures that the config promises, seconds.
     pub promised_s: f64,
 }
 
 impl CameraSnapshot {
-    /// Between two looks now, or since the last one if that is longer.
-    pub fn looked_at_every_s(&self) -> f64 {
+    /// The interval between two analysed pictures, or the time since the last one if that is longer, seconds.
+    pub fn analysed_every_s(&self) -> f64 {
         self.detect.as_ref().map_or(0.0, |detect| detect.interval_s.unwrap_or(0.0).max(detect.silent_s))
     }
 
-    /// It streams and is looked at less often than promised. A camera cannot be looked at more often than it sends key
-    /// frames, and a little lateness is no news.
+    /// It streams and is analysed less often than promised. Pictures cannot come more often than key frames, and a
+    /// small delay does not count.
     pub fn behind(&self) -> bool {
         let keys = self.ingest.key_interval_ms.map_or(0.0, |ms| ms as f64 / 1e3);
         self.ingest.state == SourceState::Streaming
-            && self.looked_at_every_s() > 1.5 * self.promised_s.max(keys) + 1.0
+            && self.analysed_every_s() > 1.5 * self.promised_s.max(keys) + 1.0
     }
 }
 
 impl NodeSnapshot {
-    /// A dead camera or broker is shown but does not make the node unhealthy: a restart would not help.
+    /// A dead camera or broker is shown but leaves the node healthy: a restart would not help.
     pub fn healthy(&self) -> bool {
         self.ready && self.pipeline_alive
     }

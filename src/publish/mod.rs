@@ -7,7 +7,7 @@
 //! The only room that knows MQTT; `receive` builds on [`Subscriber`].
 
 mod connection;
-mod flight;
+mod in_flight;
 mod session;
 mod states;
 mod stats;
@@ -23,9 +23,9 @@ use tokio::task::JoinHandle;
 use crate::base::{monotonic, wall_now};
 use crate::config::MqttConfig;
 use crate::outbox::Outbox;
-
 use crate::wire::{self, NodeState, NodeStatus, Topics};
 pub use connection::{BrokerReport, PublishError, probe};
+use session::{Sender, Stop};
 pub use states::States;
 pub use stats::{PublishSnapshot, PublishStats};
 pub use subscriber::{Delivery, Subscriber, SubscriberError};
@@ -44,13 +44,6 @@ pub struct PublisherHandle {
     /// The topic and state of this node while it runs.
     online: (String, NodeState),
     task: JoinHandle<()>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    No,
-    /// Send what is left, at most until this time.
-    Flush(std::time::Instant),
 }
 
 impl Publisher {
@@ -72,7 +65,7 @@ impl Publisher {
         states.publish(&online.0, &online.1);
         let stats = Arc::new(PublishStats::new(Arc::clone(&outbox)));
         let (stop, stopped) = watch::channel(Stop::No);
-        let sender = session::Sender {
+        let sender = Sender {
             config: config.clone(),
             node: node.to_owned(),
             topics,

@@ -5,7 +5,7 @@
 //! - `settle` writes acknowledgements to the outbox, all that have come in one transaction.
 //!
 //! One token ends all three, and they are joined, never cancelled half-way: every record that was read is
-//! either in the flight table or released. A new connection gets a new event loop, because the outbox keeps
+//! either in the table of messages in flight or released. A new connection gets a new event loop, because the outbox keeps
 //! unacknowledged records; the old event loop would send them a second time.
 
 use std::collections::HashSet;
@@ -25,18 +25,26 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::flight::{Flight, Item, Room};
+use super::connection;
+use super::in_flight::{InFlight, Item, Room};
+use super::states::States;
 use super::stats::PublishStats;
-use super::{States, Stop, Topics, connection};
 use crate::base::{Backoff, error_chain, monotonic, wall_now};
 use crate::config::MqttConfig;
 use crate::outbox::{Next, Outbox, OutboxError, RecordId};
-use crate::wire::{self, NodeState, NodeStatus};
+use crate::wire::{self, NodeState, NodeStatus, Topics};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Pause before a retry after the outbox itself failed.
 const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    No,
+    /// Send what is left, at most until this time.
+    Flush(Instant),
+}
 
 pub(super) struct Sender {
     pub config: MqttConfig,
@@ -57,7 +65,7 @@ enum End {
 /// State that the three futures of a connection share.
 struct Session {
     client: AsyncClient,
-    flight: Flight,
+    in_flight: InFlight,
     over: CancellationToken,
     acked: Mutex<Vec<RecordId>>,
     acked_changed: Notify,
@@ -126,13 +134,13 @@ impl Sender {
         let mut options = match connection::options(&self.config) {
             Ok(options) => options,
             // The files were readable at the start; a certificate may be being replaced.
-            Err(e) => return End::Broken(e.to_string()),
+            Err(e) => return End::Broken(error_chain(&e)),
         };
         options.set_last_will(self.last_will());
         let (client, mut events) = AsyncClient::new(options, 1);
         let session = Session {
             client,
-            flight: Flight::default(),
+            in_flight: InFlight::default(),
             over: CancellationToken::new(),
             acked: Mutex::default(),
             acked_changed: Notify::new(),
@@ -145,7 +153,7 @@ impl Sender {
         };
         let (end, (), ()) = tokio::join!(pump, self.feed(&session, stop), self.settle(&session));
         *unknown = session.unknown.into_inner();
-        unknown.extend(session.flight.unknown());
+        unknown.extend(session.in_flight.unknown());
         end
     }
 
@@ -188,7 +196,7 @@ impl Sender {
             };
             match event {
                 Ok(Event::Incoming(Incoming::ConnAck(connack))) => self.connected(session, &connack, logged),
-                Ok(Event::Outgoing(Outgoing::Publish(packet))) => session.flight.number(packet),
+                Ok(Event::Outgoing(Outgoing::Publish(packet))) => session.in_flight.number(packet),
                 Ok(Event::Incoming(Incoming::PubAck(ack))) => {
                     if let Err(reason) = self.acknowledged(session, &ack) {
                         return End::Broken(reason);
@@ -201,7 +209,7 @@ impl Sender {
                     // Acknowledgements that were read together with the error still count.
                     for event in events.state.events.drain(..) {
                         match event {
-                            Event::Outgoing(Outgoing::Publish(packet)) => session.flight.number(packet),
+                            Event::Outgoing(Outgoing::Publish(packet)) => session.in_flight.number(packet),
                             Event::Incoming(Incoming::PubAck(ack)) => {
                                 drop(self.acknowledged(session, &ack));
                             }
@@ -226,13 +234,13 @@ impl Sender {
             tls = self.config.tls.is_some(),
             "connected to the MQTT broker"
         );
-        session.flight.open(usize::from(self.config.in_flight.min(allowed)));
+        session.in_flight.open(usize::from(self.config.in_flight.min(allowed)));
     }
 
     /// # Errors
     /// The broker refuses the message. It stays in the outbox, and the connection ends, so back-off applies.
     fn acknowledged(&self, session: &Session, ack: &PubAck) -> Result<(), String> {
-        let item = session.flight.acknowledge(ack.pkid);
+        let item = session.in_flight.acknowledge(ack.pkid);
         match (ack.reason, item) {
             (
                 PubAckReason::Success | PubAckReason::NoMatchingSubscribers,
@@ -289,7 +297,7 @@ impl Sender {
             if deadline.is_some_and(|d| monotonic() >= d) {
                 return self.leave(session, deadline).await;
             }
-            let room = session.flight.room();
+            let room = session.in_flight.room();
             let idle = match room {
                 Room::None => true,
                 Room::MessagesOnly | Room::All => match self.feed_one(session, room == Room::All).await {
@@ -308,13 +316,13 @@ impl Sender {
             };
             if idle {
                 // The broker has not answered yet, but the connection may still come up in time.
-                if deadline.is_some() && session.flight.is_open() && session.flight.is_empty() {
+                if deadline.is_some() && session.in_flight.is_open() && session.in_flight.is_empty() {
                     return self.leave(session, deadline).await;
                 }
                 let until = deadline.unwrap_or_else(|| monotonic() + Duration::from_secs(3600));
                 tokio::select! {
                     () = session.over.cancelled() => {}
-                    () = session.flight.changed() => {}
+                    () = session.in_flight.changed() => {}
                     () = self.outbox.changed(), if room != Room::None => {}
                     () = self.states.changed(), if room != Room::None => {}
                     _ = stop.changed() => {}
@@ -379,7 +387,7 @@ impl Sender {
         properties: PublishProperties,
         retain: bool,
     ) {
-        session.flight.hand_over(item);
+        session.in_flight.hand_over(item);
         let publish =
             session.client.publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties);
         tokio::select! {
@@ -398,15 +406,15 @@ impl Sender {
     async fn leave(&self, session: &Session, deadline: Option<Instant>) {
         let limit = deadline.map_or(Duration::ZERO, |d| d.saturating_duration_since(monotonic()));
         let farewell = async {
-            if !session.flight.is_open() {
+            if !session.in_flight.is_open() {
                 return;
             }
             let state = NodeState::new(&self.node, NodeStatus::Stopped, wall_now());
             let payload = serde_json::to_vec(&state).expect("string keys only");
             self.send(session, Item::State, self.topics.node_state(), payload.into(), json(), true).await;
-            while !session.flight.is_empty() && !session.over.is_cancelled() {
+            while !session.in_flight.is_empty() && !session.over.is_cancelled() {
                 tokio::select! {
-                    () = session.flight.changed() => {}
+                    () = session.in_flight.changed() => {}
                     () = session.over.cancelled() => {}
                 }
             }

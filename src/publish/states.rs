@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_newest_state_of_a_topic_is_told() {
+    fn only_the_newest_state_of_a_topic_is_published() {
         let states = States::default();
         states.publish("a", &1);
         states.publish("b", &1);

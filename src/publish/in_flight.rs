@@ -28,7 +28,7 @@ struct Inner {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -42,7 +42,7 @@ pub(super) enum Room {
     All,
 }
 
-impl Flight {
+impl InFlight {
     pub fn open(&self, window: usize) {
         self.lock().window = window.max(1);
         self.changed.notify_one();
@@ -113,18 +113,18 @@ mod tests {
 
     #[test]
     fn an_acknowledgement_finds_its_record_in_any_order_and_the_last_place_is_for_events() {
-        let flight = Flight::default();
-        assert_eq!(flight.room(), Room::None, "nothing before the broker has answered");
-        flight.open(3);
+        let in_flight = InFlight::default();
+        assert_eq!(in_flight.room(), Room::None, "nothing before the broker has answered");
+        in_flight.open(3);
         for n in 0..2 {
-            flight.hand_over(Item::Record(RecordId::Message(n)));
-            flight.number(u16::try_from(n).expect("small") + 1);
+            in_flight.hand_over(Item::Record(RecordId::Message(n)));
+            in_flight.number(u16::try_from(n).expect("small") + 1);
         }
-        assert_eq!(flight.room(), Room::MessagesOnly);
-        flight.hand_over(Item::State);
-        assert_eq!(flight.room(), Room::None);
-        assert_eq!(flight.acknowledge(2), Some(Item::Record(RecordId::Message(1))));
-        assert_eq!(flight.acknowledge(2), None, "a second acknowledgement is of nothing");
-        assert_eq!(flight.unknown(), [RecordId::Message(0)]);
+        assert_eq!(in_flight.room(), Room::MessagesOnly);
+        in_flight.hand_over(Item::State);
+        assert_eq!(in_flight.room(), Room::None);
+        assert_eq!(in_flight.acknowledge(2), Some(Item::Record(RecordId::Message(1))));
+        assert_eq!(in_flight.acknowledge(2), None, "a second acknowledgement is of nothing");
+        assert_eq!(in_flight.unknown(), [RecordId::Message(0)]);
     }
 }
