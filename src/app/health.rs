@@ -35,7 +35,7 @@ impl HealthWatch {
         let behind: Vec<_> = node.cameras.iter().filter(|(_, camera)| camera.behind()).collect();
         let behind = behind.into_iter().map(|(id, camera)| CameraBehind {
             camera: id.to_string(),
-            interval_s: round(camera.looked_at_every_s()),
+            interval_s: round(camera.sampled_every_s()),
             promised_s: round(camera.promised_s),
         });
         let behind: Vec<_> = behind.collect();

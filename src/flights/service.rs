@@ -15,7 +15,7 @@ use crate::base::{AreaId, CameraId, Shutdown, wall_now};
 use crate::config::FlightArea;
 use crate::detect::{Detector, ModelManifest, Runtime};
 use crate::events::Recorder;
-use crate::events::feedback::Known;
+use crate::events::feedback::KnownEvent;
 use crate::evidence::Stills;
 use crate::monitor::FlightsSnapshot;
 use crate::outbox::{Outbox, OutboxError};
@@ -48,7 +48,7 @@ impl FlightService {
     }
 
     /// Applies what people decided about an event. False: the event is not of a flight area.
-    pub fn decide(&self, known: &Known, event: Uuid, change: &RulesChange) -> bool {
+    pub fn decide(&self, known: &KnownEvent, event: Uuid, change: &RulesChange) -> bool {
         let config = Arc::clone(&self.recorder.settings().config);
         let Some(area) = config.flight_areas.iter().find(|area| area.id.to_camera() == known.camera) else {
             return false;

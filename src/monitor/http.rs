@@ -17,7 +17,7 @@ use crate::base::Shutdown;
 type Source = Arc<dyn Fn() -> NodeSnapshot + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
+pub enum MonitorError {
     #[error("cannot listen on http.listen = {address}: {source}; choose a free port or set listen = \"off\"")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("cannot start the HTTP thread: {0}")]
@@ -34,12 +34,12 @@ impl HttpServer {
     ///
     /// # Errors
     /// The address is taken or not this machine's.
-    pub fn start(listen: SocketAddr, source: Source, shutdown: Shutdown) -> Result<Self, TelemetryError> {
+    pub fn start(listen: SocketAddr, source: Source, shutdown: Shutdown) -> Result<Self, MonitorError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(TelemetryError::Thread)?;
-        let failed = |source| TelemetryError::Listen { address: listen, source };
+            .map_err(MonitorError::Thread)?;
+        let failed = |source| MonitorError::Listen { address: listen, source };
         let listener = runtime.block_on(TcpListener::bind(listen)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let router = router(source);
@@ -52,7 +52,7 @@ impl HttpServer {
             }
         };
         let thread =
-            std::thread::Builder::new().name("http".into()).spawn(serve).map_err(TelemetryError::Thread)?;
+            std::thread::Builder::new().name("http".into()).spawn(serve).map_err(MonitorError::Thread)?;
         Ok(Self { address, thread })
     }
 

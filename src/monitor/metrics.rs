@@ -74,12 +74,12 @@ impl Collector for Node {
             node.events.outbox_full_seconds,
         )?;
         out.counter("lintel_events_opened", "Suspected violations", node.events.opened)?;
-        out.counter("lintel_events_updated", "Told again", node.events.updated)?;
+        out.counter("lintel_events_updated", "Updates of open events", node.events.updated)?;
         out.counter("lintel_events_closed", "Seen to be cleared", node.events.closed)?;
         out.counter("lintel_events_expired", "Not seen any more", node.events.expired)?;
         out.counter("lintel_evidence_missing", "Parts of evidence not had", node.events.evidence_missing)?;
-        out.counter("lintel_config_applied", "Reloads that were taken", node.config.applied)?;
-        out.counter("lintel_config_refused", "Reloads that were not taken", node.config.refused)?;
+        out.counter("lintel_config_applied", "Reloads applied", node.config.applied)?;
+        out.counter("lintel_config_refused", "Reloads refused", node.config.refused)?;
         let flights = |value: fn(&FlightsSnapshot) -> u64| node.flights.values().map(value).sum::<u64>();
         out.gauge("lintel_flights_waiting", "Dropped and not compared yet", flights(|f| f.waiting) as f64)?;
         out.counter("lintel_flights_done", "Compared, or the first of their area", flights(|f| f.done))?;
@@ -107,12 +107,14 @@ impl Node {
             ("lintel_camera_analysis_lag_seconds", "From capture to the end of its analysis", |c| {
                 c.detect.as_ref().and_then(|d| d.lag_s).unwrap_or(f64::NAN)
             }),
-            ("lintel_camera_analysed_gap_median_seconds", "Of the last 128 looks", |c| {
+            ("lintel_camera_analysed_gap_median_seconds", "Of the last 128 samples", |c| {
                 gap(c, |g| g.median_s)
             }),
-            ("lintel_camera_analysed_gap_p95_seconds", "Of the last 128 looks", |c| gap(c, |g| g.p95_s)),
-            ("lintel_camera_analysed_gap_worst_seconds", "Of the last 128 looks", |c| gap(c, |g| g.worst_s)),
-            ("lintel_camera_behind", "1 while it is looked at less often than configured", |c| {
+            ("lintel_camera_analysed_gap_p95_seconds", "Of the last 128 samples", |c| gap(c, |g| g.p95_s)),
+            ("lintel_camera_analysed_gap_worst_seconds", "Of the last 128 samples", |c| {
+                gap(c, |g| g.worst_s)
+            }),
+            ("lintel_camera_behind", "1 while it is sampled less often than configured", |c| {
                 f64::from(c.behind())
             }),
             ("lintel_camera_in_series", "1 while every frame is decoded because something moves", |c| {

@@ -1,6 +1,6 @@
-//! Takes: what the stages count. Gives: logs, Prometheus metrics and health over HTTP on a thread of its own, and words
-//! for the service manager.
-//! On failure: the node runs on without; the failure is logged. Not here: deciding what is healthy for a stage.
+//! Takes: the counters of the stages. Gives: logs, Prometheus metrics and health over HTTP on a thread of its own, and
+//! notifications for systemd. When full: does not queue.
+//! On failure: the node continues without them and logs it. Not here: deciding whether a stage is healthy.
 
 mod http;
 mod logging;
@@ -8,7 +8,7 @@ mod metrics;
 mod service;
 mod snapshot;
 
-pub use http::{HttpServer, TelemetryError};
+pub use http::{HttpServer, MonitorError};
 pub use logging::{LogControl, init_logging};
 pub use service::Service;
 pub use snapshot::{

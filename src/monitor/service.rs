@@ -1,49 +1,49 @@
-//! What systemd is told of the process (sd_notify(3)). Without systemd nothing is told and nothing fails.
+//! Notifies systemd about the process (sd_notify(3)). Without systemd this does nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// The line to the service manager that `NOTIFY_SOCKET` names.
+/// The connection to the service manager, named by `NOTIFY_SOCKET`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Service;
 
 impl Service {
-    /// Everything runs; after a reload too, whether it was taken or refused.
+    /// Everything runs. Also sent after a reload, applied or refused.
     pub fn ready(self, status: &str) {
-        tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+        notify(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// The config is being read again; `ready` ends it. The time is what Type=notify-reload of systemd 253 asks for.
+    /// The config is being read again; `ready` ends this state. Type=notify-reload of systemd 253 needs the time.
     pub fn reloading(self) {
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => tell(&[NotifyState::Reloading, now]),
-            Err(_) => tell(&[NotifyState::Reloading]),
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(_) => notify(&[NotifyState::Reloading]),
         }
     }
 
     pub fn stopping(self) {
-        tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+        notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     }
 
     /// One line for `systemctl status`.
     pub fn status(self, status: &str) {
-        tell(&[NotifyState::Status(status)]);
+        notify(&[NotifyState::Status(status)]);
     }
 
-    /// The process is alive and does its work.
+    /// The process is alive and working.
     pub fn alive(self) {
-        tell(&[NotifyState::Watchdog]);
+        notify(&[NotifyState::Watchdog]);
     }
 
-    /// How often at least it must be told to be alive (`WatchdogSec=`); `None`: nobody watches.
+    /// Longest time between two calls of `alive` (`WatchdogSec=`); `None` without a watchdog.
     pub fn watchdog(self) -> Option<Duration> {
         sd_notify::watchdog_enabled()
     }
 }
 
-fn tell(states: &[NotifyState]) {
+fn notify(states: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager was not told");
+        tracing::debug!(%error, "cannot notify the service manager");
     }
 }

@@ -1,4 +1,4 @@
-//! What a node says of itself at one moment; `/health` shows it as JSON, `/metrics` as numbers.
+//! The state of a node at one moment; `/health` shows it as JSON, `/metrics` as numbers.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ pub struct EventCounts {
     pub updated: u64,
     pub closed: u64,
     pub expired: u64,
-    /// Evidence parts that could not be had; the event went on without.
+    /// Parts of evidence that are missing; their events continued without them.
     pub evidence_missing: u64,
     /// Whole seconds during which the outbox could not take a record.
     pub outbox_full_seconds: u64,
@@ -127,22 +127,22 @@ pub struct CameraSnapshot {
     pub open_events: u64,
     /// Events that the cap an hour held back.
     pub suppressed_events: u64,
-    /// How often the config promises a look.
+    /// Longest time between two samples by the config.
     pub promised_s: f64,
 }
 
 impl CameraSnapshot {
-    /// Between two looks now, or since the last one if that is longer.
-    pub fn looked_at_every_s(&self) -> f64 {
+    /// Time between the last two samples, or since the last one if that is longer.
+    pub fn sampled_every_s(&self) -> f64 {
         self.detect.as_ref().map_or(0.0, |detect| detect.interval_s.unwrap_or(0.0).max(detect.silent_s))
     }
 
-    /// It streams and is looked at less often than promised. A camera cannot be looked at more often than it sends key
-    /// frames, and a little lateness is no news.
+    /// Whether the camera streams but is sampled less often than promised. It cannot be sampled more often than it
+    /// sends key frames, and a short delay does not count.
     pub fn behind(&self) -> bool {
         let keys = self.ingest.key_interval_ms.map_or(0.0, |ms| ms as f64 / 1e3);
         self.ingest.state == SourceState::Streaming
-            && self.looked_at_every_s() > 1.5 * self.promised_s.max(keys) + 1.0
+            && self.sampled_every_s() > 1.5 * self.promised_s.max(keys) + 1.0
     }
 }
 

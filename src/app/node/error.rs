@@ -3,7 +3,7 @@
 use crate::decode::DecodeError;
 use crate::detect::ModelError;
 use crate::evidence::EvidenceError;
-use crate::monitor::TelemetryError;
+use crate::monitor::MonitorError;
 use crate::outbox::OutboxError;
 use crate::publish::PublishError;
 use crate::scene::SiteError;
@@ -29,7 +29,7 @@ pub enum AppError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
-    Http(#[from] TelemetryError),
+    Http(#[from] MonitorError),
     #[error(transparent)]
     Ingest(#[from] crate::ingest::IngestError),
 }

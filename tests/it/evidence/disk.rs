@@ -33,8 +33,8 @@ fn a_disk_that_fills_while_cutting_is_an_error_and_leaves_nothing() {
     let free = free_bytes(disk.0.path()).unwrap();
     let dir = event_dir(disk.0.path(), event());
     let span = ring_of(street()).clip(after(10_000), after(40_000)).unwrap();
-    let told = ClipCutter::new().unwrap().cut(&span, &dir).expect_err("no room").to_string();
-    assert!(told.to_lowercase().contains("space"), "{told}");
+    let reported = ClipCutter::new().unwrap().cut(&span, &dir).expect_err("no room").to_string();
+    assert!(reported.to_lowercase().contains("space"), "{reported}");
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
     assert!(
         free - free_bytes(disk.0.path()).unwrap() <= 16_384,
