@@ -71,7 +71,7 @@ pub fn replay(
         Clips { cutter: ClipCutter::new()?, data_dir: options.evidence.clone(), waiting: Vec::new() };
     let flights = FlightLogs::default();
     for (camera, flight) in &options.flights {
-        flights.of(camera).take(Telemetry::Flight(flight.clone().starting(options.start)));
+        flights.of(camera).push(Telemetry::Flight(flight.clone().starting(options.start)));
     }
     let memory = PlaceMemoryContext::new(options.evidence.clone());
     let mut scenes = scene::build_all(&config, model, &Sites::load(&config)?, &flights, &memory);

@@ -255,8 +255,7 @@ mod tests {
         (bank.luma, bank.usual[0]) = (vec![90; n], vec![5; n]);
         let cells = grey_day(n);
         let differs_in = |light: f32, structure: f32, known: bool| {
-            let mut d = Difference::default();
-            d.structure = vec![light; n];
+            let mut d = Difference { structure: vec![light; n], ..Difference::default() };
             d.structure[0] = structure;
             (d.green_magenta, d.blue_yellow) = (vec![0.0; n], vec![0.0; n]);
             let mut out = vec![Differs::No; n];
@@ -277,8 +276,7 @@ mod tests {
         let mut bank = Bank::new(grid, WallTime(0));
         bank.luma = vec![90; n];
         let cells = grey_day(n);
-        let mut d = Difference::default();
-        d.strength = vec![[1.0; 2]; n];
+        let d = Difference { strength: vec![[1.0; 2]; n], ..Difference::default() };
         let unrest = |changed: &dyn Fn(usize, usize) -> bool| {
             let of = |i| if changed(i % 64, i / 64) { Verdict::Changed } else { Verdict::Same };
             let mut verdicts: Vec<Verdict> = (0..n).map(of).collect();
@@ -296,9 +294,10 @@ mod tests {
         let bank = Bank::new(grid, WallTime(0));
         let cells = grey_day(n);
         let far = bands(grid.columns(), grid.rows())[0].clone();
-        let mut d = Difference::default();
         // Half of the structure far away is gone.
-        d.strength = (0..n).map(|i| [if far.contains(&i) && i % 2 == 0 { 0.1 } else { 1.0 }, 1.0]).collect();
+        let strength =
+            (0..n).map(|i| [if far.contains(&i) && i % 2 == 0 { 0.1 } else { 1.0 }, 1.0]).collect();
+        let d = Difference { strength, ..Difference::default() };
         let mut verdicts = vec![Verdict::Same; n];
         let found = weather(&mut verdicts, &vec![false; n], &bank, &d, &cells, grid, false);
         assert!(found.haze && !found.hidden && found.unrest == 0.0, "{found:?}");

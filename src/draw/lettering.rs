@@ -9,9 +9,9 @@ use super::canvas::{Canvas, stroke_size};
 use super::{Colour, DrawError};
 
 /// The letters that an overlay is written with. Loading a font costs its file's size in memory; share it.
-pub struct Lettering(Kind);
+pub struct Lettering(Face);
 
-enum Kind {
+enum Face {
     Stroke,
     TrueType(FontVec),
 }
@@ -19,7 +19,7 @@ enum Kind {
 impl Lettering {
     /// OpenCV's own font: ASCII only.
     pub fn ascii() -> Self {
-        Self(Kind::Stroke)
+        Self(Face::Stroke)
     }
 
     /// # Errors
@@ -30,7 +30,7 @@ impl Lettering {
         let data = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
         // A collection (.ttc) holds several faces; the first is the proportional one by custom.
         let font = FontVec::try_from_vec_and_index(data, 0).map_err(|e| refused(e.to_string()))?;
-        Ok(Self(Kind::TrueType(font)))
+        Ok(Self(Face::TrueType(font)))
     }
 
     /// Can every letter be drawn?
@@ -48,16 +48,16 @@ impl Lettering {
 
     fn has(&self, c: char) -> bool {
         match &self.0 {
-            Kind::Stroke => matches!(c, ' '..='~'),
-            Kind::TrueType(font) => !c.is_control() && font.glyph_id(c) != GlyphId(0),
+            Face::Stroke => matches!(c, ' '..='~'),
+            Face::TrueType(font) => !c.is_control() && font.glyph_id(c) != GlyphId(0),
         }
     }
 
     /// Width in pixels at a letter size in pixels.
     pub(crate) fn width(&self, text: &str, size: f32) -> Result<u32, DrawError> {
         match &self.0 {
-            Kind::Stroke => stroke_size(text, size),
-            Kind::TrueType(font) => {
+            Face::Stroke => stroke_size(text, size),
+            Face::TrueType(font) => {
                 let scaled = font.as_scaled(PxScale::from(size));
                 let mut last = None;
                 let width: f32 = text
@@ -84,11 +84,11 @@ impl Lettering {
     ) -> Result<(), DrawError> {
         let font = match &self.0 {
             // Capitals of the stroke font are 0.7 of the size high and stand in the middle of the line.
-            Kind::Stroke => {
+            Face::Stroke => {
                 let base = y + (line_height(size) as f32 * 0.5 + size * 0.35).round() as i32;
                 return canvas.stroke_text(text, (x, base), size, colour);
             }
-            Kind::TrueType(font) => font,
+            Face::TrueType(font) => font,
         };
         let scaled = font.as_scaled(PxScale::from(size));
         let spare = (line_height(size) as f32 - scaled.height()) / 2.0;

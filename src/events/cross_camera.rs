@@ -1,7 +1,11 @@
-//! One thing that several cameras see is one event: the first camera's, which names the others with their evidence.
+//! Merges the events of several cameras that see the same object into one shared event.
 //!
-//! The event lives as long as one camera sees the thing. Its messages are numbered here, because two cameras' rules do not
-//! know of each other. What is kept of it goes into the transaction of the step that changed it, so a restart goes on.
+//! Takes: a camera's step with its place. Gives: the step to publish, if any, and the state to store. The event
+//! belongs to the first camera and names the others with their evidence. It stays open while one camera sees the
+//! object. Messages are numbered here, because the rules of two cameras do not know of each other.
+//! When full: does not queue. On failure: an event without a place is never merged. The state goes into the
+//! transaction of the step that changed it, so a restart continues from there.
+//! Not here: committing (`journal`), deciding (`rules`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,63 +18,63 @@ use crate::geo::{EventPlace, Geodetic};
 use crate::rules::{Transition, Violation};
 use crate::wire::SeenBy;
 
-/// In front of every thing's key in the outbox's state.
+/// Prefix of a shared event's key in the outbox's state. The name is older than the type.
 pub(crate) const SHARED_EVENT_PREFIX: &str = "thing/";
-/// Errors larger than this do not make things one: far away, everything may be everything.
+/// A position error counts up to this much. Far from the camera a larger one would merge unrelated objects.
 const LARGEST_ERROR_M: f64 = 10.0;
 
-/// An event of which nothing was told for so long is not joined: its camera may be gone.
+/// No camera joins an event that was silent for this long: its own camera may be gone.
 const FORGOTTEN: Duration = Duration::from_secs(26 * 3600);
 
-/// A thing that is told as one event.
+/// One event of an object that several cameras may see.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SharedEvent {
-    /// As it was last told, under the event's own id and of its own camera.
+    /// The last published step, with the event's own id and camera.
     last: Violation,
     place: EventPlace,
-    views: Vec<View>,
+    views: Vec<SharedView>,
 }
 
-/// What one camera has of it.
+/// One camera's part of a shared event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct View {
+struct SharedView {
     camera: CameraId,
-    /// The camera's own id for it, which its evidence is under.
+    /// The camera's own event id. Its evidence has this id.
     event: Uuid,
     open: bool,
     expected: Vec<String>,
 }
 
-/// What is told instead of a step.
+/// The step to publish in place of a camera's own.
 #[derive(Debug)]
 pub(crate) struct MergedStep {
     pub violation: Violation,
     pub place: Option<EventPlace>,
-    /// The cameras that see it, if they are several.
+    /// All cameras that see the object; empty if there is only one.
     pub seen_by: Vec<SeenBy>,
 }
 
-/// All things that are open, by the id of their event.
+/// All open shared events, by id.
 #[derive(Debug, Default)]
 pub(crate) struct SharedEvents {
     same_place_m: f64,
-    things: BTreeMap<Uuid, SharedEvent>,
+    events: BTreeMap<Uuid, SharedEvent>,
 }
 
-/// A thing that changed and must be stored with the step; `None`: it is gone.
+/// Key and value to store with the step; `None` removes the key.
 pub(crate) type Change = (String, Option<Vec<u8>>);
 
 impl SharedEvents {
     pub fn new(same_place_m: f64) -> Self {
-        Self { same_place_m, things: BTreeMap::new() }
+        Self { same_place_m, events: BTreeMap::new() }
     }
 
-    /// Goes on with what was stored.
-    pub fn restore(&mut self, things: impl IntoIterator<Item = SharedEvent>) {
-        self.things.extend(things.into_iter().map(|thing| (thing.last.id, thing)));
+    /// Continues with the stored events.
+    pub fn restore(&mut self, events: impl IntoIterator<Item = SharedEvent>) {
+        self.events.extend(events.into_iter().map(|event| (event.last.id, event)));
     }
 
-    /// What a camera's step means for the thing: what is to be told, `None` if nothing is, and what is to be stored.
+    /// Merges a camera's step: the step to publish, `None` if there is nothing new, and the state to store.
     pub fn merge(
         &mut self,
         step: &Violation,
@@ -78,7 +82,7 @@ impl SharedEvents {
         expected: &[String],
     ) -> (Option<MergedStep>, Vec<Change>) {
         let of = |t: &SharedEvent| t.views.iter().any(|v| v.event == step.id);
-        let known = self.things.iter().find(|(_, t)| of(t)).map(|(id, _)| *id);
+        let known = self.events.iter().find(|(_, t)| of(t)).map(|(id, _)| *id);
         match (known, step.transition, place) {
             (Some(id), Transition::Closed | Transition::Expired, place) => self.end(id, step, place),
             (Some(id), _, place) => self.go_on(id, step, place),
@@ -94,21 +98,21 @@ impl SharedEvents {
         }
     }
 
-    /// The open thing of the class that is there, and that this camera does not see yet; the nearest.
+    /// The nearest open event of the class at this place that the camera does not see yet.
     fn same(&self, step: &Violation, place: &EventPlace) -> Option<Uuid> {
-        let near = |thing: &SharedEvent| {
-            if step.at.since(thing.last.at) > FORGOTTEN {
+        let near = |event: &SharedEvent| {
+            if step.at.since(event.last.at) > FORGOTTEN {
                 return None;
             }
             let at = |p: &EventPlace| Geodetic::new(p.position.lon, p.position.lat, 0.0);
-            let away = at(&thing.place).distance_m(&at(place));
+            let away = at(&event.place).distance_m(&at(place));
             let radius = |p: &EventPlace| p.accuracy.map_or(0.0, |accuracy| accuracy.semi_major_m);
-            let error = radius(&thing.place).hypot(radius(place));
-            let other = thing.last.class == step.class
-                && thing.views.iter().all(|v| v.camera != step.camera || !v.open);
+            let error = radius(&event.place).hypot(radius(place));
+            let other = event.last.class == step.class
+                && event.views.iter().all(|v| v.camera != step.camera || !v.open);
             (other && away <= self.same_place_m + error.min(LARGEST_ERROR_M)).then_some(away)
         };
-        let found = self.things.iter().filter_map(|(id, thing)| Some((near(thing)?, *id)));
+        let found = self.events.iter().filter_map(|(id, event)| Some((near(event)?, *id)));
         found.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).map(|(_, id)| id)
     }
 
@@ -118,75 +122,79 @@ impl SharedEvents {
         place: EventPlace,
         expected: &[String],
     ) -> (Option<MergedStep>, Vec<Change>) {
-        let view =
-            View { camera: step.camera.clone(), event: step.id, open: true, expected: expected.to_vec() };
-        let thing = SharedEvent { last: step.clone(), place, views: vec![view] };
-        let told = thing.telling();
-        let stored = vec![thing.stored()];
-        self.things.insert(step.id, thing);
-        (Some(told), stored)
+        let view = SharedView {
+            camera: step.camera.clone(),
+            event: step.id,
+            open: true,
+            expected: expected.to_vec(),
+        };
+        let event = SharedEvent { last: step.clone(), place, views: vec![view] };
+        let merged = event.merged_step();
+        let stored = vec![event.stored()];
+        self.events.insert(step.id, event);
+        (Some(merged), stored)
     }
 
     fn join(&mut self, id: Uuid, step: &Violation, expected: &[String]) -> (Option<MergedStep>, Vec<Change>) {
-        let thing = self.things.get_mut(&id).expect("found before");
-        thing.views.push(View {
+        let event = self.events.get_mut(&id).expect("found before");
+        event.views.push(SharedView {
             camera: step.camera.clone(),
             event: step.id,
             open: true,
             expected: expected.to_vec(),
         });
-        let reason = format!("{}; camera {} sees it too", thing.last.reason, step.camera);
-        thing.last = Violation {
+        let reason = format!("{}; camera {} sees it too", event.last.reason, step.camera);
+        event.last = Violation {
             transition: Transition::Updated,
-            revision: thing.last.revision + 1,
+            revision: event.last.revision + 1,
             at: step.at,
-            last_seen: thing.last.last_seen.max(step.last_seen),
-            confidence: thing.last.confidence.max(step.confidence),
+            last_seen: event.last.last_seen.max(step.last_seen),
+            confidence: event.last.confidence.max(step.confidence),
             reason,
-            ..thing.last.clone()
+            ..event.last.clone()
         };
-        (Some(thing.telling()), vec![thing.stored()])
+        (Some(event.merged_step()), vec![event.stored()])
     }
 
-    /// The first camera's updates are told; the others' would say the same again.
+    /// Publishes the first camera's updates. Those of the others would repeat them.
     fn go_on(
         &mut self,
         id: Uuid,
         step: &Violation,
         place: Option<EventPlace>,
     ) -> (Option<MergedStep>, Vec<Change>) {
-        let thing = self.things.get_mut(&id).expect("found before");
+        let event = self.events.get_mut(&id).expect("found before");
         if step.id != id && step.permit.is_none() {
             return (None, Vec::new());
         }
-        thing.update(step, place);
-        (Some(thing.telling()), vec![thing.stored()])
+        event.update(step, place);
+        (Some(event.merged_step()), vec![event.stored()])
     }
 
-    /// Over once no camera sees it, or once people say so.
+    /// The event ends when no camera sees the object, or when a person rejects it.
     fn end(
         &mut self,
         id: Uuid,
         step: &Violation,
         place: Option<EventPlace>,
     ) -> (Option<MergedStep>, Vec<Change>) {
-        let thing = self.things.get_mut(&id).expect("found before");
-        for view in thing.views.iter_mut().filter(|v| v.event == step.id) {
+        let event = self.events.get_mut(&id).expect("found before");
+        for view in event.views.iter_mut().filter(|v| v.event == step.id) {
             view.open = false;
         }
-        if thing.views.iter().any(|v| v.open) && !step.rejected {
-            return (None, vec![thing.stored()]);
+        if event.views.iter().any(|v| v.open) && !step.rejected {
+            return (None, vec![event.stored()]);
         }
-        thing.update(step, place);
-        let told = thing.telling();
-        let key = thing.key();
-        self.things.remove(&id);
-        (Some(told), vec![(key, None)])
+        event.update(step, place);
+        let merged = event.merged_step();
+        let key = event.key();
+        self.events.remove(&id);
+        (Some(merged), vec![(key, None)])
     }
 }
 
 impl SharedEvent {
-    /// A step of any of its cameras, as one of the event.
+    /// Applies a step of any of the cameras to the event.
     fn update(&mut self, step: &Violation, place: Option<EventPlace>) {
         let revision = self.last.revision + 1;
         if step.id == self.last.id {
@@ -206,8 +214,8 @@ impl SharedEvent {
         }
     }
 
-    fn telling(&self) -> MergedStep {
-        let seen_by = |view: &View| SeenBy {
+    fn merged_step(&self) -> MergedStep {
+        let seen_by = |view: &SharedView| SeenBy {
             camera: view.camera.to_string(),
             evidence: view.event,
             expected: view.expected.clone(),
@@ -237,7 +245,7 @@ mod tests {
         Violation::step_of(id, camera, transition, revision)
     }
 
-    /// So many metres east of a place.
+    /// A place `east_m` metres east of a fixed point.
     fn at(east_m: f64) -> Option<EventPlace> {
         let position = Coordinates { lon: 120.1 + east_m / 96_300.0, lat: 30.2, alt: Some(0.0) };
         Some(EventPlace {
@@ -251,63 +259,63 @@ mod tests {
         })
     }
 
-    fn tell(
-        things: &mut SharedEvents,
+    fn merge(
+        shared: &mut SharedEvents,
         step: &Violation,
         place: Option<EventPlace>,
     ) -> Option<(String, u32, Transition, usize)> {
-        let (told, _) = things.merge(step, place, &["clip".to_owned()]);
-        told.map(|t| {
+        let (merged, _) = shared.merge(step, place, &["clip".to_owned()]);
+        merged.map(|t| {
             (t.violation.camera.to_string(), t.violation.revision, t.violation.transition, t.seen_by.len())
         })
     }
 
     #[test]
-    fn two_cameras_that_see_one_thing_tell_one_event_with_both() {
+    fn two_cameras_that_see_one_object_share_one_event() {
         use Transition::{Closed, Opened, Updated};
-        let mut things = SharedEvents::new(3.0);
+        let mut shared = SharedEvents::new(3.0);
         let a = |t, r| step("a", 1, t, r);
         let b = |t, r| step("b", 2, t, r);
-        assert_eq!(tell(&mut things, &a(Opened, 0), at(0.0)), Some(("a".into(), 0, Opened, 0)));
-        assert_eq!(tell(&mut things, &step("b", 9, Opened, 0), at(30.0)), Some(("b".into(), 0, Opened, 0)));
-        assert_eq!(tell(&mut things, &b(Opened, 0), at(2.0)), Some(("a".into(), 1, Updated, 2)));
-        assert_eq!(tell(&mut things, &b(Updated, 1), at(2.0)), None);
-        assert_eq!(tell(&mut things, &a(Updated, 1), at(0.0)), Some(("a".into(), 2, Updated, 2)));
+        assert_eq!(merge(&mut shared, &a(Opened, 0), at(0.0)), Some(("a".into(), 0, Opened, 0)));
+        assert_eq!(merge(&mut shared, &step("b", 9, Opened, 0), at(30.0)), Some(("b".into(), 0, Opened, 0)));
+        assert_eq!(merge(&mut shared, &b(Opened, 0), at(2.0)), Some(("a".into(), 1, Updated, 2)));
+        assert_eq!(merge(&mut shared, &b(Updated, 1), at(2.0)), None);
+        assert_eq!(merge(&mut shared, &a(Updated, 1), at(0.0)), Some(("a".into(), 2, Updated, 2)));
 
         // A restart in the middle changes nothing.
-        let stored: Vec<SharedEvent> = things
-            .things
+        let stored: Vec<SharedEvent> = shared
+            .events
             .values()
             .map(|t| serde_json::from_slice(&t.stored().1.expect("stored")).expect("JSON"))
             .collect();
-        let mut things = SharedEvents::new(3.0);
-        things.restore(stored);
-        assert_eq!(tell(&mut things, &a(Closed, 2), at(0.0)), None, "the other camera still sees it");
-        assert_eq!(tell(&mut things, &b(Closed, 2), at(2.0)), Some(("a".into(), 3, Closed, 2)));
-        assert_eq!(things.things.len(), 1);
+        let mut shared = SharedEvents::new(3.0);
+        shared.restore(stored);
+        assert_eq!(merge(&mut shared, &a(Closed, 2), at(0.0)), None, "the other camera still sees it");
+        assert_eq!(merge(&mut shared, &b(Closed, 2), at(2.0)), Some(("a".into(), 3, Closed, 2)));
+        assert_eq!(shared.events.len(), 1);
     }
 
     #[test]
-    fn things_of_one_camera_of_other_classes_or_without_a_place_stay_apart() {
-        let mut things = SharedEvents::new(3.0);
+    fn objects_of_one_camera_of_other_classes_or_without_a_place_stay_apart() {
+        let mut shared = SharedEvents::new(3.0);
         let open = |camera, number| step(camera, number, Transition::Opened, 0);
-        tell(&mut things, &open("a", 1), at(0.0));
-        assert_eq!(tell(&mut things, &open("a", 2), at(0.5)).map(|t| t.2), Some(Transition::Opened));
+        merge(&mut shared, &open("a", 1), at(0.0));
+        assert_eq!(merge(&mut shared, &open("a", 2), at(0.5)).map(|t| t.2), Some(Transition::Opened));
         let other = Violation { class: "exposed_garbage".into(), ..open("b", 3) };
-        assert_eq!(tell(&mut things, &other, at(0.5)).map(|t| t.2), Some(Transition::Opened));
-        assert_eq!(tell(&mut things, &open("b", 4), None).map(|t| t.2), Some(Transition::Opened));
+        assert_eq!(merge(&mut shared, &other, at(0.5)).map(|t| t.2), Some(Transition::Opened));
+        assert_eq!(merge(&mut shared, &open("b", 4), None).map(|t| t.2), Some(Transition::Opened));
         let mut apart = SharedEvents::new(0.0);
-        tell(&mut apart, &open("a", 1), at(0.0));
-        assert_eq!(tell(&mut apart, &open("b", 2), at(0.0)).map(|t| t.2), Some(Transition::Opened));
+        merge(&mut apart, &open("a", 1), at(0.0));
+        assert_eq!(merge(&mut apart, &open("b", 2), at(0.0)).map(|t| t.2), Some(Transition::Opened));
     }
 
     #[test]
     fn people_who_reject_it_end_it_for_all_cameras() {
-        let mut things = SharedEvents::new(3.0);
-        tell(&mut things, &step("a", 1, Transition::Opened, 0), at(0.0));
-        tell(&mut things, &step("b", 2, Transition::Opened, 0), at(0.0));
+        let mut shared = SharedEvents::new(3.0);
+        merge(&mut shared, &step("a", 1, Transition::Opened, 0), at(0.0));
+        merge(&mut shared, &step("b", 2, Transition::Opened, 0), at(0.0));
         let rejected = Violation { rejected: true, ..step("a", 1, Transition::Closed, 1) };
-        assert_eq!(tell(&mut things, &rejected, at(0.0)), Some(("a".into(), 2, Transition::Closed, 2)));
-        assert!(things.things.is_empty());
+        assert_eq!(merge(&mut shared, &rejected, at(0.0)), Some(("a".into(), 2, Transition::Closed, 2)));
+        assert!(shared.events.is_empty());
     }
 }

@@ -1,7 +1,9 @@
-//! What people decided about events, kept as files for whoever trains models, apart from the quota of the evidence.
+//! Keeps people's decisions about events as files to train on, outside the evidence quota.
 //!
-//! `<data_dir>/feedback/<event>.json` and, where the event had one, `<event>.jpg`, its still. The layout is that of
-//! [`FeedbackRecord`] and is told in docs/mqtt.md.
+//! Takes: a feedback command and what is known of its event. Gives: `<data_dir>/feedback/<event>.json` and, if the
+//! event has a still, `<event>.jpg`. [`FeedbackRecord`] is the layout; docs/mqtt.md describes it.
+//! When full: deletes the oldest decision and logs it. On failure: returns the IO error to the command.
+//! Not here: what feedback changes in the rules (`scene`).
 
 use std::fs;
 use std::io;
@@ -15,19 +17,19 @@ use crate::evidence::event_dir;
 use crate::rules::{Violation, ViolationObject};
 use crate::wire::{Feedback, FeedbackCommand};
 
-/// Of the layout of [`FeedbackRecord`].
+/// Version of the layout of [`FeedbackRecord`].
 const VERSION: u32 = 1;
-/// Decisions that are kept; beyond it the oldest go. With stills of 200 KB each this is a gigabyte.
+/// Number of decisions kept; the oldest go first. With stills of 200 KB this is a gigabyte.
 const MAX_KEPT: usize = 5_000;
 
-/// In front of the key of every event that feedback may come for, in the outbox's state.
+/// Prefix of a known event's key in the outbox's state.
 pub(crate) const KNOWN_PREFIX: &str = "known/";
 /// Events older than this are forgotten: feedback comes within days.
 pub(crate) const KNOWN_DAYS: u64 = 90;
 
-/// What must be known of an event when people decide about it, perhaps long after it has ended.
+/// The facts of an event that feedback needs, possibly long after the event ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Known {
+pub(crate) struct KnownEvent {
     pub camera: CameraId,
     pub class: String,
     pub rule: String,
@@ -45,7 +47,7 @@ pub struct KnownObject {
     pub rect: Rect,
 }
 
-impl Known {
+impl KnownEvent {
     pub fn of(violation: &Violation) -> Self {
         let object =
             |o: &ViolationObject| KnownObject { class: o.class.clone(), score: o.score, rect: o.rect };
@@ -63,13 +65,13 @@ impl Known {
         format!("{KNOWN_PREFIX}{event}")
     }
 
-    /// Where its things stood.
+    /// Boxes of the event's objects, or the event's own box if it has none.
     pub fn places(&self) -> Vec<Rect> {
         if self.objects.is_empty() { vec![self.rect] } else { self.objects.iter().map(|o| o.rect).collect() }
     }
 }
 
-/// One decision as it lies in the folder; the newest about an event counts.
+/// One stored decision. The newest decision about an event replaces earlier ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeedbackRecord {
     pub version: u32,
@@ -78,21 +80,21 @@ pub struct FeedbackRecord {
     pub reason: Option<String>,
     pub by: Option<String>,
     pub permit: Option<String>,
-    /// When it came, RFC 3339.
+    /// When the command arrived, RFC 3339.
     pub at: String,
     pub node: String,
     pub camera: CameraId,
     /// Violation class.
     pub class: String,
     pub rule: String,
-    /// When the thing was first seen.
+    /// When the object was first seen.
     pub started: String,
     /// Around all objects.
     #[serde(rename = "box")]
     pub rect: Rect,
-    /// As they were when the event opened, in the picture that is `still`.
+    /// Objects at the opening of the event, in the picture `still`.
     pub objects: Vec<KnownObject>,
-    /// Beside the record; `None` where the event has no still any more.
+    /// File name beside the record; `None` if the event's still is gone.
     pub still: Option<String>,
 }
 
@@ -105,7 +107,7 @@ impl FeedbackRecord {
     pub(crate) fn new(
         verdict: Feedback,
         command: &FeedbackCommand,
-        known: &Known,
+        known: &KnownEvent,
         node: &str,
         at: String,
     ) -> Self {
@@ -128,7 +130,7 @@ impl FeedbackRecord {
         }
     }
 
-    /// On the disk when it returns, together with the event's still.
+    /// Writes the record and a copy of the event's still, and syncs both to the disk.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -137,10 +139,10 @@ impl FeedbackRecord {
         fs::create_dir_all(&dir)?;
         let name = format!("{}.jpg", self.event);
         let (still, kept) = (event_dir(data_dir, self.event).join("still.jpg"), dir.join(&name));
-        // A second name for the same file costs nothing, and the evidence may be deleted.
+        // A hard link costs nothing and outlives the evidence folder.
         let there = kept.exists() || fs::hard_link(&still, &kept).is_ok() || fs::copy(&still, &kept).is_ok();
         self.still = there.then_some(name);
-        // One line, so that all records together are a file of JSON lines.
+        // One line each, so that the concatenated records are JSON lines.
         let mut line = serde_json::to_vec(&self)?;
         line.push(b'\n');
         replace_file(&dir.join(format!("{}.json", self.event)), &line)?;
@@ -148,7 +150,7 @@ impl FeedbackRecord {
     }
 }
 
-/// Names begin with the event's time, so their order is that of time.
+/// File names start with the event's time, so sorting by name sorts by time.
 fn forget_oldest(dir: &Path) -> io::Result<()> {
     let mut names: Vec<PathBuf> = fs::read_dir(dir)?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -176,7 +178,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("folder");
         let event = uuid::Builder::from_unix_timestamp_millis(1_795_321_800_120, &[3; 10]).into_uuid();
         let rect = Rect::new(0.1, 0.2, 0.3, 0.4);
-        let known = Known {
+        let known = KnownEvent {
             camera: CameraId::new("gate"),
             class: "clutter".into(),
             rule: "clutter".into(),

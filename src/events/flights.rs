@@ -1,21 +1,30 @@
-//! The recorder's part in flights: what one flight makes of all its events, in one transaction with what is remembered.
+//! Records a flight: the steps of all its events and the area's new state, in one transaction.
 
-use super::feedback::Known;
+use super::feedback::KnownEvent;
 use super::journal::{evidence_state, media, store_pending};
 use super::pending_evidence::PendingEvidence;
 use super::recorder::Recorder;
 use crate::base::{Capture, TimeSource};
 use crate::config::FlightArea;
-use crate::evidence::EvidenceManifest;
-use crate::flights::FlightEventStep;
+use crate::evidence::{EvidenceManifest, Stills};
+use crate::geo::EventPlace;
 use crate::outbox::Batch;
-use crate::rules::Transition;
+use crate::rules::{Transition, Violation};
 use crate::wire::{EventFacts, event_message};
 
+/// One step of a flight's event, ready to be recorded.
+pub(crate) struct FlightEventStep {
+    pub violation: Violation,
+    pub place: Option<EventPlace>,
+    pub stills: Stills,
+    /// Size of the later picture in pixels.
+    pub size: Option<(u32, u32)>,
+}
+
 impl Recorder {
-    /// Makes the steps of a flight and the area's new state durable together. Waits while the disk is full.
+    /// Commits the steps of a flight together with the area's new state. Waits while the disk is full.
     ///
-    /// False: the node stopped before that; nothing of it holds.
+    /// Returns false if the node stopped first; then nothing was stored.
     pub(crate) fn record_flight(
         &self,
         area: &FlightArea,
@@ -34,7 +43,10 @@ impl Recorder {
             let capture = Capture { at: violation.at, source: TimeSource::Footage, offset_ms: None };
             let transition = violation.transition;
             if transition == Transition::Opened {
-                batch.state.push((Known::key(violation.id), serde_json::to_vec(&Known::of(violation)).ok()));
+                batch.state.push((
+                    KnownEvent::key(violation.id),
+                    serde_json::to_vec(&KnownEvent::of(violation)).ok(),
+                ));
             }
             let manifest = || {
                 EvidenceManifest::new(

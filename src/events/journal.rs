@@ -1,4 +1,4 @@
-//! What is durable of events: batches go to the outbox, and the evidence that is still owed is remembered.
+//! Commits batches of events to the outbox, and keeps the evidence that events still wait for.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,22 +30,22 @@ impl Store for Outbox {
     }
 }
 
-/// Shared by everything that records a part of an event. The pending evidence of an event is read, changed and stored
-/// under one lock, so that two threads (rules, and clips that are ready later) never overwrite each other's part.
+/// Shared by everything that records a part of an event. One lock covers reading, changing and storing pending
+/// evidence, so that the rules, stills and clips never overwrite each other's part.
 pub(crate) struct Journal {
     pub topics: Topics,
     store: Arc<dyn Store>,
-    /// The data folder; `None`: no evidence is made (a replay that only lists events).
+    /// The data folder; `None` in a replay that only lists events and writes no evidence.
     pub media_dir: Option<PathBuf>,
-    /// What made the evidence, for its manifest.
+    /// Program and model that made the evidence, for its manifest.
     pub generator: serde_json::Value,
     pending: Mutex<BTreeMap<Uuid, PendingEvidence>>,
-    counts: Counts,
+    counts: JournalCounts,
     shutdown: Shutdown,
 }
 
 #[derive(Default)]
-struct Counts {
+struct JournalCounts {
     opened: AtomicU64,
     updated: AtomicU64,
     closed: AtomicU64,
@@ -63,21 +63,21 @@ impl Journal {
         generator: serde_json::Value,
         shutdown: Shutdown,
     ) -> Self {
-        let (pending, counts) = (Mutex::default(), Counts::default());
+        let (pending, counts) = (Mutex::default(), JournalCounts::default());
         Self { topics, store, media_dir, generator, pending, counts, shutdown }
     }
 
-    /// True while a record waits for room on the disk: the rules stand still then, and a restart would not help.
+    /// True while a record waits for room on the disk. The rules wait too, and a restart would not help.
     pub fn waits_for_disk(&self) -> bool {
         self.counts.waits_for_disk.load(Ordering::Relaxed)
     }
 
-    /// Is a clip of this event still to be cut? Then its folder must stay.
+    /// Whether a clip of this event is still to be cut. Its folder must stay until then.
     pub fn owes_clip(&self, event: Uuid) -> bool {
         self.lock().get(&event).is_some_and(|pending| pending.clip.is_some())
     }
 
-    /// Can anything still be added to the event's evidence? Then it does not go by age.
+    /// Whether the event's evidence can still grow. Until it cannot, age does not delete it.
     pub fn is_under_way(&self, event: Uuid) -> bool {
         self.lock().contains_key(&event)
     }
@@ -94,7 +94,7 @@ impl Journal {
         }
     }
 
-    /// The manifest as a file, and as a message that lists all media of the event, also what was sent before.
+    /// Writes the manifest file, and adds the message that lists all media of the event, sent earlier or not.
     pub fn add_manifest(&self, pending: &PendingEvidence, at: WallTime, batch: &mut Batch) {
         let Some(dir) = &self.media_dir else { return };
         let manifest = &pending.manifest;
@@ -133,10 +133,10 @@ impl Journal {
         ));
     }
 
-    /// Tries until the outbox takes the batch; gives up only when the node stops, and then the rules' stored state is
-    /// older than this step too, so the next start makes the step again under the same id.
+    /// Retries until the outbox accepts the batch, and gives up only when the node stops. The stored state of the
+    /// rules is then older than this step, so the next start repeats the step with the same id.
     ///
-    /// True if it was taken.
+    /// Returns whether the batch was stored.
     pub fn commit(&self, batch: &Batch) -> bool {
         let mut logged = false;
         loop {
@@ -153,7 +153,7 @@ impl Journal {
                     self.counts.waits_for_disk.store(true, Ordering::Relaxed);
                     if !logged {
                         tracing::error!(
-                            "waiting with a record until the outbox takes it: {}",
+                            "cannot store a record, retrying every second: {}",
                             error_chain(&error)
                         );
                         logged = true;
@@ -161,9 +161,7 @@ impl Journal {
                 }
             }
             if self.shutdown.wait(Duration::from_secs(1)) {
-                tracing::error!(
-                    "stopped while the outbox took nothing: the step is made again at the next start"
-                );
+                tracing::error!("stopped before the outbox could store a step: the next start repeats it");
                 return false;
             }
             self.counts.outbox_full_seconds.fetch_add(1, Ordering::Relaxed);
@@ -189,7 +187,7 @@ impl Journal {
     }
 }
 
-/// What an event's message says of its evidence: what will come, and what cannot.
+/// The evidence part of an event's message: what to expect, and what is missing.
 pub(crate) fn evidence_state(pending: &PendingEvidence) -> EvidenceState {
     let mut expected: Vec<String> = pending.manifest.files.iter().map(|file| kind_name(file.kind)).collect();
     expected.extend(pending.owed.iter().map(|&kind| kind_name(kind)));
@@ -202,7 +200,7 @@ pub(crate) fn evidence_state(pending: &PendingEvidence) -> EvidenceState {
     EvidenceState { expected, missing: pending.manifest.missing.iter().map(missing).collect() }
 }
 
-/// Puts the pending evidence of an event into the batch; one that nothing can be added to any more is dropped.
+/// Adds the pending evidence of an event to the batch, and drops it once it is complete.
 pub(crate) fn store_pending(held: &mut BTreeMap<Uuid, PendingEvidence>, event: Uuid, batch: &mut Batch) {
     let Some(pending) = held.get(&event) else { return };
     let complete = pending.complete();
@@ -224,7 +222,7 @@ pub(crate) fn media(event: Uuid, file: &EvidenceFile) -> OutMedia {
     }
 }
 
-/// As the kind stands in messages: `still`, `annotated`, `clip`, `closed`, `manifest`.
+/// The kind's name in messages: `still`, `annotated`, `clip`, `closed`, `manifest`.
 fn kind_name(kind: EvidenceKind) -> String {
     kind.file_name().split('.').next().unwrap_or_default().to_owned()
 }

@@ -1,8 +1,9 @@
-//! What makes a decision durable: messages, evidence that is owed and restart state, in one outbox transaction a step.
+//! Makes decisions durable: one outbox transaction per step, with messages, pending evidence and restart state.
 //!
-//! Takes: the steps that scenes and flights decided, finished stills and clips. Gives: [`Batch`](crate::outbox::Batch)es.
-//! When full: waits for the outbox; the rules wait with it. On failure: what evidence is missing is named in the
-//! manifest and counted; the event itself is never lost. Not here: deciding, writing pictures, sending.
+//! Takes: steps decided by scenes and flights, finished stills and clips.
+//! Gives: [`Batch`](crate::outbox::Batch)es, committed to the outbox. When full: waits for the outbox, and the rules
+//! wait with it. On failure: the manifest names the missing evidence, and a counter counts it. The event itself is
+//! never lost. Not here: deciding, writing pictures, sending.
 
 pub(crate) mod cross_camera;
 pub(crate) mod feedback;
@@ -14,6 +15,7 @@ mod stills;
 mod tamper;
 
 pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};
+pub(crate) use flights::FlightEventStep;
 pub(crate) use journal::{Store, evidence_state, media, store_pending};
 pub(crate) use recorder::{RULES_PREFIX, Recorder, RecorderSettings};
-pub(crate) use tamper::{TAMPER_PREFIX, Tampering};
+pub(crate) use tamper::{TAMPER_PREFIX, TamperState};

@@ -1,4 +1,4 @@
-//! What is known of one event's evidence from its opening on, kept in the outbox's state until nothing more can come.
+//! The evidence that an event still waits for, kept in the outbox's state until it is complete.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -8,12 +8,12 @@ use crate::evidence::{ClipRequest, EvidenceKind, EvidenceManifest};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PendingEvidence {
     pub manifest: EvidenceManifest,
-    /// Asked for and not there yet.
+    /// The requested clip, until it is cut.
     pub clip: Option<ClipRequest>,
     /// Stills that are being written.
     #[serde(default)]
     pub owed: Vec<EvidenceKind>,
-    /// The event has ended: nothing comes after the clip.
+    /// The event has ended, so nothing follows the clip.
     pub ended: bool,
 }
 
@@ -22,11 +22,11 @@ impl PendingEvidence {
         format!("{PREFIX}{event}")
     }
 
-    /// Is there nothing left to wait for?
+    /// Whether all evidence is there or given up.
     pub fn complete(&self) -> bool {
         self.ended && self.clip.is_none() && self.owed.is_empty()
     }
 }
 
-/// In front of every pending's key in the outbox's state.
+/// Prefix of the key in the outbox's state. The name is older than the type.
 pub(crate) const PREFIX: &str = "dossier/";

@@ -1,4 +1,4 @@
-//! Turns each step of a violation's life into durable records: stills, messages and restart state in one transaction.
+//! Records each step of an event: stills, messages and restart state, in one transaction.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, RwLock};
 
 use super::cross_camera::{SharedEvent, SharedEvents};
-use super::feedback::Known;
+use super::feedback::KnownEvent;
 use super::journal::{Journal, Store, evidence_state, media, store_pending};
 use super::pending_evidence::PendingEvidence;
-use super::stills::{Step, StillBatch};
+use super::stills::{StillBatch, StillStep};
 use crate::base::{CameraId, Shutdown, error_chain};
 use crate::config::{CameraConfig, Config, ViolationClass};
 use crate::decode::Picture;
@@ -22,14 +22,14 @@ use crate::wire::{EventFacts, EvidenceState, Topics, event_message};
 
 pub(crate) struct Recorder {
     settings: RwLock<Arc<RecorderSettings>>,
-    /// What is durable, and what evidence is owed.
+    /// Commits batches and keeps pending evidence.
     pub(crate) journal: Journal,
     shared: Mutex<SharedEvents>,
-    /// Where stills are written; not there in a replay, which writes them itself.
+    /// Queue of the still thread; unset in a replay, which writes stills itself.
     pub(crate) stills: OnceLock<Arc<StillQueue>>,
 }
 
-/// What the recorder takes from the config; replaced as a whole by a reload.
+/// The recorder's part of the config. A reload replaces it as a whole.
 pub(crate) struct RecorderSettings {
     pub(crate) config: Arc<Config>,
     pub(crate) stills: Arc<StillWriter>,
@@ -46,7 +46,7 @@ impl RecorderSettings {
         Ok(Self { config, stills, retired })
     }
 
-    /// Knows the classes of an earlier config too: open events of what was taken out are still to be ended.
+    /// Also keeps the classes of an earlier config, so that open events of removed classes can still end.
     #[must_use]
     pub fn with_classes_of(mut self, earlier: &Config) -> Self {
         let gone = earlier.catalogue.iter().filter(|class| self.class(&class.id).is_none());
@@ -76,12 +76,12 @@ impl Recorder {
         Ok(Self { settings, journal, shared, stills: OnceLock::new() })
     }
 
-    /// Takes over the events of several cameras that were open in an earlier run.
+    /// Restores the shared events that were open in an earlier run.
     pub fn restore_shared(&self, events: Vec<SharedEvent>) {
         self.shared.lock().restore(events);
     }
 
-    /// Other settings from the next step on; gives the ones before. The node's id and topics stay as they were.
+    /// Applies other settings from the next step on, and returns the old ones. Node id and topics do not change.
     pub fn reconfigure(&self, settings: Arc<RecorderSettings>) -> Arc<RecorderSettings> {
         std::mem::replace(&mut *self.settings.write(), settings)
     }
@@ -90,7 +90,7 @@ impl Recorder {
         Arc::clone(&self.settings.read())
     }
 
-    /// Takes over the pending evidence of an earlier run; gives the clips that are still owed.
+    /// Restores the pending evidence of an earlier run, and returns the clips still to be cut.
     pub fn restore(&self, pending: impl IntoIterator<Item = PendingEvidence>) -> Vec<ClipRequest> {
         let mut held = self.journal.lock();
         held.extend(pending.into_iter().map(|pending| (pending.manifest.event, pending)));
@@ -99,8 +99,9 @@ impl Recorder {
         clips
     }
 
-    /// Records what one picture (or the passing of time) changed on a camera, with the state of its rules in the same
-    /// transaction, so that a restart goes on from exactly here. Waits while the disk is full. Gives the clips to be cut.
+    /// Records the steps that one picture, or the passing of time, caused on a camera. The state of its rules is in
+    /// the same transaction, so that a restart continues from exactly here. Waits while the disk is full. Returns
+    /// the clips to cut.
     pub fn record(
         &self,
         camera: &Arc<CameraConfig>,
@@ -120,13 +121,13 @@ impl Recorder {
             };
             let mut evidence = EvidenceState::default();
             if violation.transition == Transition::Opened {
-                let known = serde_json::to_vec(&Known::of(violation)).ok();
-                batch.state.push((Known::key(violation.id), known));
+                let known = serde_json::to_vec(&KnownEvent::of(violation)).ok();
+                batch.state.push((KnownEvent::key(violation.id), known));
             }
             if let Some(dir) = self.journal.media_dir.as_ref().map(|dir| event_dir(dir, violation.id)) {
                 let pending =
                     held.entry(violation.id).or_insert_with(|| self.new_pending(config, camera, violation));
-                let step = Step { stills: &settings.stills, camera, class, violation, dir };
+                let step = StillStep { stills: &settings.stills, camera, class, violation, dir };
                 stills.push(&self.journal, step, pending, &mut batch);
                 clips.extend(pending.clip.clone().filter(|_| violation.transition == Transition::Opened));
                 evidence = evidence_state(pending);
@@ -165,10 +166,10 @@ impl Recorder {
         clips
     }
 
-    /// Stills are left to the queue from now on. Once, before the first event.
+    /// Sends stills to this queue from now on. Call it once, before the first event.
     pub fn leave_stills_to(&self, queue: Arc<StillQueue>) {
         if self.stills.set(queue).is_err() {
-            tracing::error!("a second queue for stills is not used: please report it");
+            tracing::error!("a second still queue is ignored: please report this bug");
         }
     }
 
@@ -209,7 +210,7 @@ impl Recorder {
         self.journal.commit(&batch);
     }
 
-    /// Stores the rules of cameras between events, so that a restart keeps dwell that has run so far.
+    /// Stores the state of the rules between events, so that a restart keeps the dwell so far.
     pub fn checkpoint<'a>(&self, states: impl Iterator<Item = (&'a CameraId, RulesState)>) {
         let state = states.map(|(camera, state)| state_entry(camera, &state)).collect();
         self.journal.commit(&Batch { state, ..Batch::default() });
@@ -230,7 +231,7 @@ impl Recorder {
     }
 }
 
-/// In front of every camera's rules in the outbox's state.
+/// Prefix of the key of a camera's rules in the outbox's state.
 pub(crate) const RULES_PREFIX: &str = "rules/";
 
 fn state_entry(camera: &CameraId, state: &RulesState) -> (String, Option<Vec<u8>>) {

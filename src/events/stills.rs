@@ -1,4 +1,4 @@
-//! Stills of events: which are owed, and what became of them.
+//! Stills of events: requests them, and records the outcomes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use crate::outbox::Batch;
 use crate::rules::{Transition, Violation};
 use crate::scene::{PlacedViolation, memory_folder};
 
-/// One transition with what surrounds it.
-pub(crate) struct Step<'a> {
+/// One transition and the settings for its stills.
+pub(crate) struct StillStep<'a> {
     pub stills: &'a Arc<StillWriter>,
     pub camera: &'a Arc<CameraConfig>,
     pub class: &'a ViolationClass,
@@ -27,20 +27,20 @@ pub(crate) struct Step<'a> {
     pub dir: PathBuf,
 }
 
-/// The stills of one picture's events, from the first step to the moment when all of them are recorded.
+/// The stills of one picture's events, collected until all steps are recorded.
 pub(crate) struct StillBatch<'a> {
-    /// `None`: they are written at once, by the calling thread.
+    /// `None`: the calling thread writes the stills itself.
     queue: Option<&'a StillQueue>,
-    /// The queue takes them.
+    /// Whether the queue has room for them.
     room: bool,
     picture: Option<&'a Arc<Picture>>,
     tasks: Vec<StillTask>,
 }
 
 impl<'a> StillBatch<'a> {
-    /// Waits for room in the queue. To be called before the journal is locked: the still thread locks it too.
+    /// Waits for room in the queue. Call it before locking the journal, because the still thread locks it too.
     ///
-    /// Without a queue the stills are written at once, by the calling thread.
+    /// Without a queue the calling thread writes the stills.
     pub fn new(
         queue: Option<&'a StillQueue>,
         steps: &[PlacedViolation],
@@ -54,15 +54,15 @@ impl<'a> StillBatch<'a> {
         Self { queue, room, picture, tasks: Vec::new() }
     }
 
-    /// Writes what the step needs, or notes what is owed or missing; adds the manifest where nothing else can come.
+    /// Requests the stills of a step, or records why there are none. Adds the manifest if nothing else can follow.
     pub fn push(
         &mut self,
         journal: &Journal,
-        step: Step<'_>,
+        step: StillStep<'_>,
         pending: &mut PendingEvidence,
         batch: &mut Batch,
     ) {
-        let Step { stills, camera, class, violation, dir } = step;
+        let StillStep { stills, camera, class, violation, dir } = step;
         let opened = violation.transition == Transition::Opened;
         if violation.transition == Transition::Updated {
             return;
@@ -105,13 +105,13 @@ impl<'a> StillBatch<'a> {
                 }
             }
         }
-        // While a clip or a still is owed, the manifest waits for it: one message with everything instead of two.
+        // The manifest waits for a pending clip or still, so that one message lists everything.
         if pending.complete() {
             journal.add_manifest(pending, violation.at, batch);
         }
     }
 
-    /// Once the events are durable.
+    /// Queues the stills. Call it once the events are durable.
     pub fn submit(self) {
         let Some(queue) = self.queue else { return };
         self.tasks.into_iter().for_each(|task| queue.push(task));
@@ -119,7 +119,7 @@ impl<'a> StillBatch<'a> {
 }
 
 impl Journal {
-    /// What the still thread has written, several events in one transaction.
+    /// Records the still thread's outcomes, several events in one transaction.
     pub fn record_stills(&self, done: Vec<StillOutcome>) {
         let mut held = self.lock();
         let mut batch = Batch::default();
@@ -130,7 +130,7 @@ impl Journal {
             };
             self.add_stills(pending, &mut batch, &outcome);
             pending.owed.retain(|kind| !outcome.kinds.contains(kind));
-            // Also when the clip was quicker: its manifest did not know the stills.
+            // Also if the clip came first: its manifest did not list the stills.
             if pending.owed.is_empty() && pending.clip.is_none() {
                 self.add_manifest(pending, outcome.at, &mut batch);
             }
@@ -139,7 +139,7 @@ impl Journal {
         self.commit(&batch);
     }
 
-    /// Stills that an earlier run owed: their pictures died with it.
+    /// Marks stills that an earlier run still had to write as missing: their pictures are gone.
     pub fn give_up_stills(&self, held: &mut MutexGuard<'_, BTreeMap<Uuid, PendingEvidence>>) {
         let mut batch = Batch::default();
         let owing: Vec<Uuid> = held.iter().filter(|(_, d)| !d.owed.is_empty()).map(|(id, _)| *id).collect();

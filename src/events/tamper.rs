@@ -1,4 +1,4 @@
-//! Records reports about a camera itself: a message, and restart state where positions are stale from now on.
+//! Records reports about a camera itself: a message, and restart state if its positions are now stale.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,24 +10,24 @@ use crate::scene::TamperReport;
 use crate::tamper::TamperKind;
 use crate::wire::{CameraRef, TamperData, tamper_message};
 
-/// In front of every camera's key in the outbox's state.
+/// Prefix of a camera's key in the outbox's state.
 pub(crate) const TAMPER_PREFIX: &str = "tamper/";
 
-/// What outlives a restart.
+/// The part that survives a restart.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Tampering {
-    /// Positions are wrong until somebody confirms them.
+pub(crate) struct TamperState {
+    /// Positions are wrong until a person confirms them.
     pub stale: bool,
 }
 
-impl Tampering {
+impl TamperState {
     pub fn key(camera: &CameraId) -> String {
         format!("{TAMPER_PREFIX}{camera}")
     }
 }
 
 impl Recorder {
-    /// Makes a report about the camera durable.
+    /// Commits a report about the camera.
     pub(crate) fn record_tamper(&self, camera: &CameraConfig, report: TamperReport) {
         let TamperReport { incident, kind, at, calibration, shift_px, turn_deg, reason } = report;
         let round = |v: f64| (v * 100.0).round() / 100.0;
@@ -46,7 +46,7 @@ impl Recorder {
             reason,
         };
         let state = (kind == TamperKind::Moved)
-            .then(|| (Tampering::key(&camera.id), serde_json::to_vec(&Tampering { stale: true }).ok()));
+            .then(|| (TamperState::key(&camera.id), serde_json::to_vec(&TamperState { stale: true }).ok()));
         self.journal.commit(&Batch {
             messages: vec![tamper_message(&self.journal.topics, &self.settings().config.node.id, at, data)],
             state: state.into_iter().collect(),

@@ -1,4 +1,4 @@
-//! Pictures of a place from before it changed: a few a camera, the newest, and one from before each change that lasts.
+//! Earlier pictures of a place: the newest few of each camera, and one from before each lasting change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,18 @@ use crate::base::{WallTime, replace_file};
 use crate::decode::Picture;
 use crate::scene::BeforePicture;
 
-/// Newest pictures of each light that are always kept.
+/// Number of newest pictures that always stay, for each light.
 const NEWEST: usize = 4;
 const QUALITY: i32 = 88;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Kept {
+struct EarlierPicture {
     at: WallTime,
     infrared: bool,
     path: PathBuf,
 }
 
-/// Keeps a picture that a scene asks for, and removes those that nothing needs any more.
+/// Keeps a picture that a scene requests, and deletes pictures that no event needs.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -40,10 +40,11 @@ fn store(dir: &Path, picture: &Picture, infrared: bool) -> std::io::Result<()> {
     replace_file(&path, &jpeg)
 }
 
-/// Removes what nobody will ask for: `needed` are the beginnings of the changes that last.
+/// Deletes pictures that no event needs. `needed` has the start of each lasting change.
 fn thin(dir: &Path, needed: &[WallTime]) -> std::io::Result<()> {
     for infrared in [false, true] {
-        let mut kept: Vec<Kept> = list(dir)?.into_iter().filter(|k| k.infrared == infrared).collect();
+        let mut kept: Vec<EarlierPicture> =
+            list(dir)?.into_iter().filter(|k| k.infrared == infrared).collect();
         kept.sort();
         let newest = kept.len().saturating_sub(NEWEST);
         let wanted: Vec<Option<usize>> =
@@ -57,13 +58,13 @@ fn thin(dir: &Path, needed: &[WallTime]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The newest picture from before a time, of the same light where there is one.
+/// The newest picture before a time, of the same light if there is one.
 pub(crate) fn before(dir: &Path, first_seen: WallTime, infrared: bool) -> Option<(WallTime, PathBuf)> {
     let older = list(dir).ok()?.into_iter().filter(|k| k.at < first_seen);
     older.max_by_key(|k| (k.infrared == infrared, k.at)).map(|k| (k.at, k.path))
 }
 
-/// Has the picture no colour? By every 97th pixel.
+/// Whether the picture has no colour, judged by every 97th pixel.
 pub(crate) fn is_infrared(picture: &Picture) -> bool {
     let rgb = picture.rgb();
     let (mut n, mut apart) = (0u64, 0u64);
@@ -74,7 +75,7 @@ pub(crate) fn is_infrared(picture: &Picture) -> bool {
     apart < 2 * n
 }
 
-fn list(dir: &Path) -> std::io::Result<Vec<Kept>> {
+fn list(dir: &Path) -> std::io::Result<Vec<EarlierPicture>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
@@ -85,7 +86,7 @@ fn list(dir: &Path) -> std::io::Result<Vec<Kept>> {
         if let Some((at, light)) = name.rsplit_once('-')
             && let Ok(at) = at.parse()
         {
-            found.push(Kept { at: WallTime(at), infrared: light == "night", path });
+            found.push(EarlierPicture { at: WallTime(at), infrared: light == "night", path });
         }
     }
     Ok(found)

@@ -1,7 +1,7 @@
-//! A clip cut from the ring: stream copy into MP4, so every picture is bit for bit the camera's.
+//! Cuts a clip from the ring by stream copy into MP4, so the pictures are the camera's, bit for bit.
 //!
-//! `appsrc ! h264parse ! mp4mux ! filesink` (or h265parse). Decode times are worked out here from the whole span,
-//! which is exact with B-frames too and needs no element that guesses them. The container's creation time is
+//! The pipeline is `appsrc ! h264parse ! mp4mux ! filesink` (or h265parse). Decode times are computed here from the
+//! whole span. This is exact with B-frames too, and no element has to guess them. The container's creation time is
 //! the true start of the clip.
 
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ use crate::base::{CameraId, TimeSource, WallTime, monotonic};
 use crate::ingest::{Codec, EncodedFrame};
 use crate::ring::RingClip;
 
-/// Which seconds an event wants. Plain data, so that it outlives a restart.
+/// The time span of an event's clip. Plain data, so that it survives a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClipRequest {
     pub event: Uuid,
@@ -33,17 +33,17 @@ pub struct ClipRequest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClipInfo {
     pub file: EvidenceFile,
-    /// Capture time of the first picture: a key frame at or before the start that was asked for, where the ring had it.
+    /// Capture time of the first picture: a key frame at or before the requested start, if the ring had one.
     pub starts: WallTime,
     /// Capture time of the last picture.
     pub ends: WallTime,
-    /// Of the first picture.
+    /// Time source of the first picture.
     pub time_source: TimeSource,
     pub offset_ms: Option<i64>,
     /// Playing time in milliseconds: from the first picture to the end of the last.
     pub duration_ms: u64,
     pub frames: u64,
-    /// Gaps in the numbers of the frames: lost on the way from the camera.
+    /// Frames lost on the way from the camera, by gaps in their numbers.
     pub lost_frames: u64,
     pub codec: Codec,
     pub width: u32,
@@ -52,12 +52,12 @@ pub struct ClipInfo {
     pub ends_early: bool,
 }
 
-/// Ticks a second of the files that are written: the clock that video runs on (RFC 6184, 8.2.1).
+/// Ticks per second in the files: the clock rate of video (RFC 6184, 8.2.1).
 const CLOCK: u32 = 90_000;
-/// The same of a time-lapse that is too long for 32 bits of [`CLOCK`], which are 13 hours.
+/// Ticks per second of a time-lapse too long for 32 bits of [`CLOCK`], which are 13 hours.
 const SLOW_CLOCK: u32 = 1000;
 
-/// Cuts clips. Holds nothing between two cuts; shared by threads.
+/// Cuts clips. Keeps no state between two cuts; threads can share it.
 #[derive(Debug)]
 pub struct ClipCutter {
     timeout: Duration,
@@ -65,7 +65,7 @@ pub struct ClipCutter {
 
 impl ClipCutter {
     /// # Errors
-    /// GStreamer does not start or lacks an element that cutting needs.
+    /// GStreamer does not start, or lacks a required element.
     pub fn new() -> Result<Self, EvidenceError> {
         gst::init().map_err(|e| EvidenceError::Gstreamer(e.to_string()))?;
         for name in ["appsrc", "h264parse", "h265parse", "mp4mux", "filesink"] {
@@ -76,16 +76,16 @@ impl ClipCutter {
         Ok(Self { timeout: Duration::from_secs(30) })
     }
 
-    /// The same with another limit on the time that one cut may take; 30 s otherwise.
+    /// Sets the time limit of one cut; the default is 30 s.
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout }
     }
 
-    /// Writes `clip.mp4` into the event's folder; 8 s take 6 to 20 ms and the disk's own time. The file is
-    /// in its place only after it was read back whole.
+    /// Writes `clip.mp4` into the event's folder. A clip of 8 s needs 6 to 20 ms plus the time of the disk. The file
+    /// gets its name only after it was read back in full.
     ///
     /// # Errors
-    /// Nothing to cut, frames that the parser or the disk refuses, or no end within the time limit. Nothing is left.
+    /// There is nothing to cut, the parser or the disk refuses frames, or the time limit passes. No file is left.
     pub fn cut(&self, span: &RingClip, dir: &Path) -> Result<ClipInfo, EvidenceError> {
         let frames = playable(&span.frames)?;
         let slots = timeline(&frames.iter().map(|f| f.pts).collect::<Vec<_>>());
@@ -111,7 +111,7 @@ impl ClipCutter {
             AppSrc::builder().caps(&caps("byte-stream")).format(gst::Format::Time).max_bytes(0).build();
         let parse = element(parser, &[])?;
         let filter = element("capsfilter", &[("caps", caps(format).into())])?;
-        // Without a name of ours the muxer would put the pictures into the system's temporary folder first.
+        // Without a name here the muxer would first write the pictures to the system's temporary folder.
         let media_part = path_text(&file.with_extension("mdat"))?;
         let mux =
             element("mp4mux", &[("faststart", true.into()), ("faststart-file", media_part.as_str().into())])?;
@@ -121,8 +121,8 @@ impl ClipCutter {
         let chain = [source.upcast_ref(), &parse, &filter, &mux, &sink];
         let built = pipeline.0.add_many(chain).and_then(|()| gst::Element::link_many(chain));
         built.map_err(|e| EvidenceError::Gstreamer(e.to_string()))?;
-        // Left to itself the muxer takes its unit of time from the rate that the parameter sets name, in whole frames a
-        // second: that of a time-lapse is none, and a file without a unit of time cannot be played.
+        // By default the muxer derives its time unit from the rate in the parameter sets, in whole frames a second.
+        // For a time-lapse that is zero, and a file without a time unit cannot be played.
         mux.sink_pads().iter().for_each(|pad| pad.set_property("trak-timescale", clock(slots)));
         let outcome = self.feed(&pipeline.0, &source, frames, slots);
         drop(pipeline);
@@ -138,7 +138,7 @@ impl ClipCutter {
         slots: &[Slot],
     ) -> Result<(), EvidenceError> {
         let bus = pipeline.bus().expect("a pipeline has a bus");
-        // Why a change of state or a push fails stands on the bus, so only what is there is judged.
+        // The bus has the reason why a state change or a push failed, so only the bus is checked.
         let started = pipeline.set_state(gst::State::Playing);
         if started.is_ok() {
             // No limit is needed: the frames are in memory already, and the queue only refers to them.
@@ -155,8 +155,8 @@ impl ClipCutter {
                     break;
                 }
             }
-            // Refused only after an error, which the bus tells.
-            let _told_by_the_bus = source.end_of_stream();
+            // This fails only after an error, which the bus reports.
+            let _reported_by_the_bus = source.end_of_stream();
         }
         let deadline = monotonic() + self.timeout;
         loop {
@@ -185,8 +185,8 @@ fn playable(frames: &[EncodedFrame]) -> Result<Vec<&EncodedFrame>, EvidenceError
         return Err(EvidenceError::NoFootage("no key frame among the frames".to_owned()));
     };
     if !is_self_contained(first) {
-        let told = "the first key frame has no parameter sets, so nothing can decode it".to_owned();
-        return Err(EvidenceError::Unplayable(told));
+        let reason = "the first key frame has no parameter sets, so nothing can decode it".to_owned();
+        return Err(EvidenceError::Unplayable(reason));
     }
     if let Some(other) = kept.iter().find(|f| f.stream != first.stream || f.codec != first.codec) {
         return Err(EvidenceError::MixedStreams(first.stream, other.stream));
@@ -196,7 +196,7 @@ fn playable(frames: &[EncodedFrame]) -> Result<Vec<&EncodedFrame>, EvidenceError
     Ok(kept)
 }
 
-/// Reads the file back, dates it, hashes it and puts it in its place.
+/// Reads the file back, sets its dates, hashes it and gives it its final name.
 fn finish(
     span: &RingClip,
     frames: &[&EncodedFrame],
@@ -207,8 +207,8 @@ fn finish(
     let shown_last = frames.iter().max_by_key(|f| f.pts).expect("a clip has frames");
     let video = mp4::check_and_date(file, shown_first.capture.at)?;
     if video.frames != frames.len() as u64 {
-        let told = format!("{} of {} frames are in it", video.frames, frames.len());
-        return Err(EvidenceError::Unreadable(told));
+        let reason = format!("{} of {} frames are in it", video.frames, frames.len());
+        return Err(EvidenceError::Unreadable(reason));
     }
     // Of the whole span: leading pictures that were left out were not lost.
     let pairs = span.frames.windows(2);
@@ -230,8 +230,8 @@ fn finish(
     })
 }
 
-/// A pipeline that is stopped whichever way it is left: one that is dropped while it runs leaks its threads.
-/// The source goes first: then nothing is under way in elements that are being stopped.
+/// Stops the pipeline on drop, because a pipeline dropped while running leaks its threads. The source stops first,
+/// so that no buffer is on its way to an element that is stopping.
 struct Running(gst::Pipeline, AppSrc);
 
 impl Drop for Running {
@@ -262,7 +262,7 @@ fn refused(error: &gst::message::Error) -> EvidenceError {
     let element = error.src().map_or_else(|| "the pipeline".to_owned(), |s| s.name().to_string());
     let mut message = error.error().to_string();
     if let Some(debug) = error.debug() {
-        // The first lines name a source file of GStreamer; the last tells the cause.
+        // The first lines name a source file of GStreamer; the last line has the cause.
         let _infallible = write!(message, " ({})", debug.lines().last().unwrap_or_default());
     }
     EvidenceError::Cut { element, message }

@@ -1,4 +1,4 @@
-//! How a place looked before and how it looks now: two cuts of the same part, the change outlined in the second.
+//! A change as two crops of the same part: before, and now with the change outlined.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use crate::base::{Point, Rect, error_chain};
 use crate::decode::Picture;
 use crate::draw::{Canvas, Colour};
 
-/// How much of its surroundings a change is shown with, as a share of its size on each side, and of the picture at least.
+/// Margin around a change on each side: a share of its size, and at least a share of the picture.
 const AROUND: f32 = 0.6;
 const AROUND_LEAST: f32 = 0.05;
-/// A cut is enlarged to at least so many pixels along its longer side.
+/// Crops are enlarged to at least this many pixels on the longer side.
 const LEAST_SIDE: u32 = 480;
 
-/// A change to be shown.
+/// A change to show.
 #[derive(Clone, Copy, Debug)]
 pub struct CropJob<'a> {
-    /// The whole picture from before, as JPEG; `None`: there is none.
+    /// The whole earlier picture as JPEG; `None` if there is none.
     pub before: Option<&'a Path>,
     pub now: &'a Picture,
     pub outline: &'a [Point],
@@ -29,7 +29,7 @@ pub struct CropJob<'a> {
 }
 
 impl StillWriter {
-    /// Writes `before.jpg` and `after.jpg` into the event's folder. Never fails as a whole: what could not be made is
+    /// Writes `before.jpg` and `after.jpg` into the event's folder. Never fails as a whole: files that failed are in
     /// `missing`.
     pub fn write_crops(&self, dir: &Path, job: &CropJob) -> Stills {
         let mut stills = Stills::default();

@@ -1,4 +1,4 @@
-//! Room on the disk: how much is left, and which evidence goes first when it runs out.
+//! Disk space: how much is free, and which evidence to delete first when it runs out.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use super::{EvidenceError, EvidenceKind};
 use crate::base::UNFINISHED;
 use crate::config::Severity;
 
-/// Bytes that this program may still write where `path` is, or where its nearest existing parent is.
+/// Free bytes on the file system of `path`, or of its nearest existing parent.
 ///
 /// # Errors
 /// No parent exists or the file system does not answer.
@@ -30,23 +30,24 @@ pub(super) fn ensure_free(path: &Path, wanted: u64) -> Result<(), EvidenceError>
     Ok(())
 }
 
-/// What `enforce_quota` did.
+/// Result of [`enforce_quota`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuotaReport {
-    /// Bytes of evidence that are left.
+    /// Bytes of evidence that remain.
     pub used_bytes: u64,
     pub freed_bytes: u64,
-    /// Events whose delivered evidence was deleted.
+    /// Number of events whose delivered evidence was deleted.
     pub delivered_deleted: u64,
-    /// Events whose evidence was deleted before it reached the platform: lost.
+    /// Number of events whose evidence was deleted before delivery, so it is lost.
     pub undelivered_deleted: u64,
     /// Folders that could not be read or deleted.
     pub failed: u64,
 }
 
-/// Deletes evidence folders, those of low severity first and of these the oldest, until all of `root` is within
-/// `quota_bytes` and the disk has `min_free_bytes` free. Delivered ones go first; undelivered ones only for the quota, never for the free space,
-/// which something else may have taken. Reads the sizes of all files: for once a minute, not for each event.
+/// Deletes evidence folders until `root` is within `quota_bytes` and the disk has `min_free_bytes` free. Delivered
+/// evidence goes first. Within it, low severity goes before high, and older before newer. Undelivered evidence goes
+/// only for the quota, never for free space, which another program may use. This reads the sizes of all files: call
+/// it once a minute, not for each event.
 ///
 /// # Errors
 /// `root` cannot be read; one that does not exist is empty.
@@ -59,7 +60,7 @@ pub fn enforce_quota(
     let mut report = QuotaReport::default();
     let mut events = events(root, &mut report)?;
     report.used_bytes = events.iter().map(|e| e.bytes).sum();
-    // Only then are all manifests opened.
+    // Manifests are read only if something must go.
     if report.used_bytes > quota_bytes || free_bytes(root)? < min_free_bytes {
         events.sort_by_key(|event| (severity(&event.dir), event.id));
     }
@@ -82,7 +83,7 @@ pub fn enforce_quota(
     Ok(report)
 }
 
-/// Removes what a crash left half written. For the start, before anything writes.
+/// Deletes files that a crash left half written. Call it at the start, before anything writes.
 ///
 /// # Errors
 /// `root` cannot be read; one that does not exist is empty.
@@ -105,7 +106,7 @@ pub(super) struct EventDir {
     bytes: u64,
 }
 
-/// All event folders, oldest first: the ids are UUIDv7, which sort by time.
+/// All event folders, oldest first: their names are UUIDv7, which sort by time.
 pub(super) fn events(root: &Path, report: &mut QuotaReport) -> Result<Vec<EventDir>, EvidenceError> {
     let mut found = Vec::new();
     for day in entries(root)? {
@@ -127,7 +128,7 @@ pub(super) fn events(root: &Path, report: &mut QuotaReport) -> Result<Vec<EventD
     Ok(found)
 }
 
-/// Paths in a folder; none where it does not exist.
+/// Paths in a folder; none if the folder does not exist.
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, EvidenceError> {
     let list = match fs::read_dir(dir) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -142,14 +143,14 @@ pub(super) fn delete(event: &EventDir, report: &mut QuotaReport) -> bool {
         report.failed += 1;
         return false;
     }
-    // The day's folder goes with its last event; while others are in it this fails, as it should.
+    // Deletes the day's folder with its last event. It fails while other events are in it, as it should.
     let _others_left = event.dir.parent().map(fs::remove_dir);
     report.used_bytes = report.used_bytes.saturating_sub(event.bytes);
     report.freed_bytes += event.bytes;
     true
 }
 
-/// As the folder's manifest says; high where there is none, so that nothing is lost by a missing file.
+/// Severity from the folder's manifest; high without one, so that a missing file loses no evidence.
 pub(super) fn severity(dir: &Path) -> Severity {
     #[derive(Deserialize)]
     struct Head {

@@ -1,4 +1,4 @@
-//! What can go wrong with evidence, and the words for what was made and what is missing.
+//! Errors of evidence, its files and kinds, and entries for missing parts.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::draw::DrawError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceFile {
     pub kind: EvidenceKind,
-    /// Where it lies on this node.
+    /// Path on this node.
     pub path: PathBuf,
     /// IANA media type, for example `image/jpeg`.
     pub media_type: String,
@@ -32,18 +32,18 @@ impl EvidenceFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceKind {
-    /// The picture that opened the event, as the camera gave it.
+    /// The picture that opened the event, without drawings.
     Still,
     /// The same with boxes, zone and caption.
     Annotated,
     /// The seconds before and after.
     Clip,
-    /// The place after the thing has gone.
+    /// The place after the object has gone.
     Closed,
-    /// A part of the picture from before a lasting change, and the same part with it.
+    /// A part of the picture before a lasting change, and the same part after it.
     Before,
     After,
-    /// Both beside each other, for two flights.
+    /// Both crops side by side, for two flights.
     Comparison,
     Manifest,
 }
@@ -76,7 +76,7 @@ impl EvidenceKind {
     }
 }
 
-/// A piece of evidence that could not be made, and why, for the officer and the operator.
+/// A part of the evidence that is missing, and why, for the officer and the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     pub kind: EvidenceKind,

@@ -16,8 +16,8 @@ pub fn evidence_root(data_dir: &Path) -> PathBuf {
     data_dir.join("evidence")
 }
 
-/// An event's folder: `<data_dir>/evidence/<yyyy-mm-dd>/<event id>`. The day is that of the id's own time in UTC, so
-/// the folder follows from the id alone, also after a restart.
+/// An event's folder: `<data_dir>/evidence/<yyyy-mm-dd>/<event id>`. The day comes from the id's own time in UTC, so
+/// the id alone gives the folder, also after a restart.
 pub fn event_dir(data_dir: &Path, event: Uuid) -> PathBuf {
     let (seconds, _) = event.get_timestamp().map_or((0, 0), |t| t.to_unix());
     let day = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok()).unwrap_or_default();
@@ -25,7 +25,7 @@ pub fn event_dir(data_dir: &Path, event: Uuid) -> PathBuf {
     evidence_root(data_dir).join(day.to_string()).join(event.to_string())
 }
 
-/// Writes one file of an event, on the disk when it returns. Creates the folder; replaces what was there.
+/// Writes one file of an event and syncs it to the disk. Creates the folder; replaces an old file.
 pub(super) fn write_file(
     dir: &Path,
     kind: EvidenceKind,
@@ -38,7 +38,7 @@ pub(super) fn write_file(
     Ok(describe(path, kind, content.len() as u64, Sha256::digest(content).as_slice()))
 }
 
-/// Hashes and places a file that something else wrote to `unfinished(dir, kind)`.
+/// Hashes a file that was written to `unfinished(dir, kind)`, and gives it its final name.
 pub(super) fn adopt_file(dir: &Path, kind: EvidenceKind) -> Result<EvidenceFile, EvidenceError> {
     let unfinished = unfinished(dir, kind);
     let mut hash = Sha256::new();
@@ -55,7 +55,7 @@ pub(super) fn unfinished(dir: &Path, kind: EvidenceKind) -> PathBuf {
     base::unfinished(&dir.join(kind.file_name()))
 }
 
-/// Removes a file that did not come to be. That it cannot be removed is of no more interest than the first failure.
+/// Deletes an unfinished file. A failure here is ignored, because an earlier one is reported already.
 pub(super) fn discard(unfinished: &Path) {
     if let Err(e) = fs::remove_file(unfinished)
         && e.kind() != io::ErrorKind::NotFound

@@ -1,4 +1,4 @@
-//! What two flights show of the same ground: the later picture, cuts of both, and the cuts side by side.
+//! Evidence from two flights over the same ground: the later picture, crops of both, and the crops side by side.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use super::{EvidenceError, EvidenceKind, Missing, StillWriter, Stills};
 use crate::base::{Point, Rect, error_chain};
 use crate::draw::{Canvas, Colour, DrawError};
 
-/// Between two cuts, pixels.
+/// Gap between the crops, in pixels.
 const GAP: u32 = 8;
 
-/// A difference to be shown. Both pictures show the same ground, pixel on pixel.
+/// A difference to show. Both pictures show the same ground, pixel for pixel.
 #[derive(Clone, Copy, Debug)]
 pub struct FlightJob<'a> {
     pub before: &'a RgbImage,
@@ -23,7 +23,7 @@ pub struct FlightJob<'a> {
 
 impl StillWriter {
     /// Writes `still.jpg` (the later picture as it is), `before.jpg`, `after.jpg` and `comparison.jpg` into the event's
-    /// folder. Never fails as a whole: what could not be made is `missing`.
+    /// folder. Never fails as a whole: files that failed are in `missing`.
     pub fn write_flights(&self, dir: &Path, job: &FlightJob) -> Stills {
         let before = cut(job.before.clone(), job.rect);
         let after = outlined(job).map(|picture| cut(picture, job.rect));
@@ -36,7 +36,7 @@ impl StillWriter {
         stills
     }
 
-    /// Writes `closed.jpg`: the ground after the thing has gone.
+    /// Writes `closed.jpg`: the ground after the object has gone.
     pub fn write_gone(&self, dir: &Path, now: &RgbImage, rect: Rect) -> Stills {
         let mut stills = Stills::default();
         self.keep(dir, EvidenceKind::Closed, Ok(&cut(now.clone(), rect)), &mut stills);
@@ -60,7 +60,7 @@ impl StillWriter {
     }
 }
 
-/// The same failure for the next file that needed it.
+/// The same error, for the next file that needs the same picture.
 fn again(error: &EvidenceError) -> EvidenceError {
     EvidenceError::Draw(DrawError::OpenCv(error_chain(error)))
 }

@@ -1,4 +1,4 @@
-//! `manifest.json`: what evidence an event has, what it lacks and why, and how to tell that nothing was changed.
+//! `manifest.json`: the files of an event with their hashes, and what is missing and why.
 
 use std::path::Path;
 
@@ -14,23 +14,23 @@ use crate::ingest::Codec;
 /// All times are RFC 3339 in UTC. The same input gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceManifest {
-    /// Of this layout: 1.
+    /// Version of this layout: 1.
     pub version: u32,
     pub event: Uuid,
     pub node: String,
     pub camera: CameraId,
-    /// Of the event when it opened; decides how long its evidence is kept.
+    /// Severity of the event when it opened; decides how long its evidence is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// When and by whose clock the stills were taken.
+    /// Capture time of the stills, and the clock that gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<PictureTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<ClipRecord>,
     pub files: Vec<FileRecord>,
-    /// Empty: everything that was asked for is there.
+    /// Empty if nothing is missing.
     pub missing: Vec<Missing>,
-    /// What made the evidence (program, model), as its maker says it.
+    /// The program and model that made the evidence.
     pub generator: serde_json::Value,
 }
 
@@ -44,7 +44,7 @@ pub struct PictureTime {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClipRecord {
     pub asked: Span,
-    /// From the first to the last picture; `None` where there is no clip.
+    /// From the first to the last picture; `None` if there is no clip.
     pub had: Option<Span>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub video: Option<Video>,
@@ -62,11 +62,11 @@ pub struct Video {
     pub width: u32,
     pub height: u32,
     pub frames: u64,
-    /// Frames missing within the clip: lost on the way from the camera.
+    /// Frames missing in the clip, lost on the way from the camera.
     pub lost_frames: u64,
-    /// The ring reached less far back than asked.
+    /// The ring did not reach back to the requested start.
     pub starts_late: bool,
-    /// The camera gave no picture up to the end that was asked for.
+    /// The camera's pictures ended before the requested end.
     pub ends_early: bool,
     pub time_source: TimeSource,
     pub offset_ms: Option<i64>,
@@ -75,14 +75,14 @@ pub struct Video {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
     pub kind: EvidenceKind,
-    /// Beside the manifest.
+    /// File name beside the manifest.
     pub name: String,
     pub media_type: String,
     pub bytes: u64,
     pub sha256: String,
 }
 
-/// A time that is written as RFC 3339 in UTC with microseconds.
+/// A time, written as RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utc(pub WallTime);
 
@@ -134,7 +134,7 @@ impl EvidenceManifest {
         self
     }
 
-    /// What was asked of the clip, and the clip or why there is none.
+    /// Adds the clip, or the reason why there is none.
     pub fn with_clip(mut self, asked: &ClipRequest, clip: &Result<ClipInfo, EvidenceError>) -> Self {
         let asked = Span { from: Utc(asked.from), to: Utc(asked.to) };
         self.clip = Some(match clip {
@@ -155,8 +155,7 @@ impl EvidenceManifest {
 /// Writes `manifest.json` into the event's folder.
 ///
 /// # Errors
-/// The folder cannot be written. There is no check for free space: a manifest is small, and it is what says that the
-/// disk was full.
+/// The folder cannot be written. Free space is not checked: a manifest is small, and it reports a full disk.
 pub fn write_manifest(dir: &Path, manifest: &EvidenceManifest) -> Result<EvidenceFile, EvidenceError> {
     let mut json = serde_json::to_vec_pretty(manifest)?;
     json.push(b'\n');

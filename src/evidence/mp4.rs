@@ -1,4 +1,4 @@
-//! Reads back the MP4 that was just written, and dates it (ISO/IEC 14496-12). Knows one video track and no fragments.
+//! Checks a finished MP4 and sets its dates (ISO/IEC 14496-12). Supports one video track and no fragments.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -8,7 +8,7 @@ use std::path::Path;
 use super::EvidenceError;
 use crate::base::WallTime;
 
-/// What the file says about itself.
+/// The facts in the file's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Video {
     pub frames: u64,
@@ -17,17 +17,17 @@ pub(super) struct Video {
     pub height: u32,
 }
 
-/// Seconds from 1904-01-01, where the container's time begins, to 1970-01-01.
+/// Seconds from 1904-01-01, the container's epoch, to 1970-01-01.
 const EPOCH_1904: i64 = 2_082_844_800;
 
-/// An index is some 20 bytes a frame: this is weeks of video.
+/// Largest index: about 20 bytes a frame, so weeks of video.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
 
-/// Checks that boxes fill the file, that the index stands before the pictures and counts as many bytes as there are,
-/// and that the first frame is a key frame; then writes `created` as the time of creation and of change.
+/// Checks that boxes fill the file, that the index comes before the pictures and matches their bytes, and that the
+/// first frame is a key frame. Then writes `created` as the time of creation and modification.
 ///
 /// # Errors
-/// The file cannot be read or is not such a file.
+/// The file cannot be read, or a check fails.
 pub(super) fn check_and_date(path: &Path, created: WallTime) -> Result<Video, EvidenceError> {
     let mut file =
         OpenOptions::new().read(true).write(true).open(path).map_err(EvidenceError::io("open", path))?;
@@ -41,7 +41,7 @@ pub(super) fn check_and_date(path: &Path, created: WallTime) -> Result<Video, Ev
     Ok(video)
 }
 
-/// Place and content of `moov`, and the number of bytes in `mdat`.
+/// Offset and content of `moov`, and the number of bytes in `mdat`.
 fn read_index(file: &mut File) -> io::Result<(u64, Vec<u8>, u64)> {
     let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let end = file.metadata()?.len();
@@ -88,7 +88,7 @@ fn read_video(moov: &[u8], media_bytes: u64) -> Option<Video> {
         0 => (0..count as usize).map(|i| be32_at(sizes, 12 + 4 * i).map(u64::from)).sum::<Option<u64>>()?,
         each => u64::from(each) * u64::from(count),
     };
-    // Without a table of key frames every frame is one.
+    // Without a table of key frames every frame is a key frame.
     let first_key = match find(table, &[b"stss"]) {
         Some(keys) => be32_at(&table[keys], 8)?,
         None => 1,
@@ -125,7 +125,7 @@ fn date(moov: &mut [u8], seconds: i64) {
     }
 }
 
-/// Content of the first box of that path within the content of another.
+/// Content of the first box at a path inside another box's content.
 fn find(content: &[u8], path: &[&[u8; 4]]) -> Option<Range<usize>> {
     let (wanted, rest) = path.split_first()?;
     let mut at = 0;

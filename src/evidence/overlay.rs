@@ -1,7 +1,7 @@
-//! Boxes, zones and a caption drawn on a copy of a picture, for people. Pure: the same input gives the same pixels.
+//! Draws boxes, zones and a caption on a copy of a picture, for people. Pure: the same input gives the same pixels.
 //!
-//! Everything scales with the picture, so that it reads alike at 768 x 576 and at 4K. The caption stands under the
-//! picture, not on it: nothing that the camera saw is hidden by it.
+//! Everything scales with the picture, so that it is as readable at 768 x 576 as at 4K. The caption is below the
+//! picture and hides nothing of it.
 
 use image::{RgbImage, imageops};
 
@@ -14,7 +14,7 @@ use crate::draw::{Canvas, Colour, Lettering, line_height};
 pub struct Overlay {
     pub zones: Vec<ZoneMark>,
     pub boxes: Vec<BoxMark>,
-    /// Lines under the picture, the first in larger letters; long ones are wrapped. Empty: the picture keeps its size.
+    /// Lines below the picture, the first in larger letters; long lines wrap. Empty: the picture keeps its size.
     pub caption: Vec<String>,
 }
 
@@ -28,16 +28,16 @@ pub struct ZoneMark {
 
 #[derive(Clone, Debug)]
 pub struct BoxMark {
-    /// Normalised; what reaches outside the picture is cut.
+    /// Normalised; clipped at the picture's edges.
     pub rect: Rect,
     /// Empty: no plate.
     pub label: String,
-    /// 0 to 1, written after the label with two decimals.
+    /// 0 to 1, shown after the label with two decimals.
     pub score: Option<f32>,
     pub colour: Colour,
 }
 
-/// A picture's pixels as an image of its own.
+/// Copies a picture's pixels into an image.
 ///
 /// # Errors
 /// The pixels do not fill width x height.
@@ -50,10 +50,10 @@ pub fn rgb_image(picture: &Picture) -> Result<RgbImage, EvidenceError> {
     })
 }
 
-/// Draws the overlay; the result is higher than the picture by its caption.
+/// Draws the overlay. The caption adds to the picture's height.
 ///
 /// # Errors
-/// OpenCV refuses to draw, which an image of sound size never meets.
+/// OpenCV cannot draw; this does not happen with an image of valid size.
 pub fn draw(image: RgbImage, overlay: &Overlay, letters: &Lettering) -> Result<RgbImage, EvidenceError> {
     let (width, height) = image.dimensions();
     let size = (width.min(height) as f32 / 38.0).clamp(13.0, 120.0);
@@ -65,7 +65,7 @@ pub fn draw(image: RgbImage, overlay: &Overlay, letters: &Lettering) -> Result<R
         let line = (size / 7.0).round().max(2.0) as i32;
         sheet.canvas.outline(&sheet.corners(&mark.rect), mark.colour, line)?;
     }
-    // Plates last, so that no box's line runs through another one's name.
+    // Plates last, so that no box's line crosses another's name.
     for mark in &overlay.boxes {
         sheet.box_plate(mark)?;
     }
@@ -122,7 +122,7 @@ impl Sheet<'_> {
         })
     }
 
-    /// Writes a name on a plate at the first of `places` (upper left corners) that is free, else at the first.
+    /// Writes a name on a plate at the first free one of `places` (upper left corners), or else at the first.
     fn plate(
         &mut self,
         text: &str,
@@ -224,14 +224,14 @@ mod tests {
     fn a_zone_whose_top_is_taken_by_names_has_its_own_at_another_corner() {
         let letters = Lettering::ascii();
         let canvas = Canvas::new(RgbImage::from_pixel(640, 480, image::Rgb([90, 90, 90])));
-        let taken = (170, 60, 300, 90);
-        let mut sheet = Sheet { canvas, letters: &letters, size: 14.0, plates: vec![taken] };
+        let occupied = (170, 60, 300, 90);
+        let mut sheet = Sheet { canvas, letters: &letters, size: 14.0, plates: vec![occupied] };
         let corners = [(0.5, 0.22), (0.9, 0.8), (0.1, 0.8)].map(|(x, y)| Point { x, y });
         let polygon = Polygon::new(corners.to_vec()).expect("a polygon");
         sheet
             .zone_plate(&ZoneMark { polygon, label: "No parking".into(), colour: Colour::ZONE })
             .expect("drawn");
         let [_, (_, y, ..)] = sheet.plates[..] else { panic!("{:?}", sheet.plates) };
-        assert!(y > taken.1 + taken.3, "at one of the lower corners: {:?}", sheet.plates);
+        assert!(y > occupied.1 + occupied.3, "at one of the lower corners: {:?}", sheet.plates);
     }
 }

@@ -1,4 +1,4 @@
-//! How long evidence is kept: by age, by the severity of its event.
+//! Deletes old evidence; the severity of its event decides at what age.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use super::{EvidenceError, QuotaReport};
 use crate::base::WallTime;
 use crate::config::{KeepConfig, Severity};
 
-/// Deletes the evidence of events that began longer before `now` than their severity is kept, as far as `may_go` says
-/// so: what the platform does not have yet stays. Evidence whose severity is not known counts as of high severity.
+/// Deletes the evidence of events that began too long before `now` for their severity, if `may_go` allows it.
+/// Evidence that the platform does not have yet stays. Unknown severity counts as high.
 ///
 /// # Errors
 /// `root` cannot be read; one that does not exist is empty.
@@ -36,7 +36,7 @@ pub fn enforce_age(
     Ok(report)
 }
 
-/// An id is a UUIDv7 of the time when the event began.
+/// When the event began: its id is a UUIDv7 of that time.
 fn began(event: Uuid) -> Option<WallTime> {
     let (seconds, nanos) = event.get_timestamp()?.to_unix();
     Some(WallTime(i64::try_from(seconds).ok()? * 1_000_000 + i64::from(nanos / 1_000)))

@@ -1,4 +1,4 @@
-//! The thread that waits for the seconds after an event and then cuts its clip.
+//! The clip thread: waits for the seconds after an event, then cuts its clip.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,23 +15,23 @@ use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::EvidenceConfig;
 use crate::ring::Ring;
 
-/// Clips that wait for their last seconds. One is a few hundred bytes; the number bounds the work after a burst.
+/// Most clips that may wait. Each is a few hundred bytes; the number bounds the work after a burst.
 pub const MAX_WAITING: usize = 512;
 
-/// How often the rings are asked whether a clip's last seconds are there.
+/// Interval at which the rings are checked for a clip's last seconds.
 const POLL: Duration = Duration::from_millis(200);
 
-/// How much longer than the post-roll a camera may stay silent before its clip is cut from what there is.
+/// How long a camera may be silent beyond the post-roll before its clip is cut without the rest.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// What came of a request. A failed one still is an outcome: the event goes on with a manifest that says why.
+/// The result of a request. A failure is an outcome too: the event continues with a manifest that says why.
 #[derive(Debug)]
 pub struct ClipOutcome {
     pub request: ClipRequest,
     pub result: Result<ClipInfo, EvidenceError>,
 }
 
-/// Finds a camera's ring; `None` for a camera that is no longer there.
+/// Finds a camera's ring; `None` if the camera was removed.
 pub type RingLookup = Arc<dyn Fn(&CameraId) -> Option<Arc<Ring>> + Send + Sync>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -39,14 +39,14 @@ pub struct ClipStats {
     pub waiting: usize,
     pub cut: u64,
     pub failed: u64,
-    /// Requests turned away because `MAX_WAITING` were waiting or the service was stopping.
+    /// Requests refused because `MAX_WAITING` were waiting or the service was stopping.
     pub refused: u64,
-    /// What the newest cut took, in milliseconds.
+    /// Duration of the newest cut in milliseconds.
     pub last_cut_ms: u64,
 }
 
-/// Takes clip requests; gives outcomes to its sink, in the order in which they can be cut. When its `Shutdown` stops
-/// it cuts all that wait from what the rings have, since the rings end with the process, and then ends.
+/// Accepts clip requests, and passes outcomes to its sink in the order in which clips can be cut. When its `Shutdown`
+/// stops, it cuts all waiting clips from what the rings have, since the rings end with the process. Then it ends.
 pub struct ClipService {
     queue: Arc<Mutex<Queue>>,
     rings: RingLookup,
@@ -55,33 +55,33 @@ pub struct ClipService {
 
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingClip>,
     stopping: bool,
     stats: ClipStats,
-    settings: Settings,
+    settings: ClipSettings,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Settings {
+struct ClipSettings {
     wait_limit: Duration,
     min_free_bytes: u64,
 }
 
-impl Settings {
+impl ClipSettings {
     fn new(config: &EvidenceConfig) -> Self {
         Self { wait_limit: config.post_roll + GRACE, min_free_bytes: config.min_free_bytes }
     }
 }
 
 #[derive(Clone)]
-struct Waiting {
+struct WaitingClip {
     request: ClipRequest,
     deadline: Instant,
 }
 
 impl ClipService {
     /// # Errors
-    /// GStreamer lacks an element, or no thread can be started.
+    /// GStreamer lacks an element, or the thread does not start.
     pub fn start(
         rings: RingLookup,
         config: &EvidenceConfig,
@@ -89,7 +89,7 @@ impl ClipService {
         sink: Arc<dyn Fn(ClipOutcome) + Send + Sync>,
         shutdown: Shutdown,
     ) -> Result<Self, EvidenceError> {
-        let queue = Queue { settings: Settings::new(config), ..Queue::default() };
+        let queue = Queue { settings: ClipSettings::new(config), ..Queue::default() };
         let queue = Arc::new(Mutex::new(queue));
         let worker = Worker {
             queue: Arc::clone(&queue),
@@ -104,16 +104,16 @@ impl ClipService {
         Ok(Self { queue, rings, thread })
     }
 
-    /// Other settings for clips that are asked for or cut from now on.
+    /// Applies other settings to clips requested or cut from now on.
     pub fn reconfigure(&self, config: &EvidenceConfig) {
-        lock(&self.queue).settings = Settings::new(config);
+        lock(&self.queue).settings = ClipSettings::new(config);
     }
 
-    /// Never blocks. The clip is cut once the camera's ring has all of it, or after the post-roll and 15 s more from
-    /// what there is.
+    /// Requests a clip; never blocks. The clip is cut once the camera's ring has all of it, or 15 s after the
+    /// post-roll from what the ring has.
     ///
     /// # Errors
-    /// `MAX_WAITING` wait already, or the service is stopping: the event goes on without a clip.
+    /// `MAX_WAITING` requests wait already, or the service is stopping. The event continues without a clip.
     pub fn schedule(&self, request: ClipRequest) -> Result<(), EvidenceError> {
         let mut queue = lock(&self.queue);
         if queue.stopping || queue.waiting.len() >= MAX_WAITING {
@@ -124,7 +124,7 @@ impl ClipService {
         if let Some(ring) = (self.rings)(&request.camera) {
             ring.hold(request.from);
         }
-        queue.waiting.push(Waiting { request, deadline });
+        queue.waiting.push(WaitingClip { request, deadline });
         Ok(())
     }
 
@@ -133,10 +133,10 @@ impl ClipService {
         ClipStats { waiting: queue.waiting.len(), ..queue.stats }
     }
 
-    /// Waits until the thread has ended, which it does once its `Shutdown` stops.
+    /// Waits until the thread has ended after its `Shutdown` stopped.
     pub fn join(self) {
         if self.thread.join().is_err() {
-            tracing::error!("the clip thread panicked; clips that waited have no outcome");
+            tracing::error!("the clip thread panicked; waiting clips have no outcome");
         }
     }
 }
@@ -152,7 +152,7 @@ impl Worker {
     fn run(&self, sink: &dyn Fn(ClipOutcome), shutdown: &Shutdown) {
         loop {
             let stopping = shutdown.wait(POLL);
-            for request in self.take_due(stopping) {
+            for request in self.pop_due(stopping) {
                 let result = self.serve(&request);
                 if let Some(ring) = (self.rings)(&request.camera) {
                     ring.release(request.from);
@@ -165,21 +165,21 @@ impl Worker {
         }
     }
 
-    /// Requests whose clip is complete, or has waited long enough; all of them at the stop. The rings are asked
-    /// without the lock: finding one may take a lock under which somebody schedules.
-    fn take_due(&self, stopping: bool) -> Vec<ClipRequest> {
+    /// Removes and returns the requests that are complete or have waited long enough; at the stop, all of them. The
+    /// rings are checked without the queue's lock, because finding a ring may need a lock whose holder schedules clips.
+    fn pop_due(&self, stopping: bool) -> Vec<ClipRequest> {
         let waiting = {
             let mut queue = lock(&self.queue);
             queue.stopping |= stopping;
             queue.waiting.clone()
         };
         let now = monotonic();
-        let is_due = |w: &Waiting| {
+        let is_due = |w: &WaitingClip| {
             let ring = (self.rings)(&w.request.camera);
             let complete = ring.is_none_or(|r| r.newest().is_some_and(|t| t >= w.request.to));
             stopping || complete || now >= w.deadline
         };
-        // Others only add at the end, so the places still hold.
+        // Other threads only push at the end, so the indices stay valid.
         let mut due = waiting.iter().map(is_due).collect::<Vec<_>>().into_iter();
         let mut queue = lock(&self.queue);
         queue.waiting.extract_if(.., |_| due.next().unwrap_or(false)).map(|w| w.request).collect()

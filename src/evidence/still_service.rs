@@ -1,9 +1,9 @@
-//! Stills on a thread of their own, so that a picture with events does not hold up the next picture's analysis.
+//! Writes stills on a thread of its own, so that a picture with events does not delay the next picture.
 //!
-//! Takes: the picture of an event that was just recorded, in the order of the events. Gives: files, and their outcomes to
-//! a sink, several events at a time. When full: the rules wait for [`PATIENCE`]; then the event goes on without its
-//! still, marked and counted. On failure: the manifest names what is missing, also after a restart that lost the
-//! picture. Not here: what a still looks like (`stills`), what is recorded of it (`events`).
+//! Takes: tasks with the picture of a recorded event, in the order of the events. Gives: files, and their outcomes to
+//! a sink, several events at a time. When full: the rules wait for [`PATIENCE`]. Then the event continues without its
+//! still; the manifest says so, and a counter counts it. On failure: the manifest names the missing files, also after
+//! a restart that lost the picture. Not here: drawing a still (`stills`), recording it (`events`).
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -20,17 +20,17 @@ use crate::config::{CameraConfig, ViolationClass};
 use crate::decode::Picture;
 use crate::rules::{Transition, Violation};
 
-/// Bounds of what waits. Pictures count once, however many events they show: 20 of 1080p, 5 of 4K.
+/// Bounds of the queue: 20 pictures of 1080p or 5 of 4K. A picture counts once, however many events it shows.
 const MOST_TASKS: usize = 64;
 const MOST_BYTES: usize = 64 << 20;
-/// How long the rules wait for room. A still takes some 30 ms at 1080p, so only a hanging disk lets this pass.
+/// How long the rules wait for room. A still needs about 30 ms at 1080p, so only a hanging disk exceeds this.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Events whose stills are stored in one transaction.
 const TOGETHER: usize = 8;
-/// A sign of life comes at least this often.
-const LOOK: Duration = Duration::from_secs(1);
+/// Longest time between two heartbeats.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// Everything that the stills of one step of an event need.
+/// Input for the stills of one step of an event.
 pub(crate) struct StillTask {
     pub stills: Arc<StillWriter>,
     pub dir: PathBuf,
@@ -38,11 +38,11 @@ pub(crate) struct StillTask {
     pub camera: Arc<CameraConfig>,
     pub violation: Violation,
     pub picture: Arc<Picture>,
-    /// Where pictures of the place from before lie.
+    /// The folder with earlier pictures of the place.
     pub kept: Option<PathBuf>,
 }
 
-/// What became of a task.
+/// The result of a task.
 pub(crate) struct StillOutcome {
     pub event: Uuid,
     pub kinds: &'static [EvidenceKind],
@@ -62,7 +62,7 @@ impl StillTask {
         };
         let mut stills = writer.write(&dir, &job);
         if let (Transition::Opened, Some(change)) = (violation.transition, &violation.change) {
-            // How the place looked before the change, and how it looks now.
+            // A crop from before the change, and one from now.
             let region = &change.region;
             let light = before::is_infrared(&picture);
             let earlier = kept.and_then(|kept| before::before(&kept, region.first_seen, light));
@@ -81,43 +81,43 @@ impl StillTask {
     }
 }
 
-/// Of its planes, as decoders give them.
+/// Size of the picture's planes (4:2:0) in bytes.
 fn bytes(picture: &Picture) -> usize {
     picture.width as usize * picture.height as usize * 3 / 2
 }
 
-/// The stills that a step owes.
+/// The kinds of stills for a step.
 pub(crate) fn kinds(transition: Transition) -> &'static [EvidenceKind] {
     match transition {
         Transition::Opened => &[EvidenceKind::Still, EvidenceKind::Annotated],
         Transition::Closed => &[EvidenceKind::Closed],
-        // Nobody knows whether the thing is gone, so no picture shows that it is.
+        // It is not known whether the object is gone, so no picture can show it.
         Transition::Updated | Transition::Expired => &[],
     }
 }
 
-/// What waits for the thread.
+/// Tasks for the still thread.
 #[derive(Default)]
 pub(crate) struct StillQueue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     more: Condvar,
     room: Condvar,
     pub alive: Heartbeat,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     tasks: VecDeque<StillTask>,
     bytes: usize,
     closed: bool,
 }
 
-impl State {
+impl QueueState {
     fn has_room(&self, tasks: usize, bytes: usize) -> bool {
         self.tasks.is_empty() || (self.tasks.len() + tasks <= MOST_TASKS && self.bytes + bytes <= MOST_BYTES)
     }
 
-    fn take(&mut self) -> Option<StillTask> {
+    fn pop(&mut self) -> Option<StillTask> {
         let task = self.tasks.pop_front()?;
         if !self.tasks.front().is_some_and(|next| Arc::ptr_eq(&next.picture, &task.picture)) {
             self.bytes -= task.bytes();
@@ -127,8 +127,8 @@ impl State {
 }
 
 impl StillQueue {
-    /// True once the stills of so many events of the picture find room, which they keep while nobody else puts any:
-    /// for the one thread that does. False after [`PATIENCE`], and when the queue is closed.
+    /// Waits for room for the stills of this many events. Returns false after [`PATIENCE`], or if the queue is closed.
+    /// The room stays free as long as only the calling thread pushes.
     pub fn wait_for_room(&self, tasks: usize, picture: &Picture) -> bool {
         let mut state = self.lock();
         let began = monotonic();
@@ -151,41 +151,41 @@ impl StillQueue {
         self.more.notify_one();
     }
 
-    /// What waits is still written.
+    /// Closes the queue. Tasks in it are still written.
     fn close(&self) {
         self.lock().closed = true;
         self.more.notify_all();
         self.room.notify_all();
     }
 
-    /// Waits; `None` once the queue is closed and empty.
+    /// Waits for a task; `None` once the queue is closed and empty.
     fn next(&self) -> Option<StillTask> {
         let mut state = self.lock();
         loop {
             self.alive.beat();
-            if let Some(task) = state.take() {
+            if let Some(task) = state.pop() {
                 self.room.notify_one();
                 return Some(task);
             }
             if state.closed {
                 return None;
             }
-            self.more.wait_for(&mut state, LOOK);
+            self.more.wait_for(&mut state, BEAT_EVERY);
         }
     }
 
     fn next_if_there(&self) -> Option<StillTask> {
-        let task = self.lock().take();
+        let task = self.lock().pop();
         self.room.notify_one();
         task
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock()
     }
 }
 
-/// Writes stills on a thread of its own, `stills`, and gives what became of them to its sink.
+/// Writes stills on the thread `stills`, and passes the outcomes to its sink.
 pub(crate) struct StillService {
     queue: Arc<StillQueue>,
     thread: JoinHandle<()>,
@@ -203,16 +203,16 @@ impl StillService {
         Ok(Self { queue, thread })
     }
 
-    /// Where tasks go.
+    /// The queue for new tasks.
     pub fn queue(&self) -> Arc<StillQueue> {
         Arc::clone(&self.queue)
     }
 
-    /// Writes what waits, then ends.
+    /// Writes the remaining tasks, then ends.
     pub fn join(self) {
         self.queue.close();
         if self.thread.join().is_err() {
-            tracing::error!("the still thread panicked; events that waited have no stills");
+            tracing::error!("the still thread panicked; events in its queue have no stills");
         }
     }
 }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_lets_the_rules_go_on_without_and_takes_more_once_it_was_worked_off() {
+    fn a_full_queue_refuses_and_accepts_again_after_a_task_is_done() {
         let (queue, picture) = (StillQueue::default(), Arc::new(Picture::grey(|_, _| 90)));
         assert!(queue.wait_for_room(MOST_TASKS, &picture));
         tasks(&picture, MOST_TASKS).into_iter().for_each(|task| queue.push(task));
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_queue_takes_nothing_and_gives_what_waits() {
+    fn a_closed_queue_refuses_new_tasks_and_hands_out_the_rest() {
         let (queue, picture) = (StillQueue::default(), Arc::new(Picture::grey(|_, _| 90)));
         tasks(&picture, 2).into_iter().for_each(|task| queue.push(task));
         queue.close();

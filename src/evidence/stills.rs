@@ -1,4 +1,4 @@
-//! The pictures of an event: as the camera gave it, and annotated for people.
+//! The stills of an event: the camera's own picture, and one annotated for people.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::decode::Picture;
 use crate::draw::{Colour, Lettering};
 use crate::rules::{Transition, Violation};
 
-/// What one set of stills shows.
+/// Input for one set of stills.
 #[derive(Clone, Copy, Debug)]
 pub struct StillJob<'a> {
     pub violation: &'a Violation,
@@ -28,14 +28,14 @@ pub struct StillJob<'a> {
     pub picture: &'a Picture,
 }
 
-/// What came of a job: each wanted file is in one of the two lists.
+/// The result of a job. Each requested file is in one of the two lists.
 #[derive(Clone, Debug, Default)]
 pub struct Stills {
     pub files: Vec<EvidenceFile>,
     pub missing: Vec<Missing>,
 }
 
-/// Writes stills; holds the font. Shared by threads.
+/// Writes stills; holds the font. Threads can share it.
 pub struct StillWriter {
     letters: Lettering,
     time_zone: TimeZone,
@@ -55,14 +55,14 @@ impl StillWriter {
         })
     }
 
-    /// Writes `still.jpg` and `annotated.jpg`, or `closed.jpg` for one that has cleared, into the event's folder.
-    /// Costs some 30 ms of CPU at 1080p and 120 ms at 4K, most of it JPEG. Never fails as a whole: what could not
-    /// be made is `missing`.
+    /// Writes `still.jpg` and `annotated.jpg` into the event's folder, or `closed.jpg` if the event has cleared.
+    /// Costs about 30 ms of CPU at 1080p and 120 ms at 4K, most of it JPEG. Never fails as a whole: files that
+    /// failed are in `missing`.
     pub fn write(&self, dir: &Path, job: &StillJob) -> Stills {
         let kinds: &[EvidenceKind] = match job.violation.transition {
             Transition::Opened | Transition::Updated => &[EvidenceKind::Still, EvidenceKind::Annotated],
             Transition::Closed => &[EvidenceKind::Closed],
-            // Nobody knows whether the thing is gone, so no picture shows that it is.
+            // It is not known whether the object is gone, so no picture can show it.
             Transition::Expired => &[],
         };
         let mut stills = Stills::default();
@@ -72,8 +72,7 @@ impl StillWriter {
         stills
     }
 
-    /// Writes `still.jpg` and `annotated.jpg` of a picture that nobody suspects anything of, but somebody asked for.
-    /// The caption gets a line that says where and when.
+    /// Writes `still.jpg` and `annotated.jpg` of a picture that a command requested. The caption says where and when.
     pub fn write_asked(
         &self,
         dir: &Path,
@@ -121,7 +120,7 @@ impl StillWriter {
             EvidenceKind::Still => image,
             _ => draw(image, &overlay(), &self.letters)?,
         };
-        // What the camera sent has its colours at half the size already; drawn lines have not.
+        // The camera's picture has its colours at half resolution already; drawn lines do not.
         let colours = if kind == EvidenceKind::Still { Subsamp::Sub2x2 } else { Subsamp::None };
         let jpeg =
             jpeg(&image, self.quality, colours).map_err(|error| EvidenceError::Jpeg(error.to_string()))?;
@@ -136,7 +135,7 @@ impl StillWriter {
         self.min_free_bytes
     }
 
-    /// What `write` draws for a violation.
+    /// The overlay of a violation.
     pub fn overlay(&self, job: &StillJob) -> Overlay {
         let (v, gone) = (job.violation, job.violation.transition == Transition::Closed);
         let zone = job.zones.iter().find(|z| v.zone.as_ref() == Some(&z.id));
@@ -175,7 +174,7 @@ impl StillWriter {
         }
     }
 
-    /// The name in the operator's language behind the plain one, where it differs and the font has its letters.
+    /// The plain name, followed by the name in the operator's language if it differs and the font has its letters.
     fn name(&self, plain: &str, local: &str) -> String {
         if local.is_empty() || local == plain || !self.letters.can_show(local) {
             return plain.to_owned();
@@ -183,7 +182,7 @@ impl StillWriter {
         format!("{plain} {local}")
     }
 
-    /// Local time with its distance from UTC, and whose clock it is.
+    /// Local time with its offset from UTC, and the clock that gave it.
     fn time(&self, capture: &Capture) -> String {
         let clock = match (capture.source, capture.offset_ms) {
             (TimeSource::Rtcp, Some(ms)) => format!("camera clock, {ms:+} ms"),
@@ -200,7 +199,7 @@ impl StillWriter {
     }
 }
 
-/// By libjpeg-turbo: about eight times quicker than in plain Rust, and many events may open at once.
+/// Encodes by libjpeg-turbo, about eight times faster than in plain Rust: many events may open at once.
 fn jpeg(image: &RgbImage, quality: u8, colours: Subsamp) -> turbojpeg::Result<Vec<u8>> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let mut compressor = Compressor::new()?;

@@ -1,4 +1,4 @@
-//! When each frame of a clip is decoded and shown, counted from the clip's start. Pure.
+//! Decode and presentation times of a clip's frames, from the clip's start. Pure.
 
 use crate::base::MediaTime;
 use crate::ingest::{Codec, EncodedFrame};
@@ -11,15 +11,15 @@ pub(super) struct Slot {
     pub duration: u64,
 }
 
-/// Shortest distance of two decode times: one tick of the 90 kHz clock that video runs on, rounded up.
+/// Shortest distance of two decode times: one tick of the 90 kHz video clock, rounded up.
 const TICK_US: i64 = 12;
 
-/// A single frame has no neighbour to tell how long it is shown.
+/// Duration of a single frame, which has no neighbour to derive it from.
 const LONE_FRAME_US: u64 = 40_000;
 
-/// Slots for frames in decode order. A frame is decoded in the order in which it comes and shown at its own time;
-/// so the sorted presentation times, moved back by the deepest reordering of the span, are decode times that
-/// never run backwards nor past a frame's own presentation.
+/// Slots for frames in decode order. Frames are decoded in the order of arrival and shown at their own times. The
+/// sorted presentation times, moved back by the deepest reordering, are valid decode times: they never run backwards,
+/// and never pass a frame's presentation.
 pub(super) fn timeline(shown: &[MediaTime]) -> Vec<Slot> {
     let Some(start) = shown.iter().map(|t| t.0).min() else { return Vec::new() };
     let pts: Vec<i64> = shown.iter().map(|t| t.0.saturating_sub(start)).collect();
@@ -37,14 +37,14 @@ pub(super) fn timeline(shown: &[MediaTime]) -> Vec<Slot> {
     slots.map(|((p, d), duration)| Slot { pts: micros(p + delay), dts: micros(*d), duration }).collect()
 }
 
-/// How many frames after the first refer to pictures before it: the skipped leading pictures of an H.265 open GOP
-/// (RASL, ITU-T H.265 table 7-1 and clause 8.1.3). No decoder shows them at the head of a stream.
+/// Number of frames after the first that refer to pictures before it: the skipped leading pictures of an H.265 open
+/// GOP (RASL, ITU-T H.265 table 7-1 and clause 8.1.3). No decoder shows them at the start of a stream.
 pub(super) fn leading(frames: &[&EncodedFrame]) -> usize {
     let is_rasl = |f: &&&EncodedFrame| f.codec == Codec::H265 && matches!(slice_type(&f.data), Some(8 | 9));
     frames.iter().skip(1).take_while(is_rasl).count()
 }
 
-/// Are the parameter sets there that a decoder, and the file's header, need?
+/// Whether the frame has the parameter sets that a decoder and the file's header need.
 pub(super) fn is_self_contained(frame: &EncodedFrame) -> bool {
     // H.264 (table 7-1): SPS 7, PPS 8. H.265: VPS 32, SPS 33, PPS 34.
     let wanted: &[u8] = match frame.codec {

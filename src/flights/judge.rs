@@ -9,19 +9,10 @@ use uuid::Uuid;
 use super::state::{FlightInfo, KeptPatch, OpenEvent};
 use crate::compare::{Comparison, Shot};
 use crate::config::{Config, FlightArea};
-use crate::events::RecorderSettings;
+use crate::events::{FlightEventStep, RecorderSettings};
 use crate::evidence::{FlightJob, Stills, event_dir};
 use crate::geo::{Accuracy, CalibrationState, Coordinates, EventPlace, gcj02_from_wgs84, round};
 use crate::rules::{Flight, FlightEvent, FlightFinding, FlightJudge, FlightStep, PairFindings, Violation};
-
-/// One step of a flight's event, ready to be recorded.
-pub(crate) struct FlightEventStep {
-    pub violation: Violation,
-    pub place: Option<EventPlace>,
-    pub stills: Stills,
-    /// Size of the later picture in pixels.
-    pub size: Option<(u32, u32)>,
-}
 
 pub(crate) struct Judge<'a> {
     judge: FlightJudge<'a>,

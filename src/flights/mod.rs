@@ -15,6 +15,5 @@ mod service;
 mod state;
 mod thread;
 
-pub(crate) use judge::FlightEventStep;
 pub(crate) use service::FlightService;
 pub(crate) use thread::FlightThread;

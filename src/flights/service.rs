@@ -8,14 +8,13 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-use super::judge::FlightEventStep;
 use super::state::{AreaState, OpenEvent, PREFIX};
 use crate::base::error_chain;
 use crate::base::{AreaId, CameraId, Shutdown, wall_now};
 use crate::config::FlightArea;
 use crate::detect::{Detector, ModelManifest, Runtime};
-use crate::events::Recorder;
-use crate::events::feedback::Known;
+use crate::events::feedback::KnownEvent;
+use crate::events::{FlightEventStep, Recorder};
 use crate::evidence::Stills;
 use crate::monitor::FlightsSnapshot;
 use crate::outbox::{Outbox, OutboxError};
@@ -48,7 +47,7 @@ impl FlightService {
     }
 
     /// Applies what people decided about an event. False: the event is not of a flight area.
-    pub fn decide(&self, known: &Known, event: Uuid, change: &RulesChange) -> bool {
+    pub fn decide(&self, known: &KnownEvent, event: Uuid, change: &RulesChange) -> bool {
         let config = Arc::clone(&self.recorder.settings().config);
         let Some(area) = config.flight_areas.iter().find(|area| area.id.to_camera() == known.camera) else {
             return false;

@@ -1,4 +1,4 @@
-//! One camera's view of the world: its tracker and its rules. Pure; time comes with the pictures.
+//! The scene of one camera: its tracker and its rules. Pure; time comes with the pictures.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,44 +25,44 @@ pub(crate) struct Scene {
     pub config: Arc<CameraConfig>,
     tracker: Tracker,
     rules: CameraRules,
-    /// Of a camera that moves.
+    /// `None`: the camera is fixed.
     airborne: Option<DroneScene>,
-    /// Where the camera stands, if it is calibrated.
+    /// Its calibrated position; `None`: not calibrated.
     site: Option<Arc<Site>>,
     tamper: TamperMonitor,
-    /// Its memory of its place, where a rule is about that.
+    /// How its place usually looks; `None`: no rule needs it.
     memory: Option<PlaceMemory>,
     /// Capture time of the newest picture.
     newest: Option<WallTime>,
-    /// As of the newest picture.
+    /// Tracks after the newest picture.
     tracks: Vec<Track>,
-    /// Capture time up to which the rules' progress was last made durable for running far ahead of the clock.
+    /// Capture time at which `is_far_from_checkpoint` last asked for a checkpoint.
     stored: Option<WallTime>,
 }
 
-/// What one analysed picture brings.
+/// The result of one picture.
 pub(crate) struct Analysed {
-    /// The camera itself is in trouble, or well again.
+    /// A report that the camera is covered, blinded or moved, or well again.
     pub tamper: Option<TamperReport>,
-    /// The picture is to be kept as the place's look from before a change.
+    /// Set if the picture is to be kept, to show later how the place looked before a change.
     pub before: Option<BeforePicture>,
-    /// `None`: nothing was decided.
+    /// `None`: the rules made no step.
     pub decided: Option<Decided>,
 }
 
-/// Steps of violations, and the state of the rules after them; both become durable together.
+/// Steps of violations, and the state of the rules after them. Both go into one transaction.
 pub(crate) struct Decided {
     pub steps: Vec<PlacedViolation>,
     pub state: RulesState,
 }
 
-/// A step with its place on the map, and with the permit that covers it.
+/// A step with its position on the map. A permit that covers it is filled in.
 pub(crate) struct PlacedViolation {
     pub violation: Violation,
     pub place: Option<EventPlace>,
 }
 
-/// What people decided about an event, and what it changes in the rules.
+/// How a person's decision about an event changes the rules.
 pub(crate) enum RulesChange {
     Reject { class: String, places: Vec<Rect>, during: Duration, why: String },
     Lift,
@@ -83,7 +83,7 @@ pub(crate) fn build_all(
     config.cameras.iter().map(|camera| (camera.id.clone(), scene(camera))).collect()
 }
 
-/// One camera's scene, which has seen nothing yet. `sites` must know the camera as it is in this config.
+/// Builds the scene of one camera, before its first picture. `sites` must be loaded from this config.
 pub(crate) fn build(
     config: &Config,
     camera: &CameraConfig,
@@ -156,23 +156,23 @@ impl Scene {
             site.place_changes(changes, size);
         }
         let steps = self.rules.step_with(at, &self.tracks, changes.as_ref(), Some(&seen.picture));
-        // Before the steps are placed: a camera that was moved has no valid places.
+        // Before the steps are placed, because the positions of a moved camera are stale.
         let tamper = self.inspect_camera(&config.node, &seen.picture);
         Analysed {
             tamper,
-            before: self.memory.as_mut().and_then(PlaceMemory::take_before),
+            before: self.memory.as_mut().and_then(PlaceMemory::pop_before),
             decided: (!steps.is_empty()).then(|| self.decided(steps, &config.map)),
         }
     }
 
-    /// Was the camera covered, blinded or moved?
+    /// Checks whether the camera was covered, blinded or moved.
     fn inspect_camera(&mut self, node: &NodeConfig, picture: &Picture) -> Option<TamperReport> {
         let report = self.tamper.inspect(node, &self.config, picture);
         let alignment = self.memory.as_ref().map(PlaceMemory::alignment);
         report.or_else(|| self.tamper.inspect_place(node, &self.config, picture.capture.at, alignment?))
     }
 
-    /// Places the steps on the map as the newest picture is placed, and fills in permits.
+    /// Places the steps on the map by the newest picture, and fills in permits.
     fn decided(&self, violations: Vec<Violation>, map: &MapConfig) -> Decided {
         let steps = self.with_placing(|placing| {
             let place = |mut violation: Violation| {
@@ -187,7 +187,7 @@ impl Scene {
         Decided { steps, state: self.rules.state() }
     }
 
-    /// Lends how the newest picture is placed on the map.
+    /// Calls `place` with the placing of the newest picture, or `None` if it has none.
     fn with_placing<T>(&self, place: impl FnOnce(Option<Placing<'_>>) -> T) -> T {
         if let Some(drone) = &self.airborne {
             let placing = |(locator, frame)| Placing { frame, locator, state: CalibrationState::Valid };
@@ -199,17 +199,17 @@ impl Scene {
         place(Some(Placing { frame: site.frame(), locator: &locator, state }))
     }
 
-    /// All live tracks, as of the newest picture.
+    /// All live tracks after the newest picture.
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
     }
 
-    /// The place's lasting changes as of the last look at them. `None`: it could not judge the place, or nothing asks for it.
+    /// The lasting changes found by the last inspection. `None`: the place could not be judged, or no rule needs it.
     pub fn standing(&self) -> Option<&[(Rect, Seen)]> {
         self.memory.as_ref().and_then(PlaceMemory::standing)
     }
 
-    /// Applies what people decided about an event.
+    /// Applies a person's decision about an event.
     pub fn apply(&mut self, event: Uuid, change: RulesChange, map: &MapConfig) -> Decided {
         let steps = match change {
             RulesChange::Reject { class, places, during, why } => {
@@ -228,14 +228,14 @@ impl Scene {
         self.decided(steps, map)
     }
 
-    /// A lasting change that is nothing, or is allowed, is how the place looks from now on.
+    /// Learns a rejected or permitted change as the usual look of the place.
     fn accept(&mut self, event: Uuid) {
         if let Some(memory) = &mut self.memory {
             self.rules.changes_of(event).into_iter().for_each(|region| memory.accept(region));
         }
     }
 
-    /// Has so much of the pictures' time passed since this last said so that the rules' progress should be kept?
+    /// Whether the pictures' time has moved far since the last checkpoint, so that another one is due.
     pub fn is_far_from_checkpoint(&mut self, at: WallTime) -> bool {
         const FAR: Duration = Duration::from_secs(600);
         let stored = *self.stored.get_or_insert(at);
@@ -246,8 +246,8 @@ impl Scene {
         far
     }
 
-    /// What the mere passing of time changes: events of a place that nobody shows any more expire. `silent` is how long
-    /// ago the newest picture came, or the node started where there is none yet.
+    /// Advances the time without a picture: events that no picture shows any more expire. `silent` is the time since
+    /// the newest picture, or since the node started if there was none.
     pub fn tick(&mut self, silent: Duration, map: &MapConfig) -> Option<Decided> {
         // On the camera's own clock, which may be far from the node's.
         let newest = self.newest.or(self.rules.last_picture())?;
@@ -255,8 +255,8 @@ impl Scene {
         (!steps.is_empty()).then(|| self.decided(steps, map))
     }
 
-    /// Goes on where the scene of the same camera under an earlier config stopped: tracks, dwell, and open events of rules
-    /// that still mean the same; the others' events expire.
+    /// Continues from the scene of the same camera under an earlier config. Tracks stay, and so do dwell and open
+    /// events of rules that did not change. Events of other rules expire.
     pub fn take_over(&mut self, old: Scene) {
         if old.config.track == self.config.track {
             self.tracker = old.tracker;
@@ -269,7 +269,7 @@ impl Scene {
         }
         self.newest = old.newest;
         self.rules.restore(old.rules.state());
-        // The place is what it was, unless the operator wants it learnt otherwise.
+        // The memory stays valid unless its settings changed.
         if let (Some(memory), Some(old_memory)) = (&mut self.memory, old.memory)
             && old.config.change == self.config.change
         {
@@ -277,7 +277,7 @@ impl Scene {
         }
     }
 
-    /// The camera is watched no more: all its open events expire.
+    /// Expires all open events, because the camera is removed.
     pub fn retire(&mut self, map: &MapConfig) -> Decided {
         self.rules.disarm();
         let at = self.newest.or(self.rules.last_picture());
@@ -285,14 +285,14 @@ impl Scene {
         self.decided(steps, map)
     }
 
-    /// Puts back what the camera remembers of its place.
+    /// Loads the place memory from disk.
     pub fn recall(&mut self) {
         if let Some(memory) = &mut self.memory {
             memory.load();
         }
     }
 
-    /// Writes down what the camera remembers of its place.
+    /// Saves the place memory to disk.
     pub fn remember(&self) {
         if let Some(memory) = &self.memory {
             memory.save();

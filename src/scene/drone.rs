@@ -1,4 +1,4 @@
-//! A scene's drone: how its picture moved since the one before, and where on the ground what it shows is.
+//! A scene's drone: the motion between its pictures, and the positions of objects on the ground.
 
 use std::sync::Arc;
 
@@ -12,30 +12,30 @@ use crate::geo::{Dem, Geodetic, LocalFrame, Locator};
 use crate::motion::{Motion, Registrar};
 use crate::track::{OnGround, Track};
 
-/// How far the point of a box that stands on the ground is off: pixels, and a share of the box's height.
+/// Error of a box's foot point: pixels, and a share of the box's height.
 const BOX_NOISE: (f64, f64) = (2.0, 0.05);
 
 pub(crate) struct DroneScene {
     config: DroneConfig,
     log: Arc<FlightLog>,
     dem: Option<Arc<Dem>>,
-    /// `None`: not wanted, or OpenCV fails.
+    /// `None`: not configured, or OpenCV failed.
     registrar: Option<Registrar>,
     seen: bool,
     locator: Option<Locator>,
-    /// Metres on the ground are from here, once the drone's place is known.
+    /// Origin of metres on the ground, once the drone's position is known.
     frame: Option<LocalFrame>,
-    /// Why nothing is placed now; told once until it changes.
-    told: Option<String>,
+    /// Why nothing can be placed now; logged once per reason.
+    reported: Option<String>,
 }
 
-/// What became of the picture's places.
+/// How the picture moved since the one before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Moved {
     By(Motion),
-    /// It did, and nobody knows how.
+    /// It moved, but the motion is not known.
     Unknown,
-    /// The first picture, or motion is not to be looked at.
+    /// The first picture, or compensation is off.
     Not,
 }
 
@@ -47,19 +47,19 @@ impl DroneScene {
             })
         });
         let registrar = registrar.and_then(Result::ok);
-        Self { config, log, dem, registrar, seen: false, locator: None, frame: None, told: None }
+        Self { config, log, dem, registrar, seen: false, locator: None, frame: None, reported: None }
     }
 
-    /// Goes on where the one of an earlier config stopped.
+    /// Continues from the drone's scene under an earlier config.
     pub fn take_over(&mut self, old: Self) {
         let dem = self.dem.take();
         *self = Self { dem, ..old };
     }
 
-    /// Takes the next picture.
+    /// Follows the drone to the next picture.
     pub fn follow(&mut self, picture: &Picture) -> Moved {
         let before = self.locator.take();
-        self.locator = self.look(picture);
+        self.locator = self.locate(picture);
         let first = !std::mem::replace(&mut self.seen, true);
         match self.config.compensate {
             Compensation::Off => Moved::Not,
@@ -69,9 +69,9 @@ impl DroneScene {
             }
             Compensation::Registration => {
                 let seen = self.register(picture);
-                // Over water or snow pictures say nothing; the telemetry still does.
-                let told = || by_telemetry(before.as_ref()?, self.locator.as_ref()?);
-                seen.or_else(told).map_or(Moved::Unknown, Moved::By)
+                // Registration fails over water or snow; telemetry still works there.
+                let by_pose = || by_telemetry(before.as_ref()?, self.locator.as_ref()?);
+                seen.or_else(by_pose).map_or(Moved::Unknown, Moved::By)
             }
             Compensation::Telemetry => {
                 let both = before.as_ref().zip(self.locator.as_ref());
@@ -88,7 +88,7 @@ impl DroneScene {
         })
     }
 
-    fn look(&mut self, picture: &Picture) -> Option<Locator> {
+    fn locate(&mut self, picture: &Picture) -> Option<Locator> {
         let size = [picture.width, picture.height];
         let found = self.log.at(picture.capture.at).map_err(|e| e.to_string()).and_then(|seen| {
             let takeoff = self.log.takeoff().unwrap_or(seen.pose.place);
@@ -96,7 +96,7 @@ impl DroneScene {
         });
         match found {
             Ok(locator) => {
-                if self.told.take().is_some() {
+                if self.reported.take().is_some() {
                     tracing::info!(camera = %picture.camera, "the drone's place is known again");
                 }
                 if self.frame.is_none() {
@@ -107,23 +107,23 @@ impl DroneScene {
                 Some(locator)
             }
             Err(why) => {
-                if self.told.as_deref().map(without_numbers) != Some(without_numbers(&why)) {
+                if self.reported.as_deref().map(without_numbers) != Some(without_numbers(&why)) {
                     tracing::warn!(camera = %picture.camera, at = %picture.capture.at, "events have no place now: {why}");
-                    self.told = Some(why);
+                    self.reported = Some(why);
                 }
                 None
             }
         }
     }
 
-    /// Fills in where the tracks that this picture shows stand.
+    /// Fills in the ground positions of the tracks in this picture.
     pub fn place(&self, tracks: &mut [Track], zones: &[Zone]) {
         for track in tracks {
             track.ground = if track.seen_now { self.on_ground(track, zones) } else { None };
         }
     }
 
-    /// How the newest picture's pixels are placed, and from where metres on the ground are measured.
+    /// The locator of the newest picture, and the frame of metres on the ground.
     pub fn placing(&self) -> Option<(&Locator, &LocalFrame)> {
         self.locator.as_ref().zip(self.frame.as_ref())
     }
@@ -151,7 +151,7 @@ fn stands_at(track: &Track, locator: &Locator) -> (f32, f32) {
     (rect.center().x, rect.y0 + rect.height() * share)
 }
 
-/// How the ground moved in the picture between two poses: where four points of it went.
+/// The motion of the ground in the picture between two poses, from four points.
 fn by_telemetry(before: &Locator, now: &Locator) -> Option<Motion> {
     let [width, height] = before.view().size().map(f64::from);
     let mut from = [[0.0; 2]; 4];
@@ -165,7 +165,7 @@ fn by_telemetry(before: &Locator, now: &Locator) -> Option<Motion> {
     Motion::through(from, to)
 }
 
-/// The same reason with other seconds is no news.
+/// Drops the digits, so that a reason with other seconds counts as the same.
 fn without_numbers(text: &str) -> String {
     text.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect()
 }

@@ -1,4 +1,4 @@
-//! Where the node's drones were: written by their sources, read by their scenes.
+//! Positions of the node's drones: written by their sources, read by their scenes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +12,18 @@ use crate::ingest::Telemetry;
 /// One drone's flight.
 #[derive(Default)]
 pub(crate) struct FlightLog {
-    inner: Mutex<Inner>,
+    inner: Mutex<LoggedFlight>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct LoggedFlight {
     flight: Flight,
     takeoff: Option<Place>,
 }
 
 impl FlightLog {
-    pub fn take(&self, telemetry: Telemetry) {
+    /// Adds a pose, or replaces the log by a whole recorded flight.
+    pub fn push(&self, telemetry: Telemetry) {
         let mut inner = self.lock();
         match telemetry {
             Telemetry::Flight(flight) => {
@@ -32,29 +33,31 @@ impl FlightLog {
             Telemetry::Pose(at, pose) => {
                 let began = pose.home.unwrap_or(pose.place);
                 inner.takeoff.get_or_insert(began);
-                // What it forgets is an hour old: no picture asks for it.
+                // Poses older than an hour go; no picture needs them.
                 inner.flight.push(at, *pose);
             }
         }
     }
 
+    /// The drone's pose at a moment.
+    ///
     /// # Errors
-    /// Nothing is known of that moment.
+    /// There is no telemetry for that moment.
     pub fn at(&self, at: WallTime) -> Result<Sampled, NoPose> {
         self.lock().flight.at(at)
     }
 
-    /// Where the drone took off, or was first heard of.
+    /// Where the drone took off, or its first known position.
     pub fn takeoff(&self) -> Option<Place> {
         self.lock().takeoff
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, LoggedFlight> {
         self.inner.lock()
     }
 }
 
-/// The flights of all drones by camera; one is there from when it is first asked for.
+/// The flight logs of all drones, by camera. A log is created on first use.
 #[derive(Clone, Default)]
 pub(crate) struct FlightLogs {
     logs: Arc<Mutex<BTreeMap<CameraId, Arc<FlightLog>>>>,

@@ -1,4 +1,4 @@
-//! Where fixed cameras stand: boxes to places on the ground, places to pixels, zones of the ground in the picture.
+//! Fixed calibrated cameras: boxes to positions on the ground, positions to pixels, ground zones in the picture.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use crate::geo::{Dem, Fix, Geodetic, Ground, GroundArea, LocalFrame, Locator, Si
 use crate::rules::Changes;
 use crate::track::{OnGround, Track};
 
-/// How far the lower edge of a box is off, in pixels of the calibrated picture, and as a share of the box's height.
+/// Error of a box's lower edge: pixels of the calibrated picture, and a share of the box's height.
 const BOX_NOISE: (f64, f64) = (2.0, 0.02);
-/// Pictures whose sides have another ratio show something else than the calibrated one.
+/// Tolerance of the aspect ratio. Beyond it a picture shows another part than the calibrated one.
 const ASPECT_TOLERANCE: f64 = 0.01;
 
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum SiteError {
 }
 
 impl SiteError {
-    /// The key of the config that is to blame.
+    /// The config key at fault.
     pub fn key(&self) -> String {
         match self {
             Self::Dem(_) => "map.dem".to_owned(),
@@ -37,16 +37,15 @@ impl SiteError {
     }
 }
 
-/// The terrain model of the config, if it names one.
+/// Reads the terrain model of the config, if it names one.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub(crate) fn read_dem(map: &MapConfig) -> Result<Option<Arc<Dem>>, SiteError> {
     Ok(map.dem.as_deref().map(load_dem).transpose()?.map(Arc::new))
 }
 
-/// For each ground zone and permit of the config a line that says which cameras see how much of it; empty without a
-/// calibrated camera.
+/// One line per ground zone and permit: which cameras see it, and how much of it. Empty without a calibrated camera.
 ///
 /// # Errors
 /// The terrain model, or a calibration, cannot be read.
@@ -77,16 +76,17 @@ pub fn seen_on_ground(config: &Config) -> Result<Vec<String>, SiteError> {
 pub(crate) struct Site {
     camera: CameraId,
     calibration: Calibration,
-    /// As it was measured; `locator` may be turned a little from it.
+    /// The measured locator; `locator` may be turned a little from it.
     measured: Locator,
     locator: RwLock<Arc<Locator>>,
-    /// At the camera; metres on the ground count from here.
+    /// Origin of metres on the ground, at the camera.
     frame: LocalFrame,
-    /// Zones that things are in by their place on the ground or that say at what height they are, highest first.
+    /// Ground zones, and zones with a height, highest first.
     zones: Vec<Zone>,
     /// The camera was moved, and nobody has confirmed its positions since.
     stale: AtomicBool,
-    told_size: AtomicBool,
+    /// A wrong picture size was logged.
+    size_reported: AtomicBool,
 }
 
 /// Every calibrated camera of a node.
@@ -109,8 +109,8 @@ impl Sites {
         Ok(sites)
     }
 
-    /// Where the camera stands by its calibration over this ground, `None` without one. What is known of the same
-    /// calibration by now (it is stale, the camera turned a little) holds on.
+    /// Reads a camera's calibration over this terrain; `None` if it has none. A known site with the same calibration
+    /// passes on whether it is stale, and how far the camera turned.
     ///
     /// # Errors
     /// The calibration cannot be read.
@@ -130,17 +130,17 @@ impl Sites {
         Ok(Some(Arc::new(site)))
     }
 
-    /// The terrain model that all cameras and drones are over.
+    /// The terrain model under all cameras and drones.
     pub fn dem(&self) -> Option<Arc<Dem>> {
         self.dem.read().clone()
     }
 
-    /// For the cameras that are read from now on; gives the one before.
+    /// Sets the terrain model for cameras read from now on; returns the old one.
     pub fn put_dem(&self, dem: Option<Arc<Dem>>) -> Option<Arc<Dem>> {
         std::mem::replace(&mut *self.dem.write(), dem)
     }
 
-    /// From now on the camera is known like this; gives what was known before.
+    /// Sets or removes a camera's site; returns the old one.
     pub fn put(&self, camera: &CameraId, site: Option<Arc<Site>>) -> Option<Arc<Site>> {
         let mut sites = self.sites.write();
         match site {
@@ -153,7 +153,7 @@ impl Sites {
         self.sites.read().get(camera).map(Arc::clone)
     }
 
-    /// The cameras whose picture shows the place, those that see most of it first.
+    /// The cameras that see a position, the best view first: not hidden, then fewest metres per pixel.
     pub fn seeing(&self, lon: f64, lat: f64, above_m: f64) -> Vec<(Arc<Site>, Sighting)> {
         let sites = self.sites.read();
         let mut seeing: Vec<(Arc<Site>, Sighting)> = sites
@@ -190,7 +190,7 @@ impl Site {
             frame,
             zones,
             stale: AtomicBool::new(false),
-            told_size: AtomicBool::new(false),
+            size_reported: AtomicBool::new(false),
         }
     }
 
@@ -210,12 +210,12 @@ impl Site {
         Arc::clone(&self.locator.read())
     }
 
-    /// As it was measured.
+    /// The measured view.
     pub fn measured(&self) -> &View {
         self.measured.view()
     }
 
-    /// The camera looks a little elsewhere than when it was measured: by so many degrees about its own axes.
+    /// Turns the view from the measured one, in degrees about the camera's own axes.
     pub fn turn(&self, by_deg: [f64; 3]) {
         let turned = self.measured.with_view(self.measured.view().turned(by_deg));
         *self.locator.write() = Arc::new(turned);
@@ -229,7 +229,7 @@ impl Site {
         self.stale.store(stale, Ordering::Relaxed);
     }
 
-    /// Fills in where the tracks that this picture shows stand. `picture`: its width and height.
+    /// Fills in the ground positions of the tracks in this picture. `picture`: its width and height in pixels.
     pub fn place(&self, tracks: &mut [Track], picture: (u32, u32)) {
         let fits = self.fits(picture);
         let locator = self.locator();
@@ -238,7 +238,7 @@ impl Site {
         }
     }
 
-    /// Fills in where the changes stand that this picture shows.
+    /// Fills in the ground positions of the changes in this picture.
     pub fn place_changes(&self, changes: &mut Changes, picture: (u32, u32)) {
         let fits = self.fits(picture);
         let locator = self.locator();
@@ -247,7 +247,7 @@ impl Site {
         }
     }
 
-    /// The pixel that shows a place so high above the ground.
+    /// The pixel that shows a position `above_m` metres above the ground.
     pub fn sees(&self, lon: f64, lat: f64, above_m: f64) -> Option<Sighting> {
         let locator = self.locator();
         let alt = locator.ground_height(lon, lat)? + above_m;
@@ -260,14 +260,15 @@ impl Site {
         [pixel[0] / f64::from(width), pixel[1] / f64::from(height)]
     }
 
-    /// Where the picture shows the area, for drawing; empty where it does not, or only in part that is no simple outline.
+    /// Outlines of the area in the picture, for drawing. Empty if the picture does not show it, or shows a part
+    /// without a simple outline.
     pub fn draw(&self, area: &GroundArea, above_m: f64) -> Vec<Polygon> {
         area.outlines()
             .filter_map(|outline| Polygon::new(clip(&self.pixels(outline, above_m)?)).ok())
             .collect()
     }
 
-    /// How much of the area the camera sees, 0 to 1: corners, and points between them and the middle.
+    /// Share of the area that the camera sees, 0 to 1. Samples the corners, and points between them and the middle.
     pub fn share_seen(&self, area: &GroundArea, above_m: f64) -> f64 {
         let middle = area.center();
         let (mut seen, mut all) = (0, 0);
@@ -304,7 +305,7 @@ impl Site {
         let [w, h] = self.measured.view().size().map(f64::from);
         let ratio = f64::from(width) * h / (f64::from(height) * w).max(1.0);
         let fits = (ratio - 1.0).abs() <= ASPECT_TOLERANCE;
-        if !fits && !self.told_size.swap(true, Ordering::Relaxed) {
+        if !fits && !self.size_reported.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 camera = %self.camera,
                 "its pictures are {width} x {height}, calibrated were {w} x {h}: nothing is placed on the map; \
@@ -322,7 +323,7 @@ impl Site {
         let noise = BOX_NOISE.0 + BOX_NOISE.1 * f64::from(rect.height()) * height;
         let mut zones: Vec<ZoneId> = Vec::new();
         let mut at: Option<(f64, Fix)> = None;
-        // Highest first: what the line of sight meets on a roof does not stand on the ground behind it.
+        // Highest first: an object on a roof does not stand on the ground behind it.
         for zone in &self.zones {
             if let Some((found, _)) = &at
                 && *found != zone.height_m
@@ -346,7 +347,7 @@ impl Site {
     }
 }
 
-/// Cuts an outline at the picture's edges (Sutherland and Hodgman, 1974), without repeated corners.
+/// Clips an outline at the picture's edges (Sutherland and Hodgman, 1974), without repeated corners.
 fn clip(outline: &[Point]) -> Vec<Point> {
     let mut points = outline.to_vec();
     let lerp = |a: Point, b: Point, t: f32| Point { x: a.x + t * (b.x - a.x), y: a.y + t * (b.y - a.y) };

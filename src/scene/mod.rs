@@ -1,10 +1,10 @@
-//! What one camera makes of its pictures: tracks, places on the ground, lasting changes, and what its rules decide.
+//! The scene of one camera: tracks, positions on the ground, lasting changes, and the decisions of its rules.
 //!
-//! Takes: analysed pictures ([`Detections`](crate::detect::Detections)) of one camera. Gives: the steps of suspected
-//! violations, and reports about the camera itself (covered, blinded, moved).
-//! When full: does not queue; the caller hands over one picture at a time.
-//! On failure: a calibration that cannot be read is an error of the config; a place memory that cannot be read starts
-//! anew and says so. Not here: threads, messages, evidence.
+//! Takes: pictures of one camera with their [`Detections`](crate::detect::Detections). Gives: placed steps of
+//! suspected violations, and reports about the camera itself (covered, blinded, moved).
+//! When full: does not queue; the caller passes one picture at a time.
+//! On failure: an unreadable calibration is a config error. An unreadable place memory starts again and logs it.
+//! Not here: threads, messages, evidence.
 
 mod camera;
 mod drone;

@@ -1,8 +1,9 @@
-//! A camera's memory of its place, kept over restarts, and pictures from before for its events.
+//! A camera's memory of how its place looks, kept over restarts, and earlier pictures for its events.
 //!
-//! Takes: analysed pictures, the camera's tracks. Gives: what a look found, for the rules. On failure: a memory that
-//! cannot be read is begun anew, one that cannot be written is told and tried again with the next due time. Files lie
-//! in `<data_dir>/change/<camera>`: `place.bin`, written whole or not at all, and `<microseconds>-<light>.jpg`.
+//! Takes: analysed pictures and the camera's tracks. Gives: the lasting changes of each inspection, for the rules.
+//! When full: does not queue. On failure: an unreadable memory starts again. A failed write is logged and retried at
+//! the next due time. Files are in `<data_dir>/change/<camera>`: `place.bin`, replaced as a whole, and
+//! `<microseconds>-<light>.jpg`. Not here: how a change is found (`change`), writing pictures (`evidence`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,41 +20,41 @@ use crate::decode::Picture;
 use crate::rules::{Changed, Changes};
 use crate::track::Track;
 
-/// The memory changes over days, and is some megabytes: written this often, and at the end.
+/// Interval between saves; one more follows at shutdown. The memory is a few megabytes and changes over days.
 const SAVE_EVERY: Duration = Duration::from_secs(6 * 3600);
-/// A picture to be shown as "before" is kept this often.
+/// Interval between pictures kept to show as "before".
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
-/// What has stood for less than this is on its way, and hides what is behind it.
+/// An object that has stood for less than this counts as moving, and hides the place behind it.
 const MOVING: Duration = Duration::from_secs(60);
-/// What is new to the tracker, but overlaps what the last look saw by so much, stands there: pictures of a time-lapse are too
-/// far apart to be followed from one to the next.
+/// A new track that overlaps a box of the last inspection by this much stands still. The tracker cannot follow
+/// objects through a time-lapse, whose pictures are too far apart.
 const SAME_PLACE: f32 = 0.5;
 
-/// What the cameras of a node share to remember their places.
+/// Shared by the place memories of a node's cameras.
 #[derive(Clone)]
 pub(crate) struct PlaceMemoryContext {
-    /// What a look needs while it lasts.
+    /// Buffers for one inspection at a time.
     bench: Arc<Mutex<Workbench>>,
     data_dir: Option<PathBuf>,
 }
 
 impl PlaceMemoryContext {
-    /// `data_dir`: below it lies what is kept; `None`: nothing is (a replay that only lists events).
+    /// `data_dir`: root of the files; `None` in a replay that only lists events and keeps none.
     pub fn new(data_dir: Option<PathBuf>) -> Self {
         Self { bench: Arc::default(), data_dir }
     }
 }
 
-/// The newest picture is to be kept, to show later how the place looked before a change.
+/// A request to keep the newest picture, to show later how the place looked before a change.
 pub(crate) struct BeforePicture {
     /// The camera's folder.
     pub dir: PathBuf,
     pub infrared: bool,
-    /// When the changes that last now began: each keeps one picture from before it.
+    /// Start of each present change. For each, one earlier picture must stay.
     pub needed: Vec<WallTime>,
 }
 
-/// Where a camera's memory of its place and its pictures from before lie.
+/// The folder with a camera's place memory and earlier pictures.
 pub(crate) fn memory_folder(data_dir: &Path, camera: &CameraId) -> PathBuf {
     data_dir.join("change").join(camera.as_str())
 }
@@ -65,22 +66,22 @@ pub(crate) struct PlaceMemory {
     time_zone: TimeZone,
     watcher: ChangeWatcher,
     bench: Arc<Mutex<Workbench>>,
-    /// `None`: nothing is kept (a replay that only lists events).
+    /// `None`: no files are kept.
     dir: Option<PathBuf>,
-    looked: Option<WallTime>,
+    inspected: Option<WallTime>,
     saved: Option<WallTime>,
     kept: Option<WallTime>,
-    /// Asked for by the newest picture and not taken yet.
+    /// The request of the newest picture, until `pop_before` returns it.
     before: Option<BeforePicture>,
     alignment: Alignment,
-    /// Of the last look; `None`: the place could not be judged in it.
+    /// Changes found by the last inspection; `None`: it could not judge the place.
     standing: Option<Vec<(Rect, Seen)>>,
-    /// What may move, as the last look saw it.
+    /// Boxes of objects that may move, from the last inspection.
     passing: Vec<Rect>,
 }
 
 impl PlaceMemory {
-    /// `None`: no rule of the camera is about change.
+    /// Returns `None` if the camera has no rule about change.
     pub fn new(
         camera: &CameraConfig,
         kinds: ClassKinds,
@@ -99,7 +100,7 @@ impl PlaceMemory {
             watcher: ChangeWatcher::new(settings),
             bench: Arc::clone(&memory.bench),
             dir: memory.data_dir.as_ref().map(|dir| memory_folder(dir, &camera.id)),
-            looked: None,
+            inspected: None,
             saved: None,
             kept: None,
             before: None,
@@ -109,7 +110,7 @@ impl PlaceMemory {
         })
     }
 
-    /// Goes on with what an earlier run kept.
+    /// Loads the memory that an earlier run saved.
     pub fn load(&mut self) {
         let Some(path) = self.file() else { return };
         let settings = Settings { learn: self.config.learn, min_share: self.config.min_share };
@@ -122,20 +123,20 @@ impl PlaceMemory {
             Ok(watcher) => self.watcher = watcher,
             Err(error) => tracing::error!(
                 camera = %self.camera, file = %path.display(),
-                "the camera's memory of its place is not readable: {error}; it learns anew for {} h",
+                "cannot read the camera's memory of its place: {error}; it learns again for {} h",
                 self.config.learn.as_secs() / 3600
             ),
         }
     }
 
-    /// Compares a picture with the place, if it is time to. `None`: not this one.
+    /// Compares a picture with the memory, if an inspection is due. `None`: not due.
     pub fn inspect(&mut self, picture: &Picture, tracks: &[Track]) -> Option<Changes> {
         let at = picture.capture.at;
-        if self.looked.is_some_and(|last| at >= last && at.since(last) < self.config.interval) {
+        if self.inspected.is_some_and(|last| at >= last && at.since(last) < self.config.interval) {
             return None;
         }
-        self.looked = Some(at);
-        // Machines move about at work. Other things stay where they were put: a stall that was set up is the change itself.
+        self.inspected = Some(at);
+        // Machines move about at work. Other objects stay where they were put: a new stall is the change itself.
         let passing =
             |t: &&Track| t.seen_now && (self.kinds.is_passing(&t.class) || self.kinds.is_machine(&t.class));
         let passing: Vec<&Track> = tracks.iter().filter(passing).collect();
@@ -143,53 +144,53 @@ impl PlaceMemory {
         self.passing = passing.iter().map(|t| t.rect).collect();
         let rgb = picture.rgb();
         let (width, height, hour) = (picture.width, picture.height, hour(at, &self.time_zone));
-        let shot = ChangeInput { rgb: &rgb, width, height, at, hour, moving: &moving };
-        let look = {
+        let input = ChangeInput { rgb: &rgb, width, height, at, hour, moving: &moving };
+        let found = {
             let mut bench = self.bench.lock();
-            self.watcher.inspect(&mut bench, &shot)
+            self.watcher.inspect(&mut bench, &input)
         };
-        self.tell(&look, picture);
-        self.before = self.before_due(&look, at);
-        if look.judged && self.saved.is_none_or(|saved| at.since(saved) >= SAVE_EVERY) {
+        self.log_changes(&found, picture);
+        self.before = self.before_due(&found, at);
+        if found.judged && self.saved.is_none_or(|saved| at.since(saved) >= SAVE_EVERY) {
             self.saved = Some(at);
             self.save();
         }
-        self.standing = look.judged.then(|| look.regions.iter().map(|r| (r.rect, r.seen)).collect());
-        let last_id = look.last_id;
-        Some(Changes { regions: look.regions.into_iter().map(Changed::new).collect(), last_id })
+        self.standing = found.judged.then(|| found.regions.iter().map(|r| (r.rect, r.seen)).collect());
+        let last_id = found.last_id;
+        Some(Changes { regions: found.regions.into_iter().map(Changed::new).collect(), last_id })
     }
 
-    /// Whether the newest picture is to be kept; each is asked for once.
-    pub fn take_before(&mut self) -> Option<BeforePicture> {
+    /// Returns the request to keep the newest picture, once.
+    pub fn pop_before(&mut self) -> Option<BeforePicture> {
         self.before.take()
     }
 
-    /// Is the camera where it was?
+    /// How the newest inspected picture lies over the reference.
     pub fn alignment(&self) -> Alignment {
         self.alignment
     }
 
-    /// The lasting changes as the last look had them. `None`: it could not judge the place.
+    /// The lasting changes found by the last inspection. `None`: it could not judge the place.
     pub fn standing(&self) -> Option<&[(Rect, Seen)]> {
         self.standing.as_deref()
     }
 
-    /// A person said that this is nothing, or is allowed: from now on the place looks like this.
+    /// Learns a region as the usual look, because a person rejected or permitted its change.
     pub fn accept(&mut self, region: u32) {
         if self.watcher.accept(region).is_some() {
-            tracing::info!(camera = %self.camera, region, "a change is taken as usual from now on");
+            tracing::info!(camera = %self.camera, region, "this change counts as the usual look of the place from now on");
             self.save();
         }
     }
 
-    /// Writes the memory down; an old file stays until the new one is whole.
+    /// Saves the memory. The old file stays until the new one is complete.
     pub fn save(&self) {
         let Some(path) = self.file() else { return };
         let written = path.parent().map_or(Ok(()), fs::create_dir_all);
         if let Err(error) = written.and_then(|()| replace_file(&path, &self.watcher.to_bytes())) {
             tracing::error!(
                 camera = %self.camera, file = %path.display(),
-                "the camera's memory of its place is not written: {error}; check the disk"
+                "cannot write the camera's memory of its place: {error}; check the disk"
             );
         }
     }
@@ -198,20 +199,21 @@ impl PlaceMemory {
         self.dir.as_ref().map(|dir| dir.join("place.bin"))
     }
 
-    fn tell(&mut self, look: &Inspection, picture: &Picture) {
+    /// Logs what changed about the camera since the last inspection.
+    fn log_changes(&mut self, found: &Inspection, picture: &Picture) {
         let camera = &self.camera;
-        if look.began_anew {
+        if found.began_anew {
             tracing::warn!(
                 camera = %camera,
-                "pictures are {} x {} now: what the place looks like is learnt anew, lasting changes of before are forgotten",
+                "pictures are now {} x {}: the camera learns its place again and forgets earlier lasting changes",
                 picture.width, picture.height
             );
         }
-        if look.crowded {
-            tracing::warn!(camera = %camera, "more places look different than can be followed; look at the camera");
+        if found.crowded {
+            tracing::warn!(camera = %camera, "too many changed regions to follow; check the camera");
         }
-        let apart = std::mem::discriminant(&self.alignment) != std::mem::discriminant(&look.alignment);
-        match (&look.alignment, apart) {
+        let apart = std::mem::discriminant(&self.alignment) != std::mem::discriminant(&found.alignment);
+        match (&found.alignment, apart) {
             (Alignment::Moved { dx, dy, .. }, true) => tracing::warn!(
                 camera = %camera,
                 "the camera was moved by {dx:.0} x {dy:.0} pixels: its zones are off, lasting changes are not judged"
@@ -225,20 +227,20 @@ impl PlaceMemory {
             }
             _ => {}
         }
-        self.alignment = look.alignment;
+        self.alignment = found.alignment;
     }
 
-    /// Now and then a picture is kept, so that an event can show how the place looked before.
-    fn before_due(&mut self, look: &Inspection, at: WallTime) -> Option<BeforePicture> {
+    /// Every [`KEEP_EVERY`] a picture is kept, so that an event can show how the place looked before.
+    fn before_due(&mut self, found: &Inspection, at: WallTime) -> Option<BeforePicture> {
         let due = self.kept.is_none_or(|kept| at < kept || at.since(kept) >= KEEP_EVERY);
-        let dir = self.dir.as_ref().filter(|_| due && matches!(look.alignment, Alignment::Steady { .. }))?;
+        let dir = self.dir.as_ref().filter(|_| due && matches!(found.alignment, Alignment::Steady { .. }))?;
         self.kept = Some(at);
-        let needed = look.regions.iter().map(|r| r.first_seen).collect();
-        Some(BeforePicture { dir: dir.clone(), infrared: look.infrared, needed })
+        let needed = found.regions.iter().map(|r| r.first_seen).collect();
+        Some(BeforePicture { dir: dir.clone(), infrared: found.infrared, needed })
     }
 }
 
-/// Boxes of what is on its way; `before` has those of the last look.
+/// Boxes of moving objects; `before` has the boxes of the last inspection.
 fn moving(passing: &[&Track], before: &[Rect], at: WallTime) -> Vec<Rect> {
     let stood = |t: &Track| t.first_seen >= at && before.iter().any(|r| r.iou(&t.rect) >= SAME_PLACE);
     let moves = |t: &&&Track| at.since(t.still_since) < MOVING && !stood(t);
@@ -259,7 +261,7 @@ mod tests {
     use crate::base::{ClassName, TrackId};
 
     #[test]
-    fn what_the_last_look_saw_at_the_same_place_stands_there_unless_it_was_followed_on_its_way() {
+    fn an_object_at_the_place_of_the_last_inspection_stands_unless_the_tracker_followed_it() {
         let at = WallTime(0) + Duration::from_secs(3600);
         let rect = Rect::new(0.2, 0.2, 0.4, 0.3);
         let car = |known_for: u64| Track {

@@ -1,4 +1,4 @@
-//! The place of an event on the map, from the places of its things.
+//! The position of an event on the map, from the positions of its objects.
 
 use crate::base::{Rect, ZoneId};
 use crate::config::{MapConfig, Permit};
@@ -9,9 +9,9 @@ use crate::geo::{
 use crate::rules::Violation;
 use crate::track::OnGround;
 
-/// How the pictures of a camera are placed now.
+/// How a camera's picture is placed on the map.
 pub(crate) struct Placing<'a> {
-    /// What the metres of [`OnGround`] are of.
+    /// Frame of the metres in [`OnGround`].
     pub frame: &'a LocalFrame,
     pub locator: &'a Locator,
     pub state: CalibrationState,
@@ -22,7 +22,7 @@ impl Placing<'_> {
         self.frame.to_geodetic([at.east_m, at.north_m, at.up_m].map(f64::from))
     }
 
-    /// Where the event is: its oldest thing that has a place. `None` where none has.
+    /// The position of the event: that of its oldest object with one. `None` if no object has one.
     pub fn place(&self, violation: &Violation, map: &MapConfig) -> Option<EventPlace> {
         let main = violation.objects.iter().find_map(|o| o.ground.as_ref())?;
         let at = self.position(main);
@@ -59,7 +59,7 @@ impl Placing<'_> {
         })
     }
 
-    /// The permit that covers the event: its class, its time and all of its things that have a place.
+    /// The permit that covers the event: its class, its time, and every object with a position.
     pub fn permit<'m>(&self, violation: &Violation, map: &'m MapConfig) -> Option<&'m Permit> {
         let places: Vec<Geodetic> =
             violation.objects.iter().filter_map(|o| o.ground.as_ref()).map(|g| self.position(g)).collect();
@@ -79,7 +79,7 @@ impl Placing<'_> {
         }
     }
 
-    /// The square under a box, as deep as the box is wide, away from the camera: metres east and north.
+    /// The square on the ground under a box, as deep as the box is wide, away from the camera. Metres east and north.
     fn under(&self, rect: &Rect, at: &OnGround) -> [[f64; 2]; 4] {
         let camera = self.frame.to_enu(self.locator.view().position());
         let foot = [at.east_m, at.north_m, at.up_m].map(f64::from);
@@ -108,7 +108,8 @@ impl Placing<'_> {
     }
 }
 
-/// A thing whose box is `rect`, in a picture of `size` pixels, found at `fix` and inside of `zones`. Metres are of `frame`.
+/// The ground position of an object with the box `rect`, found at `fix` inside `zones`. The picture has `width` x
+/// `height` pixels; metres are in `frame`.
 pub(crate) fn on_ground(
     fix: &Fix,
     frame: &LocalFrame,

@@ -1,5 +1,5 @@
-//! Watches one fixed camera itself: reports when it is covered, blinded or moved, or when its place has not been made out
-//! for long. Corrects its positions after a small turn, and marks them as stale after a move.
+//! Monitors one fixed camera itself. Reports when it is covered, blinded or moved, or when its place is lost for long.
+//! Corrects its positions after a small turn, and marks them as stale after a move.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,32 +14,32 @@ use crate::decode::Picture;
 use crate::geo::CalibrationState;
 use crate::tamper::{Finding, Movement, Reference, TamperDetector, TamperKind};
 
-/// A place that is not made out for less than this is not reported: fog and headlights go by.
+/// A place lost for less than this is not reported: fog and headlights pass.
 const LOST_FOR: Duration = Duration::from_secs(30 * 60);
 
-/// A camera's trouble begins, goes on or ends.
+/// One report of an incident of a camera: it begins, continues or ends.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TamperReport {
-    /// The same from the beginning of the trouble to its end.
+    /// The same id from the first report to the last.
     pub incident: Uuid,
     pub kind: TamperKind,
     /// Capture time of the picture that decided it.
     pub at: WallTime,
     /// Whether the camera's positions can be trusted; `None`: it is not calibrated.
     pub calibration: Option<CalibrationState>,
-    /// Of a move that could be measured: right and down, in pixels of the reference picture.
+    /// Measured shift to the right and down, in pixels of the reference picture.
     pub shift_px: Option<[f64; 2]>,
     /// Clockwise, degrees.
     pub turn_deg: Option<f64>,
     pub reason: String,
 }
 
-/// Watches over one fixed camera.
+/// The tamper detector of one fixed camera, and its open incident.
 pub(crate) struct TamperMonitor {
     detector: TamperDetector,
     site: Option<Arc<Site>>,
     incident: Option<Uuid>,
-    /// What the camera's memory of its place noticed, where the incident is that.
+    /// The kind, if the place memory started the incident.
     astray: Option<TamperKind>,
 }
 
@@ -100,8 +100,8 @@ impl TamperMonitor {
         Some(self.report(node, camera, at, kind, shift, reason))
     }
 
-    /// What the camera's memory of its place says of the newest picture. It notices a move where no calibration keeps a
-    /// reference, and a place that cannot be made out for long; it is not asked where something is known already.
+    /// Checks the place memory's alignment of the newest picture. It finds a move of a camera without calibration,
+    /// and a place lost for long. An open incident of the detector comes first.
     pub fn inspect_place(
         &mut self,
         node: &NodeConfig,
@@ -139,7 +139,7 @@ impl TamperMonitor {
         }
     }
 
-    /// One message of an incident that begins, goes on or ends. `shift` in pixels, with the turn in degrees where known.
+    /// Starts, continues or ends the incident. `shift` is in pixels, with the turn in degrees if known.
     fn report(
         &mut self,
         node: &NodeConfig,
@@ -169,7 +169,7 @@ impl TamperMonitor {
         TamperReport { incident, kind, at, calibration, shift_px, turn_deg, reason }
     }
 
-    /// The camera was turned a little: positions follow.
+    /// Corrects positions after a small turn.
     fn correct(&self, camera: &CameraId, movement: &Movement) {
         let Some(site) = &self.site else { return };
         let angles = movement.angles_deg(site.measured());

@@ -68,7 +68,7 @@ pub struct FeedbackCommand {
     pub reason: Option<String>,
     /// Who decided.
     pub by: Option<String>,
-    /// For `rejected`: for how many days nothing of the class is told at the place. Default: 30; 0: not at all.
+    /// For `rejected`: for how many days no event of the class opens at the place. Default: 30; 0: not at all.
     #[schemars(range(min = 0, max = 366))]
     pub ignore_days: Option<f64>,
     /// For `permitted`: the permit's number.
@@ -123,7 +123,7 @@ pub enum Verdict {
     /// Not seen in any of the newest pictures.
     Gone,
     StillThere,
-    /// No picture came in time, the place cannot be judged now (night, weather), or only another flight can tell.
+    /// No picture came in time, the place cannot be judged now (night, weather), or only another flight can show it.
     Unknown,
 }
 
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_read_and_broken_ones_are_told_what_is_wrong() {
+    fn commands_are_read_and_errors_in_broken_ones_are_named() {
         let lead = Command::parse("lead", br#"{"id": "7", "lon": 120.1, "lat": 30.2}"#).expect("a lead");
         assert_eq!(lead.id(), Some("7"));
         let event = "01a20184-a5b8-7101-8101-010101010101";

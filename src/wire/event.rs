@@ -235,7 +235,7 @@ pub struct CaptureData {
     /// `rtcp`: the camera's clock; `telemetry`: the drone's; `arrival`: the node's clock on arrival; `footage`: the recording's own time.
     #[schemars(extend("enum" = ["rtcp", "telemetry", "arrival", "footage"]))]
     pub source: String,
-    /// Camera clock minus node clock, where the camera tells its time.
+    /// Camera clock minus node clock, if the camera sends its time.
     pub offset_ms: Option<i64>,
 }
 

@@ -56,7 +56,7 @@ impl From<&OutMedia> for MediaFile {
     }
 }
 
-/// Tells the manifest and all media of the event, also what was sent before. `at` is when it was complete.
+/// The message with the manifest and all media of the event, sent earlier or not. `at` is when it was complete.
 pub fn evidence_message(
     topics: &Topics,
     node: &str,
@@ -80,7 +80,7 @@ pub fn evidence_message(
     .into_message(topics.evidence(camera))
 }
 
-/// Tells that a file was gone or changed before it could be sent.
+/// The message that a file was gone or changed before it could be sent.
 pub fn lost_message(topics: &Topics, node: &str, at: WallTime, lost: &LostMedia) -> OutMessage {
     let hash: String = lost.sha256.chars().take(16).collect();
     CloudEvent::new(

@@ -71,7 +71,7 @@ pub struct CameraState {
     pub name: String,
     /// `connecting`, `streaming`, `backing_off` or `ended`.
     pub status: String,
-    /// When this was told, RFC 3339.
+    /// When this was reported, RFC 3339.
     pub at: String,
     /// Frames a second that arrive now; 0 when the stream is dead.
     pub fps: f64,
@@ -94,7 +94,7 @@ pub enum HealthStatus {
 pub struct NodeHealth {
     pub node: String,
     pub status: HealthStatus,
-    /// When this was told, RFC 3339.
+    /// When this was reported, RFC 3339.
     pub at: String,
     pub load: NodeLoad,
     /// Cameras that stream and are analysed less often than configured.

@@ -182,7 +182,8 @@ impl Imports {
     fn of(sources: &[Source]) -> Self {
         let faces: BTreeMap<&str, &Source> = sources.iter().map(|s| (s.module.as_str(), s)).collect();
         let of = |source: &Source| {
-            let taken = source.names.iter().filter(|n| !source.handed_on.contains(*n));
+            // A tree of `pub use` names its root too.
+            let taken = source.names.iter().filter(|n| !source.handed_on.iter().any(|h| is_within(h, n)));
             let files = taken.filter_map(|name| resolve(&faces, absolute(&faces, &source.module, name), 8));
             files.filter(|m| *m != source.module && m != "lib" && m != "main").collect()
         };

@@ -41,7 +41,7 @@ fn calibrate(points: &Path, out: &Path) -> Output {
     ])
 }
 
-fn told(output: &Output) -> (String, String) {
+fn reported(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
 }
@@ -78,7 +78,7 @@ fn a_camera_on_a_hill_is_calibrated_and_asked() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("calibration/hill.toml");
     let output = calibrate(&hill("points.csv"), &out);
-    let (stdout, stderr) = told(&output);
+    let (stdout, stderr) = reported(&output);
     assert!(output.status.success() && stderr.is_empty(), "{stdout}{stderr}");
     assert!(stdout.contains("16 of 16 points"), "{stdout}");
 
@@ -152,17 +152,17 @@ fn a_camera_on_a_hill_is_calibrated_and_asked() {
         &"--lat",
         &"29.705",
     ]);
-    assert!(!behind.status.success() && told(&behind).1.contains("none of 1 cameras sees"));
+    assert!(!behind.status.success() && reported(&behind).1.contains("none of 1 cameras sees"));
     let swapped = lintel(&[&"sees", &"--calibration", &out, &"--lon", &"29.71", &"--lat", &"120.62"]);
-    assert!(told(&swapped).1.contains("no place on earth"), "{swapped:?}");
+    assert!(reported(&swapped).1.contains("no place on earth"), "{swapped:?}");
     let sky = lintel(&[&"locate", &"--calibration", &out, &"--dem", &dem_file, &"--pixel", &"480,20"]);
-    assert!(!sky.status.success() && told(&sky).1.contains("goes into the sky"), "{sky:?}");
+    assert!(!sky.status.success() && reported(&sky).1.contains("goes into the sky"), "{sky:?}");
 
     the_config_names_them(place.path(), &out, &found);
     inverse(&Locator::new(view, Ground::Dem(dem())));
 }
 
-/// As a node's config has the camera and the ground: the same answer, and wrong names are told with the right ones.
+/// As a node's config has the camera and the ground: the same answer, and wrong names are reported with the right ones.
 fn the_config_names_them(folder: &Path, calibration: &Path, expected: &serde_json::Value) {
     let config = folder.join("lintel.toml");
     let text = format!(
@@ -200,10 +200,10 @@ url = "rtsp://127.0.0.1/2"
     let seen: serde_json::Value = serde_json::from_slice(&sees.stdout).expect("one line of JSON");
     assert_eq!((&seen["camera"], &seen["hidden"]), (&"roof".into(), &false.into()), "{seen}");
     let other = lintel(&[&"locate", &"--config", &config, &"--camera", &"street", &"--pixel", &"520,450"]);
-    assert!(!other.status.success() && told(&other).1.contains("street; there are: roof"), "{other:?}");
+    assert!(!other.status.success() && reported(&other).1.contains("street; there are: roof"), "{other:?}");
     std::fs::write(&config, text.replace("calibration =", "name =")).expect("written");
     let none = lintel(&[&"locate", &"--config", &config, &"--pixel", &"520,450"]);
-    assert!(!none.status.success() && told(&none).1.contains("lintel calibrate"), "{none:?}");
+    assert!(!none.status.success() && reported(&none).1.contains("lintel calibrate"), "{none:?}");
 }
 
 /// On 1,000 random pixels: what is located is seen where it was.
@@ -241,7 +241,7 @@ fn a_point_moved_by_20_m_is_named_and_left_out() {
         format!("{},{},{},{},{:.8},{}", f[0], f[1], f[2], f[3], lat + 20.0 / 110_850.0, f[5])
     });
     let output = calibrate(&moved, &out);
-    let (stdout, stderr) = told(&output);
+    let (stdout, stderr) = reported(&output);
     assert!(output.status.success(), "{stderr}");
     assert!(stderr.contains("point G7 is off by") && stderr.contains("was left out"), "{stderr}");
     assert!(stdout.contains("15 of 16 points"), "{stdout}");
@@ -265,12 +265,12 @@ fn heights_agree_with_what_proj_says_of_the_same_file() {
 }
 
 #[test]
-fn points_that_cannot_be_right_are_told_with_their_line() {
+fn points_that_cannot_be_right_are_reported_with_their_line() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("hill.toml");
     let check = |point: &str, change: &dyn Fn(&[&str]) -> String, wanted: &[&str]| {
         let output = calibrate(&changed(place.path(), point, change), &out);
-        let (_, stderr) = told(&output);
+        let (_, stderr) = reported(&output);
         assert!(!output.status.success() && !out.exists(), "{stderr}");
         assert!(wanted.iter().all(|w| stderr.contains(w)), "{stderr}");
     };
@@ -296,10 +296,12 @@ fn terrain_models_that_are_none_are_refused() {
     };
     let refused = |path: &Path| error_chain(&load_dem(path).expect_err("refused"));
     write(&plain, 1);
-    let told = refused(&plain);
+    let reported = refused(&plain);
     assert!(
-        told.contains("plain.tif") && told.contains("no georeference") && told.contains("GeoTIFF"),
-        "{told}"
+        reported.contains("plain.tif")
+            && reported.contains("no georeference")
+            && reported.contains("GeoTIFF"),
+        "{reported}"
     );
     let text = place.path().join("text.tif");
     std::fs::write(&text, "not a picture").unwrap();
@@ -318,6 +320,6 @@ fn a_calibration_file_that_is_none_is_refused_with_its_place() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("bad.toml");
     std::fs::write(&path, "format = 1\ncamera = 3\n").unwrap();
-    let told = Calibration::load(&path).expect_err("refused").to_string();
-    assert!(told.contains("bad.toml") && told.contains("line 2"), "{told}");
+    let reported = Calibration::load(&path).expect_err("refused").to_string();
+    assert!(reported.contains("bad.toml") && reported.contains("line 2"), "{reported}");
 }

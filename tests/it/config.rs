@@ -1,4 +1,4 @@
-//! Configs as files: what the good ones become, what the bad ones are told, and that all keys are documented.
+//! Configs as files: what good ones become, which errors bad ones give, and that all keys are documented.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -20,7 +20,7 @@ fn good(path: &str) -> config::Loaded {
 }
 
 #[test]
-fn each_broken_config_is_told_all_its_errors_with_their_places() {
+fn each_broken_config_gives_all_its_errors_with_their_places() {
     let folder = root().join("testdata/config/bad");
     let mut names: Vec<PathBuf> =
         std::fs::read_dir(&folder).expect("folder").map(|e| e.expect("entry").path()).collect();
@@ -213,7 +213,7 @@ fn the_shipped_catalogue_has_all_classes_of_the_domain() {
 }
 
 #[test]
-fn a_missing_config_is_told_with_the_next_step() {
+fn a_missing_config_is_reported_with_the_next_step() {
     let errors = load("testdata/config/none.toml").expect_err("missing");
     assert!(errors.to_string().contains("cannot read testdata/config/none.toml"), "{errors}");
 }
@@ -276,8 +276,8 @@ fn check_points_at_the_line_of_whatever_cannot_be_opened() {
         (at(16, 8), "none.mp4"),
         (at(18, 9), "the model knows none of the objects of `unleashed_dog`"),
     ] {
-        let told = err.lines().any(|line| line.starts_with(&place) && line.contains(part));
-        assert!(told, "{place}... {part} is missing in {err}");
+        let reported = err.lines().any(|line| line.starts_with(&place) && line.contains(part));
+        assert!(reported, "{place}... {part} is missing in {err}");
     }
     assert!(err.contains("6 errors in the config"), "{err}");
 }
@@ -354,7 +354,7 @@ fn a_hundred_and_thirty_four_camera_files_make_as_many_cameras() {
     assert_eq!(cameras.len(), 134);
     assert!(cameras.iter().all(|c| c.rules.len() == 1 && c.interval == Duration::from_secs(4)));
 
-    // What is wrong for all of them is told once.
+    // What is wrong for all of them is reported once.
     std::fs::write(&path, format!("{main}schedule = [\"never\"]\n")).expect("write");
     let errors = config::load(&path).expect_err("a wrong schedule");
     assert_eq!(errors.len(), 1, "{errors}");

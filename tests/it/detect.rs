@@ -260,7 +260,7 @@ fn a_folder_without_manifest_and_a_file_that_is_no_network_are_refused() {
         text.replace(&hash, "e15d5bbc3bf69a4be51da5be71b1bd2e4ea3c0db19e6b4d4e2b6ea07ec5f1a2c")
     });
     let text = refusal(garbage.path());
-    // The refusal tells the true hash; with it the file itself is looked at.
+    // The refusal names the true hash; with it the file itself is looked at.
     let actual = text.split_whitespace().map(|w| w.trim_end_matches(';')).rfind(|w| w.len() == 64);
     let actual = actual.unwrap_or_else(|| panic!("no hash in {text}")).to_owned();
     let path = garbage.path().join("model.toml");
@@ -318,7 +318,7 @@ fn detector_alone(picture: &Picture) -> usize {
 }
 
 #[test]
-fn a_worker_that_hangs_is_told_though_the_others_go_on() {
+fn a_worker_that_hangs_is_reported_though_the_others_go_on() {
     let good = picture("a", &root().join("testdata/frames/street_000.jpg"));
     let cameras = ["a", "b"].map(|id| {
         (CameraId::from(id), TileScheduler::new(WHOLE, &[], Duration::ZERO), Duration::from_secs(1))

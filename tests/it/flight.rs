@@ -90,7 +90,7 @@ fn each_van_is_in_its_ellipse(events: &[serde_json::Value], method: &str) {
         let data = &event["data"];
         assert_eq!((&data["method"], &data["calibration"]), (&method.into(), &"valid".into()), "{data:#}");
         let accuracy: Accuracy = serde_json::from_value(data["accuracy"].clone()).expect("an ellipse");
-        assert!(accuracy.semi_major_m < 25.0, "{accuracy:?} tells vans 25 m apart from nothing");
+        assert!(accuracy.semi_major_m < 25.0, "{accuracy:?} is too coarse for vans 25 m apart");
         let found = place(&data["position"]);
         let metres = 111_320.0 * found.lat.to_radians().cos();
         let off = |van: &Place| [(van.lon - found.lon) * metres, (van.lat - found.lat) * 110_850.0];
@@ -141,7 +141,7 @@ fn a_flight_with_a_gap_is_replayed_and_says_so() {
 }
 
 #[test]
-fn both_forms_of_the_flight_tell_the_same() {
+fn both_forms_of_the_flight_give_the_same() {
     let read = |name: &str| {
         let path = root().join("testdata/clips").join(name);
         flight_of(&path, &FlightSettings::default()).expect("a flight")

@@ -28,7 +28,7 @@ fn write_until_killed(dir: &Path) {
         };
         let state = vec![("last".to_owned(), Some(number))];
         outbox.append(&Batch { messages: vec![message], state, ..Batch::default() }).expect("append");
-        writeln!(stderr, "{n}").expect("told");
+        writeln!(stderr, "{n}").expect("written");
     }
 }
 
@@ -50,13 +50,13 @@ fn what_was_appended_before_a_kill_is_there_after_it_and_once() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("itself");
-        let mut told = BufReader::new(writer.stderr.take().expect("piped")).lines();
+        let mut reported = BufReader::new(writer.stderr.take().expect("piped")).lines();
         for n in 0..40u64 {
-            assert_eq!(told.next().expect("more").expect("text"), n.to_string());
+            assert_eq!(reported.next().expect("more").expect("text"), n.to_string());
         }
         writer.kill().expect("kill");
         writer.wait().expect("ends");
-        let durable = told.filter_map(|line| line.ok()?.parse::<u64>().ok()).last().unwrap_or(39);
+        let durable = reported.filter_map(|line| line.ok()?.parse::<u64>().ok()).last().unwrap_or(39);
 
         let outbox = open(dir.path());
         let mut found = Vec::new();
@@ -68,7 +68,7 @@ fn what_was_appended_before_a_kill_is_there_after_it_and_once() {
         }
         let last = *found.last().expect("some");
         assert_eq!(found, Vec::from_iter(0..=last), "all of them, in order, none twice");
-        assert!(last == durable || last == durable + 1, "{durable} was told, {last} found");
+        assert!(last == durable || last == durable + 1, "{durable} was reported, {last} found");
         let state = outbox.state("last").expect("state").expect("written with the message");
         assert_eq!(state, last.to_string().into_bytes());
     }

@@ -12,7 +12,7 @@ use super::waiting::MAX_WAITING;
 use crate::app::requests::Request;
 use crate::app::rules_thread::Work;
 use crate::base::{error_chain, wall_now};
-use crate::events::feedback::{FeedbackRecord, Known};
+use crate::events::feedback::{FeedbackRecord, KnownEvent};
 use crate::scene::RulesChange;
 use crate::wire::{Feedback, FeedbackCommand, ReplyData};
 
@@ -92,8 +92,8 @@ impl Commander {
         self.answer(&sender, data);
     }
 
-    fn known(&self, event: Uuid) -> Result<Option<Known>, crate::outbox::OutboxError> {
-        let stored = self.parts.outbox.state(&Known::key(event))?;
+    fn known(&self, event: Uuid) -> Result<Option<KnownEvent>, crate::outbox::OutboxError> {
+        let stored = self.parts.outbox.state(&KnownEvent::key(event))?;
         Ok(stored.and_then(|value| {
             serde_json::from_slice(&value)
                 .inspect_err(
@@ -103,7 +103,7 @@ impl Commander {
         }))
     }
 
-    fn change_rules(&self, known: &Known, event: Uuid, change: RulesChange) -> Result<(), NotDone> {
+    fn change_rules(&self, known: &KnownEvent, event: Uuid, change: RulesChange) -> Result<(), NotDone> {
         let (answer, answered) = sync_channel(1);
         let request = Request::Rules { camera: known.camera.clone(), event, change, answer };
         self.parts.to_rules.send(Work::Request(request)).map_err(|_| NotDone::Busy)?;

@@ -5,7 +5,7 @@ use super::sender::Sender;
 use super::waiting::MAX_WAITING;
 use super::waiting::Question;
 use crate::base::CameraId;
-use crate::events::Tampering;
+use crate::events::TamperState;
 use crate::outbox::Batch;
 use crate::wire::{CalibrationCommand, LeadCommand, ReplyData};
 
@@ -58,7 +58,7 @@ impl Commander {
         let data = ReplyData::done(&sender.name, sender.id.as_deref());
         let batch = Batch {
             messages: vec![self.reply(sender, data)],
-            state: vec![(Tampering::key(&camera), None)],
+            state: vec![(TamperState::key(&camera), None)],
             ..Batch::default()
         };
         if self.parts.recorder.journal.commit(&batch) {

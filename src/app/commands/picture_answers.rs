@@ -13,7 +13,7 @@ use crate::app::requests::{Observation, Request};
 use crate::app::rules_thread::Work;
 use crate::base::{CameraId, ClassName, Rect, monotonic};
 use crate::change::Seen;
-use crate::events::feedback::Known;
+use crate::events::feedback::KnownEvent;
 use crate::rules::CHANGE;
 use crate::track::Track;
 use crate::wire::{CameraAnswer, MissingEvidence, ReplyData, Verdict};
@@ -87,7 +87,7 @@ fn stronger(a: Verdict, b: Verdict) -> Verdict {
 }
 
 impl Commander {
-    pub(super) fn check_again(&mut self, sender: Sender, event: Uuid, known: &Known) {
+    pub(super) fn check_again(&mut self, sender: Sender, event: Uuid, known: &KnownEvent) {
         let mut objects: Vec<ClassName> = known.objects.iter().map(|o| o.class.clone()).collect();
         objects.dedup();
         let question = Question::Rectified { event, objects, places: known.places() };

@@ -180,6 +180,6 @@ impl FrameSink for Sink {
     }
 
     fn telemetry(&self, telemetry: Telemetry) {
-        self.flight.take(telemetry);
+        self.flight.push(telemetry);
     }
 }

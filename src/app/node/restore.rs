@@ -10,7 +10,7 @@ use crate::events::cross_camera::SHARED_EVENT_PREFIX;
 use crate::events::feedback::{KNOWN_DAYS, KNOWN_PREFIX};
 use crate::events::pending_evidence;
 use crate::events::{RULES_PREFIX, Recorder};
-use crate::events::{TAMPER_PREFIX, Tampering};
+use crate::events::{TAMPER_PREFIX, TamperState};
 use crate::evidence::ClipRequest;
 use crate::outbox::{Batch, Outbox};
 use crate::scene::Scenes;
@@ -38,7 +38,7 @@ pub(super) fn restore(
     }
     for (key, value) in outbox.states(TAMPER_PREFIX)? {
         let camera = CameraId::from(&key[TAMPER_PREFIX.len()..]);
-        if let (Some(site), Ok(Tampering { stale: true })) =
+        if let (Some(site), Ok(TamperState { stale: true })) =
             (sites.get(&camera), serde_json::from_slice(&value))
         {
             site.set_stale(true);

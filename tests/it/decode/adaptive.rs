@@ -79,7 +79,7 @@ fn a_smart_codec_with_a_key_frame_every_twelve_seconds_is_followed() {
 }
 
 #[test]
-fn a_pool_follows_what_moves_and_tells_how_often() {
+fn a_pool_follows_what_moves_and_counts_how_often() {
     let dir = tempfile::tempdir().expect("folder");
     let path = scene(
         dir.path(),

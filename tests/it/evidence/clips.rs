@@ -16,7 +16,7 @@ fn check_clip(frames: Vec<EncodedFrame>, (from, to): (u64, u64), starts_ms: u64,
 
     let file = &clip.file.path;
     assert_eq!(complaints(file), "", "decodes without a complaint");
-    let told =
+    let reported =
         probe("stream=codec_tag_string,start_time,duration,nb_read_packets:format_tags=creation_time", file);
     let seconds = (clip.ends.since(clip.starts) + Duration::from_millis(100)).as_secs_f64();
     for wanted in [
@@ -26,7 +26,7 @@ fn check_clip(frames: Vec<EncodedFrame>, (from, to): (u64, u64), starts_ms: u64,
         format!("nb_read_packets={}", clip.frames),
         format!("creation_time={}", clip.starts.timestamp().unwrap().strftime("%Y-%m-%dT%H:%M:%S")),
     ] {
-        assert!(told.contains(&wanted), "{wanted} is not in {told}");
+        assert!(reported.contains(&wanted), "{wanted} is not in {reported}");
     }
     assert_eq!(clip.duration_ms, (seconds * 1e3).round() as u64);
     let packets = probe("packet=flags", file);
@@ -128,10 +128,10 @@ fn what_cannot_be_cut_is_an_error_and_leaves_nothing() {
     let place = tempfile::tempdir().unwrap();
     let check = |cutter: ClipCutter, frames: Vec<EncodedFrame>, dir: &Path, wanted: &str| {
         let span = RingClip { frames, starts_late: false, ends_early: false };
-        let told = cutter.cut(&span, dir).expect_err(wanted).to_string();
-        assert!(told.contains(wanted), "{told}");
+        let reported = cutter.cut(&span, dir).expect_err(wanted).to_string();
+        assert!(reported.contains(wanted), "{reported}");
         let left = std::fs::read_dir(dir).map_or(0, Iterator::count);
-        assert_eq!(left, 0, "something is left after: {told}");
+        assert_eq!(left, 0, "something is left after: {reported}");
     };
     let cutter = || ClipCutter::new().unwrap();
     let some: Vec<_> = street().into_iter().take(40).collect();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A clip service over one camera's ring, and what it told.
+/// A clip service over one camera's ring, and its outcomes.
 struct Served {
     data: TempDir,
     ring: Arc<Ring>,
@@ -15,12 +15,12 @@ impl Served {
     fn start(frames: impl IntoIterator<Item = EncodedFrame>, config: &EvidenceConfig) -> Self {
         let (data, ring, shutdown) = (tempfile::tempdir().unwrap(), ring_of(frames), Shutdown::new());
         let outcomes = Arc::new(Mutex::new(Vec::new()));
-        let (told, found) = (Arc::clone(&outcomes), Arc::clone(&ring));
+        let (reported, found) = (Arc::clone(&outcomes), Arc::clone(&ring));
         let service = ClipService::start(
             Arc::new(move |camera| (camera.as_str() == "gate").then(|| Arc::clone(&found))),
             config,
             data.path().to_path_buf(),
-            Arc::new(move |outcome| told.lock().push(outcome)),
+            Arc::new(move |outcome| reported.lock().push(outcome)),
             shutdown.clone(),
         );
         Self { data, ring, outcomes, shutdown, service: service.expect("started") }
@@ -84,8 +84,8 @@ fn stopping_cuts_what_waits_and_then_refuses() {
     served.shutdown.stop();
     let ends = [(); 3].map(|()| served.outcome().result.expect("cut").ends);
     assert_eq!(ends, [after(4_900); 3]);
-    let told = served.ask("gate", 2_000, 8_000).expect_err("stopping").to_string();
-    assert!(told.contains("the program is stopping"), "{told}");
+    let reported = served.ask("gate", 2_000, 8_000).expect_err("stopping").to_string();
+    assert!(reported.contains("the program is stopping"), "{reported}");
     assert_eq!((served.service.stats().cut, served.service.stats().refused), (3, 1));
     served.service.join();
 }
@@ -106,8 +106,8 @@ fn a_clip_that_cannot_be_is_an_outcome_with_its_reason() {
             to: START - Duration::from_secs(50),
         })
         .unwrap();
-    let told = why();
-    assert!(told.contains("it holds 2026-11-22T04:30:00.000Z to 2026-11-22T04:30:04.900Z"), "{told}");
+    let reported = why();
+    assert!(reported.contains("it holds 2026-11-22T04:30:00.000Z to 2026-11-22T04:30:04.900Z"), "{reported}");
     assert_eq!((served.service.stats().cut, served.service.stats().failed), (0, 2));
     served.shutdown.stop();
     served.service.join();

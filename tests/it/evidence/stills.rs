@@ -139,8 +139,11 @@ fn a_font_that_is_none_is_refused_by_name() {
     std::fs::write(&bad, "not a font").unwrap();
     for font in [none, bad] {
         let named = EvidenceConfig { font: Some(font.clone()), ..config() };
-        let told = StillWriter::new(&named, zone_of_beijing()).err().expect("refused").to_string();
-        assert!(told.contains(font.to_str().unwrap()) && told.contains("evidence.font"), "{told}");
+        let reported = StillWriter::new(&named, zone_of_beijing()).err().expect("refused").to_string();
+        assert!(
+            reported.contains(font.to_str().unwrap()) && reported.contains("evidence.font"),
+            "{reported}"
+        );
     }
 }
 

@@ -109,7 +109,7 @@ async fn basic_and_digest_let_the_right_user_in() {
 }
 
 #[tokio::test]
-async fn probe_tells_what_the_camera_gives() {
+async fn probe_reports_what_the_camera_gives() {
     let server = RtspServer::start(&[("gate", &clip())], Options::default());
     let source = SourceConfig::Rtsp(rtsp(&server.url("gate"), Transport::Tcp));
     let report = probe(&source, PATIENCE).await.expect("report");

@@ -1,4 +1,4 @@
-//! Cameras that fail: what is counted, what is told, and that they come back.
+//! Cameras that fail: what is counted, what is reported, and that they come back.
 
 use std::time::Duration;
 

@@ -91,7 +91,7 @@ fn files_that_hold_no_certificate_stop_the_start() {
 }
 
 #[test]
-fn a_wrong_password_is_told_and_nothing_is_lost() {
+fn a_wrong_password_is_reported_and_nothing_is_lost() {
     let broker = Mosquitto::password("node", "right");
     let wrong = lintel::config::MqttConfig {
         password: Some(Secret::new("guessed".to_owned())),
@@ -101,8 +101,9 @@ fn a_wrong_password_is_told_and_nothing_is_lost() {
     node.append(vec![message(event_id(1), Transition::Opened, 0)], vec![]);
     wait_for_error(&node, "refuses the user name or password");
     assert!(!node.stats().last_error.expect("an error").contains("guessed"));
-    let told = runtime().block_on(probe(&wrong, Duration::from_secs(20))).expect_err("refused").to_string();
-    assert!(told.contains("refuses the user name or password"), "{told}");
+    let reported =
+        runtime().block_on(probe(&wrong, Duration::from_secs(20))).expect_err("refused").to_string();
+    assert!(reported.contains("refuses the user name or password"), "{reported}");
 
     let Node { dir, publisher, outbox, runtime } = node;
     drop((publisher, outbox));
@@ -139,7 +140,7 @@ fn a_broker_without_rights_for_us_keeps_the_event_in_the_outbox() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_told_and_the_queue_goes_on() {
+fn a_missing_file_is_reported_and_the_queue_goes_on() {
     let broker = Mosquitto::plain();
     let mut observer =
         Observer::new(broker.config("observer"), &["lintel/v1/node-1/lost", "lintel/v1/+/media/#"]);
@@ -191,9 +192,9 @@ fn events_overtake_media_and_media_keeps_its_order() {
 #[test]
 fn probing_a_port_where_nothing_listens_says_so() {
     let config = lintel::config::MqttConfig { port: free_port(), ..Mosquitto::plain().config("node-1") };
-    let told =
+    let reported =
         runtime().block_on(probe(&config, Duration::from_secs(20))).expect_err("nothing there").to_string();
-    assert!(told.contains("is the broker running?"), "{told}");
+    assert!(reported.contains("is the broker running?"), "{reported}");
 }
 
 #[test]

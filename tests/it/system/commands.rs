@@ -125,7 +125,7 @@ fn feedback_is_kept_learned_and_answered_also_after_a_restart() {
             .is_some_and(|f| f.join("annotated.jpg").exists() && f.join("manifest.json").exists())
     });
 
-    // Rejected: the event closes, and the vehicle that still stands there is told no more.
+    // Rejected: the event closes, and the vehicle that still stands there is reported no more.
     let reject = json!({ "event": first, "reason": "a police car", "ignore_days": 3 }).to_string();
     platform.send("rejected", &reject);
     assert_eq!(platform.answer().message["data"]["status"], "done");
@@ -162,7 +162,7 @@ fn feedback_is_kept_learned_and_answered_also_after_a_restart() {
 }
 
 #[test]
-fn broken_commands_are_told_what_is_wrong() {
+fn broken_commands_are_answered_with_the_error() {
     let broker = Mosquitto::plain();
     let camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
     let mut node = Node::new(&camera.url("gate"), &broker, None);

@@ -1,4 +1,4 @@
-//! Finished flights that are dropped in a folder of a running node: compared, told like any other event, and kept.
+//! Finished flights that are dropped in a folder of a running node: compared, published like any other event, and kept.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -102,7 +102,7 @@ fn wait_for_done(node: &Node, done: u64) {
 }
 
 /// Class and zone of each event by its id.
-fn told(receiver: &Receiver) -> BTreeMap<String, (String, String)> {
+fn reported(receiver: &Receiver) -> BTreeMap<String, (String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let events = receiver.events();
     let of = |data: &Value| (text(&data["class"]["id"]), text(&data["zone"]["id"]));
@@ -124,7 +124,7 @@ fn types(receiver: &Receiver, event: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
+fn what_two_flights_show_is_reported_once_goes_on_and_is_closed_when_it_is_gone() {
     let broker = Mosquitto::plain();
     let receiver = Receiver::start(&broker, None);
     let mut node = node(&broker);
@@ -132,12 +132,12 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
     node.start();
     let platform = Platform::start(&broker);
     wait_for_done(&node, 1);
-    assert!(told(&receiver).is_empty(), "the first flight is what later ones are compared with");
+    assert!(reported(&receiver).is_empty(), "the first flight is what later ones are compared with");
 
     drop_flight(&node, "june", &[data("after.tif")], "", 1);
     wait_for_done(&node, 2);
     receiver.wait_for_evidence(3);
-    let first = told(&receiver);
+    let first = reported(&receiver);
     let mut classes: Vec<_> = first.values().cloned().collect();
     classes.sort();
     assert_eq!(classes, expected());
@@ -161,7 +161,7 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
     platform.send("rejected", &json!({ "event": rejected, "reason": "a sand pit" }).to_string());
     assert_eq!(platform.answer().message["data"]["status"], "done");
     let permitted = first.iter().find(|(_, (class, _))| class == "rooftop_addition").expect("the house").0;
-    // Whether it is still there, only another flight can tell; the event stays open.
+    // Whether it is still there, only another flight can show; the event stays open.
     platform.send("rectified", &json!({ "event": permitted }).to_string());
     let asked = platform.answer().message;
     assert_eq!(
@@ -176,7 +176,7 @@ fn what_two_flights_show_is_told_once_goes_on_and_is_closed_when_it_is_gone() {
     wait_for_done(&node, 4);
     wait_for("the permit", || types(&receiver, permitted) == ["opened", "updated"]);
     wait_for("the rejection", || types(&receiver, rejected) == ["opened", "closed"]);
-    assert_eq!(told(&receiver), first, "nothing is told anew");
+    assert_eq!(reported(&receiver), first, "nothing is reported again");
 
     // All is as it was before; the heap that was none is not asked about any more.
     drop_flight(&node, "august", &[data("before.tif")], "after the demolition", 4);
@@ -226,7 +226,7 @@ fn half_dug(dir: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_pit_that_grows_between_flights_is_the_same_event_told_again() {
+fn a_pit_that_grows_between_flights_is_the_same_event_updated() {
     let broker = Mosquitto::plain();
     let receiver = Receiver::start(&broker, None);
     let mut node = node(&broker);
@@ -239,7 +239,7 @@ fn a_pit_that_grows_between_flights_is_the_same_event_told_again() {
     wait_for_done(&node, 3);
     receiver.wait_for_evidence(3);
     let (pit, _) =
-        told(&receiver).into_iter().find(|(_, (class, _))| class == "land_occupation").expect("the pit");
+        reported(&receiver).into_iter().find(|(_, (class, _))| class == "land_occupation").expect("the pit");
     wait_for("the growth", || types(&receiver, &pit) == ["opened", "updated"]);
     let event = receiver.events().into_iter().find(|e| e.state["subject"] == *pit).expect("the event");
     let facts = |i: usize| event.messages[i]["data"]["change"]["flights"].clone();
@@ -250,8 +250,8 @@ fn a_pit_that_grows_between_flights_is_the_same_event_told_again() {
     assert_eq!((&first["after"], &last["after"]), (&json!("june"), &json!("july")));
     let reason = event.state["data"]["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("flight july shows that it has grown"), "{reason}");
-    // House and heap came with the second flight, and nothing is told twice.
-    let mut classes: Vec<_> = told(&receiver).into_values().collect();
+    // House and heap came with the second flight, and nothing is reported twice.
+    let mut classes: Vec<_> = reported(&receiver).into_values().collect();
     classes.sort();
     assert_eq!(classes, expected());
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
@@ -274,7 +274,7 @@ fn stills_of_a_drone_are_placed_by_their_own_telemetry_and_one_thing_is_one_even
     node.start();
     wait_for_done(&node, 3);
     receiver.wait_for_evidence(2);
-    let first = told(&receiver);
+    let first = reported(&receiver);
     let mut classes: Vec<_> = first.values().cloned().collect();
     classes.sort();
     // Of the house the later flight shows no more than a rim.
@@ -292,7 +292,7 @@ fn stills_of_a_drone_are_placed_by_their_own_telemetry_and_one_thing_is_one_even
         wait_for("the end", || types(&receiver, event) == ["opened", "closed"]);
     }
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
-    assert_eq!(told(&receiver).len(), 2, "what is gone is no new change");
+    assert_eq!(reported(&receiver).len(), 2, "what is gone is no new change");
     assert!(node.log().contains("2 steps of events"), "{}", node.log());
 }
 
@@ -318,7 +318,7 @@ fn a_kill_in_the_middle_of_a_flight_gives_the_same_events_once() {
             assert_eq!(event.revisions(), [0]);
         }
         assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
-        told(&receiver)
+        reported(&receiver)
     };
     let stills = |node: &Node| count(&node.data().join("evidence"), "comparison.jpg") > 0;
     let begun = |node: &Node| flights(node)["comparing"] == "june";
@@ -371,13 +371,13 @@ fn a_flight_that_cannot_be_used_is_named_and_put_aside_and_the_next_one_goes_on(
     drop_flight(&node, "june", &[data("after.tif")], "", 4);
     wait_for_done(&node, 2);
     receiver.wait_for_evidence(3);
-    assert_eq!(told(&receiver).len(), 3);
+    assert_eq!(reported(&receiver).len(), 3);
 
     // The area goes by a reload: nobody can say any more what becomes of its events.
     node.replace("id = \"village\"", "id = \"hamlet\"");
     let reload = node.reload();
     assert_eq!(reload["outcome"], "applied", "{reload}");
-    for event in told(&receiver).keys() {
+    for event in reported(&receiver).keys() {
         wait_for("the expiry", || types(&receiver, event) == ["opened", "expired"]);
     }
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());

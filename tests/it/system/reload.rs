@@ -7,7 +7,7 @@ use crate::support::mqtt::{Mosquitto, wait_for};
 use crate::support::rtsp::{Options, RtspServer};
 
 /// Outcome and changes of a reload.
-fn told(report: &Value) -> (String, Vec<String>) {
+fn reported(report: &Value) -> (String, Vec<String>) {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     (text(&report["outcome"]), report["changes"].as_array().expect("list").iter().map(text).collect())
 }
@@ -35,7 +35,7 @@ fn assert_untouched(node: &Node, camera: &str) {
     });
 }
 
-/// `opened`, `updated`, `closed` or `expired` of each event, as last told.
+/// `opened`, `updated`, `closed` or `expired` of each event, as last reported.
 fn last_transitions(receiver: &Receiver) -> Vec<String> {
     let last = |event: super::node::Received| {
         let kinds = event.messages.iter().rev().filter_map(|message| message["type"].as_str());
@@ -59,13 +59,13 @@ fn one_more_camera_and_a_moved_zone_touch_no_other_stream_and_no_event_of_anothe
     );
     node.start();
     receiver.wait_for_evidence(2);
-    assert_eq!(told(&node.reload()), ("unchanged".into(), vec![]));
+    assert_eq!(reported(&node.reload()), ("unchanged".into(), vec![]));
 
     // A camera more.
     let yard =
         format!("[[camera]]\nid = \"yard\"\nurl = \"{}\"\n[[camera]]\nid = \"gate\"", camera.url("yard"));
     node.replace("[[camera]]\nid = \"gate\"", &yard);
-    assert_eq!(told(&node.reload()), ("applied".into(), vec!["camera yard: added".into()]));
+    assert_eq!(reported(&node.reload()), ("applied".into(), vec!["camera yard: added".into()]));
     wait_for("pictures of the new camera", || {
         node.health()["cameras"]["yard"]["detect"]["analysed"].as_u64().is_some_and(|n| n >= 2)
     });
@@ -73,7 +73,7 @@ fn one_more_camera_and_a_moved_zone_touch_no_other_stream_and_no_event_of_anothe
 
     // A zone that no open event is about.
     node.replace("[0.2, 0.8], [0.2, 1.0]", "[0.3, 0.8], [0.3, 1.0]");
-    assert_eq!(told(&node.reload()), ("applied".into(), vec!["camera gate: zones".into()]));
+    assert_eq!(reported(&node.reload()), ("applied".into(), vec!["camera gate: zones".into()]));
     let analysed = node.analysed();
     wait_for("four more pictures", || node.analysed() >= analysed + 4);
     assert_eq!(node.health()["cameras"]["gate"]["open_events"], 2);
@@ -81,7 +81,7 @@ fn one_more_camera_and_a_moved_zone_touch_no_other_stream_and_no_event_of_anothe
 
     // The zone of the open events: what they were about is no more, and the rule begins anew.
     node.replace("[0.82, 0.07]", "[0.80, 0.07]");
-    assert_eq!(told(&node.reload()), ("applied".into(), vec!["camera gate: zones, rules".into()]));
+    assert_eq!(reported(&node.reload()), ("applied".into(), vec!["camera gate: zones, rules".into()]));
     wait_for("both to expire and to be found again", || {
         let last = last_transitions(&receiver);
         last.iter().filter(|t| *t == "expired").count() == 2 && last.len() == 4
@@ -90,7 +90,7 @@ fn one_more_camera_and_a_moved_zone_touch_no_other_stream_and_no_event_of_anothe
 
     // And a camera less.
     node.replace(&yard, "[[camera]]\nid = \"gate\"");
-    assert_eq!(told(&node.reload()), ("applied".into(), vec!["camera yard: removed".into()]));
+    assert_eq!(reported(&node.reload()), ("applied".into(), vec!["camera yard: removed".into()]));
     assert!(node.health()["cameras"]["yard"].is_null());
     assert_untouched(&node, "gate");
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
@@ -143,7 +143,7 @@ fn a_config_that_is_wrong_or_needs_a_restart_is_refused_by_key_and_the_old_one_r
     node.write_config();
     wait_for("the changed file", || node.health()["config"]["applied"] == 1);
     let report = node.health()["config"]["last_reload"].clone();
-    assert_eq!(told(&report).1, ["log.filter", "camera gate: interval"]);
+    assert_eq!(reported(&report).1, ["log.filter", "camera gate: interval"]);
     assert_untouched(&node, "gate");
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
 }
@@ -159,17 +159,17 @@ fn a_camera_gets_a_new_address_and_a_new_password_and_its_events_go_on() {
     node.start();
     receiver.wait_for_evidence(2);
 
-    // A wrong password first: the address is taken, the camera is told as down, and then the file alone is put right.
+    // A wrong password first: the address is taken, the camera is reported as down, and then the file alone is put right.
     node.replace(&old.url("gate"), &new.url("gate"));
     node.camera_login("operator", "wrong");
-    assert_eq!(told(&node.reload()), ("applied".into(), vec!["camera gate: source".into()]));
+    assert_eq!(reported(&node.reload()), ("applied".into(), vec!["camera gate: source".into()]));
     drop(old);
     wait_for("the refusal", || {
         let error = node.health()["cameras"]["gate"]["ingest"]["last_error"].clone();
         error.as_str().is_some_and(|error| error.contains("password"))
     });
     node.camera_login("operator", "street-cam");
-    assert_eq!(told(&node.reload_as_it_is()), ("applied".into(), vec!["camera gate: source".into()]));
+    assert_eq!(reported(&node.reload_as_it_is()), ("applied".into(), vec!["camera gate: source".into()]));
     node.wait_until_streaming();
     let analysed = node.analysed();
     wait_for("four more pictures", || node.analysed() >= analysed + 4);
@@ -190,7 +190,7 @@ fn another_broker_is_connected_to_and_gets_what_the_old_one_does_not_have() {
     old.stop();
     wait_for("events that wait", || node.health()["publish"]["outbox"]["messages"].as_u64() >= Some(2));
     node.replace(&old.url(), &new.url());
-    assert_eq!(told(&node.reload()), ("applied".into(), vec!["mqtt.url".into()]));
+    assert_eq!(reported(&node.reload()), ("applied".into(), vec!["mqtt.url".into()]));
     receiver.wait_for_evidence(2);
     assert_untouched(&node, "gate");
 
@@ -198,10 +198,10 @@ fn another_broker_is_connected_to_and_gets_what_the_old_one_does_not_have() {
     old.start();
     let second = Receiver::start(&old, None);
     node.replace(&new.url(), &old.url());
-    assert_eq!(told(&node.reload()).0, "applied");
+    assert_eq!(reported(&node.reload()).0, "applied");
     wait_for("the first broker again", || node.health()["publish"]["connected"] == true);
     node.replace("[0.82, 0.07]", "[0.80, 0.07]");
-    assert_eq!(told(&node.reload()).0, "applied");
+    assert_eq!(reported(&node.reload()).0, "applied");
     wait_for("two that expire and two that open", || {
         let last = last_transitions(&second);
         last.iter().filter(|t| *t == "expired").count() == 2 && last.len() == 4

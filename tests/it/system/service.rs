@@ -48,7 +48,7 @@ impl Manager {
 }
 
 #[test]
-fn systemd_is_told_of_start_reload_life_and_stop_and_a_dead_camera_is_no_reason_to_be_silent() {
+fn systemd_is_notified_of_start_reload_life_and_stop_and_a_dead_camera_is_no_reason_to_be_silent() {
     let mut manager = Manager::new();
     let broker = Mosquitto::plain();
     let mut camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
@@ -133,7 +133,7 @@ fn a_stage_that_hangs_is_named_and_systemd_hears_no_more_of_life() {
 }
 
 #[test]
-fn the_unit_that_is_shipped_asks_for_what_the_program_tells() {
+fn the_unit_that_is_shipped_matches_what_the_program_sends() {
     let unit = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/lintel.service"));
     let unit = unit.expect("the unit");
     for line in ["Type=notify", "WatchdogSec=", "ExecStartPre=", "ExecReload=", "LoadCredential="] {
