@@ -11,7 +11,7 @@ use crate::compare::{Comparison, Shot};
 use crate::config::{Config, FlightArea};
 use crate::events::{FlightEventStep, RecorderSettings};
 use crate::evidence::{FlightJob, Stills, event_dir};
-use crate::geo::{Accuracy, CalibrationState, Coordinates, EventPlace, gcj02_from_wgs84, round};
+use crate::geo::{Accuracy, CalibrationState, Coordinates, EventPlace, gcj02_from_wgs84, rounded_degrees};
 use crate::rules::{Flight, FlightEvent, FlightFinding, FlightJudge, FlightStep, PairFindings, Violation};
 
 pub(crate) struct Judge<'a> {
@@ -129,25 +129,17 @@ impl<'a> Judge<'a> {
 
 fn place(finding: &FlightFinding, gcj02: bool) -> Option<EventPlace> {
     let (at, outline) = finding.on_map.as_ref()?;
-    let position = Coordinates {
-        lon: round(at.lon, 1e8),
-        lat: round(at.lat, 1e8),
-        alt: at.alt.map(|alt| round(alt, 1e2)),
-    };
-    let mut ring: Vec<[f64; 2]> = outline.iter().map(|p| p.map(|v| round(v, 1e8))).collect();
+    let position = Coordinates::rounded(at.lon, at.lat, at.alt);
+    let mut ring: Vec<[f64; 2]> = outline.iter().copied().map(rounded_degrees).collect();
     ring.push(*ring.first()?);
     let (lon, lat) = gcj02_from_wgs84(at.lon, at.lat);
     Some(EventPlace {
         position,
-        accuracy: at.accuracy.map(|a| Accuracy {
-            semi_major_m: round(a.semi_major_m, 1e2),
-            semi_minor_m: round(a.semi_minor_m, 1e2),
-            azimuth_deg: round(a.azimuth_deg, 1e1),
-        }),
+        accuracy: at.accuracy.map(Accuracy::rounded),
         method: at.method,
         calibration: CalibrationState::Valid,
         footprint: Some(ring),
-        gcj02: gcj02.then(|| [round(lon, 1e8), round(lat, 1e8)]),
+        gcj02: gcj02.then(|| rounded_degrees([lon, lat])),
         objects: vec![Some(position)],
     })
 }

@@ -32,7 +32,7 @@ pub use geodesy::{Geodetic, LocalFrame};
 pub use lens::Lens;
 pub use locate::{Fix, Ground, Locator, Method, NoFix, Sighting};
 pub use outline::{area, area_m2, convex_hull, distance_m, overlap, simplify};
-pub(crate) use place::round;
+pub(crate) use place::rounded_degrees;
 pub use place::{CalibrationState, Coordinates, EventPlace};
 pub use projection::TransverseMercator;
 pub use view::{Attitude, PARAMETERS, PoseSigma, PoseSource, Ray, View, ViewError};

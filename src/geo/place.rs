@@ -12,6 +12,25 @@ pub struct Coordinates {
     pub alt: Option<f64>,
 }
 
+impl Coordinates {
+    /// To a millimetre on the ground, and a centimetre of altitude.
+    pub(crate) fn rounded(lon: f64, lat: f64, alt: Option<f64>) -> Self {
+        let [lon, lat] = rounded_degrees([lon, lat]);
+        Self { lon, lat, alt: alt.map(|alt| round(alt, 1e2)) }
+    }
+}
+
+impl Accuracy {
+    /// To centimetres and tenths of a degree.
+    pub(crate) fn rounded(self) -> Self {
+        Self {
+            semi_major_m: round(self.semi_major_m, 1e2),
+            semi_minor_m: round(self.semi_minor_m, 1e2),
+            azimuth_deg: round(self.azimuth_deg, 1e1),
+        }
+    }
+}
+
 /// Whether the positions of a calibrated camera can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -21,7 +40,7 @@ pub enum CalibrationState {
     Stale,
 }
 
-/// A place on the map with its error, rounded to what a reader can use (see [`round`]).
+/// A place on the map with its error, rounded to what a reader can use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventPlace {
     pub position: Coordinates,
@@ -38,8 +57,12 @@ pub struct EventPlace {
     pub objects: Vec<Option<Coordinates>>,
 }
 
-/// Rounds to `1 / parts`. Degrees take 1e8, which is a millimetre.
-pub(crate) fn round(v: f64, parts: f64) -> f64 {
+/// Longitude and latitude to 1e-8 degrees, which is a millimetre.
+pub(crate) fn rounded_degrees([lon, lat]: [f64; 2]) -> [f64; 2] {
+    [round(lon, 1e8), round(lat, 1e8)]
+}
+
+fn round(v: f64, parts: f64) -> f64 {
     (v * parts).round() / parts
 }
 

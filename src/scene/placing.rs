@@ -4,7 +4,7 @@ use crate::base::{Rect, ZoneId};
 use crate::config::{MapConfig, Permit};
 use crate::geo::{
     Accuracy, CalibrationState, Coordinates, EventPlace, Fix, Geodetic, Ground, LocalFrame, Locator, Method,
-    PoseSource, convex_hull, gcj02_from_wgs84, round,
+    PoseSource, convex_hull, gcj02_from_wgs84, rounded_degrees,
 };
 use crate::rules::Violation;
 use crate::track::OnGround;
@@ -26,11 +26,7 @@ impl Placing<'_> {
     pub fn place(&self, violation: &Violation, map: &MapConfig) -> Option<EventPlace> {
         let main = violation.objects.iter().find_map(|o| o.ground.as_ref())?;
         let at = self.position(main);
-        let data = |at: Geodetic| Coordinates {
-            lon: round(at.lon, 1e8),
-            lat: round(at.lat, 1e8),
-            alt: Some(round(at.alt, 1e2)),
-        };
+        let data = |at: Geodetic| Coordinates::rounded(at.lon, at.lat, Some(at.alt));
         let corners: Vec<[f64; 2]> = violation
             .objects
             .iter()
@@ -39,17 +35,20 @@ impl Placing<'_> {
             .collect();
         Some(EventPlace {
             position: data(at),
-            accuracy: Some(Accuracy {
-                semi_major_m: round(main.semi_major_m.into(), 1e2),
-                semi_minor_m: round(main.semi_minor_m.into(), 1e2),
-                azimuth_deg: round(main.azimuth_deg.into(), 1e1),
-            }),
+            accuracy: Some(
+                Accuracy {
+                    semi_major_m: main.semi_major_m.into(),
+                    semi_minor_m: main.semi_minor_m.into(),
+                    azimuth_deg: main.azimuth_deg.into(),
+                }
+                .rounded(),
+            ),
             method: self.method(),
             calibration: self.state,
             footprint: self.polygon(&corners),
             gcj02: map.gcj02.then(|| {
                 let (lon, lat) = gcj02_from_wgs84(at.lon, at.lat);
-                [round(lon, 1e8), round(lat, 1e8)]
+                rounded_degrees([lon, lat])
             }),
             objects: violation
                 .objects
@@ -100,7 +99,7 @@ impl Placing<'_> {
             .into_iter()
             .map(|[east, north]| {
                 let at = self.frame.to_geodetic([east, north, 0.0]);
-                [round(at.lon, 1e8), round(at.lat, 1e8)]
+                rounded_degrees([at.lon, at.lat])
             })
             .collect();
         ring.push(*ring.first()?);
