@@ -96,7 +96,9 @@ impl DecodePool {
 
     /// Queues a frame. Never blocks. Offer every frame of a camera, in decode order: the pool picks.
     pub fn offer(&self, frame: EncodedFrame) {
-        match self.shared.lock().queues.offer(frame) {
+        let offered = self.shared.lock().queues.offer(frame);
+        match offered {
+            // Not under the lock, which a woken thread that hangs would keep.
             Some(true) => {
                 self.shared.wake.notify_one();
             }

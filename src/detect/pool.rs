@@ -308,7 +308,8 @@ impl Shared {
     }
 
     fn offer(&self, picture: Arc<Picture>) {
-        let state = &mut *self.lock();
+        let mut held = self.lock();
+        let state = &mut *held;
         let known = state.slots.get(&picture.camera).and_then(|s| Some((*s, state.cameras.get_mut(s)?)));
         let Some((slot, camera)) = known else {
             state.totals.unknown += 1;
@@ -318,6 +319,8 @@ impl Shared {
         if state.scheduler.offer(slot, picture, eviction, monotonic()).is_some() {
             camera.stats.replaced += 1;
         }
+        // Never notify under the lock: the woken thread would be handed it, and keep it if it hangs.
+        drop(held);
         self.work.notify_one();
     }
 

@@ -148,6 +148,8 @@ impl StillQueue {
             state.bytes += task.bytes();
         }
         state.tasks.push_back(task);
+        // Not under the lock, which a woken thread that hangs would keep.
+        drop(state);
         self.more.notify_one();
     }
 
