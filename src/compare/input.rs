@@ -24,7 +24,7 @@ pub struct Shot {
     pub georeference: Georeference,
     /// Why it has no georeference, if it has none.
     pub unplaced: Option<String>,
-    /// Parts that [`Shot::read`] replaces by how they looked in an earlier flight.
+    /// Parts that `Shot::read` replaces by how they looked in an earlier flight.
     pub patches: Vec<BaselinePatch>,
 }
 
