@@ -67,17 +67,24 @@ struct Session {
     client: AsyncClient,
     in_flight: InFlight,
     over: CancellationToken,
-    acked: Mutex<Vec<RecordId>>,
-    acked_changed: Notify,
+    finished: Mutex<Vec<Finished>>,
+    finished_changed: Notify,
     /// Sent on an earlier connection and not acknowledged there.
     unknown: Mutex<HashSet<RecordId>>,
 }
 
+/// A record that needs not be sent again.
+#[derive(Clone, Copy)]
+struct Finished {
+    id: RecordId,
+    /// False: the broker refused it for good.
+    acked: bool,
+}
+
 impl Session {
-    /// Marks the record as finished.
-    fn settled(&self, id: RecordId) {
-        self.acked.lock().push(id);
-        self.acked_changed.notify_one();
+    fn finish(&self, id: RecordId, acked: bool) {
+        self.finished.lock().push(Finished { id, acked });
+        self.finished_changed.notify_one();
     }
 }
 
@@ -142,8 +149,8 @@ impl Sender {
             client,
             in_flight: InFlight::default(),
             over: CancellationToken::new(),
-            acked: Mutex::default(),
-            acked_changed: Notify::new(),
+            finished: Mutex::default(),
+            finished_changed: Notify::new(),
             unknown: Mutex::new(std::mem::take(unknown)),
         };
         let pump = async {
@@ -246,8 +253,7 @@ impl Sender {
                 PubAckReason::Success | PubAckReason::NoMatchingSubscribers,
                 Some(Item::Record(id) | Item::Reply(id)),
             ) => {
-                session.settled(id);
-                self.stats.acked.fetch_add(1, Ordering::Relaxed);
+                session.finish(id, true);
                 Ok(())
             }
             (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, _) => Ok(()),
@@ -258,7 +264,7 @@ impl Sender {
                     ?reason,
                     "the MQTT broker refuses the topic that a command named for its answer: the answer is dropped"
                 );
-                session.settled(id);
+                session.finish(id, false);
                 Ok(())
             }
             (reason, item) => {
@@ -429,25 +435,26 @@ impl Sender {
     async fn settle(&self, session: &Session) {
         let mut failed = false;
         loop {
-            let ids = std::mem::take(&mut *session.acked.lock());
-            if ids.is_empty() {
+            let finished = std::mem::take(&mut *session.finished.lock());
+            if finished.is_empty() {
                 if session.over.is_cancelled() {
                     return;
                 }
                 tokio::select! {
-                    () = session.acked_changed.notified() => {}
+                    () = session.finished_changed.notified() => {}
                     () = session.over.cancelled() => {}
                 }
                 continue;
             }
             let outbox = Arc::clone(&self.outbox);
-            let (ids, result) = blocking(move || {
-                let result = outbox.ack(&ids);
-                (ids, result)
-            })
-            .await;
-            match result {
-                Ok(()) => failed = false,
+            let ids: Vec<_> = finished.iter().map(|record| record.id).collect();
+            match blocking(move || outbox.ack(&ids)).await {
+                // Counted only now: a record that counts as acknowledged is never sent again.
+                Ok(()) => {
+                    failed = false;
+                    let acked = finished.iter().filter(|record| record.acked).count();
+                    self.stats.acked.fetch_add(acked as u64, Ordering::Relaxed);
+                }
                 Err(e) => {
                     if !std::mem::replace(&mut failed, true) {
                         error!(error = %error_chain(&e), "cannot write acknowledgements to the outbox; trying again");
@@ -455,7 +462,7 @@ impl Sender {
                     if session.over.is_cancelled() {
                         return;
                     }
-                    session.acked.lock().extend(ids);
+                    session.finished.lock().extend(finished);
                     tokio::time::sleep(OUTBOX_PAUSE).await;
                 }
             }
@@ -471,6 +478,8 @@ fn json() -> PublishProperties {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
+        // The runtime is shutting down and drops this task next.
+        Err(e) if e.is_cancelled() => std::future::pending().await,
         Err(e) => std::panic::resume_unwind(e.into_panic()),
     }
 }

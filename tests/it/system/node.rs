@@ -262,8 +262,9 @@ impl Receiver {
             for folder in folders(&day) {
                 let Ok(state) = std::fs::read(folder.join("event.json")) else { continue };
                 let messages = std::fs::read_to_string(folder.join("events.jsonl")).unwrap_or_default();
-                let messages =
-                    messages.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+                // The receiver may be writing the last line just now.
+                let whole = messages.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+                let messages = whole.map(|line| serde_json::from_str(line).expect("JSON")).collect();
                 let state = serde_json::from_slice(&state).expect("JSON");
                 found.insert(folder.clone(), Received { folder, state, messages });
             }
