@@ -11,7 +11,7 @@ limit=${LINTEL_DEMO_SECONDS:-120}
 
 if [ ! -x "$bin/lintel" ]; then
   echo "demo: the first run installs what is missing and builds Lintel: up to 300 MB to download, 3 GB on disk, and about"
-  echo "demo: 7 minutes of processor time, which all cores share. Later runs take under a minute."
+  echo "demo: 5 minutes on two cores. Later runs take under a minute."
 fi
 scripts/setup.sh demo
 # Only the parts of OpenCV that Lintel uses are installed, so pkg-config does not know it.

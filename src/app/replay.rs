@@ -91,11 +91,12 @@ pub fn replay(
         let Some(frame) = stream.reader.next().transpose()? else { continue };
         pacer.wait_for(frame.capture.at, stop);
         report.frames += 1;
+        let _camera = frame.camera.span().entered();
         stream.ring.push(frame.clone());
         for picture in stream.pictures(&frame, &mut report.damaged) {
             report.pictures += 1;
             let items = detector.detect_next(&picture, &mut stream.tiles).unwrap_or_else(|error| {
-                tracing::error!(camera = %picture.camera, %error, "a picture was not analysed");
+                tracing::error!(%error, "a picture was not analysed");
                 Vec::new()
             });
             let seen = Detections { picture: Arc::new(picture), items };
@@ -142,7 +143,7 @@ impl Stream {
     fn pictures(&mut self, frame: &EncodedFrame, damaged: &mut u64) -> Vec<Picture> {
         self.decoder.push(frame).unwrap_or_else(|error| {
             *damaged += 1;
-            tracing::warn!(camera = %frame.camera, "a frame gave no picture: {error}");
+            tracing::warn!("a frame gave no picture: {error}");
             Vec::new()
         })
     }

@@ -137,6 +137,7 @@ impl RulesThread {
 
     fn analyse(&mut self, seen: &Detections) {
         let picture = &seen.picture;
+        let _camera = picture.camera.span().entered();
         let Some(scene) = self.scenes.get_mut(&picture.camera) else { return };
         let settings = self.recorder.settings();
         let analysed = scene.analyse(&settings.config, seen);
@@ -161,6 +162,7 @@ impl RulesThread {
     fn change(&mut self, change: SceneChange) {
         for mut scene in change.put {
             let camera = scene.config.id.clone();
+            let _camera = camera.span().entered();
             match self.scenes.remove(&camera) {
                 Some(old) => scene.take_over(old),
                 None => drop(self.last_picture.insert(camera.clone(), monotonic())),
@@ -169,6 +171,7 @@ impl RulesThread {
             self.publish_status(&camera);
         }
         for camera in change.remove {
+            let _camera = camera.span().entered();
             let Some(mut scene) = self.scenes.remove(&camera) else { continue };
             let expired = scene.retire(&self.recorder.settings().config.map);
             self.recorder.record(&scene.config, &expired, None);
@@ -184,6 +187,7 @@ impl RulesThread {
                 self.picture_requests.add(camera, pictures, answer, &self.scenes);
             }
             Request::Rules { camera, event, change, answer } => {
+                let _camera = camera.span().entered();
                 let Some(scene) = self.scenes.get_mut(&camera) else { return };
                 let decided = scene.apply(event, change, &self.recorder.settings().config.map);
                 // Store the state even without a step: it must survive a restart before it is acknowledged.
@@ -199,6 +203,7 @@ impl RulesThread {
         let settings = self.recorder.settings();
         let mut changed = Vec::new();
         for (camera, scene) in &mut self.scenes {
+            let _camera = camera.span().entered();
             let silent = self.last_picture.get(camera).map_or(Duration::ZERO, Instant::elapsed);
             if let Some(decided) = scene.tick(silent, &settings.config.map) {
                 self.recorder.record(&scene.config, &decided, None);
@@ -232,7 +237,7 @@ impl RulesThread {
         let mut all = self.status.cameras.lock();
         if all.get(camera).map_or(0, |before| before.suppressed) < status.suppressed {
             tracing::warn!(
-                camera = %camera, suppressed = status.suppressed,
+                suppressed = status.suppressed,
                 "max_events_per_hour is reached: further events are counted, not sent; check the scene or its zones"
             );
         }
@@ -243,6 +248,6 @@ impl RulesThread {
 /// Stores a picture of the place before anything changes there.
 pub(super) fn keep_before(picture: &Picture, wanted: &BeforePicture) {
     if let Err(error) = before::keep(picture, wanted) {
-        tracing::warn!(camera = %picture.camera, "cannot store a picture for later comparison: {}", error_chain(&error));
+        tracing::warn!("cannot store a picture for later comparison: {}", error_chain(&error));
     }
 }

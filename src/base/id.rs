@@ -59,6 +59,14 @@ name_type! {
     ClassName
 }
 
+impl CameraId {
+    /// The span for work on this camera. Every log line within it names the camera.
+    pub fn span(&self) -> tracing::Span {
+        // At the highest level, so that no filter leaves the camera out of a line that it lets through.
+        tracing::error_span!("camera", camera = %self)
+    }
+}
+
 impl AreaId {
     /// As topics and events carry it: in place of a camera's id.
     pub fn to_camera(&self) -> CameraId {

@@ -67,11 +67,11 @@ enum Pending {
 #[derive(Debug, PartialEq)]
 pub(super) enum Notice {
     /// Its frames began to fail, and why.
-    Failing(CameraId, String),
+    Failing(String),
     /// Its frames decode again after this many failures.
-    Recovered(CameraId, u64),
+    Recovered(u64),
     /// Its key frames are this far apart.
-    LongGop(CameraId, Duration),
+    LongGop(Duration),
 }
 
 impl CameraQueues {
@@ -160,7 +160,8 @@ impl CameraQueues {
             // Its frames may have been dropped since it was listed.
             if queue.has_work() {
                 queue.in_work = true;
-                return Some(Job { queue: id, task: queue.take(), permits: queue.permits() });
+                let camera = queue.camera.clone();
+                return Some(Job { queue: id, camera, task: queue.take(), permits: queue.permits() });
             }
         }
         None
@@ -314,14 +315,14 @@ impl CameraQueue {
         if let Some(error) = outcome.failures.last() {
             self.failures_in_a_row += outcome.failures.len() as u64;
             self.stats.last_error = Some(error.clone());
-            return (before == 0).then(|| Notice::Failing(self.camera.clone(), error.clone()));
+            return (before == 0).then(|| Notice::Failing(error.clone()));
         }
         if outcome.pictures == 0 || before == 0 {
             return self.notice_long_gop();
         }
         self.failures_in_a_row = 0;
         self.stats.last_error = None;
-        Some(Notice::Recovered(self.camera.clone(), before))
+        Some(Notice::Recovered(before))
     }
 
     /// At most one notice a camera.
@@ -329,7 +330,7 @@ impl CameraQueue {
         let long =
             Duration::try_from_secs_f64(self.stats.long_gop_s.filter(|_| !self.long_gop_reported)?).ok()?;
         self.long_gop_reported = true;
-        Some(Notice::LongGop(self.camera.clone(), long))
+        Some(Notice::LongGop(long))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::WallTime;
+use crate::base::{CameraId, WallTime};
 use crate::ingest::EncodedFrame;
 
 use super::StreamDecoder;
@@ -16,6 +16,7 @@ pub(super) const MAX_FRAMES_PER_JOB: usize = 4;
 /// A worker's next job.
 pub(super) struct Job {
     pub queue: usize,
+    pub camera: CameraId,
     pub task: Task,
     /// Set for adaptive sampling: the sampler needs the pictures' thumbnails, and pictures of a series take a permit.
     pub permits: Option<Arc<SeriesPermits>>,

@@ -180,7 +180,8 @@ impl Shared {
     fn run_worker(&self) {
         let mut keyframes = KeyframeDecoder::new(&self.choice);
         let mut spare = None;
-        while let Some(Job { queue, task, permits }) = self.next() {
+        while let Some(Job { queue, camera, task, permits }) = self.next() {
+            let _camera = camera.span().entered();
             let start = monotonic();
             let permits = permits.as_ref();
             let mut outcome = match task {
@@ -294,15 +295,15 @@ impl Shared {
             self.wake.notify_one();
         }
         match notice {
-            Some(Notice::Failing(camera, error)) => {
-                tracing::warn!(%camera, "a frame gave no picture: {error}; further failures are counted, not logged");
+            Some(Notice::Failing(error)) => {
+                tracing::warn!("a frame gave no picture: {error}; further failures are counted, not logged");
             }
-            Some(Notice::Recovered(camera, failed)) => {
-                tracing::info!(%camera, failed, "frames give pictures again");
+            Some(Notice::Recovered(failed)) => {
+                tracing::info!(failed, "frames give pictures again");
             }
-            Some(Notice::LongGop(camera, distance)) => {
+            Some(Notice::LongGop(distance)) => {
                 let seconds = distance.as_secs();
-                tracing::warn!(%camera, seconds,
+                tracing::warn!(seconds,
                     "key frames come only every {seconds} s, so the frames between them are decoded too; this costs up \
                      to ten times as much, and clips start late; turn off the smart codec (H.264+, H.265+, Smart \
                      Coding) or set a fixed key frame interval of 2 to 4 s");

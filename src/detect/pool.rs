@@ -327,6 +327,7 @@ impl Shared {
     /// A worker's life.
     fn work(&self, mut detector: Detector) {
         while let Some((slot, (mut tiles, laid_out), picture)) = self.next() {
+            let _camera = picture.camera.span().entered();
             let start = monotonic();
             let result = detector.detect_next(&picture, &mut tiles);
             self.record(slot, &detector, start, &result, &picture);
@@ -385,7 +386,7 @@ impl Shared {
             stats.failed += 1;
             // At 1, 2, 4, 8, ...: a broken camera must not fill the disk with the same line.
             if stats.failed.is_power_of_two() {
-                tracing::error!(camera = %picture.camera, failed = stats.failed, "picture lost: {error}");
+                tracing::error!(failed = stats.failed, "picture lost: {error}");
             }
             return;
         }

@@ -116,7 +116,7 @@ impl Recorder {
         let mut clips = Vec::new();
         for PlacedViolation { violation, place } in &decided.steps {
             let Some(class) = settings.class(&violation.class) else {
-                tracing::error!(camera = %camera.id, class = violation.class, "the catalogue lacks the class of an event");
+                tracing::error!(class = violation.class, "the catalogue lacks the class of an event");
                 continue;
             };
             let mut evidence = EvidenceState::default();
@@ -136,7 +136,7 @@ impl Recorder {
             let (merged, stored) = self.shared.lock().merge(violation, place.clone(), &evidence.expected);
             batch.state.extend(stored);
             let Some(merged) = merged else {
-                tracing::info!(camera = %camera.id, event = %violation.id, "reported with another camera's event");
+                tracing::info!(event = %violation.id, "reported with another camera's event");
                 continue;
             };
             self.journal.count(merged.violation.transition);
@@ -156,7 +156,7 @@ impl Recorder {
             };
             batch.messages.push(event_message(&self.journal.topics, &facts));
             tracing::info!(
-                camera = %own.id, event = %merged.violation.id, class = violation.class,
+                event_camera = (own.id != camera.id).then(|| tracing::field::display(&own.id)), event = %merged.violation.id, class = violation.class,
                 "{}: {}", transition_name(merged.violation.transition), merged.violation.reason
             );
         }
@@ -196,12 +196,12 @@ impl Recorder {
             Ok(clip) => {
                 batch.media.push(media(request.event, &clip.file));
                 let took = clip.ends.since(clip.starts);
-                tracing::info!(camera = %request.camera, event = %request.event, "clip of {:.1} s", took.as_secs_f64());
+                tracing::info!(event = %request.event, "clip of {:.1} s", took.as_secs_f64());
             }
             Err(error) => {
                 self.journal.missing(1);
                 let chain = error_chain(error);
-                tracing::error!(camera = %request.camera, event = %request.event, "no clip: {chain}");
+                tracing::error!(event = %request.event, "no clip: {chain}");
             }
         }
         let at = result.as_ref().map_or(request.to, |clip| clip.ends);

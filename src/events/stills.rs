@@ -77,7 +77,7 @@ impl<'a> StillBatch<'a> {
             }
             (Some(_), Some(_)) if !self.room => {
                 tracing::error!(
-                    camera = %camera.id, event = %violation.id,
+                    event = %violation.id,
                     "no still: those of earlier events are not written yet; is the disk slow or hanging?"
                 );
                 journal.give_up(pending, kinds, "too many stills of earlier events waited to be written");

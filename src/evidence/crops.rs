@@ -53,7 +53,7 @@ impl StillWriter {
             match made.and_then(|image| self.store(dir, kind, &image)) {
                 Ok(file) => stills.files.push(file),
                 Err(error) => {
-                    tracing::error!(camera = %job.now.camera, kind = kind.file_name(), error = %error_chain(&error), "no cut of a change");
+                    tracing::error!(kind = kind.file_name(), error = %error_chain(&error), "no cut of a change");
                     stills.missing.push(Missing::new(kind, &error));
                 }
             }

@@ -153,6 +153,7 @@ impl Worker {
         loop {
             let stopping = shutdown.wait(POLL);
             for request in self.pop_due(stopping) {
+                let _camera = request.camera.span().entered();
                 let result = self.serve(&request);
                 if let Some(ring) = (self.rings)(&request.camera) {
                     ring.release(request.from);

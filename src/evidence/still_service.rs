@@ -53,6 +53,7 @@ pub(crate) struct StillOutcome {
 impl StillTask {
     pub fn write(self) -> StillOutcome {
         let Self { stills: writer, dir, class, camera, violation, picture, kept } = self;
+        let _camera = camera.id.span().entered();
         let job = StillJob {
             violation: &violation,
             class: &class,

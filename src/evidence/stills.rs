@@ -100,8 +100,7 @@ impl StillWriter {
         match self.write_one(dir, picture, kind, overlay) {
             Ok(file) => stills.files.push(file),
             Err(e) => {
-                let camera = &picture.camera;
-                tracing::error!(%camera, folder = %dir.display(), kind = kind.file_name(), error = %error_chain(&e), "no still");
+                tracing::error!(folder = %dir.display(), kind = kind.file_name(), error = %error_chain(&e), "no still");
                 stills.missing.push(Missing::new(kind, &e));
             }
         }

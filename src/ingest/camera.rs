@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 
 use super::intake::Intake;
 use super::{
@@ -29,7 +30,8 @@ impl CameraHandle {
     /// Waits until the camera has stopped and closed its connection.
     pub async fn join(self) {
         if let Err(error) = self.task.await {
-            tracing::error!(camera = %self.camera, %error, "the camera's task broke off");
+            let _camera = self.camera.span().entered();
+            tracing::error!(%error, "the camera's task broke off");
         }
     }
 
@@ -47,12 +49,13 @@ pub fn spawn_camera(
 ) -> CameraHandle {
     let stats = Arc::new(IngestStats::default());
     let intake = Intake::new(camera.id.clone(), sink, stats.clone());
+    let span = camera.id.span();
     let task = match &camera.source {
         SourceConfig::Rtsp(rtsp) => {
-            rt.spawn(CameraTask::new(LiveSource::Rtsp(rtsp.clone()), intake, shutdown).run())
+            rt.spawn(CameraTask::new(LiveSource::Rtsp(rtsp.clone()), intake, shutdown).run().instrument(span))
         }
         SourceConfig::Udp(udp) => {
-            rt.spawn(CameraTask::new(LiveSource::Udp(udp.clone(), base_of(camera)), intake, shutdown).run())
+            rt.spawn(CameraTask::new(LiveSource::Udp(udp.clone(), base_of(camera)), intake, shutdown).run().instrument(span))
         }
         SourceConfig::File(file) => {
             let drone = camera.drone.as_ref().map(|drone| FlightSettings {
@@ -63,7 +66,7 @@ pub fn spawn_camera(
                 base: base_of(camera),
                 time_zone: None,
             });
-            rt.spawn(play_file(file.clone(), drone, intake, shutdown))
+            rt.spawn(play_file(file.clone(), drone, intake, shutdown).instrument(span))
         }
     };
     CameraHandle { camera: camera.id.clone(), stats, task }
@@ -134,7 +137,7 @@ impl CameraTask {
                 self.backoff.next_delay()
             };
             self.intake.stats().failed(&error);
-            tracing::warn!(camera = %self.intake.camera(), reason = ?error.reason(),
+            tracing::warn!(reason = ?error.reason(),
                 retry_in_ms = wait.as_millis() as u64, "{error}");
         }
         self.intake.stats().state(SourceState::Ended);
@@ -174,9 +177,10 @@ pub(super) async fn connect(
 
 async fn play_file(file: FileConfig, drone: Option<FlightSettings>, mut intake: Intake, shutdown: Shutdown) {
     let stats = intake.stats().clone();
-    let camera = intake.camera().clone();
+    let span = Span::current();
     // Reading a container blocks, and so does sleeping until a frame is due.
     let played = tokio::task::spawn_blocking(move || {
+        let _camera = span.entered();
         let flight = drone.and_then(|settings| recorded_flight(&file, &settings, &intake));
         paced::play(&file, flight.as_ref(), &mut intake, &shutdown)
     })
@@ -186,29 +190,28 @@ async fn play_file(file: FileConfig, drone: Option<FlightSettings>, mut intake: 
         Ok(Err(error)) => {
             stats.failed(&error);
             stats.state(SourceState::Ended);
-            tracing::error!(%camera, "{error}");
+            tracing::error!("{error}");
         }
         Err(error) => {
             stats.state(SourceState::Ended);
-            tracing::error!(%camera, %error, "the file's reader broke off");
+            tracing::error!(%error, "the file's reader broke off");
         }
     }
 }
 
 /// Without its telemetry a flight is still watched; its events then have no place.
 fn recorded_flight(file: &FileConfig, settings: &FlightSettings, intake: &Intake) -> Option<Flight> {
-    let camera = intake.camera();
     match flight_of(&file.path, settings) {
         Ok((flight, report)) => {
             intake.stats().count(|s| {
                 s.telemetry += report.poses as u64;
                 s.telemetry_rejected += report.rejected_count() as u64;
             });
-            tracing::info!(%camera, "telemetry: {report}");
+            tracing::info!("telemetry: {report}");
             Some(flight)
         }
         Err(error) => {
-            tracing::error!(%camera, "events of this flight have no place: {}", error_chain(&error));
+            tracing::error!("events of this flight have no place: {}", error_chain(&error));
             None
         }
     }

@@ -47,7 +47,7 @@ pub(super) async fn stream(
     // First the receiver: a streaming thread that waits for room in the channel could never stop.
     drop(messages);
     if let Err(error) = tokio::task::spawn_blocking(move || drop(pipeline)).await {
-        tracing::error!(camera = %intake.camera(), %error, "rtspsrc does not stop");
+        tracing::error!(%error, "rtspsrc does not stop");
     }
     result
 }

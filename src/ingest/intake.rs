@@ -71,7 +71,7 @@ impl Intake {
         let connection = &mut self.connection;
         connection.clock.report(raw_pts, camera, wall_now());
         if connection.clock.is_implausible() && !std::mem::replace(&mut connection.clock_warned, true) {
-            tracing::warn!(camera = %self.camera, camera_time = %camera,
+            tracing::warn!(camera_time = %camera,
                 "the camera's clock is far off the node's: frames carry their arrival instead; set NTP on the camera and its time zone to UTC");
         }
     }
@@ -119,7 +119,7 @@ impl Intake {
         }
         if let Some(since) = self.give(unit, placed.pts(), capture, now) {
             self.stats.count(|s| s.key_frames_missing += 1);
-            tracing::warn!(camera = %self.camera, seconds = since.as_secs(),
+            tracing::warn!(seconds = since.as_secs(),
                 "the stream sends no key frames any more: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s");
         }
     }
@@ -188,7 +188,7 @@ impl Intake {
             Some(_) => {
                 self.stream += 1;
                 self.connection.last_key = None;
-                tracing::info!(camera = %self.camera, stream = self.stream, "the stream changed its parameters");
+                tracing::info!(stream = self.stream, "the stream changed its parameters");
             }
             None => {
                 self.stream += 1;

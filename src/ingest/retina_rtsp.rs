@@ -36,7 +36,7 @@ pub(super) async fn stream(
     };
     // The session is dropped by now, which sends TEARDOWN in the background.
     let farewell = tokio::time::timeout(GOODBYE, group.await_teardown()).await;
-    tracing::debug!(camera = %intake.camera(), heard = matches!(farewell, Ok(Ok(()))), "session ended");
+    tracing::debug!(heard = matches!(farewell, Ok(Ok(()))), "session ended");
     result
 }
 

@@ -114,7 +114,7 @@ impl LiveTelemetry {
             let set = match packet {
                 Packet::Foreign(_) => continue,
                 Packet::Bad(fault) => {
-                    reject(intake.camera(), intake.stats(), &fault);
+                    reject(intake.stats(), &fault);
                     continue;
                 }
                 Packet::Local(set) => set,
@@ -133,21 +133,21 @@ impl LiveTelemetry {
             match self.checker.check(&Pose { media: pts, ..pose }) {
                 Ok(true) => intake.telemetry(Telemetry::Pose(at, Box::new(pose))),
                 Ok(false) => {}
-                Err(fault) => reject(intake.camera(), intake.stats(), &fault),
+                Err(fault) => reject(intake.stats(), &fault),
             }
         }
     }
 }
 
 /// Logs the 1st, 2nd, 4th, 8th and so on: a broken sender must not fill the disk with one line.
-fn reject(camera: &CameraId, stats: &IngestStats, fault: &Fault) {
+fn reject(stats: &IngestStats, fault: &Fault) {
     let mut rejected = 0;
     stats.count(|s| {
         s.telemetry_rejected += 1;
         rejected = s.telemetry_rejected;
     });
     if rejected.is_power_of_two() {
-        tracing::warn!(%camera, rejected, reason = fault.name(), "a telemetry packet is not used: {fault}");
+        tracing::warn!(rejected, reason = fault.name(), "a telemetry packet is not used: {fault}");
     }
 }
 

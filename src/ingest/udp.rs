@@ -48,7 +48,7 @@ pub(super) async fn stream(
     // First the receiver: a streaming thread that waits for room in the channel could never stop.
     drop(messages);
     if let Err(error) = tokio::task::spawn_blocking(move || drop(pipeline)).await {
-        tracing::error!(camera = %intake.camera(), %error, "udpsrc does not stop");
+        tracing::error!(%error, "udpsrc does not stop");
     }
     result
 }
@@ -98,7 +98,7 @@ async fn follow(
             }
             () = tokio::time::sleep_until(quiet), if connected && !warned => {
                 warned = true;
-                tracing::warn!(camera = %intake.camera(), seconds = SILENCE.as_secs(),
+                tracing::warn!(seconds = SILENCE.as_secs(),
                     "the stream has pictures but no KLV telemetry: events have no place; switch `KLV` or `metadata` on at the sender");
             }
         }

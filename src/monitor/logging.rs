@@ -7,7 +7,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{LogConfig, LogFormat};
@@ -60,7 +60,7 @@ pub fn init_logging(config: &LogConfig) -> Result<LogControl, ParseError> {
     }
     Ok(match resolve(config.format) {
         LogFormat::Journal => start!(builder.event_format(JournalLine)),
-        LogFormat::Json => start!(builder.json()),
+        LogFormat::Json => start!(builder.json().with_span_list(false)),
         LogFormat::Auto | LogFormat::Pretty => {
             start!(builder.compact().with_target(false).with_ansi(std::io::stderr().is_terminal()))
         }
@@ -76,7 +76,8 @@ fn resolve(format: LogFormat) -> LogFormat {
     }
 }
 
-/// `<4>message key=value`: the journal takes the priority from the number (sd-daemon(3)) and adds the time itself.
+/// `<4>message key=value camera=gate`: the event's fields, then those of its spans. The journal takes the priority from
+/// the number (sd-daemon(3)) and adds the time itself.
 struct JournalLine;
 
 impl<S, N> FormatEvent<S, N> for JournalLine
@@ -92,6 +93,11 @@ where
     ) -> fmt::Result {
         write!(out, "<{}>", priority(event.metadata().level()))?;
         ctx.format_fields(out.by_ref(), event)?;
+        for span in ctx.event_scope().into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
+                write!(out, " {fields}")?;
+            }
+        }
         writeln!(out)
     }
 }
@@ -102,5 +108,52 @@ fn priority(level: &Level) -> u8 {
         Level::WARN => 4,
         Level::INFO => 6,
         _ => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+    use crate::base::CameraId;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Kept {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn a_line_for_the_journal_names_the_camera_that_it_is_about() {
+        let kept = Kept::default();
+        let log =
+            tracing_subscriber::fmt().with_writer(kept.clone()).event_format(JournalLine).with_ansi(false);
+        tracing::subscriber::with_default(log.finish(), || {
+            let _camera = CameraId::new("gate").span().entered();
+            tracing::warn!(reason = "Refused", "cannot connect");
+        });
+        let text = String::from_utf8(kept.0.lock().clone()).expect("text");
+        assert_eq!(text, "<4>cannot connect reason=\"Refused\" camera=gate\n");
     }
 }

@@ -106,9 +106,7 @@ impl Ring {
             let Some(gop) = state.evict() else { break };
             if state.gops.is_empty() {
                 state.endless_gops += 1;
-                let camera = gop.frames[0].camera.clone();
                 tracing::error!(
-                    %camera,
                     frames = gop.frames.len(),
                     bytes = gop.bytes,
                     "no key frame within {HARD_FACTOR} times the ring's max_bytes: footage is dropped up to the next \

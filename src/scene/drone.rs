@@ -83,7 +83,7 @@ impl DroneScene {
     fn register(&mut self, picture: &Picture) -> Option<Motion> {
         let registrar = self.registrar.as_mut()?;
         registrar.follow(picture).unwrap_or_else(|error| {
-            tracing::warn!(camera = %picture.camera, "{}", error_chain(&error));
+            tracing::warn!("{}", error_chain(&error));
             None
         })
     }
@@ -97,7 +97,7 @@ impl DroneScene {
         match found {
             Ok(locator) => {
                 if self.reported.take().is_some() {
-                    tracing::info!(camera = %picture.camera, "the drone's place is known again");
+                    tracing::info!("the drone's place is known again");
                 }
                 if self.frame.is_none() {
                     let at = locator.view().position();
@@ -108,7 +108,7 @@ impl DroneScene {
             }
             Err(why) => {
                 if self.reported.as_deref().map(without_numbers) != Some(without_numbers(&why)) {
-                    tracing::warn!(camera = %picture.camera, at = %picture.capture.at, "events have no place now: {why}");
+                    tracing::warn!(at = %picture.capture.at, "events have no place now: {why}");
                     self.reported = Some(why);
                 }
                 None

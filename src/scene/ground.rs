@@ -307,7 +307,6 @@ impl Site {
         let fits = (ratio - 1.0).abs() <= ASPECT_TOLERANCE;
         if !fits && !self.size_reported.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                camera = %self.camera,
                 "its pictures are {width} x {height}, calibrated were {w} x {h}: nothing is placed on the map; \
                  calibrate with a picture of this stream"
             );

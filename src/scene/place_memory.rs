@@ -122,7 +122,7 @@ impl PlaceMemory {
         match read {
             Ok(watcher) => self.watcher = watcher,
             Err(error) => tracing::error!(
-                camera = %self.camera, file = %path.display(),
+                file = %path.display(),
                 "cannot read the camera's memory of its place: {error}; it learns again for {} h",
                 self.config.learn.as_secs() / 3600
             ),
@@ -178,7 +178,7 @@ impl PlaceMemory {
     /// Learns a region as the usual look, because a person rejected or permitted its change.
     pub fn accept(&mut self, region: u32) {
         if self.watcher.accept(region).is_some() {
-            tracing::info!(camera = %self.camera, region, "this change counts as the usual look of the place from now on");
+            tracing::info!(region, "this change counts as the usual look of the place from now on");
             self.save();
         }
     }
@@ -189,7 +189,7 @@ impl PlaceMemory {
         let written = path.parent().map_or(Ok(()), fs::create_dir_all);
         if let Err(error) = written.and_then(|()| replace_file(&path, &self.watcher.to_bytes())) {
             tracing::error!(
-                camera = %self.camera, file = %path.display(),
+                file = %path.display(),
                 "cannot write the camera's memory of its place: {error}; check the disk"
             );
         }
@@ -201,29 +201,25 @@ impl PlaceMemory {
 
     /// Logs what changed about the camera since the last inspection.
     fn log_changes(&mut self, found: &Inspection, picture: &Picture) {
-        let camera = &self.camera;
         if found.began_anew {
             tracing::warn!(
-                camera = %camera,
                 "pictures are now {} x {}: the camera learns its place again and forgets earlier lasting changes",
                 picture.width, picture.height
             );
         }
         if found.crowded {
-            tracing::warn!(camera = %camera, "too many changed regions to follow; check the camera");
+            tracing::warn!("too many changed regions to follow; check the camera");
         }
         let apart = std::mem::discriminant(&self.alignment) != std::mem::discriminant(&found.alignment);
         match (&found.alignment, apart) {
             (Alignment::Moved { dx, dy, .. }, true) => tracing::warn!(
-                camera = %camera,
                 "the camera was moved by {dx:.0} x {dy:.0} pixels: its zones are off, lasting changes are not judged"
             ),
             (Alignment::Lost { .. }, true) => tracing::warn!(
-                camera = %camera,
                 "the camera is covered or shows another place: lasting changes are not judged"
             ),
             (Alignment::Steady { .. }, true) if !matches!(self.alignment, Alignment::Learning) => {
-                tracing::info!(camera = %camera, "the camera shows its place again");
+                tracing::info!("the camera shows its place again");
             }
             _ => {}
         }

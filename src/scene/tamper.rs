@@ -47,7 +47,7 @@ impl TamperMonitor {
     pub fn new(camera: &CameraId, site: Option<Arc<Site>>) -> Self {
         let features = site.as_ref().and_then(|site| {
             site.calibration().reference_features().unwrap_or_else(|error| {
-                tracing::warn!(%camera, "a moved camera will not be noticed: {}", error_chain(&error));
+                tracing::warn!("a moved camera will not be noticed: {}", error_chain(&error));
                 None
             })
         });
@@ -160,7 +160,7 @@ impl TamperMonitor {
         }
         let incident = self.incident.unwrap_or_else(|| incident(&node.id, &camera.id, at));
         self.incident = (kind != TamperKind::Well).then_some(incident);
-        tracing::warn!(camera = %camera.id, "{kind:?}: {reason}");
+        tracing::warn!("{kind:?}: {reason}");
         let calibration = self
             .site
             .as_ref()
@@ -175,7 +175,6 @@ impl TamperMonitor {
         let angles = movement.angles_deg(site.measured());
         site.turn(angles);
         tracing::info!(
-            %camera,
             "the camera stands {:.2} degrees right, {:.2} up and {:.2} turned from its calibration ({:.1} pixels): corrected",
             -angles[1], -angles[0], angles[2], movement.pixels()
         );

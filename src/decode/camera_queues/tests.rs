@@ -98,10 +98,10 @@ fn only_the_first_failure_and_the_recovery_are_worth_a_line() {
     let failed = || Outcome { failures: vec!["bad".into()], ..Outcome::default() };
     let well = || Outcome { pictures: 1, ..Outcome::default() };
     let a = CameraId::from("a");
-    assert_eq!(queues.finish(0, failed()).0, Some(Notice::Failing(a.clone(), "bad".into())));
+    assert_eq!(queues.finish(0, failed()).0, Some(Notice::Failing("bad".into())));
     assert_eq!(queues.finish(0, failed()).0, None);
     assert_eq!(queues.stats(&a).expect("known").last_error.as_deref(), Some("bad"));
-    assert_eq!(queues.finish(0, well()).0, Some(Notice::Recovered(a.clone(), 2)));
+    assert_eq!(queues.finish(0, well()).0, Some(Notice::Recovered(2)));
     assert_eq!(queues.finish(0, well()).0, None);
     let stats = queues.stats(&a).expect("known");
     assert_eq!((stats.failed, stats.pictures, stats.last_error), (2, 2, None));
