@@ -303,10 +303,12 @@ impl Shared {
             }
             Some(Notice::LongGop(distance)) => {
                 let seconds = distance.as_secs();
-                tracing::warn!(seconds,
+                tracing::warn!(
+                    seconds,
                     "key frames come only every {seconds} s, so the frames between them are decoded too; this costs up \
                      to ten times as much, and clips start late; turn off the smart codec (H.264+, H.265+, Smart \
-                     Coding) or set a fixed key frame interval of 2 to 4 s");
+                     Coding) or set a fixed key frame interval of 2 to 4 s"
+                );
             }
             None => {}
         }

@@ -54,9 +54,11 @@ pub fn spawn_camera(
         SourceConfig::Rtsp(rtsp) => {
             rt.spawn(CameraTask::new(LiveSource::Rtsp(rtsp.clone()), intake, shutdown).run().instrument(span))
         }
-        SourceConfig::Udp(udp) => {
-            rt.spawn(CameraTask::new(LiveSource::Udp(udp.clone(), base_of(camera)), intake, shutdown).run().instrument(span))
-        }
+        SourceConfig::Udp(udp) => rt.spawn(
+            CameraTask::new(LiveSource::Udp(udp.clone(), base_of(camera)), intake, shutdown)
+                .run()
+                .instrument(span),
+        ),
         SourceConfig::File(file) => {
             let drone = camera.drone.as_ref().map(|drone| FlightSettings {
                 srt: match &drone.telemetry {

@@ -119,8 +119,10 @@ impl Intake {
         }
         if let Some(since) = self.give(unit, placed.pts(), capture, now) {
             self.stats.count(|s| s.key_frames_missing += 1);
-            tracing::warn!(seconds = since.as_secs(),
-                "the stream sends no key frames any more: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s");
+            tracing::warn!(
+                seconds = since.as_secs(),
+                "the stream sends no key frames any more: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s"
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::container::{Klv, klv_of};
 use super::intake::Intake;
 use super::{IngestError, IngestStats, Telemetry};
-use crate::base::{CameraId, MediaTime};
+use crate::base::MediaTime;
 use crate::drone::klv::{self, Packet};
 use crate::drone::srt::Settings;
 use crate::drone::{

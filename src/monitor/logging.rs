@@ -148,7 +148,7 @@ mod tests {
     fn a_line_for_the_journal_names_the_camera_that_it_is_about() {
         let kept = Kept::default();
         let log =
-            tracing_subscriber::fmt().with_writer(kept.clone()).event_format(JournalLine).with_ansi(false);
+            tracing_subscriber::fmt().with_ansi(false).with_writer(kept.clone()).event_format(JournalLine);
         tracing::subscriber::with_default(log.finish(), || {
             let _camera = CameraId::new("gate").span().entered();
             tracing::warn!(reason = "Refused", "cannot connect");

@@ -92,6 +92,7 @@ pub(crate) fn build(
     flights: &FlightLogs,
     memory: &PlaceMemoryContext,
 ) -> Scene {
+    let _camera = camera.id.span().entered();
     let thresholds: BTreeMap<ClassName, f32> = model
         .class_names()
         .iter()
@@ -111,7 +112,7 @@ pub(crate) fn build(
             }
         }
     }
-    let tamper = TamperMonitor::new(&camera.id, site.clone());
+    let tamper = TamperMonitor::new(site.clone());
     let place_memory =
         PlaceMemory::new(&camera, model.class_kinds().clone(), config.node.time_zone.clone(), memory);
     Scene {
@@ -287,6 +288,7 @@ impl Scene {
 
     /// Loads the place memory from disk.
     pub fn recall(&mut self) {
+        let _camera = self.config.id.span().entered();
         if let Some(memory) = &mut self.memory {
             memory.load();
         }
@@ -294,6 +296,7 @@ impl Scene {
 
     /// Saves the place memory to disk.
     pub fn remember(&self) {
+        let _camera = self.config.id.span().entered();
         if let Some(memory) = &self.memory {
             memory.save();
         }

@@ -60,7 +60,6 @@ pub(crate) fn memory_folder(data_dir: &Path, camera: &CameraId) -> PathBuf {
 }
 
 pub(crate) struct PlaceMemory {
-    camera: CameraId,
     config: ChangeConfig,
     kinds: ClassKinds,
     time_zone: TimeZone,
@@ -93,7 +92,6 @@ impl PlaceMemory {
         }
         let settings = Settings { learn: camera.change.learn, min_share: camera.change.min_share };
         Some(Self {
-            camera: camera.id.clone(),
             config: camera.change,
             kinds,
             time_zone,
@@ -204,7 +202,8 @@ impl PlaceMemory {
         if found.began_anew {
             tracing::warn!(
                 "pictures are now {} x {}: the camera learns its place again and forgets earlier lasting changes",
-                picture.width, picture.height
+                picture.width,
+                picture.height
             );
         }
         if found.crowded {
@@ -215,9 +214,9 @@ impl PlaceMemory {
             (Alignment::Moved { dx, dy, .. }, true) => tracing::warn!(
                 "the camera was moved by {dx:.0} x {dy:.0} pixels: its zones are off, lasting changes are not judged"
             ),
-            (Alignment::Lost { .. }, true) => tracing::warn!(
-                "the camera is covered or shows another place: lasting changes are not judged"
-            ),
+            (Alignment::Lost { .. }, true) => {
+                tracing::warn!("the camera is covered or shows another place: lasting changes are not judged")
+            }
             (Alignment::Steady { .. }, true) if !matches!(self.alignment, Alignment::Learning) => {
                 tracing::info!("the camera shows its place again");
             }

@@ -44,7 +44,7 @@ pub(crate) struct TamperMonitor {
 }
 
 impl TamperMonitor {
-    pub fn new(camera: &CameraId, site: Option<Arc<Site>>) -> Self {
+    pub fn new(site: Option<Arc<Site>>) -> Self {
         let features = site.as_ref().and_then(|site| {
             site.calibration().reference_features().unwrap_or_else(|error| {
                 tracing::warn!("a moved camera will not be noticed: {}", error_chain(&error));
@@ -70,7 +70,7 @@ impl TamperMonitor {
         let at = picture.capture.at;
         let (kind, movement, reason) = match finding {
             Finding::Nudged(movement) => {
-                self.correct(&camera.id, &movement);
+                self.correct(&movement);
                 return None;
             }
             Finding::Moved(Some(m)) => (
@@ -170,13 +170,16 @@ impl TamperMonitor {
     }
 
     /// Corrects positions after a small turn.
-    fn correct(&self, camera: &CameraId, movement: &Movement) {
+    fn correct(&self, movement: &Movement) {
         let Some(site) = &self.site else { return };
         let angles = movement.angles_deg(site.measured());
         site.turn(angles);
         tracing::info!(
             "the camera stands {:.2} degrees right, {:.2} up and {:.2} turned from its calibration ({:.1} pixels): corrected",
-            -angles[1], -angles[0], angles[2], movement.pixels()
+            -angles[1],
+            -angles[0],
+            angles[2],
+            movement.pixels()
         );
     }
 }
