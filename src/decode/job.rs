@@ -17,7 +17,8 @@ pub(super) const MAX_FRAMES_PER_JOB: usize = 4;
 pub(super) struct Job {
     pub queue: usize,
     pub task: Task,
-    /// Set for adaptive sampling: the sampler needs the pictures' thumbnails, and pictures of a series take a permit.
+    /// Set for adaptive sampling: the sampler needs the pictures' thumbnails, and pictures of a series take a
+    /// permit.
     pub permits: Option<Arc<SeriesPermits>>,
 }
 
