@@ -24,19 +24,19 @@ pub mod drone {
     pub use check::{Checker, Reference};
     pub use clock::{ClockFit, fit_clock};
     pub use flight::{Flight, MAX_GAP, NoPose, Sampled};
-    pub use pose::{Angles, Place, Pose};
+    pub use pose::{Angles, LonLat, Pose};
     pub use report::{Fault, Gap, Rejected, TelemetryReport};
 }
 
 use base::WallTime;
-use drone::{Flight, Place, Pose};
+use drone::{Flight, LonLat, Pose};
 
 /// Where the flights of the seeds are.
-pub const BASE: Place = Place { lon: 120.1614, lat: 30.2931 };
+pub const BASE: LonLat = LonLat { lon: 120.1614, lat: 30.2931 };
 
 /// What must hold of every pose that a reader let through.
 pub fn check(pose: &Pose) {
-    assert!(pose.place.lon.abs() <= 180.0 && pose.place.lat.abs() <= 90.0, "{pose:?}");
+    assert!(pose.position.lon.abs() <= 180.0 && pose.position.lat.abs() <= 90.0, "{pose:?}");
     let angles = [&pose.platform, &pose.gimbal].map(|a| [a.heading, a.pitch, a.roll]);
     let numbers = [pose.alt_abs, pose.alt_rel, pose.fov.0, pose.fov.1, pose.slant_range];
     assert!(angles.iter().flatten().chain(&numbers).flatten().all(|v| v.is_finite()), "{pose:?}");

@@ -44,10 +44,10 @@ pub struct QuotaReport {
     pub failed: u64,
 }
 
-/// Deletes evidence folders until `root` is within `quota_bytes` and the disk has `min_free_bytes` free. Delivered
-/// evidence goes first. Within it, low severity goes before high, and older before newer. Undelivered evidence goes
-/// only for the quota, never for free space, which another program may use. This reads the sizes of all files: call
-/// it once a minute, not for each event.
+/// Deletes evidence folders until `root` is within `quota_bytes` and the disk has `min_free_bytes` free.
+/// Delivered evidence goes first. Within it, low severity goes before high, and older before newer.
+/// Undelivered evidence goes only for the quota, never for free space, which another program may use. This
+/// reads the sizes of all files: call it once a minute, not for each event.
 ///
 /// # Errors
 /// `root` cannot be read; one that does not exist is empty.
