@@ -30,6 +30,7 @@ fn picture(n: usize) -> Vec<Detection> {
                 class,
                 score: 0.5 + 0.005 * (i % 50) as f32,
                 rect: Rect::new(x, y - 0.1, x + 0.06, y),
+                scale: 1.0,
             }
         })
         .collect()
@@ -64,6 +65,7 @@ fn tracks(n: usize, second: f64) -> Vec<Track> {
             still_since: if i % 2 == 0 { at(0.0) } else { at(second) },
             hits: n as u32,
             seen_now: true,
+            scale: 1.0,
             ground: None,
         })
         .collect()
@@ -86,6 +88,7 @@ fn rule(id: &str, kind: RuleKind, objects: &[&str]) -> Rule {
         min_score: None,
         companions: vec!["person".into()],
         schedule: None,
+        present_at_start: Default::default(),
         hysteresis: (3, 4),
         update_every: Duration::from_secs(600),
         cool_down: Duration::from_secs(1800),

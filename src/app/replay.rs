@@ -95,11 +95,14 @@ pub fn replay(
         stream.ring.push(frame.clone());
         for picture in stream.pictures(&frame, &mut report.damaged) {
             report.pictures += 1;
-            let items = detector.detect_next(&picture, &mut stream.tiles).unwrap_or_else(|error| {
-                tracing::error!(%error, "a picture was not analysed");
-                Vec::new()
-            });
-            let seen = Detections { picture: Arc::new(picture), items };
+            let (items, looked) = match detector.detect_next(&picture, &mut stream.tiles) {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::error!(%error, "a picture was not analysed");
+                    continue;
+                }
+            };
+            let seen = Detections { picture: Arc::new(picture), items, looked };
             let analysed = stream.scene.analyse(&config, &seen);
             if let Some(wanted) = &analysed.before {
                 keep_before(&seen.picture, wanted);

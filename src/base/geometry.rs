@@ -146,14 +146,17 @@ impl Polygon {
         &self.0
     }
 
-    /// Even-odd rule; points on the left or upper edge count as inside.
+    /// Even-odd rule. Points on any edge count as inside: a box that the picture cuts off ends on its edge.
     pub fn contains(&self, p: Point) -> bool {
-        let n = self.0.len();
-        (0..n).fold(false, |inside, i| {
-            let (a, b) = (self.0[i], self.0[(i + 1) % n]);
+        let edges = || {
+            let n = self.0.len();
+            (0..n).map(move |i| (self.0[i], self.0[(i + 1) % n]))
+        };
+        let inside = edges().fold(false, |inside, (a, b)| {
             let spans = (a.y > p.y) != (b.y > p.y);
             inside ^ (spans && p.x < (b.x - a.x) * (p.y - a.y) / (b.y - a.y) + a.x)
-        })
+        });
+        inside || edges().any(|edge| is_on(edge, p))
     }
 
     pub fn area(&self) -> f32 {
@@ -166,6 +169,15 @@ impl Polygon {
             .sum();
         doubled.abs() / 2.0
     }
+}
+
+/// Is the point on the segment, to within rounding?
+fn is_on((a, b): (Point, Point), p: Point) -> bool {
+    const NEAR: f32 = 1e-6;
+    let (dx, dy) = (b.x - a.x, b.y - a.y);
+    let along = ((p.x - a.x) * dx + (p.y - a.y) * dy) / (dx * dx + dy * dy).max(f32::MIN_POSITIVE);
+    let along = along.clamp(0.0, 1.0);
+    (p.x - a.x - along * dx).hypot(p.y - a.y - along * dy) <= NEAR
 }
 
 /// Do two closed segments touch?
@@ -195,6 +207,19 @@ mod tests {
         let points = [(0.4, 0.9), (0.2, 0.5), (1.1, 0.7)].map(|(x, y)| Point { x, y });
         assert_eq!(Rect::around(&points), Some(Rect::new(0.2, 0.5, 1.1, 0.9)));
         assert_eq!(Rect::around(&[]), None);
+    }
+
+    #[test]
+    fn a_zone_reaches_to_the_edges_of_the_picture_and_to_its_own() {
+        let whole = polygon(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]).expect("simple");
+        for (x, y) in [(0.5, 1.0), (1.0, 0.5), (1.0, 1.0), (0.0, 0.0), (0.0, 1.0)] {
+            assert!(whole.contains(Point { x, y }), "{x} {y}");
+        }
+        let slanted = polygon(&[[0.1, 0.2], [0.9, 0.6], [0.5, 0.9]]).expect("simple");
+        assert!(slanted.contains(Point { x: 0.5, y: 0.4 }), "on its edge");
+        assert!(
+            !slanted.contains(Point { x: 0.5, y: 0.39 }) && !slanted.contains(Point { x: 0.95, y: 0.625 })
+        );
     }
 
     #[test]

@@ -6,14 +6,24 @@ use crate::base::Rect;
 /// Cells in each direction, and samples of each cell in each direction.
 const CELLS: usize = 12;
 const SAMPLES: usize = 2;
-/// Patches with a smaller standard deviation, in gray levels, cannot be compared: night, fog.
-const MIN_CONTRAST: f32 = 4.0;
-
 /// Mean gray levels (0 to 255) of a grid over a part of a picture, row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GrayPatch([f32; CELLS * CELLS]);
 
+/// How two patches of one place compare.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Likeness {
+    /// Standard deviations of the first and of the second, in gray levels.
+    pub before: f32,
+    pub now: f32,
+    /// -1 to 1. `None` if either is plain.
+    pub correlation: Option<f32>,
+}
+
 impl GrayPatch {
+    /// Patches with a smaller standard deviation, in gray levels, cannot be compared: night, fog.
+    pub const PLAIN: f32 = 4.0;
+
     /// `rect` in normalised picture coordinates. `None` if no pixel of it lies in the picture.
     pub fn of(picture: &Picture, rect: &Rect) -> Option<Self> {
         let (width, height) = (picture.width as usize, picture.height as usize);
@@ -43,21 +53,33 @@ impl GrayPatch {
     /// Correlation of the gray levels, -1 to 1. Brighter or darker light does not change it. `None` if either
     /// patch has too little contrast.
     pub fn correlation(&self, other: &GrayPatch) -> Option<f32> {
-        let (a, b) = (self.normalised()?, other.normalised()?);
-        Some(a.iter().zip(&b).map(|(a, b)| a * b).sum::<f32>() / a.len() as f32)
+        self.likeness(other, None).correlation
+    }
+
+    /// Compares the gray levels, apart from their mean. Cells within `without` (in shares of the patch) are left out.
+    pub fn likeness(&self, other: &GrayPatch, without: Option<&Rect>) -> Likeness {
+        let counts = |i: usize| {
+            let at = |n: usize| (n as f32 + 0.5) / CELLS as f32;
+            let (x, y) = (at(i % CELLS), at(i / CELLS));
+            without.is_none_or(|r| x < r.x0 || x > r.x1 || y < r.y0 || y > r.y1)
+        };
+        let (mut n, mut a, mut b, mut aa, mut bb, mut ab) = (0.0f32, 0.0, 0.0, 0.0, 0.0, 0.0);
+        for (x, y) in (0..CELLS * CELLS).filter(|i| counts(*i)).map(|i| (self.0[i], other.0[i])) {
+            n += 1.0;
+            (a, b) = (a + x, b + y);
+            (aa, bb, ab) = (aa + x * x, bb + y * y, ab + x * y);
+        }
+        let n = n.max(1.0);
+        let deviation = |sum: f32, squares: f32| (squares / n - (sum / n).powi(2)).max(0.0).sqrt();
+        let (before, now) = (deviation(a, aa), deviation(b, bb));
+        let comparable = before >= Self::PLAIN && now >= Self::PLAIN;
+        let correlation = comparable.then(|| (ab / n - a * b / (n * n)) / (before * now));
+        Likeness { before, now, correlation }
     }
 
     /// Mixes in a share of another patch, 0 to 1.
     pub fn blend(&mut self, towards: &GrayPatch, share: f32) {
         self.0.iter_mut().zip(&towards.0).for_each(|(own, other)| *own += share * (other - *own));
-    }
-
-    /// The cells less their mean, divided by their standard deviation.
-    fn normalised(&self) -> Option<[f32; CELLS * CELLS]> {
-        let n = self.0.len() as f32;
-        let mean = self.0.iter().sum::<f32>() / n;
-        let deviation = (self.0.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / n).sqrt();
-        (deviation >= MIN_CONTRAST).then(|| self.0.map(|v| (v - mean) / deviation))
     }
 }
 

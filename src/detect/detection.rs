@@ -14,6 +14,34 @@ pub struct Detection {
     pub score: f32,
     /// Normalised picture coordinates.
     pub rect: Rect,
+    /// How closely it was looked at: pixels of the network's input a pixel of the picture. 0: not known.
+    #[serde(skip)]
+    pub scale: f32,
+}
+
+/// What a detector looked at in one picture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Looked {
+    /// It ran on these parts.
+    At(Vec<Part>),
+    /// It did not run: the picture shows what an earlier one showed, whose answer is repeated.
+    Again,
+}
+
+/// A part of a picture that a detector looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// Normalised picture coordinates.
+    pub rect: Rect,
+    /// Pixels of the network's input a pixel of the picture.
+    pub scale: f32,
+}
+
+impl Looked {
+    /// At the whole picture, as closely as anything can be seen.
+    pub fn everything() -> Self {
+        Self::At(vec![Part { rect: Rect::new(0.0, 0.0, 1.0, 1.0), scale: f32::MAX }])
+    }
 }
 
 /// All that one picture gave, down to the model's score floor; highest score first.
@@ -21,4 +49,5 @@ pub struct Detection {
 pub struct Detections {
     pub picture: Arc<Picture>,
     pub items: Vec<Detection>,
+    pub looked: Looked,
 }

@@ -8,7 +8,7 @@ use super::letterbox::Letterbox;
 use super::nms::{self, Candidate, MAX_DETECTIONS};
 use super::onnx::{Network, Runtime};
 use super::tile_scheduler::{TilePlan, TileScheduler};
-use super::{DetectError, Detection, HeadKind, ModelError, ModelManifest, tiling};
+use super::{DetectError, Detection, HeadKind, Looked, ModelError, ModelManifest, Part, tiling};
 use crate::base::{Rect, monotonic};
 use crate::config::{Provider, Tiling};
 use crate::decode::{Picture, Pixels};
@@ -100,16 +100,17 @@ impl Detector {
         &mut self,
         picture: &Picture,
         tiles: &mut TileScheduler,
-    ) -> Result<Vec<Detection>, DetectError> {
+    ) -> Result<(Vec<Detection>, Looked), DetectError> {
         match tiles.next(picture) {
             TilePlan::Same(found) => {
                 self.timing = None;
-                Ok(found)
+                Ok((found, Looked::Again))
             }
             TilePlan::Parts(parts) => {
                 let found = self.detect_crops(picture, &parts)?;
                 tiles.found(&found);
-                Ok(found)
+                let parts = parts.iter().map(|crop| self.part(crop, picture.width, picture.height));
+                Ok((found, Looked::At(parts.collect())))
             }
         }
     }
@@ -132,8 +133,23 @@ impl Detector {
             class: names[c.class].clone(),
             score: c.score.min(1.0),
             rect: Rect::new(c.rect.x0 / w, c.rect.y0 / h, c.rect.x1 / w, c.rect.y1 / h),
+            scale: c.scale,
         };
         Ok(found.into_iter().map(normalised).collect())
+    }
+
+    fn part(&self, crop: &Crop, width: u32, height: u32) -> Part {
+        let share = |v: u32, of: u32| v as f32 / of.max(1) as f32;
+        let (x1, y1) = (crop.x + crop.width, crop.y + crop.height);
+        let rect =
+            Rect::new(share(crop.x, width), share(crop.y, height), share(x1, width), share(y1, height));
+        Part { rect, scale: self.scale(crop) }
+    }
+
+    /// Pixels of the network's input a pixel of the picture, where this crop fills the input.
+    fn scale(&self, crop: &Crop) -> f32 {
+        let along = |input: u32, size: u32| input as f32 / size.max(1) as f32;
+        along(self.context.width, crop.width).min(along(self.context.height, crop.height))
     }
 
     /// Time spent on the last picture; `None` if there was no run.
@@ -205,8 +221,10 @@ impl Detector {
             }
             (points, _) => nms::suppress(points, ious),
         };
+        let scale = self.scale(&crop);
         let letterbox = &self.letterboxes[index];
         found.retain_mut(|c| {
+            c.scale = scale;
             c.rect = on_picture(&letterbox.to_crop(&c.rect), &crop);
             c.rect.width() > 0.0 && c.rect.height() > 0.0
         });

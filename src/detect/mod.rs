@@ -19,7 +19,7 @@ mod scheduler;
 mod tile_scheduler;
 mod tiling;
 
-pub use detection::{Detection, Detections};
+pub use detection::{Detection, Detections, Looked, Part};
 pub use detector::{Detector, SCORE_FLOOR, Timing};
 pub use error::{DetectError, ModelError, OutputError};
 pub use manifest::{Channels, HeadKind, HeadSpec, InputSpec, LetterboxMode, ModelManifest};

@@ -13,6 +13,8 @@ pub struct Candidate {
     pub score: f32,
     /// In pixels of the network's input, and later of the picture.
     pub rect: Rect,
+    /// Pixels of the network's input a pixel of the picture. 0 until the box is in pixels of the picture.
+    pub scale: f32,
 }
 
 /// Sorts the best first. The sort is stable, so runs are repeatable.
@@ -45,7 +47,12 @@ mod tests {
     fn candidate() -> impl Strategy<Value = Candidate> {
         let side = || 0.0f32..50.0;
         (0..3usize, 0.0f32..1.0, side(), side(), 0.0f32..30.0, 0.0f32..30.0).prop_map(
-            |(class, score, x, y, w, h)| Candidate { class, score, rect: Rect::new(x, y, x + w, y + h) },
+            |(class, score, x, y, w, h)| Candidate {
+                class,
+                score,
+                rect: Rect::new(x, y, x + w, y + h),
+                scale: 1.0,
+            },
         )
     }
 
@@ -79,6 +86,7 @@ mod tests {
             class: 0,
             score: i as f32 / 1000.0,
             rect: Rect::new(i as f32 * 10.0, 0.0, i as f32 * 10.0 + 5.0, 5.0),
+            scale: 1.0,
         };
         let kept = suppress((0..1000).map(apart).collect(), &[0.5]);
         assert_eq!(kept.len(), MAX_DETECTIONS);

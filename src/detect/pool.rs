@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::Serialize;
 
 use super::scheduler::{CameraSlot, Eviction, Scheduler};
-use super::{DetectError, Detections, Detector, TileScheduler};
+use super::{DetectError, Detections, Detector, Looked, TileScheduler};
 use crate::base::{CameraId, Shutdown, TimeSource, WallTime, monotonic, wall_now};
 use crate::decode::Picture;
 
@@ -332,8 +332,8 @@ impl Shared {
             let start = monotonic();
             let result = detector.detect_next(&picture, &mut tiles);
             self.record(slot, &detector, start, &result, &picture);
-            if let Ok(items) = result {
-                (self.sink)(Detections { picture, items });
+            if let Ok((items, looked)) = result {
+                (self.sink)(Detections { picture, items, looked });
             }
             // Free the camera only now: its next picture must not overtake this one on the way to the sink.
             let mut state = self.lock();
@@ -374,7 +374,7 @@ impl Shared {
         slot: CameraSlot,
         detector: &Detector,
         start: Instant,
-        result: &Result<Vec<super::Detection>, DetectError>,
+        result: &Result<(Vec<super::Detection>, Looked), DetectError>,
         picture: &Picture,
     ) {
         let now = monotonic();

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn candidate(score: f32, rect: [f32; 4]) -> Candidate {
-        Candidate { class: 0, score, rect: Rect::new(rect[0], rect[1], rect[2], rect[3]) }
+        Candidate { class: 0, score, rect: Rect::new(rect[0], rect[1], rect[2], rect[3]), scale: 1.0 }
     }
 
     proptest! {

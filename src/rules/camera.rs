@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::events::EventLifecycle;
 use super::geometry::is_finite;
 use super::input::{Changes, RuleInput, Thresholds};
-use super::observe::observe;
+use super::observe::{is_held, observe};
 use super::schedule::is_awake;
 use super::state::{RuleState, RulesState};
 use super::violation::Violation;
@@ -18,10 +18,21 @@ use crate::base::{CameraId, ClassKinds, WallTime};
 use crate::config::Rule;
 use crate::decode::Picture;
 use crate::motion::Motion;
+use crate::observation::{Backdrop, Observation};
 use crate::track::Track;
 
 /// How long a closed place is remembered as clear, after its quiet time.
 const KNOWN_CLEAR: Duration = Duration::from_secs(3600);
+
+/// What is known of a picture besides its observation.
+pub struct Seen<'a> {
+    /// The changes found in it; `None`: it was not inspected.
+    pub changes: Option<&'a Changes>,
+    /// Tells one standing vehicle from several that follow each other, and a missed thing from one that left.
+    pub picture: Option<&'a Picture>,
+    /// How the place looked before; `None`: the camera moves, or has shown nothing yet.
+    pub backdrop: Option<&'a Backdrop>,
+}
 
 /// Judges the pictures of one camera. The same tracks give the same violations, including their ids.
 pub struct CameraRules {
@@ -66,19 +77,18 @@ impl CameraRules {
     /// Judges one analysed picture, even if it shows nothing. `tracks` are all live tracks of the tracker.
     ///
     /// Returns expired events first, then for each rule what closed, opened and was updated.
+    ///
+    /// Without the picture all of it counts as looked at and seen clearly, and all of the time as watched.
     pub fn step(&mut self, at: WallTime, tracks: &[Track]) -> Vec<Violation> {
-        self.step_with(at, tracks, None, None)
+        let elapsed = self.state.last_at.map_or(Duration::ZERO, |last| at.since(last));
+        let seen = Seen { changes: None, picture: None, backdrop: None };
+        self.observe(&Observation::clear(at, elapsed, Vec::new()), tracks, &seen)
     }
 
-    /// Like [`Self::step`], with the changes found in this picture (`None` if it was not inspected) and the picture itself.
-    /// The picture distinguishes one standing vehicle from several that follow each other.
-    pub fn step_with(
-        &mut self,
-        at: WallTime,
-        tracks: &[Track],
-        changes: Option<&Changes>,
-        picture: Option<&Picture>,
-    ) -> Vec<Violation> {
+    /// Judges one observation. `tracks` are all live tracks after it.
+    pub fn observe(&mut self, observation: &Observation, tracks: &[Track], seen: &Seen) -> Vec<Violation> {
+        let at = observation.at;
+        let Seen { changes, picture, backdrop } = *seen;
         let mut out = self.tick(at);
         let tracks = finite(tracks);
         let state = &mut self.state;
@@ -86,11 +96,24 @@ impl CameraRules {
         if let Some(last) = last {
             state.move_back(last.since(at));
         }
+        let elapsed = last.map_or(Duration::ZERO, |last| at.since(last));
+        if observation.new_view {
+            state.carry(None);
+        }
+        if observation.watched < elapsed {
+            state.watched_from = Some(at);
+        }
+        let watched_from = *state.watched_from.get_or_insert(at);
+        state.present_at_start = 0;
         state.quiet.retain(|q| at < q.until || at.since(q.from) < KNOWN_CLEAR);
         state.ignored.retain(|i| at < i.until);
         for (index, rule) in self.rules.iter().enumerate() {
             let input = RuleInput {
                 at,
+                observation,
+                elapsed,
+                backdrop,
+                watched_from,
                 tracks: &tracks,
                 changes,
                 picture,
@@ -102,6 +125,8 @@ impl CameraRules {
                 watched_before: last.is_some_and(|last| at.since(last) < rule.expire_after),
             };
             state.passed_over += observe(&input, &state.quiet, &mut state.rules[index]);
+            let held = state.rules[index].spots.iter().filter(|spot| is_held(&input, spot)).count();
+            state.present_at_start += held as u64;
             self.lifecycle.advance(&input, state, index, &mut out);
         }
         out
@@ -182,6 +207,11 @@ impl CameraRules {
     /// How many things were skipped because a rule held too many, counted in each picture.
     pub fn passed_over(&self) -> u64 {
         self.state.passed_over
+    }
+
+    /// How many things were there when the camera began and are not reported.
+    pub fn present_at_start(&self) -> u64 {
+        self.state.present_at_start
     }
 
     /// How many events are open.

@@ -51,7 +51,7 @@ pub(super) fn observe_changes(
             None if is_lost(spot, changes) => spot.track = LOST,
             None => {
                 spot.last_clear = input.at;
-                (0..input.rule.hysteresis.1).for_each(|_| spot.history.push(false));
+                spot.history.fill(false, input.rule.hysteresis.1);
             }
         }
     }
@@ -139,7 +139,7 @@ fn see(input: &RuleInput, spot: &mut Spot, changed: &Changed) {
             spot.score = (changed.track.score + raise).min(1.0);
             spot.scores = ((spot.score * 10_000.0).round() as u64, 1);
             (spot.last_seen, spot.last_clear, spot.seen_now) = (input.at, input.at, true);
-            spot.history.push(true);
+            spot.history.push(input.at, true);
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use super::geometry::around;
 use super::input::RuleInput;
-use super::spot::{
-    DEFAULT_SCORE, add_score, begin, clearly_absent, fits, mark_seen, note_companions, stands_in,
-};
+use super::spot::{add_score, begin, clearly_absent, fits, least, mark_seen, note_companions, stands_in};
 use super::state::{History, Quiet, Spot};
 use super::violation::ViolationObject;
 use crate::base::ZoneId;
@@ -39,7 +37,9 @@ pub(super) fn observe_count(input: &RuleInput, limit: usize, quiet: &[Quiet], sp
         let boxes = inside.iter().map(|t| t.rect);
         spot.rect = boxes.reduce(|a, b| around(&a, &b)).unwrap_or(spot.rect);
         spot.counted = inside.iter().map(|t| object(t)).collect();
-        inside.iter().for_each(|t| add_score(spot, t.score));
+        if input.observation.is_new() {
+            inside.iter().for_each(|t| add_score(spot, t.score));
+        }
         mark_seen(input, spot);
         note_companions(input, spot);
     }
@@ -49,14 +49,11 @@ pub(super) fn observe_count(input: &RuleInput, limit: usize, quiet: &[Quiet], sp
 /// The things that count in the zone, each once, best score first.
 fn inside<'a>(input: &RuleInput<'a>, zone: Option<&ZoneId>) -> Vec<&'a Track> {
     let rule = input.rule;
-    let least = |t: &Track| {
-        rule.min_score.or_else(|| input.thresholds.get(&t.class).copied()).unwrap_or(DEFAULT_SCORE)
-    };
     let zone = zone.and_then(|id| rule.zones.iter().find(|z| z.id == *id));
     let mut found: Vec<&Track> = input
         .tracks
         .iter()
-        .filter(|t| t.seen_now && rule.objects.contains(&t.class) && t.score >= least(t))
+        .filter(|t| t.seen_now && rule.objects.contains(&t.class) && t.score >= least(input, &t.class))
         .filter(|t| fits(rule, t) && zone.is_none_or(|z| stands_in(z, t)))
         .collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));

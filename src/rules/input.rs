@@ -1,11 +1,13 @@
 //! What the rules of a camera read: tracks, changes, and the picture they come from.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::base::{ClassKinds, ClassName, TrackId, WallTime};
+use crate::base::{ClassKinds, ClassName, Rect, TrackId, WallTime};
 use crate::change::{ChangeRegion, Seen};
 use crate::config::Rule;
 use crate::decode::Picture;
+use crate::observation::{Backdrop, Before, Observation};
 use crate::track::Track;
 
 /// The model's score thresholds by class.
@@ -14,6 +16,11 @@ pub type Thresholds = BTreeMap<ClassName, f32>;
 /// One picture as a rule sees it.
 pub(super) struct RuleInput<'a> {
     pub(super) at: WallTime,
+    pub(super) observation: &'a Observation,
+    /// Time since the last picture, watched or not.
+    pub(super) elapsed: Duration,
+    /// How the place usually looks, of a fixed camera that has shown something.
+    pub(super) backdrop: Option<&'a Backdrop>,
     pub(super) tracks: &'a [Track],
     pub(super) changes: Option<&'a Changes>,
     pub(super) picture: Option<&'a Picture>,
@@ -23,8 +30,24 @@ pub(super) struct RuleInput<'a> {
     pub(super) awake: bool,
     /// The camera moves, so places drift with the errors of its motion.
     pub(super) moving: bool,
+    /// Since when the camera has watched without a gap.
+    pub(super) watched_from: WallTime,
     /// There was a picture shortly before, so anything new has just come.
     pub(super) watched_before: bool,
+}
+
+impl RuleInput<'_> {
+    /// The part of the time since the last picture in which nobody watched.
+    pub(super) fn unwatched(&self) -> Duration {
+        self.elapsed.saturating_sub(self.observation.watched)
+    }
+
+    /// Did the place look otherwise before? `None`: the camera moves, or there is no picture.
+    pub(super) fn before(&self, rect: &Rect) -> Option<Before> {
+        let gray = self.observation.gray.as_ref()?;
+        // The first pictures show what was there when the camera began.
+        Some(self.backdrop.map_or(Before::Same, |backdrop| backdrop.before(gray, rect)))
+    }
 }
 
 /// The class of a change among the objects of an event.
@@ -58,6 +81,7 @@ impl Changed {
             still_since: region.first_seen,
             hits: 1,
             seen_now: region.seen == Seen::Yes,
+            scale: 0.0,
             ground: None,
         };
         Self { region, track }

@@ -25,7 +25,7 @@ mod spot;
 mod state;
 mod violation;
 
-pub use camera::CameraRules;
+pub use camera::{CameraRules, Seen};
 pub use flight_finding::FlightFinding;
 pub use flights::{Flight, FlightEvent, FlightJudge, FlightStep, PairFindings};
 pub use input::{CHANGE, Changed, Changes, Thresholds};

@@ -2,28 +2,39 @@
 
 use std::time::Duration;
 
+use super::appearance::Sight;
 use super::change::{is_confirmed, observe_changes};
 use super::count::observe_count;
 use super::geometry::{ONE_IOU, SAME_IOU, clear_of_line, crosses, hides, is_near, is_shown};
 use super::input::RuleInput;
 use super::spot::{
-    MAX_SPOTS, add_score, begin, clearly_absent, condition, mark_seen, note_companions, stands, zone_of,
+    MAX_SPOTS, add_score, begin, clearly_absent, condition, least, mark_seen, note_companions, stands, stood,
+    zone_of,
 };
-use super::state::{History, Quiet, RuleState, Spot};
-use crate::config::RuleKind;
-use crate::decode::GrayPatch;
+use super::state::{Arrival, History, Quiet, RuleState, Spot};
+use crate::base::WallTime;
+use crate::config::{PresentAtStart, RuleKind};
 use crate::track::Track;
 
-/// A standing thing has not left until it was unseen for this long.
-const FLICKER: Duration = Duration::from_secs(3);
+/// A thing has not left until it was unseen for this long, however many pictures that are.
+const LEFT: Duration = Duration::from_secs(8);
+/// A place that cannot be compared for this long goes by the detector alone, if the camera's view is otherwise as usual.
+const UNSURE: Duration = Duration::from_secs(120);
+/// The view is as usual when so many of its blocks show their place.
+const USUAL_VIEW: f32 = 0.7;
 /// How fast a place follows its thing, per picture of a moving camera.
 const DRIFT: f32 = 0.05;
 
 /// Updates the rule's things from this picture. Returns how many new things were skipped as too many.
 pub(super) fn observe(input: &RuleInput, quiet: &[Quiet], state: &mut RuleState) -> u64 {
     let RuleState { spots, stops, .. } = state;
-    spots.iter_mut().for_each(|s| s.seen_now = false);
+    for spot in spots.iter_mut() {
+        spot.seen_now = false;
+        spot.unwatched += input.unwatched();
+    }
     let passed_over = match &input.rule.kind {
+        // What cannot be seen is neither there nor gone.
+        _ if !input.observation.visibility.is_clear() => 0,
         RuleKind::Count { limit, .. } => observe_count(input, *limit as usize, quiet, spots),
         RuleKind::Change { .. } | RuleKind::Sequence { .. } => {
             observe_changes(input, quiet, spots, stops);
@@ -32,17 +43,23 @@ pub(super) fn observe(input: &RuleInput, quiet: &[Quiet], state: &mut RuleState)
         _ => observe_things(input, quiet, spots),
     };
     if !input.awake && counts_waking_time(&input.rule.kind) {
-        spots.iter_mut().filter(|s| s.event.is_none()).for_each(|s| s.since = input.at);
+        spots.iter_mut().filter(|s| s.event.is_none()).for_each(|s| restart(s, input.at));
     }
     passed_over
 }
 
-/// Has the thing clearly been absent in enough pictures? A standing thing must also be unseen for long enough, because the
-/// detector may flicker for some pictures.
+/// Begins its time anew.
+fn restart(spot: &mut Spot, at: WallTime) {
+    (spot.since, spot.unwatched) = (at, Duration::ZERO);
+}
+
+/// Has the thing clearly been absent in enough looks, and for long enough? A picture in which nothing can be seen ends
+/// nothing.
 pub(super) fn is_gone(input: &RuleInput, spot: &Spot) -> bool {
     let (n, m) = input.rule.hysteresis;
-    let long_enough = !stands(&input.rule.kind) || input.at.since(spot.last_seen) >= FLICKER;
-    spot.history.of_last(m).1 >= n && long_enough
+    let judged = input.observation.visibility.is_clear() && input.observation.is_new();
+    let long_enough = input.rule.kind.is_change() || input.at.since(spot.last_seen) >= LEFT;
+    judged && long_enough && spot.history.of_last(m).1 >= n
 }
 
 /// Does the thing meet the rule, apart from quiet places and the cap?
@@ -60,9 +77,39 @@ pub(super) fn qualifies(input: &RuleInput, spot: &Spot) -> bool {
     input.awake
         && spot.seen_now
         && (spot.happened || !must_happen)
-        && input.at.since(spot.since) >= dwell
+        && time_of(input, spot) >= dwell
+        && is_sure(input, spot)
         && spot.history.of_last(of).0 >= seen
         && (!input.rule.kind.is_change() || is_confirmed(input, spot))
+}
+
+/// The time that counts as dwell. Lasting changes and days of standing run on through nights, and are recognised by their
+/// look afterwards.
+fn time_of(input: &RuleInput, spot: &Spot) -> Duration {
+    match input.rule.kind {
+        RuleKind::Change { .. } | RuleKind::Sequence { .. } | RuleKind::LongDwell { .. } => {
+            input.at.since(spot.since)
+        }
+        _ => stood(spot, input.at),
+    }
+}
+
+/// Is it a thing, by all of its looks: its mean score, its look over time, and that it came?
+fn is_sure(input: &RuleInput, spot: &Spot) -> bool {
+    if input.rule.kind.is_change() {
+        return true;
+    }
+    let (sum, looks) = spot.scores;
+    let mean = sum as f32 / (looks.max(1) as f32 * 10_000.0);
+    let held = spot.arrival == Arrival::PresentAtStart && input.rule.present_at_start != PresentAtStart::Tell;
+    !held && mean >= least(input, &spot.class) && spot.appearance.is_one()
+}
+
+/// Would it be a violation, had it not been there from the start?
+pub(super) fn is_held(input: &RuleInput, spot: &Spot) -> bool {
+    spot.arrival == Arrival::PresentAtStart
+        && spot.event.is_none()
+        && input.rule.present_at_start == PresentAtStart::Hold
 }
 
 fn counts_waking_time(kind: &RuleKind) -> bool {
@@ -135,11 +182,17 @@ fn recognise(kind: &RuleKind, spots: &[Spot], seen: &[&Track]) -> Vec<Option<usi
 }
 
 fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
-    let holds = stands(&input.rule.kind) || condition(input, track).is_some();
+    let stays = stands(&input.rule.kind) && spot.place.iou(&track.rect) >= ONE_IOU;
+    let holds = stays || condition(input, track).is_some();
     spot.track = track.id;
     spot.class = track.class.clone();
     spot.rect = track.rect;
     spot.ground.clone_from(&track.ground);
+    spot.scale = spot.scale.max(track.scale);
+    // What has moved is no part of the scene.
+    if spot.arrival == Arrival::PresentAtStart && !is_near(&spot.place, &track.rect) {
+        spot.arrival = Arrival::Came;
+    }
     if !holds {
         clearly_absent(input, spot);
         return;
@@ -149,33 +202,37 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
     {
         let crossed = spot.beside.is_some_and(|before| crosses(line, direction, before, now));
         if crossed && input.awake && !spot.happened && zone_of(input.rule, track).is_some() {
-            (spot.happened, spot.since) = (true, input.at);
+            spot.happened = true;
+            restart(spot, input.at);
         }
         spot.beside = Some(now);
     }
     if input.moving {
         spot.place = spot.place.towards(&track.rect, DRIFT);
     }
-    // Vehicles that follow each other at one place are not one that stands.
-    if let Some(dwell) = judged_by_appearance(input, spot)
-        && let Some(now) = input.picture.and_then(|picture| GrayPatch::of(picture, &spot.place))
-        && spot.appearance.push(input.at, now, dwell)
-    {
-        (spot.since, spot.history) = (input.at, History::default());
-    }
+    keep_appearance(input, spot);
     spot.score = track.score;
-    add_score(spot, track.score);
+    if input.observation.is_new() {
+        add_score(spot, track.score);
+    }
     mark_seen(input, spot);
     note_companions(input, spot);
 }
 
-/// The dwell of a vehicle that has not stood long enough yet, in the view of a fixed camera. Only vehicles flow past and
-/// keep their shape.
-fn judged_by_appearance(input: &RuleInput, spot: &Spot) -> Option<Duration> {
-    let (RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell }) = input.rule.kind else {
-        return None;
+/// Keeps the look of the thing, in the view of a fixed camera. Vehicles that follow each other at one place are not one
+/// that stands; only vehicles flow past and keep their shape.
+fn keep_appearance(input: &RuleInput, spot: &mut Spot) {
+    let Some(picture) = input.picture.filter(|_| !input.moving) else { return };
+    let place = if stands(&input.rule.kind) { spot.place } else { spot.rect };
+    let dwell = match input.rule.kind {
+        RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell } => Some(dwell),
+        _ => None,
     };
-    (spot.event.is_none() && !input.moving && input.kinds.flows(&spot.class)).then_some(dwell)
+    let another = spot.appearance.push(input.at, picture, &place, dwell.unwrap_or_default());
+    if another && dwell.is_some() && spot.event.is_none() && input.kinds.flows(&spot.class) {
+        restart(spot, input.at);
+        (spot.history, spot.scores) = (History::default(), (0, 0));
+    }
 }
 
 fn miss(input: &RuleInput, spot: &mut Spot) {
@@ -184,7 +241,23 @@ fn miss(input: &RuleInput, spot: &mut Spot) {
         t.seen_now && t.id != spot.track && t.still_since > spot.last_seen && hides(&t.rect, &spot.rect)
     });
     // A moving camera turns away from things. What is outside the picture is not gone.
-    if !hidden && is_shown(&spot.rect) {
-        clearly_absent(input, spot);
+    if hidden || !is_shown(&spot.rect) || !input.observation.looked_at(&spot.rect, spot.scale) {
+        return;
+    }
+    let sight = input.picture.filter(|_| !input.moving).and_then(|picture| spot.appearance.find(picture));
+    match sight {
+        // The detector missed it.
+        Some(Sight::Here) => {
+            (spot.last_seen, spot.last_clear, spot.unsure_since) = (input.at, input.at, None);
+            spot.slot.seen = true;
+        }
+        Some(Sight::Unsure) => {
+            let since = *spot.unsure_since.get_or_insert(input.at);
+            let usual_view = input.observation.view.is_none_or(|share| share >= USUAL_VIEW);
+            if usual_view && input.at.since(since) >= UNSURE {
+                clearly_absent(input, spot);
+            }
+        }
+        Some(Sight::Gone) | None => clearly_absent(input, spot),
     }
 }

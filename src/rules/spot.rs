@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::appearance::Appearance;
 use super::geometry::{SAME_IOU, clear_of_line, heights_between};
 use super::input::RuleInput;
-use super::state::{History, Quiet, Slot, Spot};
-use crate::base::{TrackId, WallTime, ZoneId};
+use super::state::{Arrival, History, Quiet, Slot, Spot};
+use crate::base::{ClassName, TrackId, WallTime, ZoneId};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
+use crate::observation::Before;
 use crate::track::Track;
 
 /// The most things that a rule holds. No rule can judge a scene with more.
@@ -26,8 +27,6 @@ pub(super) fn stands(kind: &RuleKind) -> bool {
 /// A new thing, if it meets the rule's condition with enough score.
 pub(super) fn begin(input: &RuleInput, quiet: &[Quiet], track: &Track) -> Option<Spot> {
     let (rule, at) = (input.rule, input.at);
-    let least =
-        rule.min_score.or_else(|| input.thresholds.get(&track.class).copied()).unwrap_or(DEFAULT_SCORE);
     let zone = condition(input, track)?;
     let still_for = at.since(track.still_since);
     let since = match rule.kind {
@@ -36,13 +35,45 @@ pub(super) fn begin(input: &RuleInput, quiet: &[Quiet], track: &Track) -> Option
         RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. } => track.still_since,
         _ => at,
     };
+    let since = since.max(input.watched_from);
     let mut spot = begin_at(input, quiet, track, zone, since);
+    note_arrival(input, &mut spot);
+    // The looks that made the track count too.
+    if stands(&rule.kind) {
+        spot.history.fill(true, track.hits.saturating_sub(1).min(rule.hysteresis.1));
+    }
     if let RuleKind::LineCrossing { line, .. } = rule.kind {
         spot.beside = clear_of_line(line, &track.rect);
     }
     add_score(&mut spot, track.score);
     mark_seen(input, &mut spot);
-    (track.score >= least && fits(rule, track)).then_some(spot)
+    (track.score >= least(input, &track.class) && fits(rule, track)).then_some(spot)
+}
+
+/// The least score of an object of the class: the rule's, else the model's.
+pub(super) fn least(input: &RuleInput, class: &ClassName) -> f32 {
+    let of_model = || input.thresholds.get(class).copied();
+    input.rule.min_score.or_else(of_model).unwrap_or(DEFAULT_SCORE)
+}
+
+/// How long the condition has been met while the camera watched.
+pub(super) fn stood(spot: &Spot, at: WallTime) -> Duration {
+    at.since(spot.since).saturating_sub(spot.unwatched)
+}
+
+/// Notes whether a new thing came while the camera watched. What came is a thing; what was always there may be the scene.
+fn note_arrival(input: &RuleInput, spot: &mut Spot) {
+    let may_be_scene = matches!(
+        input.rule.kind,
+        RuleKind::Presence { .. }
+            | RuleKind::Entry
+            | RuleKind::LongDwell { .. }
+            | RuleKind::CompanionAbsent { .. }
+    );
+    if may_be_scene && input.before(&spot.rect) == Some(Before::Same) {
+        spot.arrival = Arrival::PresentAtStart;
+        spot.happened = false;
+    }
 }
 
 /// A new change.
@@ -74,6 +105,10 @@ pub(super) fn begin_at(
         ground: track.ground.clone(),
         score: track.score,
         since,
+        unwatched: Duration::ZERO,
+        arrival: Arrival::Came,
+        scale: track.scale,
+        unsure_since: None,
         last_seen: at,
         last_clear: at,
         seen_now: false,
@@ -131,12 +166,15 @@ pub(super) fn stands_in(zone: &Zone, track: &Track) -> bool {
 
 pub(super) fn mark_seen(input: &RuleInput, spot: &mut Spot) {
     (spot.last_seen, spot.last_clear, spot.seen_now) = (input.at, input.at, true);
+    spot.unsure_since = None;
     match input.rule.kind {
         RuleKind::LongDwell { dwell } => {
             end_slot(input.at, dwell, spot);
             spot.slot.seen = true;
         }
-        _ => spot.history.push(true),
+        // A repeated answer is no new look.
+        _ if input.observation.is_new() => spot.history.push(input.at, true),
+        _ => {}
     }
 }
 
@@ -147,7 +185,7 @@ pub(super) fn clearly_absent(input: &RuleInput, spot: &mut Spot) {
         spot.slot.absent |= input.tracks.iter().any(|t| t.seen_now && t.id != spot.track);
     } else {
         spot.last_clear = input.at;
-        spot.history.push(false);
+        spot.history.push(input.at, false);
     }
 }
 
@@ -156,7 +194,7 @@ pub(super) fn end_slot(at: WallTime, dwell: Duration, spot: &mut Spot) {
         return;
     }
     if spot.slot.seen || spot.slot.absent {
-        spot.history.push(spot.slot.seen);
+        spot.history.push(at, spot.slot.seen);
         spot.last_clear = at;
     }
     spot.slot = Slot { start: at, seen: false, absent: false };

@@ -38,6 +38,12 @@ pub struct RulesState {
     pub(super) ignored: Vec<Ignored>,
     /// Open events of rules that are no longer in the config. They expire at the next step.
     pub(super) orphans: Vec<Event>,
+    /// Things that were there when the camera began, and are not reported for that.
+    #[serde(default)]
+    pub(super) present_at_start: u64,
+    /// Since when the camera has watched without a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) watched_from: Option<WallTime>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +71,17 @@ pub(super) struct Spot {
     pub(super) score: f32,
     /// Since when the condition has been met.
     pub(super) since: WallTime,
+    /// How much of the time since then nobody watched: no stream, or nothing could be seen.
+    #[serde(default)]
+    pub(super) unwatched: Duration,
+    #[serde(default)]
+    pub(super) arrival: Arrival,
+    /// The closest look that has seen it.
+    #[serde(default)]
+    pub(super) scale: f32,
+    /// Since when its place could not be compared, though it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unsure_since: Option<WallTime>,
     pub(super) last_seen: WallTime,
     /// The last picture that clearly showed it, or clearly did not.
     pub(super) last_clear: WallTime,
@@ -95,6 +112,17 @@ pub(super) struct Spot {
     pub(super) appearance: Appearance,
 }
 
+/// Did the thing come while the camera watched?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Arrival {
+    /// Its place looked otherwise before, or nothing is known against it.
+    #[default]
+    Came,
+    /// Its place has looked so since the camera began: it was there, or the detector takes the scene for a thing.
+    PresentAtStart,
+}
+
 /// A thing that stood in a zone, for a sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stop {
@@ -105,12 +133,19 @@ pub(super) struct Stop {
     pub(super) to: WallTime,
 }
 
-/// The last pictures, one bit each: 1 seen, 0 clearly absent. Inconclusive pictures are left out.
+/// The last looks, one bit each: 1 seen, 0 clearly absent. Inconclusive looks are left out. Looks within one second count
+/// as one, so that the spacing of pictures does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct History {
     bits: u64,
     known: u32,
+    /// When the newest look began.
+    #[serde(default)]
+    newest: Option<WallTime>,
 }
+
+/// Looks nearer to each other count as one.
+const ONE_LOOK: Duration = Duration::from_secs(1);
 
 /// For a long dwell the history counts stretches of time instead of pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -191,23 +226,24 @@ impl RulesState {
             quiet: Vec::new(),
             ignored: Vec::new(),
             orphans: Vec::new(),
+            present_at_start: 0,
+            watched_from: None,
         }
     }
 
     /// Moves all times back by `d` after the camera's clock stepped back, so that durations stay right. The start of an open
     /// event stays, because it is part of its id.
     pub(super) fn move_back(&mut self, d: Duration) {
-        let mut times: Vec<&mut WallTime> = self.opened.iter_mut().collect();
+        let mut times: Vec<&mut WallTime> = self.opened.iter_mut().chain(&mut self.watched_from).collect();
         times.extend(self.quiet.iter_mut().flat_map(|q| [&mut q.from, &mut q.until]));
         times.extend(self.ignored.iter_mut().map(|i| &mut i.until));
         for rule in &mut self.rules {
             times.extend(rule.stops.iter_mut().flat_map(|s| [&mut s.from, &mut s.to]));
             times.extend(rule.events.iter_mut().flat_map(|e| [&mut e.reported, &mut e.last_seen]));
-            times.extend(
-                rule.spots
-                    .iter_mut()
-                    .flat_map(|s| [&mut s.since, &mut s.last_seen, &mut s.last_clear, &mut s.slot.start]),
-            );
+            times.extend(rule.spots.iter_mut().flat_map(|s| {
+                let always = [&mut s.since, &mut s.last_seen, &mut s.last_clear, &mut s.slot.start];
+                always.into_iter().chain(&mut s.history.newest).chain(&mut s.unsure_since)
+            }));
         }
         for time in times {
             *time = *time - d;
@@ -245,12 +281,24 @@ impl RulesState {
 }
 
 impl History {
-    pub(super) fn push(&mut self, seen: bool) {
-        self.bits = self.bits << 1 | u64::from(seen);
-        self.known = (self.known + 1).min(64);
+    pub(super) fn push(&mut self, at: WallTime, seen: bool) {
+        if self.newest.is_some_and(|newest| at >= newest && at.since(newest) < ONE_LOOK) {
+            self.bits |= u64::from(seen);
+            return;
+        }
+        self.newest = Some(at);
+        self.fill(seen, 1);
     }
 
-    /// How many of the last `m` pictures (at most 64) showed it, and how many did not.
+    /// Adds looks that have no time of their own.
+    pub(super) fn fill(&mut self, seen: bool, looks: u32) {
+        for _ in 0..looks.min(64) {
+            self.bits = self.bits << 1 | u64::from(seen);
+            self.known = (self.known + 1).min(64);
+        }
+    }
+
+    /// How many of the last `m` looks (at most 64) showed it, and how many did not.
     pub(super) fn of_last(&self, m: u32) -> (u32, u32) {
         let n = self.known.min(m);
         let mask = 1u64.checked_shl(n).map_or(u64::MAX, |top| top - 1);
@@ -275,12 +323,22 @@ mod tests {
     fn history_counts_the_last_pictures_only() {
         let mut history = History::default();
         assert_eq!(history.of_last(4), (0, 0));
-        for seen in [true, true, false, true, false] {
-            history.push(seen);
+        let look = |n: i64| WallTime(n * 1_000_000);
+        for (n, seen) in [true, true, false, true, false].into_iter().enumerate() {
+            history.push(look(n as i64), seen);
         }
         assert_eq!(history.of_last(4), (2, 2));
-        (0..100).for_each(|_| history.push(true));
+        (5..105).for_each(|n| history.push(look(n), true));
         assert_eq!(history.of_last(64), (64, 0));
+    }
+
+    #[test]
+    fn pictures_of_one_second_are_one_look_which_saw_what_any_of_them_saw() {
+        let mut history = History::default();
+        for n in 0..10 {
+            history.push(WallTime(n * 200_000), n == 2);
+        }
+        assert_eq!(history.of_last(10), (1, 1));
     }
 
     #[test]

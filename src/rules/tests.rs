@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::*;
 use crate::base::{CameraId, Point, Polygon, Rect, TrackId, WallTime};
 use crate::config::{Group, Rule, RuleKind, Severity, ViolationClass, Zone};
+use crate::decode::Picture;
+use crate::observation::Observation;
 use crate::track::Track;
 
 /// 2026-11-22 04:30:00 UTC, a Sunday.
@@ -47,6 +49,7 @@ fn rule(kind: RuleKind) -> Rule {
         min_score: None,
         companions: vec!["person".into()],
         schedule: None,
+        present_at_start: crate::config::PresentAtStart::Hold,
         hysteresis: (2, 3),
         update_every: seconds(600),
         cool_down: seconds(60),
@@ -100,6 +103,7 @@ impl Film {
                 still_since,
                 hits,
                 seen_now,
+                scale: 1.0,
                 ground: None,
             });
             self.known.len() - 1
@@ -157,3 +161,18 @@ fn check(rule: Rule, shots: &[Shot], expected: &[&str]) -> Vec<Violation> {
 }
 
 const CAR: Thing = Thing("car", 1, 0.2, 0.5);
+
+impl CameraRules {
+    /// A step with changes or a picture, all of it watched and seen clearly.
+    fn step_with(
+        &mut self,
+        at: WallTime,
+        tracks: &[Track],
+        changes: Option<&Changes>,
+        picture: Option<&Picture>,
+    ) -> Vec<Violation> {
+        let elapsed = self.last_picture().map_or(Duration::ZERO, |last| at.since(last));
+        let seen = Seen { changes, picture, backdrop: None };
+        self.observe(&Observation::clear(at, elapsed, Vec::new()), tracks, &seen)
+    }
+}

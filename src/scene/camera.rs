@@ -18,11 +18,13 @@ use crate::config::{CameraConfig, Config, MapConfig, NodeConfig, ZoneArea};
 use crate::decode::Picture;
 use crate::detect::{Detections, ModelManifest};
 use crate::geo::{CalibrationState, EventPlace};
-use crate::rules::{CameraRules, RulesState, Violation};
+use crate::observation::{Observation, Observer};
+use crate::rules::{CameraRules, RulesState, Seen as SeenPicture, Violation};
 use crate::track::{Track, Tracker};
 
 pub(crate) struct Scene {
     pub config: Arc<CameraConfig>,
+    observer: Observer,
     tracker: Tracker,
     rules: CameraRules,
     /// `None`: the camera is fixed.
@@ -36,6 +38,8 @@ pub(crate) struct Scene {
     newest: Option<WallTime>,
     /// Tracks after the newest picture.
     tracks: Vec<Track>,
+    /// Of the newest picture.
+    observation: Option<Observation>,
     /// Capture time at which `is_far_from_checkpoint` last asked for a checkpoint.
     stored: Option<WallTime>,
 }
@@ -99,7 +103,8 @@ pub(crate) fn build(
         .filter_map(|class| Some((class.clone(), model.threshold(class)?)))
         .collect();
     let (id, rules) = (camera.id.clone(), camera.rules.clone());
-    let rules = CameraRules::new(&config.node.id, id.clone(), rules, thresholds, camera.max_events_per_hour)
+    let most = camera.max_events_per_hour;
+    let rules = CameraRules::new(&config.node.id, id.clone(), rules, thresholds.clone(), most)
         .with_time_zone(config.node.time_zone.clone())
         .with_class_kinds(model.class_kinds().clone());
     let drone = camera.drone.clone();
@@ -116,7 +121,10 @@ pub(crate) fn build(
     let place_memory =
         PlaceMemory::new(&camera, model.class_kinds().clone(), config.node.time_zone.clone(), memory);
     Scene {
-        tracker: Tracker::new(camera.track).with_class_kinds(model.class_kinds().clone()),
+        observer: Observer::new(drone.is_none(), camera.interval),
+        tracker: Tracker::new(camera.track)
+            .with_class_kinds(model.class_kinds().clone())
+            .with_thresholds(thresholds),
         config: Arc::new(camera),
         rules,
         airborne: drone.map(|drone| DroneScene::new(drone, flights.of(&id), sites.dem())),
@@ -125,6 +133,7 @@ pub(crate) fn build(
         memory: place_memory,
         newest: None,
         tracks: Vec::new(),
+        observation: None,
         stored: None,
     }
 }
@@ -132,8 +141,8 @@ pub(crate) fn build(
 impl Scene {
     /// Analyses one picture with its detections.
     pub fn analyse(&mut self, config: &Config, seen: &Detections) -> Analysed {
-        let at = seen.picture.capture.at;
-        self.newest = Some(at);
+        let observation = self.observer.observe(seen);
+        self.newest = Some(observation.at);
         match self.airborne.as_mut().map_or(Moved::Not, |drone| drone.follow(&seen.picture)) {
             Moved::Not => {}
             Moved::By(motion) => {
@@ -145,7 +154,7 @@ impl Scene {
                 self.rules.follow(None);
             }
         }
-        self.tracks = self.tracker.update(at, &seen.items);
+        self.tracks = self.tracker.observe(&observation);
         let size = (seen.picture.width, seen.picture.height);
         if let Some(drone) = &self.airborne {
             drone.place(&mut self.tracks, &self.config.zones);
@@ -156,9 +165,17 @@ impl Scene {
         if let (Some(site), Some(changes)) = (&self.site, &mut changes) {
             site.place_changes(changes, size);
         }
-        let steps = self.rules.step_with(at, &self.tracks, changes.as_ref(), Some(&seen.picture));
+        let picture = SeenPicture {
+            changes: changes.as_ref(),
+            picture: Some(&seen.picture),
+            backdrop: self.observer.backdrop(),
+        };
+        let steps = self.rules.observe(&observation, &self.tracks, &picture);
+        let things: Vec<Rect> = self.tracks.iter().map(|track| track.rect).collect();
+        self.observer.learn(&observation, &things);
         // Before the steps are placed, because the positions of a moved camera are stale.
         let tamper = self.inspect_camera(&config.node, &seen.picture);
+        self.observation = Some(observation);
         Analysed {
             tamper,
             before: self.memory.as_mut().and_then(PlaceMemory::pop_before),
@@ -203,6 +220,11 @@ impl Scene {
     /// All live tracks after the newest picture.
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
+    }
+
+    /// The observation of the newest picture.
+    pub fn observation(&self) -> Option<&Observation> {
+        self.observation.as_ref()
     }
 
     /// The lasting changes found by the last inspection. `None`: the place could not be judged, or no rule needs it.
@@ -269,6 +291,8 @@ impl Scene {
             new.take_over(old);
         }
         self.newest = old.newest;
+        self.observer = old.observer;
+        self.observation = old.observation;
         self.rules.restore(old.rules.state());
         // The memory stays valid unless its settings changed.
         if let (Some(memory), Some(old_memory)) = (&mut self.memory, old.memory)

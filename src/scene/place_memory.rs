@@ -269,6 +269,7 @@ mod tests {
             still_since: at,
             hits: 3,
             seen_now: true,
+            scale: 1.0,
             ground: None,
         };
         let beside = Rect::new(0.2, 0.35, 0.4, 0.45);

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::frame_stats::{FrameStats, gray};
 use super::movement::{Movement, compare};
 use crate::base::WallTime;
 use crate::calibration::Features;
-use crate::decode::Picture;
+use crate::decode::{FrameStats, Picture, gray};
 
 /// Pictures in a row before anything is reported.
 const PICTURES: u32 = 5;

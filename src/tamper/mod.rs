@@ -11,13 +11,11 @@
 //! pictures in a row. A loss of contrast counts only if it is sudden: night and fog come slowly, a hand or a
 //! bag does not.
 
-mod frame_stats;
 mod kind;
 mod movement;
 mod detector;
 
 pub use detector::{Finding, Reference, TamperDetector};
-pub use frame_stats::FrameStats;
 pub use kind::TamperKind;
 pub use movement::{Movement, compare};
 

@@ -8,6 +8,7 @@
 //! 4. moving tracks with strong detections, by distance from the predicted position. After seconds the boxes
 //!    of moving objects no longer overlap.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::assign::assign;
@@ -17,14 +18,19 @@ use crate::base::{ClassKinds, ClassName, Rect, TrackId, WallTime};
 use crate::config::TrackConfig;
 use crate::detect::Detection;
 use crate::motion::Motion;
+use crate::observation::Observation;
 
 /// Smallest overlap (intersection over union) at which a strong detection may continue a track, as in
 /// ByteTrack.
 const STRONG_IOU: f32 = 0.2;
 /// The same for weak detections and for standing tracks.
 const FIRM_IOU: f32 = 0.5;
-/// Two boxes of confusable classes that overlap more are one object detected twice.
+/// Two boxes of confusable classes that overlap more are one object detected twice. Boxes of the same class have passed
+/// the detector's own suppression.
 const DUPLICATE_IOU: f32 = 0.7;
+const DUPLICATE_IOU_OTHER: f32 = 0.5;
+/// So is a box of another class that lies within one up to this many times its size, by this share.
+const DUPLICATE_PART: (f32, f32) = (0.85, 2.0);
 /// A detection that overlaps a standing object this much belongs to it.
 const OCCUPIED_IOU: f32 = 0.3;
 /// A track counts as standing after this long without motion and this many detections.
@@ -45,6 +51,8 @@ const ANCHOR_DRIFT: f32 = 0.05;
 pub struct Tracker {
     config: TrackConfig,
     kinds: ClassKinds,
+    /// The model's score thresholds: a weaker class may start a track below `high_score`.
+    thresholds: BTreeMap<ClassName, f32>,
     live: Vec<LiveTrack>,
     next_id: u64,
     last_at: Option<WallTime>,
@@ -59,13 +67,15 @@ struct LiveTrack {
     anchor: Rect,
     /// The camera has moved: the anchor carries the errors of the compensation.
     compensated: bool,
-    /// Consecutive pictures without a detection of it.
+    /// Looks at its place in a row that did not find it, and the time over which they spread.
     misses: u32,
+    missing: Duration,
 }
 
 impl Tracker {
     pub fn new(config: TrackConfig) -> Self {
-        Self { config, kinds: ClassKinds::default(), live: Vec::new(), next_id: 1, last_at: None }
+        let (kinds, thresholds, live) = (ClassKinds::default(), BTreeMap::new(), Vec::new());
+        Self { config, kinds, thresholds, live, next_id: 1, last_at: None }
     }
 
     /// Sets the kinds of the model's classes. By default the kinds are derived from the names.
@@ -75,33 +85,70 @@ impl Tracker {
         self
     }
 
-    /// Updates the tracks with one picture's detections, in any order. Returns all live tracks by rising id,
-    /// including those without a detection in this picture.
-    ///
-    /// If the clock steps back, the times of all tracks step back with it, which keeps their durations.
+    /// Sets the model's score thresholds. A class whose threshold is below `high_score` starts tracks from there on.
+    #[must_use]
+    pub fn with_thresholds(mut self, thresholds: BTreeMap<ClassName, f32>) -> Self {
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// Like [`observe`](Self::observe), for detections of which nothing else is known: all of the picture was looked at.
     pub fn update(&mut self, at: WallTime, detections: &[Detection]) -> Vec<Track> {
+        let gap = self.last_at.map_or(Duration::ZERO, |last| at.since(last));
+        let watched = if gap <= self.config.max_gap { gap } else { Duration::ZERO };
+        self.observe(&Observation::clear(at, watched, detections.to_vec()))
+    }
+
+    /// Updates the tracks with one observation. Returns all live tracks, including those not seen now, by rising id.
+    ///
+    /// A track whose place was not looked at, or cannot be seen, is neither seen nor missed. If the clock steps back, the
+    /// times of all tracks move back with it, so that durations stay.
+    pub fn observe(&mut self, observation: &Observation) -> Vec<Track> {
+        let at = observation.at;
         let gap = self.advance(at);
-        let seen = distinct(detections, self.config.low_score, &self.kinds);
-        let mut free = Unmatched { tracks: vec![true; self.live.len()], detections: vec![true; seen.len()] };
-        let high = self.config.high_score;
-        let pairs = self.associate(at, gap, &seen, &mut free, high);
-        for (track, detection) in pairs {
-            self.live[track].correct(at, seen[detection]);
+        if gap > self.config.max_gap && observation.watched < gap {
+            self.live.clear();
         }
-        for (live, _) in self.live.iter_mut().zip(&free.tracks).filter(|(_, free)| **free) {
-            live.track.seen_now = false;
-            live.misses += 1;
-        }
-        for (detection, _) in seen.iter().zip(&free.detections).filter(|(d, free)| **free && d.score >= high)
-        {
-            self.live.push(LiveTrack::new(TrackId(self.next_id), at, detection));
-            self.next_id += 1;
+        self.live.iter_mut().for_each(|live| live.track.seen_now = false);
+        if observation.visibility.is_clear() {
+            self.match_detections(observation, gap);
         }
         self.live.iter().map(|l| l.track.clone()).collect()
     }
 
+    fn match_detections(&mut self, observation: &Observation, gap: Duration) {
+        let at = observation.at;
+        let seen = distinct(&observation.detections, self.config.low_score, &self.kinds);
+        let mut free = Unmatched { tracks: vec![true; self.live.len()], detections: vec![true; seen.len()] };
+        let pairs = self.associate(at, gap.as_secs_f64(), &seen, &mut free);
+        for (track, detection) in pairs {
+            self.live[track].correct(at, seen[detection], observation.is_new());
+        }
+        for (live, _) in self.live.iter_mut().zip(&free.tracks).filter(|(_, free)| **free) {
+            if observation.looked_at(&live.track.rect, live.track.scale) {
+                live.misses += 1;
+                live.missing += gap;
+            }
+        }
+        // At long intervals one miss may be a flicker.
+        let max_gap = self.config.max_gap;
+        self.live.retain(|live| live.misses < 2 || live.missing <= max_gap);
+        for (detection, _) in seen.iter().zip(&free.detections).filter(|(_, free)| **free) {
+            if observation.is_new() && detection.score >= self.strong(&detection.class) {
+                self.live.push(LiveTrack::new(TrackId(self.next_id), at, detection));
+                self.next_id += 1;
+            }
+        }
+    }
+
+    /// The least score that starts a track of the class.
+    fn strong(&self, class: &ClassName) -> f32 {
+        let own = self.thresholds.get(class).copied().unwrap_or(self.config.high_score);
+        own.min(self.config.high_score).max(self.config.low_score)
+    }
+
     /// Compensates the motion of the camera since the last picture: moves all tracks with the ground under
-    /// them. Call it before the picture's [`update`](Self::update). An object that stood still on the ground
+    /// them. Call it before the picture's [`observe`](Self::observe). An object that stood still on the ground
     /// still does.
     pub fn compensate(&mut self, motion: &Motion) {
         self.live.retain_mut(|live| live.compensate(motion).is_some());
@@ -112,21 +159,18 @@ impl Tracker {
         self.live.clear();
     }
 
-    /// Drops the tracks that were not seen for too long and predicts the others. Returns the seconds since
-    /// the last picture.
-    fn advance(&mut self, at: WallTime) -> f64 {
+    /// Predicts all tracks. Returns the time since the last picture.
+    fn advance(&mut self, at: WallTime) -> Duration {
         let last = self.last_at.replace(at).unwrap_or(at);
         let back = last.since(at);
-        let gap = at.since(last).as_secs_f64();
-        let max_gap = self.config.max_gap;
+        let gap = at.since(last);
         for live in &mut self.live {
             let t = &mut live.track;
             for time in [&mut t.first_seen, &mut t.last_seen, &mut t.still_since] {
                 *time = *time - back;
             }
-            live.filter.predict(gap);
+            live.filter.predict(gap.as_secs_f64());
         }
-        self.live.retain(|l| at.since(l.track.last_seen) <= max_gap);
         gap
     }
 
@@ -136,13 +180,12 @@ impl Tracker {
         gap: f64,
         seen: &[&Detection],
         free: &mut Unmatched,
-        high: f32,
     ) -> Vec<(usize, usize)> {
         let live = &self.live;
         let predicted: Vec<Rect> = live.iter().map(|l| l.filter.rect()).collect();
         let standing: Vec<bool> = live.iter().map(|l| l.is_standing(at)).collect();
         let fits = |t: usize, d: usize| self.kinds.may_be_confused(&live[t].track.class, &seen[d].class);
-        let strong = |d: usize| seen[d].score >= high;
+        let strong = |d: usize| seen[d].score >= self.strong(&seen[d].class);
         let in_position = |t: usize, d: usize| live[t].track.rect.iou(&seen[d].rect);
         let overlap = |t: usize, d: usize| in_position(t, d).max(predicted[t].iou(&seen[d].rect));
         let cost = |iou: f32, least: f32| (iou >= least).then(|| f64::from(1.0 - iou));
@@ -216,13 +259,26 @@ fn distinct<'a>(detections: &'a [Detection], low: f32, kinds: &ClassKinds) -> Ve
     best.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<&Detection> = Vec::with_capacity(best.len());
     for d in best {
-        let duplicate =
-            |k: &&Detection| kinds.may_be_confused(&k.class, &d.class) && k.rect.iou(&d.rect) > DUPLICATE_IOU;
+        let duplicate = |k: &&Detection| {
+            kinds.may_be_confused(&k.class, &d.class)
+                && if k.class == d.class {
+                    k.rect.iou(&d.rect) > DUPLICATE_IOU
+                } else {
+                    is_one(&k.rect, &d.rect)
+                }
+        };
         if !kept.iter().any(duplicate) {
             kept.push(d);
         }
     }
     kept
+}
+
+/// Are two boxes of confusable classes on one object?
+fn is_one(a: &Rect, b: &Rect) -> bool {
+    let (less, more) = (a.area().min(b.area()), a.area().max(b.area()));
+    let (share, times) = DUPLICATE_PART;
+    a.iou(b) > DUPLICATE_IOU_OTHER || (a.intersection(b) >= share * less && more <= times * less)
 }
 
 impl LiveTrack {
@@ -238,6 +294,7 @@ impl LiveTrack {
                 still_since: at,
                 hits: 1,
                 seen_now: true,
+                scale: d.scale,
                 ground: None,
             },
             filter: BoxFilter::new(&d.rect),
@@ -245,6 +302,7 @@ impl LiveTrack {
             anchor: d.rect,
             compensated: false,
             misses: 0,
+            missing: Duration::ZERO,
         }
     }
 
@@ -264,9 +322,12 @@ impl LiveTrack {
         self.track.hits >= STANDING.1 && at.since(self.track.still_since) >= STANDING.0
     }
 
-    fn correct(&mut self, at: WallTime, d: &Detection) {
+    /// `new`: the detector ran for it. A repeated answer only shows that it is still there.
+    fn correct(&mut self, at: WallTime, d: &Detection, new: bool) {
         self.filter.correct(&d.rect, d.score);
-        self.vote(d);
+        if new {
+            self.vote(d);
+        }
         if moved(&self.anchor, &d.rect) {
             self.anchor = d.rect;
             self.track.still_since = at;
@@ -275,8 +336,9 @@ impl LiveTrack {
         }
         let t = &mut self.track;
         (t.rect, t.score, t.last_seen, t.seen_now) = (d.rect, d.score, at, true);
-        t.hits = t.hits.saturating_add(1);
-        self.misses = 0;
+        t.hits = t.hits.saturating_add(u32::from(new));
+        t.scale = t.scale.max(d.scale);
+        (self.misses, self.missing) = (0, Duration::ZERO);
     }
 
     fn vote(&mut self, d: &Detection) {

@@ -22,6 +22,9 @@ pub struct Track {
     pub hits: u32,
     /// Detected in the newest picture, not only predicted.
     pub seen_now: bool,
+    /// The closest look that has seen it: pixels of the network's input a pixel of the picture. 0: not known.
+    #[serde(default)]
+    pub scale: f32,
     /// Position on the ground when it was last seen. The tracker leaves it empty; the scene fills it in where
     /// it knows the camera's position.
     #[serde(default, skip_serializing_if = "Option::is_none")]

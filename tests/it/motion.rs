@@ -87,8 +87,10 @@ fn pan(compensate: bool) -> Seen {
                 rules.follow(Some(&motion));
             }
         }
-        let items: Vec<Detection> =
-            truth.iter().map(|rect| Detection { class: "car".into(), score: 0.8, rect: *rect }).collect();
+        let items: Vec<Detection> = truth
+            .iter()
+            .map(|rect| Detection { class: "car".into(), score: 0.8, rect: *rect, scale: 1.0 })
+            .collect();
         let tracks = tracker.update(picture.capture.at, &items);
         for track in tracks.iter().filter(|t| t.seen_now) {
             if !seen.ids.contains(&track.id.0) {

@@ -177,6 +177,7 @@ impl<'i> Builder<'_, 'i> {
             min_score: settings.min_score.as_deref().copied(),
             companions: class_names(settings.companions.as_ref()),
             schedule,
+            present_at_start: settings.present_at_start.unwrap_or_default(),
             hysteresis: hysteresis?,
             update_every: settings.update_every.map_or(UPDATE_EVERY, |d| d.0),
             cool_down: settings.cool_down.map_or(COOL_DOWN, |d| d.0),

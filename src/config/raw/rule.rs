@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{At, Positive, Wait};
-use crate::config::types::{GroundChange, Group, Severity};
+use crate::config::types::{GroundChange, Group, PresentAtStart, Severity};
 
 /// A rule of one camera: a class of the catalogue, and what is to be different from it.
 #[derive(Deserialize, JsonSchema)]
@@ -73,8 +73,12 @@ pub(crate) struct RawRuleSettings {
     /// When it is awake: `"mon-fri 22:00-06:00"`, `"sat,sun 00:00-24:00"`, `"07:00-09:00"` for every day.
     /// Default: always.
     pub(crate) schedule: Option<At<Vec<At<String>>>>,
-    /// `[N, M]`: seen in at least N of the last M pictures before it opens, gone from as many before it
-    /// closes.
+    /// What is done with things that were there when the camera began. `hold`, the default: counted, and
+    /// reported once they are seen to move or to come again; `tell`: reported like things that came; `ignore`:
+    /// neither.
+    pub(crate) present_at_start: Option<PresentAtStart>,
+    /// `[N, M]`: seen in at least N of the last M looks before it opens, gone from as many before it closes.
+    /// Looks within one second count as one.
     pub(crate) hysteresis: Option<At<[u32; 2]>>,
     /// An open event is updated at most this often.
     pub(crate) update_every: Option<At<Positive>>,

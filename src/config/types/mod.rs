@@ -22,7 +22,7 @@ pub use node::{
     BudgetConfig, DecodeConfig, EvidenceConfig, HttpConfig, KeepConfig, LogConfig, LogFormat, MqttConfig,
     NodeConfig, OutboxConfig, RuntimeConfig, TlsConfig,
 };
-pub use rule::{Direction, GroundChange, Rule, RuleKind, Severity};
+pub use rule::{Direction, GroundChange, PresentAtStart, Rule, RuleKind, Severity};
 pub use sampling::{Adaptive, Priority, Sampling};
 pub use schedule::{Schedule, WeekSpan};
 pub use secret::Secret;

@@ -27,6 +27,8 @@ pub struct Rule {
     pub companions: Vec<ClassName>,
     /// When the rule is awake; `None`: always.
     pub schedule: Option<Schedule>,
+    /// What is done with things that were there when the camera began.
+    pub present_at_start: PresentAtStart,
     /// Seen in at least `.0` of the last `.1` pictures before it opens; gone from as many before it closes.
     pub hysteresis: (u32, u32),
     /// An open event is updated at most this often.
@@ -66,6 +68,19 @@ pub enum RuleKind {
     /// As change, where one of `companions` stood for `stop` and no longer than `within` before it was first
     /// seen.
     Sequence { dwell: Duration, stop: Duration, within: Duration },
+}
+
+/// What a rule does with things whose place has looked the same since the camera began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PresentAtStart {
+    /// Counts them and waits until they are seen to move, or to come again.
+    #[default]
+    Hold,
+    /// Reports them like things that came.
+    Tell,
+    /// Neither reports nor counts them.
+    Ignore,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

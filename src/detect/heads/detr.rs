@@ -102,7 +102,7 @@ fn centred(context: &Context, rows: impl Iterator<Item = ((usize, f32), [f32; 4]
         if score >= context.floor {
             let (cx, cy, w, h) = (place[0] * width, place[1] * height, place[2] * width, place[3] * height);
             let rect = Rect::new(cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0);
-            found.push(Candidate { class, score, rect });
+            found.push(Candidate { class, score, rect, scale: 0.0 });
         }
     }
     found
@@ -157,7 +157,7 @@ fn sized(
             return Some(Err(OutputError::Label { label, classes: context.classes }));
         };
         let rect = Rect::new(corners[0], corners[1], corners[2], corners[3]);
-        found.push(Candidate { class, score, rect });
+        found.push(Candidate { class, score, rect, scale: 0.0 });
     }
     Some(Ok(found))
 }
@@ -185,8 +185,8 @@ mod tests {
         let below = [0.1, 0.1, 0.1, 0.1, 0.05, 0.0];
         let found = decoded(5, &[first, again, second, below]).expect("decoded");
         let expected = [
-            Candidate { class: 4, score: 0.9, rect: Rect::new(40.0, 15.0, 60.0, 35.0) },
-            Candidate { class: 0, score: 0.2, rect: Rect::new(20.0, 20.0, 30.0, 30.0) },
+            Candidate { class: 4, score: 0.9, rect: Rect::new(40.0, 15.0, 60.0, 35.0), scale: 0.0 },
+            Candidate { class: 0, score: 0.2, rect: Rect::new(20.0, 20.0, 30.0, 30.0), scale: 0.0 },
         ];
         assert_eq!(found.len(), 2);
         for (found, expected) in found.iter().zip(&expected) {

@@ -38,7 +38,7 @@ pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Ca
                 format!("list all classes of the network in [[classes]]: it found number {}", row[5]);
             return Err(context.mismatch(needed, outputs, advice));
         }
-        found.push(Candidate { class, score, rect: Rect::new(row[0], row[1], row[2], row[3]) });
+        found.push(Candidate { class, score, rect: Rect::new(row[0], row[1], row[2], row[3]), scale: 0.0 });
     }
     Ok(found)
 }

@@ -104,7 +104,12 @@ fn by_columns(context: &Context, points: usize, values: &[f32]) -> Vec<Candidate
 }
 
 fn candidate((class, score): (usize, f32), [cx, cy, w, h]: [f32; 4]) -> Candidate {
-    Candidate { class, score, rect: Rect::new(cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0) }
+    Candidate {
+        class,
+        score,
+        rect: Rect::new(cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0),
+        scale: 0.0,
+    }
 }
 
 /// Column, row and stride of every point, stride by stride and row by row (YOLOX, arXiv 2107.08430).

@@ -61,7 +61,7 @@ fn an_entry_is_one_that_comes_while_the_rule_is_awake() {
         .concat()
     };
     check(entry(), &come(20.0), &[]);
-    let reported = check(entry(), &come(70.0), &["opened@72", "closed@92"]);
+    let reported = check(entry(), &come(70.0), &["opened@72", "closed@96"]);
     assert_eq!(reported[0].reason, "car entered zone 'gate' at 04:31:10, when entry is forbidden");
     check(entry(), &come(190.0), &[]);
     // Inside since before the rule woke, and inside since before anyone watched.
@@ -90,7 +90,7 @@ fn a_count_is_over_its_limit_for_its_dwell() {
     let three = [CAR, Thing("car", 2, 0.35, 0.5), Thing("van", 3, 0.05, 0.5)];
     check(count(), &shots(0.0, 60.0, 2.0, &three[..2]), &[]);
     let film = [shots(0.0, 30.0, 2.0, &three), shots(30.0, 40.0, 2.0, &three[1..])].concat();
-    let reported = check(count(), &film, &["opened@20", "closed@32"]);
+    let reported = check(count(), &film, &["opened@20", "closed@36"]);
     assert_eq!(reported[0].objects.len(), 3);
     assert_eq!(
         reported[0].reason,
@@ -114,7 +114,7 @@ fn a_dog_is_alone_when_nobody_is_near() {
     );
     check(alone(), &shots(0.0, 30.0, 2.0, &[dog, near]), &[]);
     let film = [shots(0.0, 16.0, 2.0, &[dog]), shots(16.0, 30.0, 2.0, &[dog, near])].concat();
-    check(alone(), &film, &["opened@10", "closed@18"]);
+    check(alone(), &film, &["opened@10", "closed@22"]);
 }
 
 #[test]

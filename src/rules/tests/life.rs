@@ -15,7 +15,7 @@ fn occlusions_misses_new_ids_and_flapping_classes_do_not_make_a_second_event() {
         shots(100.0, 110.0, 2.0, &[]),
     ]
     .concat();
-    check(parking(30), &film, &["opened@30", "closed@102"]);
+    check(parking(30), &film, &["opened@30", "closed@106"]);
 }
 
 #[test]
@@ -24,10 +24,10 @@ fn at_ten_pictures_a_second_a_flicker_of_the_detector_is_not_a_departure() {
         shots(0.0, 30.0, 0.1, &[CAR]),
         shots(30.0, 32.5, 0.1, &[]),
         shots(32.5, 40.0, 0.1, &[CAR]),
-        shots(40.0, 44.0, 0.1, &[]),
+        shots(40.0, 50.0, 0.1, &[]),
     ]
     .concat();
-    check(parking(20), &film, &["opened@20", "closed@42"]);
+    check(parking(20), &film, &["opened@20", "closed@47"]);
 }
 
 /// Recorded detections through the tracker: the two vehicles that park in the clip are two events, to the end.
@@ -59,6 +59,7 @@ fn the_two_parked_vehicles_of_the_real_clip_are_two_events_over_ten_minutes() {
                 class: class.as_str().into(),
                 score: *score,
                 rect: Rect::new(*x0, *y0, *x1, *y1),
+                scale: 1.0,
             })
             .collect();
         let at = second(n as f64 * 2.0);
@@ -80,7 +81,7 @@ fn a_restart_with_a_new_tracker_goes_on_with_dwell_and_with_events() {
         let mut rules = camera_rules(vec![parking(30)], 10);
         rules.restore(serde_json::from_str(&saved).expect("state"));
         all.extend(run(&mut rules, &mut Film::default(), after));
-        assert_eq!(reported(&all), ["opened@30", "closed@102"], "restart at {stop} s");
+        assert_eq!(reported(&all), ["opened@30", "closed@106"], "restart at {stop} s");
         assert!(all.iter().all(|v| v.id == all[0].id));
     }
 }
@@ -89,7 +90,7 @@ fn a_restart_with_a_new_tracker_goes_on_with_dwell_and_with_events() {
 fn updates_come_at_most_so_often_with_rising_revisions() {
     let rule = Rule { update_every: seconds(60), ..parking(30) };
     let film = [shots(0.0, 200.0, 2.0, &[CAR]), shots(200.0, 210.0, 2.0, &[])].concat();
-    let all = check(rule, &film, &["opened@30", "updated@90", "updated@150", "closed@202"]);
+    let all = check(rule, &film, &["opened@30", "updated@90", "updated@150", "closed@206"]);
     assert_eq!(all.iter().map(|v| v.revision).collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
 
@@ -119,11 +120,11 @@ fn the_place_is_quiet_after_a_close_and_only_that_place() {
     let away = |from: f64| shots(from, from + 8.0, 2.0, &[]);
     let again = |from: f64, x: f32, id: u64| shots(from, from + 40.0, 2.0, &[Thing("car", id, x, 0.5)]);
     let same = [shots(0.0, 40.0, 2.0, &[CAR]), away(40.0), again(48.0, 0.2, 2)].concat();
-    check(parking(20), &same, &["opened@20", "closed@42"]);
+    check(parking(20), &same, &["opened@20", "closed@46"]);
     let later = [same.clone(), shots(88.0, 120.0, 2.0, &[Thing("car", 2, 0.2, 0.5)])].concat();
-    check(parking(20), &later, &["opened@20", "closed@42", "opened@102"]);
+    check(parking(20), &later, &["opened@20", "closed@46", "opened@106"]);
     let other = [shots(0.0, 40.0, 2.0, &[CAR]), away(40.0), again(48.0, 0.35, 2)].concat();
-    check(parking(20), &other, &["opened@20", "closed@42", "opened@68"]);
+    check(parking(20), &other, &["opened@20", "closed@46", "opened@68"]);
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn a_parked_row_is_one_event_by_merge_distance_and_else_one_each() {
     let film = [shots(0.0, 40.0, 2.0, &row), shots(40.0, 60.0, 2.0, &row[1..]), shots(60.0, 70.0, 2.0, &[])]
         .concat();
     let merged = Rule { merge_distance: 0.3, ..parking(20) };
-    let all = check(merged, &film, &["opened@20", "closed@62"]);
+    let all = check(merged, &film, &["opened@20", "closed@66"]);
     assert_eq!(all[0].objects.len(), 3);
     assert_eq!(
         all[0].reason,
@@ -141,7 +142,7 @@ fn a_parked_row_is_one_event_by_merge_distance_and_else_one_each() {
     check(
         parking(20),
         &film,
-        &["opened@20", "opened@20", "opened@20", "closed@42", "closed@62", "closed@62"],
+        &["opened@20", "opened@20", "opened@20", "closed@46", "closed@66", "closed@66"],
     );
 }
 
@@ -185,16 +186,19 @@ fn confidence_is_the_mean_score_raised_by_companions_and_bounded() {
 }
 
 #[test]
-fn weak_pictures_continue_a_thing_that_was_seen_strongly() {
-    let mut rules = camera_rules(vec![parking(20)], 10);
-    let mut film = Film::default();
-    let mut all = Vec::new();
-    for i in 0..20 {
-        let at = second(f64::from(i) * 2.0);
-        let track = film.track(at, CAR, if i % 4 == 1 { 0.8 } else { 0.15 });
-        all.extend(rules.step(at, &[track]));
+fn weak_looks_continue_a_thing_that_is_strong_over_all_of_its_looks() {
+    // The least score is 0.5.
+    for (weak, expected) in [(0.35, &["opened@20"][..]), (0.13, &[])] {
+        let mut rules = camera_rules(vec![parking(20)], 10);
+        let mut film = Film::default();
+        let mut all = Vec::new();
+        for i in 0..20 {
+            let at = second(f64::from(i) * 2.0);
+            let track = film.track(at, CAR, if i % 2 == 1 { 0.8 } else { weak });
+            all.extend(rules.step(at, &[track]));
+        }
+        assert_eq!(reported(&all), expected, "{weak}");
     }
-    assert_eq!(reported(&all), ["opened@20"]);
 }
 
 #[test]
@@ -205,5 +209,5 @@ fn a_clock_that_steps_back_neither_loses_nor_doubles_an_event() {
     // The tracker moves its times back as well; here simply a new one.
     all.extend(run(&mut rules, &mut Film::default(), &shots(0.0, 40.0, 2.0, &[CAR])));
     all.extend(run(&mut rules, &mut Film::default(), &shots(40.0, 50.0, 2.0, &[])));
-    assert_eq!(reported(&all), ["opened@1020", "closed@42"]);
+    assert_eq!(reported(&all), ["opened@1020", "closed@46"]);
 }

@@ -2,7 +2,7 @@
 
 use image::GrayImage;
 
-use crate::decode::{Picture, Pixels};
+use super::{Picture, Pixels};
 
 /// The most samples along one side.
 const GRID: usize = 160;
@@ -42,7 +42,7 @@ impl FrameStats {
 }
 
 /// The luma of the whole picture.
-pub(super) fn gray(picture: &Picture) -> Option<GrayImage> {
+pub(crate) fn gray(picture: &Picture) -> Option<GrayImage> {
     let mut bytes = Vec::with_capacity(picture.width as usize * picture.height as usize);
     for y in 0..picture.height as usize {
         row(picture, y, |luma| bytes.extend(luma));

@@ -1,0 +1,171 @@
+//! How a fixed camera's place looks without the things in it: slowly learned, and compared with each picture.
+
+use std::time::Duration;
+
+use super::gray_copy::{COLUMNS, GrayCopy, ROWS, cells_of};
+use crate::base::Rect;
+
+/// Time constant of learning, for cells that no thing covers.
+const LEARN: Duration = Duration::from_secs(600);
+/// Covered cells are learned so much slower.
+const COVERED: f32 = 1.0 / 20.0;
+/// Fraction bits of a cell.
+const SCALE: f32 = 256.0;
+/// Parts with a smaller standard deviation, in gray levels, have no structure to compare.
+const PLAIN: f32 = 4.0;
+/// A part has lost its structure when its standard deviation is below this share of what it was.
+const LOST: f32 = 0.4;
+/// From this correlation on a part looks as before; below the second it looks otherwise.
+const SAME: f32 = 0.6;
+const OTHERWISE: f32 = 0.45;
+/// Blocks by which the view as a whole is recognised.
+const BLOCKS: (usize, usize) = (8, 6);
+/// The view is recognised by at least so many blocks with structure.
+const MIN_BLOCKS: usize = 6;
+/// A block with this correlation still shows its place.
+const BLOCK_ALIKE: f32 = 0.3;
+
+/// How a part looked before, compared with now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// As it does now: what is there has been there.
+    Same,
+    /// Otherwise: something came or went.
+    Otherwise,
+    /// It cannot be said: too small, no structure, or in between.
+    Unknown,
+}
+
+/// The look of a camera's place, at 384 x 216 cells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backdrop {
+    /// Gray levels in 256ths.
+    cells: Vec<u16>,
+    looks: u32,
+}
+
+impl Backdrop {
+    /// Begins with a first picture.
+    pub fn new(first: &GrayCopy) -> Self {
+        Self { cells: first.0.iter().map(|v| u16::from(*v) << 8).collect(), looks: 1 }
+    }
+
+    /// How many pictures it was learned from.
+    pub fn looks(&self) -> u32 {
+        self.looks
+    }
+
+    /// Learns a picture that came `elapsed` after the last one. `covered`: the boxes of things.
+    pub fn learn(&mut self, now: &GrayCopy, elapsed: Duration, covered: &[Rect]) {
+        self.looks = self.looks.saturating_add(1);
+        let rate = elapsed.as_secs_f32() / LEARN.as_secs_f32();
+        let slow = (rate * COVERED).min(1.0);
+        // The first pictures are averaged, so that what passed through one of them fades.
+        let rate = rate.max(1.0 / self.looks as f32).min(1.0);
+        let mut is_covered = vec![false; self.cells.len()];
+        let cell = |share: f32, of: usize| (share.clamp(0.0, 1.0) * of as f32) as usize;
+        for rect in covered {
+            let columns = cell(rect.x0, COLUMNS)..(cell(rect.x1, COLUMNS) + 1).min(COLUMNS);
+            for row in cell(rect.y0, ROWS)..(cell(rect.y1, ROWS) + 1).min(ROWS) {
+                is_covered[row * COLUMNS..][columns.clone()].fill(true);
+            }
+        }
+        for ((own, new), covered) in self.cells.iter_mut().zip(&now.0).zip(is_covered) {
+            let (old, new) = (f32::from(*own), f32::from(*new) * SCALE);
+            *own = (old + if covered { slow } else { rate } * (new - old)).round() as u16;
+        }
+    }
+
+    /// How a part of the picture (normalised) looked before.
+    pub fn before(&self, now: &GrayCopy, rect: &Rect) -> Before {
+        let Some((columns, rows)) = cells_of(rect) else { return Before::Unknown };
+        let part = Part::of(self, now, columns, rows);
+        let (before, now) = (part.before, part.now);
+        match part.correlation() {
+            _ if before.max(now) < PLAIN => Before::Unknown,
+            _ if before < LOST * now || now < LOST * before => Before::Otherwise,
+            Some(likeness) if likeness >= SAME => Before::Same,
+            Some(likeness) if likeness < OTHERWISE => Before::Otherwise,
+            _ => Before::Unknown,
+        }
+    }
+
+    /// The share of the blocks with structure that still show their place. `None`: too few have structure.
+    pub fn view(&self, now: &GrayCopy) -> Option<f32> {
+        let (width, height) = (COLUMNS / BLOCKS.0, ROWS / BLOCKS.1);
+        let (mut judged, mut alike) = (0usize, 0usize);
+        for block in 0..BLOCKS.0 * BLOCKS.1 {
+            let (x, y) = (block % BLOCKS.0 * width, block / BLOCKS.0 * height);
+            let part = Part::of(self, now, x..x + width, y..y + height);
+            if part.before < 2.0 * PLAIN {
+                continue;
+            }
+            judged += 1;
+            alike += usize::from(part.correlation().is_some_and(|likeness| likeness >= BLOCK_ALIKE));
+        }
+        (judged >= MIN_BLOCKS).then(|| alike as f32 / judged as f32)
+    }
+
+    /// For a restart.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(8 + 2 * self.cells.len());
+        bytes.extend(MAGIC);
+        bytes.extend(self.looks.to_le_bytes());
+        self.cells.iter().for_each(|cell| bytes.extend(cell.to_le_bytes()));
+        bytes
+    }
+
+    /// `None`: these are not the bytes of a backdrop.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(&MAGIC)?;
+        let (looks, cells) = rest.split_first_chunk()?;
+        let cells: Vec<u16> =
+            cells.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        (cells.len() == COLUMNS * ROWS && rest.len() == 4 + 2 * cells.len())
+            .then(|| Self { cells, looks: u32::from_le_bytes(*looks) })
+    }
+}
+
+const MAGIC: [u8; 4] = *b"LBD1";
+
+/// The same cells, before and now.
+struct Part {
+    /// Standard deviations, in gray levels.
+    before: f32,
+    now: f32,
+    /// Covariance.
+    together: f32,
+}
+
+impl Part {
+    fn of(
+        backdrop: &Backdrop,
+        now: &GrayCopy,
+        columns: std::ops::Range<usize>,
+        rows: std::ops::Range<usize>,
+    ) -> Self {
+        let (mut n, mut a, mut b, mut aa, mut bb, mut ab) = (0.0f64, 0.0, 0.0, 0.0, 0.0, 0.0);
+        for row in rows {
+            let at = row * COLUMNS;
+            let before = &backdrop.cells[at..][columns.clone()];
+            for (x, y) in before.iter().zip(&now.0[at..][columns.clone()]) {
+                let (x, y) = (f64::from(*x) / f64::from(SCALE), f64::from(*y));
+                n += 1.0;
+                a += x;
+                b += y;
+                aa += x * x;
+                bb += y * y;
+                ab += x * y;
+            }
+        }
+        let n = n.max(1.0);
+        let deviation = |sum: f64, squares: f64| ((squares / n - (sum / n).powi(2)).max(0.0)).sqrt() as f32;
+        Self { before: deviation(a, aa), now: deviation(b, bb), together: (ab / n - a * b / (n * n)) as f32 }
+    }
+
+    /// -1 to 1. `None` if either is plain.
+    fn correlation(&self) -> Option<f32> {
+        let (before, now) = (self.before, self.now);
+        (before >= PLAIN && now >= PLAIN).then(|| self.together / (before * now))
+    }
+}

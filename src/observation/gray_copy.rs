@@ -1,0 +1,57 @@
+//! A small gray copy of a picture, fine enough to compare single places.
+
+use crate::base::Rect;
+use crate::decode::{Picture, Pixels};
+
+/// Cells of a copy: 5 pixels square at 1080p.
+pub(super) const COLUMNS: usize = 384;
+pub(super) const ROWS: usize = 216;
+/// Samples of a cell in each direction.
+const SAMPLES: usize = 2;
+/// A part with fewer cells cannot be compared.
+const MIN_CELLS: usize = 12;
+/// The outermost share of a box shows what is behind the thing.
+const MARGIN: f32 = 0.1;
+
+/// Mean gray levels (0 to 255) of the cells, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrayCopy(pub(super) Vec<u8>);
+
+impl GrayCopy {
+    /// `None` for a picture without the bytes of its size, or without pixels.
+    pub fn of(picture: &Picture) -> Option<Self> {
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        if width == 0 || height == 0 {
+            return None;
+        }
+        let spread = |count: usize, size: usize| -> Vec<usize> {
+            (0..count).map(|i| (2 * i + 1) * size / (2 * count)).collect()
+        };
+        let columns = spread(COLUMNS * SAMPLES, width);
+        let mut sums = vec![0u16; COLUMNS * ROWS];
+        for (i, y) in spread(ROWS * SAMPLES, height).into_iter().enumerate() {
+            let row = &mut sums[i / SAMPLES * COLUMNS..][..COLUMNS];
+            match &picture.pixels {
+                Pixels::Yuv(yuv) => add(row, &columns, yuv.luma_row(y), 1, 0),
+                // Green contributes most to luma.
+                Pixels::Rgb(rgb) => add(row, &columns, rgb.get(y * width * 3..)?.get(..width * 3)?, 3, 1),
+            }
+        }
+        Some(Self(sums.into_iter().map(|sum| (sum / (SAMPLES * SAMPLES) as u16) as u8).collect()))
+    }
+}
+
+fn add(row: &mut [u16], columns: &[usize], samples: &[u8], step: usize, first: usize) {
+    for (sum, columns) in row.iter_mut().zip(columns.chunks_exact(SAMPLES)) {
+        *sum += columns.iter().map(|x| u16::from(samples[x * step + first])).sum::<u16>();
+    }
+}
+
+/// The cells of a box without its margin, as ranges of columns and rows. `None`: too few to compare.
+pub(super) fn cells_of(rect: &Rect) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>)> {
+    let (dx, dy) = (MARGIN * rect.width(), MARGIN * rect.height());
+    let cell = |share: f32, of: usize| (share.clamp(0.0, 1.0) * of as f32).round() as usize;
+    let columns = cell(rect.x0 + dx, COLUMNS)..cell(rect.x1 - dx, COLUMNS);
+    let rows = cell(rect.y0 + dy, ROWS)..cell(rect.y1 - dy, ROWS);
+    (columns.len() * rows.len() >= MIN_CELLS).then_some((columns, rows))
+}
