@@ -1,4 +1,4 @@
-//! What a platform asks of a node, and what the node answers.
+//! Commands of a platform, and the node's replies.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -10,12 +10,12 @@ use super::{CloudEvent, MissingEvidence};
 use crate::base::WallTime;
 use crate::outbox::OutMessage;
 
-/// No sensible command is longer.
+/// Longest command that is parsed.
 pub const MAX_COMMAND_BYTES: usize = 64 << 10;
 const MAX_ID: usize = 128;
 const MAX_TEXT: usize = 2_000;
 
-/// A command that was understood. Its name is the last part of the topic.
+/// A parsed command. Its name is the last part of the topic.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     Lead(LeadCommand),
@@ -23,33 +23,33 @@ pub enum Command {
     Calibration(CalibrationCommand),
 }
 
-/// What people decided about an event.
+/// A person's decision about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Feedback {
     /// It is a violation.
     Confirmed,
-    /// It is none: the node learns to leave the place alone for a time.
+    /// It is not a violation: the node ignores the place for a time.
     Rejected,
-    /// The violation is said to be gone: the camera is asked.
+    /// The violation is said to be gone: the node checks with the camera.
     Rectified,
     /// It is allowed.
     Permitted,
 }
 
-/// `command/lead`: what do the cameras see at a place?
+/// `command/lead`: requests what the cameras see at a place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "command/lead")]
 #[serde(deny_unknown_fields)]
 pub struct LeadCommand {
-    /// Comes back with the answer; a repeat of the command with the same id gives the same evidence.
+    /// Returned with the reply. A repeated command with the same id has the same evidence.
     pub id: Option<String>,
     /// WGS-84, degrees.
     #[schemars(range(min = -180, max = 180))]
     pub lon: f64,
     #[schemars(range(min = -90, max = 90))]
     pub lat: f64,
-    /// Above the ground, metres. Default: 0.
+    /// Metres above the ground. Default: 0.
     #[schemars(range(min = -100, max = 1000))]
     pub height_m: Option<f64>,
     /// Also send a clip from each camera. Default: true.
@@ -61,26 +61,27 @@ pub struct LeadCommand {
 #[schemars(title = "command/confirmed, rejected, rectified, permitted")]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackCommand {
-    /// Comes back with the answer.
+    /// Returned with the reply.
     pub id: Option<String>,
     pub event: Uuid,
-    /// Why, in the officer's words.
+    /// The reason, in the officer's words.
     pub reason: Option<String>,
     /// Who decided.
     pub by: Option<String>,
-    /// For `rejected`: for how many days no event of the class opens at the place. Default: 30; 0: not at all.
+    /// For `rejected`: the number of days without new events of the class at the place. Default: 30; 0:
+    /// ignores nothing.
     #[schemars(range(min = 0, max = 366))]
     pub ignore_days: Option<f64>,
     /// For `permitted`: the permit's number.
     pub permit: Option<String>,
 }
 
-/// `command/calibration`: somebody has looked, the camera's positions are right again.
+/// `command/calibration`: somebody has checked that the camera's positions are right again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "command/calibration")]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationCommand {
-    /// Comes back with the answer.
+    /// Returned with the reply.
     pub id: Option<String>,
     pub camera: String,
 }
@@ -88,18 +89,18 @@ pub struct CalibrationCommand {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "cn.lintel.command.reply: data")]
 pub struct ReplyData {
-    /// Its name: `lead`, `confirmed` and so on.
+    /// Name of the command: `lead`, `confirmed` and so on.
     pub command: String,
-    /// As the command had it.
+    /// The id in the command.
     pub id: Option<String>,
     pub status: ReplyStatus,
-    /// What is wrong, and what to do.
+    /// The problem, and what to do.
     pub error: Option<ReplyError>,
     /// The event that the feedback is about.
     pub event: Option<Uuid>,
     /// For `rectified`.
     pub verdict: Option<Verdict>,
-    /// For `lead` those that see the place, best first; for `rectified` the event's camera.
+    /// For `lead`: the cameras that see the place, best first. For `rectified`: the event's camera.
     pub cameras: Vec<CameraAnswer>,
 }
 
@@ -123,29 +124,30 @@ pub enum Verdict {
     /// Not seen in any of the newest pictures.
     Gone,
     StillThere,
-    /// No picture came in time, the place cannot be judged now (night, weather), or only another flight can show it.
+    /// No picture arrived in time, the place cannot be judged now (night, weather), or only another flight
+    /// can show it.
     Unknown,
 }
 
-/// What one camera has to say.
+/// The result of one camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraAnswer {
     pub camera: String,
     pub name: String,
-    /// Its files come under this id on the media topic, with a message on the camera's evidence topic.
+    /// Id of its files on the media topic, and of a message on the camera's evidence topic.
     pub evidence: Option<Uuid>,
-    /// Kinds that are on their way: `still`, `annotated`, `clip`, `manifest`.
+    /// Kinds of files to come: `still`, `annotated`, `clip`, `manifest`.
     pub expected: Vec<String>,
     pub missing: Vec<MissingEvidence>,
     /// Capture time of the picture.
     pub time: Option<String>,
-    /// Where the place is in the picture, as shares of width and height.
+    /// The place in the picture, as shares of width and height.
     pub pixel: Option<[f64; 2]>,
     pub distance_m: Option<f64>,
     pub metres_per_pixel: Option<f64>,
-    /// Terrain stands between camera and place.
+    /// Terrain hides the place from the camera.
     pub hidden: Option<bool>,
-    /// What the detectors found in the picture, nearest to the place first.
+    /// Detections in the picture, nearest to the place first.
     pub objects: Vec<FoundObject>,
 }
 
@@ -155,15 +157,15 @@ pub struct FoundObject {
     pub score: f64,
     #[serde(rename = "box")]
     pub rect: [f64; 4],
-    /// From the place that was asked for, along the ground.
+    /// Distance from the place of the command, along the ground.
     pub distance_m: Option<f64>,
-    /// Since when it has stood there.
+    /// Start of its standstill.
     pub still_since: String,
 }
 
 impl Command {
     /// # Errors
-    /// What is wrong with it, for whoever sent it.
+    /// The problem, worded for the sender.
     pub fn parse(name: &str, payload: &[u8]) -> Result<Self, ReplyError> {
         let wrong = |reason: String, help: &str| ReplyError { reason, help: help.to_owned() };
         if payload.len() > MAX_COMMAND_BYTES {
@@ -256,7 +258,7 @@ impl ReplyData {
     }
 }
 
-/// The answer to a command. `subject` is an id of its own; `topic` and `correlation` are as the command asked.
+/// The reply to a command. `subject` is its own id. `topic` and `correlation` are from the command.
 pub fn reply_message(
     node: &str,
     subject: Uuid,
@@ -278,9 +280,9 @@ pub fn reply_message(
     OutMessage { reply_to: Some(correlation), ..message }
 }
 
-/// The topic for an answer: the command's own where it may be used, else the node's.
-pub fn reply_topic(topics: &Topics, asked: Option<&str>) -> String {
-    asked.filter(|topic| topics.may_answer_on(topic)).map_or_else(|| topics.reply(), str::to_owned)
+/// The topic of a reply: the command's own if it is allowed, else the node's.
+pub fn reply_topic(topics: &Topics, requested: Option<&str>) -> String {
+    requested.filter(|topic| topics.may_answer_on(topic)).map_or_else(|| topics.reply(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -321,7 +323,7 @@ mod tests {
     #[test]
     fn answers_stay_off_the_topics_that_mean_something_else() {
         let topics = Topics::new("lintel", "box");
-        let to = |asked| reply_topic(&topics, asked);
+        let to = |requested| reply_topic(&topics, requested);
         assert_eq!(to(Some("platform/answers/7")), "platform/answers/7");
         assert_eq!(to(Some("lintel/v1/box/reply/7")), "lintel/v1/box/reply/7");
         for bad in [
