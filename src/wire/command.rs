@@ -157,10 +157,15 @@ impl Command {
 }
 
 fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ReplyError> {
-    serde_json::from_slice(payload).map_err(|error| ReplyError {
-        reason: format!("the command cannot be read: {error}"),
+    let wrong = |reason: String| ReplyError {
+        reason: format!("the command cannot be read: {reason}"),
         help: "a JSON object with the fields that docs/mqtt.md names for it".to_owned(),
-    })
+    };
+    // Serde would take the values of a list for the fields in their order.
+    if payload.trim_ascii_start().starts_with(b"[") {
+        return Err(wrong("it is a list".to_owned()));
+    }
+    serde_json::from_slice(payload).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
@@ -191,6 +196,7 @@ mod tests {
         refused("lead", r#"{"lon": 30.2, "lat": 120.1}"#, "no place");
         refused("lead", r#"{"lon": 120.1, "lat": 30.2, "clips": true}"#, "unknown field `clips`");
         refused("lead", r#"{"lon": 1e999, "lat": 30.2}"#, "out of range");
+        refused("lead", r#" ["7", 120.1, 30.2, null, null]"#, "it is a list");
         refused("rejected", r#"{"event": "7"}"#, "cannot be read");
         refused("rejected", &format!(r#"{{"event": "{event}", "ignore_days": -1}}"#), "ignore_days");
         refused("confirmed", &format!(r#"{{"event": "{event}", "by": "{}"}}"#, "x".repeat(3000)), "longer");
