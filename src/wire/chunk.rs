@@ -98,8 +98,13 @@ pub fn decode_chunk(payload: &Bytes) -> Result<(ChunkHeader, Bytes), ChunkError>
     if length > MAX_HEADER_BYTES || payload.len() < 8 + length {
         return Err(ChunkError::Truncated);
     }
+    let header = &payload[8..8 + length];
+    // Serde would take the values of a list for the fields in their order.
+    if header.trim_ascii_start().starts_with(b"[") {
+        return Err(ChunkError::Header("a list, not an object".to_owned()));
+    }
     let header: ChunkHeader =
-        serde_json::from_slice(&payload[8..8 + length]).map_err(|e| ChunkError::Header(e.to_string()))?;
+        serde_json::from_slice(header).map_err(|e| ChunkError::Header(e.to_string()))?;
     let data = payload.slice(8 + length..);
     header.check(data.len() as u64)?;
     Ok((header, data))

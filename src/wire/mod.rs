@@ -7,6 +7,7 @@ mod command;
 mod event;
 mod evidence;
 mod place;
+mod reply;
 mod state;
 mod tamper;
 mod topics;
@@ -22,8 +23,7 @@ use crate::outbox::OutMessage;
 
 pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk};
 pub use command::{
-    CalibrationCommand, CameraAnswer, Command, Feedback, FeedbackCommand, FoundObject, LeadCommand,
-    MAX_COMMAND_BYTES, ReplyData, ReplyError, ReplyStatus, Verdict, reply_message, reply_topic,
+    CalibrationCommand, Command, Feedback, FeedbackCommand, LeadCommand, MAX_COMMAND_BYTES, ReplyError,
 };
 pub use event::{
     CameraRef, CaptureData, EventCamera, EventData, EventFacts, EventStatus, EvidenceState, FlightsData,
@@ -31,6 +31,7 @@ pub use event::{
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
 pub use place::{AccuracyData, PolygonGeometry, PositionData};
+pub use reply::{CameraAnswer, FoundObject, ReplyData, ReplyStatus, Verdict, reply_message, reply_topic};
 pub use state::{
     CameraBehind, CameraState, CameraSuppressed, ConfigState, FlightNotTaken, HealthStatus, NodeHealth,
     NodeLoad, NodeState, NodeStatus, ReloadState,
