@@ -73,6 +73,7 @@ pub(crate) fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
     }
 }
 
+/// `nal` may go on into the next NAL units.
 fn kind(codec: Codec, nal: &[u8]) -> Nal {
     let Some(&first) = nal.first() else { return Nal::Other };
     match codec {
@@ -82,6 +83,8 @@ fn kind(codec: Codec, nal: &[u8]) -> Nal {
             number @ (7 | 8) => Nal::Parameters(number),
             _ => Nal::Other,
         },
+        // Without a temporal id there is no NAL unit: two start codes in a row would read as a slice (7.4.2.2).
+        Codec::H265 if nal.get(1).is_none_or(|second| second & 7 == 0) => Nal::Other,
         Codec::H265 => match (first >> 1) & 0x3f {
             16..=23 => Nal::Slice { key: true },
             0..=31 => Nal::Slice { key: false },
@@ -154,6 +157,13 @@ mod tests {
         assert!(!head(Codec::H265, &unit(&[&[1 << 1, 1]])).key);
         let whole = unit(&[&[32 << 1, 1], &[33 << 1, 1], &[34 << 1, 1], &[19 << 1, 1]]);
         assert!(head(Codec::H265, &whole).parameters.is_some());
+    }
+
+    #[test]
+    fn start_codes_in_a_row_are_no_slice() {
+        let data = unit(&[&[], &[0], &[32 << 1, 1], &[33 << 1, 1], &[34 << 1, 1], &[19 << 1, 1]]);
+        let head = head(Codec::H265, &data);
+        assert!(head.key && head.parameters.is_some());
     }
 
     #[test]
