@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::visibility::{Usual, judge};
 use super::{Backdrop, Before, GrayCopy, Poor, Visibility};
 use crate::base::{Rect, WallTime};
-use crate::decode::FrameStats;
+use crate::decode::{FrameStats, Picture, Thumbnail};
 use crate::detect::{Detection, Detections, Looked};
 
 /// A thing may have been missed if its place was looked at less closely than this share of how it was seen.
@@ -18,6 +18,8 @@ const WATCHED: Duration = Duration::from_secs(30);
 const WATCHED_SPACES: u32 = 3;
 /// Spaces between pictures from which the usual one is taken.
 const SPACES: usize = 9;
+/// For this long the same picture is no new evidence.
+const REPEATED: Duration = Duration::from_secs(20);
 /// Another view is seen when fewer blocks than this show their place.
 const OTHER_VIEW: f32 = 0.2;
 /// Another view that lasts this long is the camera's own from then on.
@@ -35,6 +37,8 @@ pub struct Observation {
     pub visibility: Visibility,
     /// The parts on which the detector ran for this picture.
     pub looked: Looked,
+    /// It is evidence of its own: the detector ran, and the picture is not the same as that of the last evidence.
+    pub is_new: bool,
     /// What was found. Repeated if the detector did not run.
     pub detections: Vec<Detection>,
     /// The camera has begun to show another view for good. Nothing that was known of places holds any more.
@@ -50,7 +54,8 @@ impl Observation {
     pub fn clear(at: WallTime, watched: Duration, detections: Vec<Detection>) -> Self {
         let visibility = Visibility::Clear;
         let looked = Looked::everything();
-        Self { at, watched, visibility, looked, detections, new_view: false, gray: None, view: None }
+        let (is_new, new_view) = (true, false);
+        Self { at, watched, visibility, looked, is_new, detections, new_view, gray: None, view: None }
     }
 
     /// Was the place looked at in this picture, as closely as a thing there that was seen at `scale`?
@@ -61,11 +66,6 @@ impl Observation {
                 let held = part.rect.intersection(rect) >= HOLDS * rect.area();
                 held && part.scale >= AS_CLOSE * scale
             })
-    }
-
-    /// Did the detector run for this picture? A repeated answer is no new evidence.
-    pub fn is_new(&self) -> bool {
-        matches!(self.looked, Looked::At(_))
     }
 }
 
@@ -79,6 +79,8 @@ pub struct Observer {
     usual: Option<Usual>,
     last: Option<(WallTime, bool)>,
     spaces: VecDeque<Duration>,
+    /// The picture of the last evidence.
+    evidence: Option<(WallTime, Thumbnail)>,
     /// Since when it has shown another view.
     astray: Option<WallTime>,
 }
@@ -87,7 +89,16 @@ impl Observer {
     /// `fixed`: the camera's view stays. `interval`: how often a picture is wanted.
     pub fn new(fixed: bool, interval: Duration) -> Self {
         let spaces = VecDeque::with_capacity(SPACES);
-        Self { interval, backdrop: None, fixed, usual: None, last: None, spaces, astray: None }
+        Self {
+            interval,
+            backdrop: None,
+            fixed,
+            usual: None,
+            last: None,
+            spaces,
+            evidence: None,
+            astray: None,
+        }
     }
 
     /// How the place usually looks. `None`: the camera moves, or has shown nothing yet.
@@ -138,7 +149,8 @@ impl Observer {
             None => {}
         }
         let (looked, detections) = (seen.looked.clone(), seen.items.clone());
-        Observation { at, watched, visibility, looked, detections, new_view, gray, view }
+        let is_new = self.is_new(picture, &looked);
+        Observation { at, watched, visibility, looked, is_new, detections, new_view, gray, view }
     }
 
     /// Learns the place from an observation. `covered`: the boxes of the things in it.
@@ -158,6 +170,21 @@ impl Observer {
             (Some(backdrop), Some(gray)) => backdrop.before(gray, rect),
             _ => Before::Unknown,
         }
+    }
+
+    /// A detector gives the same answer for the same picture, so that answer counts once in a while only.
+    fn is_new(&mut self, picture: &Picture, looked: &Looked) -> bool {
+        let at = picture.capture.at;
+        let shown = Thumbnail::of(picture);
+        let same = |(last, before): &(WallTime, Thumbnail)| {
+            let recent = at >= *last && at.since(*last) < REPEATED;
+            recent && shown.as_ref().is_some_and(|shown| shown.is_same(before))
+        };
+        if *looked == Looked::Again || self.evidence.as_ref().is_some_and(same) {
+            return false;
+        }
+        self.evidence = shown.map(|shown| (at, shown));
+        true
     }
 
     fn watched(&mut self, at: WallTime, clear: bool) -> Duration {

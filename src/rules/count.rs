@@ -37,7 +37,7 @@ pub(super) fn observe_count(input: &RuleInput, limit: usize, quiet: &[Quiet], sp
         let boxes = inside.iter().map(|t| t.rect);
         spot.rect = boxes.reduce(|a, b| around(&a, &b)).unwrap_or(spot.rect);
         spot.counted = inside.iter().map(|t| object(t)).collect();
-        if input.observation.is_new() {
+        if input.observation.is_new {
             inside.iter().for_each(|t| add_score(spot, t.score));
         }
         mark_seen(input, spot);

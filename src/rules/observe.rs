@@ -57,7 +57,7 @@ fn restart(spot: &mut Spot, at: WallTime) {
 /// nothing.
 pub(super) fn is_gone(input: &RuleInput, spot: &Spot) -> bool {
     let (n, m) = input.rule.hysteresis;
-    let judged = input.observation.visibility.is_clear() && input.observation.is_new();
+    let judged = input.observation.visibility.is_clear() && input.observation.is_new;
     let long_enough = input.rule.kind.is_change() || input.at.since(spot.last_seen) >= LEFT;
     judged && long_enough && spot.history.of_last(m).1 >= n
 }
@@ -212,7 +212,7 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
     }
     keep_appearance(input, spot);
     spot.score = track.score;
-    if input.observation.is_new() {
+    if input.observation.is_new {
         add_score(spot, track.score);
     }
     mark_seen(input, spot);
@@ -250,14 +250,22 @@ fn miss(input: &RuleInput, spot: &mut Spot) {
         Some(Sight::Here) => {
             (spot.last_seen, spot.last_clear, spot.unsure_since) = (input.at, input.at, None);
             spot.slot.seen = true;
+            if spot.event.is_none() && !matches!(input.rule.kind, RuleKind::LongDwell { .. }) {
+                // A place that only looks alike makes no thing: the detector must say so often enough.
+                spot.history.push(input.at, false);
+            }
         }
-        Some(Sight::Unsure) => {
+        // An event stays open while nobody can say. What has none yet must be seen.
+        Some(Sight::Unsure) if spot.event.is_some() => {
             let since = *spot.unsure_since.get_or_insert(input.at);
             let usual_view = input.observation.view.is_none_or(|share| share >= USUAL_VIEW);
             if usual_view && input.at.since(since) >= UNSURE {
                 clearly_absent(input, spot);
             }
         }
-        Some(Sight::Gone) | None => clearly_absent(input, spot),
+        _ => {
+            spot.unwatched += input.observation.watched;
+            clearly_absent(input, spot);
+        }
     }
 }

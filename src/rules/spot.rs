@@ -173,7 +173,7 @@ pub(super) fn mark_seen(input: &RuleInput, spot: &mut Spot) {
             spot.slot.seen = true;
         }
         // A repeated answer is no new look.
-        _ if input.observation.is_new() => spot.history.push(input.at, true),
+        _ if input.observation.is_new => spot.history.push(input.at, true),
         _ => {}
     }
 }

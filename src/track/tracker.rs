@@ -122,7 +122,7 @@ impl Tracker {
         let mut free = Unmatched { tracks: vec![true; self.live.len()], detections: vec![true; seen.len()] };
         let pairs = self.associate(at, gap.as_secs_f64(), &seen, &mut free);
         for (track, detection) in pairs {
-            self.live[track].correct(at, seen[detection], observation.is_new());
+            self.live[track].correct(at, seen[detection], observation.is_new);
         }
         for (live, _) in self.live.iter_mut().zip(&free.tracks).filter(|(_, free)| **free) {
             if observation.looked_at(&live.track.rect, live.track.scale) {
@@ -134,7 +134,7 @@ impl Tracker {
         let max_gap = self.config.max_gap;
         self.live.retain(|live| live.misses < 2 || live.missing <= max_gap);
         for (detection, _) in seen.iter().zip(&free.detections).filter(|(_, free)| **free) {
-            if observation.is_new() && detection.score >= self.strong(&detection.class) {
+            if observation.is_new && detection.score >= self.strong(&detection.class) {
                 self.live.push(LiveTrack::new(TrackId(self.next_id), at, detection));
                 self.next_id += 1;
             }
