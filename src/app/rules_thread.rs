@@ -183,8 +183,8 @@ impl RulesThread {
 
     fn handle(&mut self, request: Request) {
         match request {
-            Request::Pictures { camera, pictures, answer } => {
-                self.picture_requests.add(camera, pictures, answer, &self.scenes);
+            Request::Pictures { camera, pictures, about, answer } => {
+                self.picture_requests.add(camera, pictures, about, answer, &self.scenes);
             }
             Request::Rules { camera, event, change, answer } => {
                 let _camera = camera.span().entered();

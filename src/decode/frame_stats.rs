@@ -19,6 +19,8 @@ pub struct FrameStats {
     pub edges: f32,
     /// Share of blinded samples, 0 to 1.
     pub blinded: f32,
+    /// Mean distance of the colours from gray, 0 to 255. Near 0 under infrared light.
+    pub colour: f32,
 }
 
 impl FrameStats {
@@ -37,8 +39,33 @@ impl FrameStats {
             samples.chunks(columns).flat_map(|r| r.windows(2)).map(|w| f32::from(w[0].abs_diff(w[1])));
         let below = samples.iter().zip(samples.iter().skip(columns)).map(|(a, b)| f32::from(a.abs_diff(*b)));
         let blinded = samples.iter().filter(|v| **v >= BLINDED).count() as f32 / n;
-        Self { mean, contrast: variance.sqrt(), edges: beside.chain(below).sum::<f32>() / (2.0 * n), blinded }
+        let edges = beside.chain(below).sum::<f32>() / (2.0 * n);
+        Self { mean, contrast: variance.sqrt(), edges, blinded, colour: colour(picture) }
     }
+}
+
+/// Mean distance of some samples from gray.
+fn colour(picture: &Picture) -> f32 {
+    let (mut n, mut sum) = (0u32, 0u32);
+    match &picture.pixels {
+        Pixels::Yuv(yuv) => {
+            let rows = (picture.height as usize).div_ceil(2);
+            for row in (0..rows).step_by((rows / 32).max(1)) {
+                let [blue, red] = yuv.chroma_row(row);
+                for (b, r) in blue.iter().zip(red).step_by(16 * yuv.chroma_step()) {
+                    n += 1;
+                    sum += u32::from(b.abs_diff(128).max(r.abs_diff(128)));
+                }
+            }
+        }
+        Pixels::Rgb(rgb) => {
+            for p in rgb.chunks_exact(3).step_by(97) {
+                n += 1;
+                sum += u32::from(p[0].abs_diff(p[1]).max(p[1].abs_diff(p[2])));
+            }
+        }
+    }
+    sum as f32 / n.max(1) as f32
 }
 
 /// The luma of the whole picture.

@@ -23,7 +23,7 @@ const BLOCKS: (usize, usize) = (8, 6);
 /// The view is recognised by at least so many blocks with structure.
 const MIN_BLOCKS: usize = 6;
 /// A block with this correlation still shows its place.
-const BLOCK_ALIKE: f32 = 0.3;
+const BLOCK_ALIKE: f32 = 0.45;
 
 /// How a part looked before, compared with now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,5 +14,5 @@ mod visibility;
 
 pub use backdrop::{Backdrop, Before};
 pub use gray_copy::GrayCopy;
-pub use observer::{Observation, Observer};
+pub use observer::{AS_CLOSE, Observation, Observer};
 pub use visibility::{Poor, Visibility};

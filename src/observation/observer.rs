@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::visibility::{Usual, judge};
-use super::{Backdrop, Before, GrayCopy, Poor, Visibility};
+use super::{Backdrop, GrayCopy, Poor, Visibility};
 use crate::base::{Rect, WallTime};
 use crate::decode::{FrameStats, Picture, Thumbnail};
 use crate::detect::{Detection, Detections, Looked};
 
 /// A thing may have been missed if its place was looked at less closely than this share of how it was seen.
-const AS_CLOSE: f32 = 0.7;
+pub const AS_CLOSE: f32 = 0.7;
 /// A part shows a place if it holds this share of it.
 const HOLDS: f32 = 0.9;
 /// The time between two pictures is watched if it is no longer than this, or than so many usual spaces.
@@ -20,8 +20,10 @@ const WATCHED_SPACES: u32 = 3;
 const SPACES: usize = 9;
 /// For this long the same picture is no new evidence.
 const REPEATED: Duration = Duration::from_secs(20);
-/// Another view is seen when fewer blocks than this show their place.
-const OTHER_VIEW: f32 = 0.2;
+/// Another view is seen when a smaller share of the blocks shows its place.
+const OTHER_VIEW: f32 = 0.3;
+/// Below the first the colours are those of infrared light, above the second of day; in between it stays as it was.
+const INFRARED: (f32, f32) = (1.2, 2.5);
 /// Another view that lasts this long is the camera's own from then on.
 const ADOPTED: Duration = Duration::from_secs(1800);
 /// A backdrop of fewer pictures cannot judge the view.
@@ -73,8 +75,9 @@ impl Observation {
 pub struct Observer {
     /// Shortest space between pictures that is usual by the config.
     interval: Duration,
-    /// `None`: the camera moves, or has shown nothing yet.
-    backdrop: Option<Backdrop>,
+    /// By day and under infrared light. `None`: the camera moves, or has shown nothing of the kind yet.
+    backdrops: [Option<Backdrop>; 2],
+    infrared: bool,
     fixed: bool,
     usual: Option<Usual>,
     last: Option<(WallTime, bool)>,
@@ -88,14 +91,14 @@ pub struct Observer {
 impl Observer {
     /// `fixed`: the camera's view stays. `interval`: how often a picture is wanted.
     pub fn new(fixed: bool, interval: Duration) -> Self {
-        let spaces = VecDeque::with_capacity(SPACES);
         Self {
             interval,
-            backdrop: None,
+            backdrops: [None, None],
+            infrared: false,
             fixed,
             usual: None,
             last: None,
-            spaces,
+            spaces: VecDeque::with_capacity(SPACES),
             evidence: None,
             astray: None,
         }
@@ -103,12 +106,19 @@ impl Observer {
 
     /// How the place usually looks. `None`: the camera moves, or has shown nothing yet.
     pub fn backdrop(&self) -> Option<&Backdrop> {
-        self.backdrop.as_ref()
+        self.backdrops[usize::from(self.infrared)].as_ref()
     }
 
-    /// Continues with a backdrop from before.
-    pub fn put_backdrop(&mut self, backdrop: Backdrop) {
-        self.backdrop = Some(backdrop).filter(|_| self.fixed);
+    /// Continues with the backdrops from before: by day, and under infrared light.
+    pub fn put_backdrops(&mut self, backdrops: [Option<Backdrop>; 2]) {
+        if self.fixed {
+            self.backdrops = backdrops;
+        }
+    }
+
+    /// For a restart: by day, and under infrared light.
+    pub fn backdrops(&self) -> &[Option<Backdrop>; 2] {
+        &self.backdrops
     }
 
     /// How long the camera has shown another view.
@@ -122,10 +132,13 @@ impl Observer {
         let at = picture.capture.at;
         let stats = FrameStats::of(picture);
         let gray = if self.fixed { GrayCopy::of(picture) } else { None };
+        if stats.colour < INFRARED.0 || stats.colour > INFRARED.1 {
+            self.infrared = stats.colour < INFRARED.0;
+        }
         let mut visibility = judge(&stats, self.usual.as_ref());
-        let view = gray.as_ref().and_then(|gray| {
-            self.backdrop.as_ref().filter(|backdrop| backdrop.looks() >= LEARNED)?.view(gray)
-        });
+        let view = gray
+            .as_ref()
+            .and_then(|gray| self.backdrop().filter(|backdrop| backdrop.looks() >= LEARNED)?.view(gray));
         let mut new_view = false;
         if visibility.is_clear() {
             let other = view.is_some_and(|share| share < OTHER_VIEW);
@@ -135,7 +148,8 @@ impl Observer {
                 (true, false) => visibility = Visibility::Poor(Poor::OtherView),
                 (true, true) => {
                     (self.astray, new_view) = (None, true);
-                    self.backdrop = gray.as_ref().map(Backdrop::new);
+                    self.backdrops = [None, None];
+                    *self.backdrop_mut() = gray.as_ref().map(Backdrop::new);
                 }
             }
         }
@@ -158,18 +172,14 @@ impl Observer {
         let Some(gray) = observation.gray.as_ref().filter(|_| observation.visibility.is_clear()) else {
             return;
         };
-        match &mut self.backdrop {
+        match self.backdrop_mut() {
             Some(backdrop) => backdrop.learn(gray, observation.watched, covered),
-            None => self.backdrop = Some(Backdrop::new(gray)),
+            none => *none = Some(Backdrop::new(gray)),
         }
     }
 
-    /// Did the place at `rect` look otherwise before this observation? `Unknown` for a camera that moves.
-    pub fn before(&self, observation: &Observation, rect: &Rect) -> Before {
-        match (&self.backdrop, &observation.gray) {
-            (Some(backdrop), Some(gray)) => backdrop.before(gray, rect),
-            _ => Before::Unknown,
-        }
+    fn backdrop_mut(&mut self) -> &mut Option<Backdrop> {
+        &mut self.backdrops[usize::from(self.infrared)]
     }
 
     /// A detector gives the same answer for the same picture, so that answer counts once in a while only.

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn stats(mean: f32, contrast: f32, edges: f32) -> FrameStats {
-        FrameStats { mean, contrast, edges, blinded: 0.0 }
+        FrameStats { mean, contrast, edges, blinded: 0.0, colour: 10.0 }
     }
 
     #[test]

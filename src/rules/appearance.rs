@@ -20,8 +20,9 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_s
 const BLEND: f32 = 0.1;
 /// A thing that stands looks this much the same in most pictures; several that follow each other do not.
 const CLOSE: f32 = 0.7;
-/// In tenths of the pictures.
+/// In tenths of the pictures, of which there must be so many.
 const MOST: u32 = 6;
+const LOOKS: u32 = 2;
 /// A place with this correlation still shows its thing, below the second no more.
 const HERE: f32 = 0.7;
 const GONE: f32 = 0.45;
@@ -52,6 +53,8 @@ pub(super) struct Appearance {
     unlike: Option<(WallTime, u32)>,
     /// Pictures in which it looked closely the same, and all that could be compared.
     looks: (u32, u32),
+    /// Pictures that could not be compared, because the thing has no structure.
+    plain: u32,
 }
 
 /// A place with a thing.
@@ -74,7 +77,10 @@ impl Appearance {
         // At the kept place: a detector's boxes vary, and the picture of the place must not vary with them.
         let Some(now) = Kept::of(picture, &kept.rect) else { return false };
         // Without contrast the picture says nothing.
-        let Some(likeness) = kept.thing.correlation(&now.thing) else { return false };
+        let Some(likeness) = kept.thing.correlation(&now.thing) else {
+            self.plain += 1;
+            return false;
+        };
         self.looks.0 += u32::from(likeness >= CLOSE);
         self.looks.1 += 1;
         if likeness >= ALIKE {
@@ -94,9 +100,9 @@ impl Appearance {
         another
     }
 
-    /// Has it looked the same in most pictures? True where it cannot be compared.
+    /// Has it looked the same in most pictures, of at least two? Pictures without structure do not speak against it.
     pub fn is_one(&self) -> bool {
-        self.looks.0 * 10 >= self.looks.1 * MOST
+        self.looks.1 + self.plain >= LOOKS && self.looks.0 * 10 >= self.looks.1 * MOST
     }
 
     /// Looks for the thing where it was last. `None`: its look is not known.
@@ -184,7 +190,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_judged() {
         assert_eq!(Appearance::default().find(&Picture::grey(van)), None);
-        assert!(Appearance::default().is_one());
+        assert!(!Appearance::default().is_one());
     }
 
     #[test]

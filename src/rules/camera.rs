@@ -12,7 +12,7 @@ use super::geometry::is_finite;
 use super::input::{Changes, RuleInput, Thresholds};
 use super::observe::{is_held, observe};
 use super::schedule::is_awake;
-use super::state::{RuleState, RulesState};
+use super::state::{EventSight, RuleState, RulesState};
 use super::violation::Violation;
 use crate::base::{CameraId, ClassKinds, WallTime};
 use crate::config::Rule;
@@ -207,6 +207,14 @@ impl CameraRules {
     /// How many things were skipped because a rule held too many, counted in each picture.
     pub fn passed_over(&self) -> u64 {
         self.state.passed_over
+    }
+
+    /// What the newest look says about the things of an open event: the best that holds for any of them.
+    pub fn sight_of(&self, event: Uuid) -> Option<EventSight> {
+        use EventSight::{Gone, Here, NotLookedAt, Unsure};
+        let spots = self.state.rules.iter().flat_map(|r| &r.spots).filter(|s| s.event == Some(event));
+        let sights: Vec<EventSight> = spots.map(|s| s.sight).collect();
+        [Here, Unsure, NotLookedAt, Gone].into_iter().find(|sight| sights.contains(sight))
     }
 
     /// How many things were there when the camera began and are not reported.

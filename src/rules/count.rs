@@ -38,7 +38,7 @@ pub(super) fn observe_count(input: &RuleInput, limit: usize, quiet: &[Quiet], sp
         spot.rect = boxes.reduce(|a, b| around(&a, &b)).unwrap_or(spot.rect);
         spot.counted = inside.iter().map(|t| object(t)).collect();
         if input.observation.is_new {
-            inside.iter().for_each(|t| add_score(spot, t.score));
+            inside.iter().for_each(|t| add_score(spot, t));
         }
         mark_seen(input, spot);
         note_companions(input, spot);

@@ -202,6 +202,7 @@ impl EventLifecycle {
             severity: rule.severity,
             revision: 0,
             started: spot.since,
+            unwatched: spot.unwatched,
             reported: at,
             last_seen: at,
             confidence: 0.0,
@@ -232,6 +233,7 @@ impl EventLifecycle {
             zone: event.zone.clone(),
             severity: event.severity,
             started: event.started,
+            watched: Some(event.last_seen.since(event.started).saturating_sub(event.unwatched)),
             at,
             last_seen: event.last_seen,
             confidence: event.confidence,
@@ -261,6 +263,7 @@ fn refresh(event: &mut Event, spots: &[Spot]) {
     let members = || spots.iter().filter(|s| s.event == Some(event.id));
     let Some(seen) = members().filter(|s| s.seen_now).map(|s| s.last_seen).max() else { return };
     event.last_seen = seen;
+    event.unwatched = members().map(|s| s.unwatched).min().unwrap_or(event.unwatched);
     let objects: Vec<ViolationObject> = members().flat_map(objects).collect();
     let boxes =
         members().filter(|s| s.seen_now || is_shown(&s.rect)).map(|s| s.rect).reduce(|a, b| around(&a, &b));

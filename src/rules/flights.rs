@@ -241,6 +241,7 @@ impl<'a> FlightJudge<'a> {
             class: rule.class.id.clone(),
             severity: rule.severity,
             started: at,
+            watched: None,
             at,
             last_seen: at,
             confidence,

@@ -30,7 +30,7 @@ pub use flight_finding::FlightFinding;
 pub use flights::{Flight, FlightEvent, FlightJudge, FlightStep, PairFindings};
 pub use input::{CHANGE, Changed, Changes, Thresholds};
 pub use schedule::is_awake;
-pub use state::{Ignored, RulesState};
+pub use state::{EventSight, Ignored, RulesState};
 pub use violation::{ChangeFacts, FlightFacts, Transition, Violation, ViolationObject};
 
 #[cfg(test)]

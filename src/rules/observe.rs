@@ -11,7 +11,7 @@ use super::spot::{
     MAX_SPOTS, add_score, begin, clearly_absent, condition, least, mark_seen, note_companions, stands, stood,
     zone_of,
 };
-use super::state::{Arrival, History, Quiet, RuleState, Spot};
+use super::state::{Arrival, EventSight, History, Quiet, RuleState, Spot};
 use crate::base::WallTime;
 use crate::config::{PresentAtStart, RuleKind};
 use crate::track::Track;
@@ -30,6 +30,7 @@ pub(super) fn observe(input: &RuleInput, quiet: &[Quiet], state: &mut RuleState)
     let RuleState { spots, stops, .. } = state;
     for spot in spots.iter_mut() {
         spot.seen_now = false;
+        spot.sight = EventSight::NotLookedAt;
         spot.unwatched += input.unwatched();
     }
     let passed_over = match &input.rule.kind {
@@ -102,7 +103,13 @@ fn is_sure(input: &RuleInput, spot: &Spot) -> bool {
     let (sum, looks) = spot.scores;
     let mean = sum as f32 / (looks.max(1) as f32 * 10_000.0);
     let held = spot.arrival == Arrival::PresentAtStart && input.rule.present_at_start != PresentAtStart::Tell;
-    !held && mean >= least(input, &spot.class) && spot.appearance.is_one()
+    let seen_to_stand = !is_compared(input) || spot.appearance.is_one();
+    !held && mean >= least(input, &spot.class) && seen_to_stand
+}
+
+/// Does the rule compare the look of its things over time? In the view of a fixed camera, where there are pictures.
+fn is_compared(input: &RuleInput) -> bool {
+    stands(&input.rule.kind) && input.picture.is_some() && !input.moving
 }
 
 /// Would it be a violation, had it not been there from the start?
@@ -188,7 +195,6 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
     spot.class = track.class.clone();
     spot.rect = track.rect;
     spot.ground.clone_from(&track.ground);
-    spot.scale = spot.scale.max(track.scale);
     // What has moved is no part of the scene.
     if spot.arrival == Arrival::PresentAtStart && !is_near(&spot.place, &track.rect) {
         spot.arrival = Arrival::Came;
@@ -213,7 +219,7 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
     keep_appearance(input, spot);
     spot.score = track.score;
     if input.observation.is_new {
-        add_score(spot, track.score);
+        add_score(spot, track);
     }
     mark_seen(input, spot);
     note_companions(input, spot);
@@ -245,6 +251,11 @@ fn miss(input: &RuleInput, spot: &mut Spot) {
         return;
     }
     let sight = input.picture.filter(|_| !input.moving).and_then(|picture| spot.appearance.find(picture));
+    spot.sight = match sight {
+        Some(Sight::Here) => EventSight::Here,
+        Some(Sight::Unsure) => EventSight::Unsure,
+        Some(Sight::Gone) | None => EventSight::Gone,
+    };
     match sight {
         // The detector missed it.
         Some(Sight::Here) => {
@@ -265,6 +276,10 @@ fn miss(input: &RuleInput, spot: &mut Spot) {
         }
         _ => {
             spot.unwatched += input.observation.watched;
+            if sight == Some(Sight::Gone) && spot.event.is_none() && stands(&input.rule.kind) {
+                // What comes to the place next is another thing.
+                restart(spot, input.at);
+            }
             clearly_absent(input, spot);
         }
     }

@@ -16,8 +16,9 @@ pub(super) fn of_open(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone)
     let what = things(event);
     let place = place(rule, event);
     let since = clock(event.started, at, zone);
-    let lasted = at.since(event.started);
+    let lasted = Lasted { elapsed: at.since(event.started), unwatched: event.unwatched };
     let have = if event.objects.len() > 1 { "have" } else { "has" };
+    let forbidden = if rule.schedule.is_some() { ", when entry is forbidden" } else { "" };
     match &rule.kind {
         RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell } => {
             format!("{what} {have} stood {place} since {since} ({})", limits(lasted, *dwell))
@@ -26,8 +27,8 @@ pub(super) fn of_open(rule: &Rule, event: &Event, at: WallTime, zone: &TimeZone)
             format!("{what} {have} been {place} since {since} ({})", limits(lasted, *dwell))
         }
         RuleKind::Entry => match zone_name(rule, event) {
-            Some(name) => format!("{what} entered zone '{name}' at {since}, when entry is forbidden"),
-            None => format!("{what} came into the picture at {since}, when entry is forbidden"),
+            Some(name) => format!("{what} entered zone '{name}' at {since}{forbidden}"),
+            None => format!("{what} came into the picture at {since}{forbidden}"),
         },
         RuleKind::LineCrossing { .. } => format!("{what} crossed the line at {since}"),
         RuleKind::Count { limit, dwell } => format!(
@@ -171,9 +172,31 @@ pub(super) fn of_expired_flight(flight: &str) -> String {
     format!("unknown: flight {flight} does not show its ground clearly enough")
 }
 
-fn limits(lasted: Duration, limit: Duration) -> String {
-    format!("{}, limit {}", spelt(lasted), spelt(limit))
+/// How long it has been so, and how much of that nobody watched.
+#[derive(Clone, Copy)]
+struct Lasted {
+    elapsed: Duration,
+    unwatched: Duration,
 }
+
+impl From<Duration> for Lasted {
+    fn from(elapsed: Duration) -> Self {
+        Self { elapsed, unwatched: Duration::ZERO }
+    }
+}
+
+/// Both times where they differ: an officer must know what nobody has watched.
+fn limits(lasted: impl Into<Lasted>, limit: Duration) -> String {
+    let Lasted { elapsed, unwatched } = lasted.into();
+    if unwatched < WORTH_SAYING {
+        return format!("{}, limit {}", spelt(elapsed), spelt(limit));
+    }
+    let watched = elapsed.saturating_sub(unwatched);
+    format!("{}, of these watched {}, limit {}", spelt(elapsed), spelt(watched), spelt(limit))
+}
+
+/// Shorter gaps are not named.
+const WORTH_SAYING: Duration = Duration::from_secs(10);
 
 /// As people say it: `300 s`, `45 min`, `47.5 h`, `9.2 days`; rounded down.
 fn spelt(time: Duration) -> String {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::appearance::Appearance;
 use super::geometry::{SAME_IOU, clear_of_line, heights_between};
 use super::input::RuleInput;
-use super::state::{Arrival, History, Quiet, Slot, Spot};
+use super::state::{Arrival, EventSight, History, Quiet, Slot, Spot};
 use crate::base::{ClassName, TrackId, WallTime, ZoneId};
 use crate::config::{Rule, RuleKind, Zone, ZoneArea};
-use crate::observation::Before;
+use crate::observation::{AS_CLOSE, Before};
 use crate::track::Track;
 
 /// The most things that a rule holds. No rule can judge a scene with more.
@@ -45,7 +45,7 @@ pub(super) fn begin(input: &RuleInput, quiet: &[Quiet], track: &Track) -> Option
     if let RuleKind::LineCrossing { line, .. } = rule.kind {
         spot.beside = clear_of_line(line, &track.rect);
     }
-    add_score(&mut spot, track.score);
+    add_score(&mut spot, track);
     mark_seen(input, &mut spot);
     (track.score >= least(input, &track.class) && fits(rule, track)).then_some(spot)
 }
@@ -124,6 +124,7 @@ pub(super) fn begin_at(
         change: None,
         near: BTreeSet::new(),
         left_by: None,
+        sight: EventSight::default(),
         appearance: Appearance::default(),
     }
 }
@@ -167,6 +168,7 @@ pub(super) fn stands_in(zone: &Zone, track: &Track) -> bool {
 pub(super) fn mark_seen(input: &RuleInput, spot: &mut Spot) {
     (spot.last_seen, spot.last_clear, spot.seen_now) = (input.at, input.at, true);
     spot.unsure_since = None;
+    spot.sight = EventSight::Here;
     match input.rule.kind {
         RuleKind::LongDwell { dwell } => {
             end_slot(input.at, dwell, spot);
@@ -216,7 +218,16 @@ pub(super) fn note_companions(input: &RuleInput, spot: &mut Spot) {
     }
 }
 
-pub(super) fn add_score(spot: &mut Spot, score: f32) {
+/// Adds the score of a look. Looks from farther away than the closest one say less and do not count.
+pub(super) fn add_score(spot: &mut Spot, track: &Track) {
+    if track.scale < AS_CLOSE * spot.scale {
+        return;
+    }
+    if spot.scale < AS_CLOSE * track.scale {
+        spot.scores = (0, 0);
+    }
+    spot.scale = spot.scale.max(track.scale);
+    let score = track.score;
     let score = if score.is_finite() { score.clamp(0.0, 1.0) } else { 0.0 };
     spot.scores.0 += (score * 10_000.0).round() as u64;
     spot.scores.1 += 1;

@@ -107,9 +107,25 @@ pub(super) struct Spot {
     pub(super) near: BTreeSet<ClassName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) left_by: Option<Stop>,
+    /// By the newest look.
+    #[serde(skip)]
+    pub(super) sight: EventSight,
     /// How the thing looks. Not saved: the next picture provides it.
     #[serde(skip)]
     pub(super) appearance: Appearance,
+}
+
+/// What a look says about the thing of an event that the detector does not find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventSight {
+    /// Its place was not looked at, or not as closely as when it was seen.
+    #[default]
+    NotLookedAt,
+    /// It is there, by the detector or by its look.
+    Here,
+    Gone,
+    /// Its surroundings are not seen either: something hides the place, or the camera was turned.
+    Unsure,
 }
 
 /// Did the thing come while the camera watched?
@@ -164,6 +180,9 @@ pub(super) struct Event {
     pub(super) severity: Severity,
     pub(super) revision: u32,
     pub(super) started: WallTime,
+    /// How much of the time since then nobody watched.
+    #[serde(default)]
+    pub(super) unwatched: Duration,
     #[serde(rename = "told")]
     pub(super) reported: WallTime,
     pub(super) last_seen: WallTime,

@@ -1,5 +1,7 @@
 //! A suspected violation and the steps of its life.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -36,6 +38,9 @@ pub struct Violation {
     pub severity: Severity,
     /// When the thing was first seen.
     pub started: WallTime,
+    /// How much of the time from `started` to `last_seen` the camera watched. `None` for flights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Duration>,
     /// Capture time of the picture that made this transition.
     pub at: WallTime,
     /// When the thing was last seen.
@@ -72,6 +77,7 @@ impl Violation {
             zone: None,
             severity: Severity::Low,
             started: at,
+            watched: None,
             at,
             last_seen: at,
             confidence: 0.5,

@@ -19,7 +19,7 @@ use crate::decode::Picture;
 use crate::detect::{Detections, ModelManifest};
 use crate::geo::{CalibrationState, EventPlace};
 use crate::observation::{Observation, Observer};
-use crate::rules::{CameraRules, RulesState, Seen as SeenPicture, Violation};
+use crate::rules::{CameraRules, EventSight, RulesState, Seen as SeenPicture, Violation};
 use crate::track::{Track, Tracker};
 
 pub(crate) struct Scene {
@@ -187,7 +187,11 @@ impl Scene {
     fn inspect_camera(&mut self, node: &NodeConfig, picture: &Picture) -> Option<TamperReport> {
         let report = self.tamper.inspect(node, &self.config, picture);
         let alignment = self.memory.as_ref().map(PlaceMemory::alignment);
-        report.or_else(|| self.tamper.inspect_place(node, &self.config, picture.capture.at, alignment?))
+        let at = picture.capture.at;
+        report.or_else(|| match alignment {
+            Some(alignment) => self.tamper.inspect_place(node, &self.config, at, alignment),
+            None => self.tamper.inspect_view(node, &self.config, at, self.observer.astray(at)),
+        })
     }
 
     /// Places the steps on the map by the newest picture, and fills in permits.
@@ -220,6 +224,11 @@ impl Scene {
     /// All live tracks after the newest picture.
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
+    }
+
+    /// What the newest observation says about the places of an open event. `None`: the event is not open here.
+    pub fn place_of(&self, event: Uuid) -> Option<EventSight> {
+        self.rules.sight_of(event)
     }
 
     /// The observation of the newest picture.

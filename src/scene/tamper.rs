@@ -14,6 +14,8 @@ use crate::decode::Picture;
 use crate::geo::CalibrationState;
 use crate::tamper::{Finding, Movement, Reference, TamperDetector, TamperKind};
 
+/// Another view that is shown for less than this is not reported: a lorry drives on.
+const OTHER_VIEW_FOR: Duration = Duration::from_secs(60);
 /// A place lost for less than this is not reported: fog and headlights pass.
 const LOST_FOR: Duration = Duration::from_secs(30 * 60);
 
@@ -133,6 +135,31 @@ impl TamperMonitor {
             Alignment::Steady { .. } if self.astray.is_some() => {
                 self.astray = None;
                 let reason = "the camera shows its place again".to_owned();
+                Some(self.report(node, camera, at, TamperKind::Well, None, reason))
+            }
+            _ => None,
+        }
+    }
+
+    /// Checks how long the camera has shown another view. For cameras without calibration and place memory. An open
+    /// incident of the detector comes first.
+    pub fn inspect_view(
+        &mut self,
+        node: &NodeConfig,
+        camera: &CameraConfig,
+        at: WallTime,
+        astray: Option<Duration>,
+    ) -> Option<TamperReport> {
+        match astray {
+            Some(time) if self.incident.is_none() && time >= OTHER_VIEW_FOR => {
+                self.astray = Some(TamperKind::Moved);
+                let reason = "the camera shows another view than before: it was turned, or something large stands in \
+                              front; nothing is judged until it is back, or for 30 min";
+                Some(self.report(node, camera, at, TamperKind::Moved, None, reason.to_owned()))
+            }
+            None if self.astray == Some(TamperKind::Moved) => {
+                self.astray = None;
+                let reason = "the camera shows its view as before, or has kept the new one".to_owned();
                 Some(self.report(node, camera, at, TamperKind::Well, None, reason))
             }
             _ => None,

@@ -70,6 +70,8 @@ struct LiveTrack {
     /// Looks at its place in a row that did not find it, and the time over which they spread.
     misses: u32,
     missing: Duration,
+    /// Of the closest look that has seen it, as [`Track::scale`].
+    closest: f32,
 }
 
 impl Tracker {
@@ -125,7 +127,7 @@ impl Tracker {
             self.live[track].correct(at, seen[detection], observation.is_new);
         }
         for (live, _) in self.live.iter_mut().zip(&free.tracks).filter(|(_, free)| **free) {
-            if observation.looked_at(&live.track.rect, live.track.scale) {
+            if observation.looked_at(&live.track.rect, live.closest) {
                 live.misses += 1;
                 live.missing += gap;
             }
@@ -303,6 +305,7 @@ impl LiveTrack {
             compensated: false,
             misses: 0,
             missing: Duration::ZERO,
+            closest: d.scale,
         }
     }
 
@@ -337,7 +340,8 @@ impl LiveTrack {
         let t = &mut self.track;
         (t.rect, t.score, t.last_seen, t.seen_now) = (d.rect, d.score, at, true);
         t.hits = t.hits.saturating_add(u32::from(new));
-        t.scale = t.scale.max(d.scale);
+        t.scale = d.scale;
+        self.closest = self.closest.max(d.scale);
         (self.misses, self.missing) = (0, Duration::ZERO);
     }
 

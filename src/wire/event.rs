@@ -79,6 +79,9 @@ pub struct EventData {
     pub confidence: f64,
     /// When the object was first seen. RFC 3339, UTC, as all times.
     pub started: String,
+    /// How much of the time from `started` to `last_seen` the camera watched, in seconds. The rest is time without a
+    /// stream, or in which nothing could be seen. `null` for an event between two flights.
+    pub watched_s: Option<f64>,
     /// Time of this transition.
     pub at: String,
     pub last_seen: String,
@@ -340,6 +343,7 @@ fn data(facts: &EventFacts<'_>) -> EventData {
         severity: v.severity,
         confidence: round(v.confidence),
         started: v.started.to_string(),
+        watched_s: v.watched.map(|watched| (watched.as_secs_f64() * 1000.0).round() / 1000.0),
         at: v.at.to_string(),
         last_seen: v.last_seen.to_string(),
         reason: v.reason.clone(),

@@ -23,6 +23,8 @@ pub struct ReplyData {
     pub event: Option<Uuid>,
     /// For `rectified`.
     pub verdict: Option<Verdict>,
+    /// Why the verdict is `unknown`.
+    pub reason: Option<String>,
     /// For `lead`: the cameras that see the place, best first. For `rectified`: the event's camera.
     pub cameras: Vec<CameraAnswer>,
 }
@@ -89,6 +91,7 @@ impl ReplyData {
             error: None,
             event: None,
             verdict: None,
+            reason: None,
             cameras: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::commander::{Commander, new_id};
 use super::sender::Sender;
-use crate::app::requests::Observation;
+use crate::app::requests::PictureAnswer;
 use crate::base::Rect;
 use crate::draw::Colour;
 use crate::events::pending_evidence::PendingEvidence;
@@ -18,7 +18,7 @@ use crate::wire::{FoundObject, ReplyData};
 
 /// A picture that is sent with an answer.
 pub(super) struct AnswerPicture {
-    observation: Observation,
+    observation: PictureAnswer,
     /// First line under the annotated picture.
     title: String,
     /// Places to mark in addition to the objects.
@@ -30,7 +30,7 @@ pub(super) struct AnswerPicture {
 }
 
 impl AnswerPicture {
-    pub fn new(observation: Observation, title: String, marks: Vec<Rect>) -> Self {
+    pub fn new(observation: PictureAnswer, title: String, marks: Vec<Rect>) -> Self {
         Self { observation, title, marks, clip: None, distances: Vec::new() }
     }
 

@@ -28,7 +28,7 @@ impl Commander {
             if cameras.len() >= MAX_CAMERAS {
                 break;
             }
-            let mut wait = self.request_pictures(site.camera(), 1);
+            let mut wait = self.request_pictures(site.camera(), 1, None);
             let round = |v: f64, parts: f64| (v * parts).round() / parts;
             wait.answer.pixel = Some(site.share(sighting.pixel).map(|v| round(v, 1e5)));
             wait.answer.distance_m = Some(round(sighting.distance_m, 1e2));

@@ -9,7 +9,7 @@ use super::commander::Commander;
 use super::evidence::AnswerPicture;
 use super::sender::Sender;
 use super::waiting::{CameraWait, Question, Waiting};
-use crate::app::requests::{Observation, Request};
+use crate::app::requests::{LookedAt, PictureAnswer, Request};
 use crate::app::rules_thread::Work;
 use crate::base::{CameraId, ClassName, Rect, monotonic};
 use crate::change::Seen;
@@ -33,10 +33,7 @@ impl CameraWait {
             match self.observations.try_recv() {
                 Ok(observation) => {
                     self.received += 1;
-                    verdict = stronger(
-                        verdict,
-                        question.verdict(&observation.tracks, observation.standing.as_deref()),
-                    );
+                    verdict = stronger(verdict, question.verdict(&observation));
                     self.newest = Some(observation);
                 }
                 Err(TryRecvError::Empty) => break,
@@ -52,9 +49,15 @@ impl CameraWait {
 }
 
 impl Question {
-    /// The verdict of one picture. `tracks`: visible in it. `standing`: the lasting changes as last compared;
-    /// `None`: the scene cannot be judged.
-    fn verdict(&self, tracks: &[Track], standing: Option<&[(Rect, Seen)]>) -> Verdict {
+    /// The verdict of one picture.
+    fn verdict(&self, picture: &PictureAnswer) -> Verdict {
+        let (tracks, standing) = (&picture.tracks, picture.standing.as_deref());
+        self.judge(tracks, standing, &picture.looked)
+    }
+
+    /// `tracks`: visible in the picture. `standing`: the lasting changes as last compared; `None`: the scene cannot be
+    /// judged.
+    fn judge(&self, tracks: &[Track], standing: Option<&[(Rect, Seen)]>, looked: &LookedAt) -> Verdict {
         let Self::Rectified { objects, places, .. } = self else { return Verdict::Unknown };
         let here = |rect: &Rect| {
             let on = |p: &Rect| {
@@ -64,7 +67,12 @@ impl Question {
         };
         if !objects.iter().any(|class| class.as_str() == CHANGE) {
             let there = tracks.iter().any(|t| objects.contains(&t.class) && here(&t.rect));
-            return if there { Verdict::StillThere } else { Verdict::Gone };
+            return match looked {
+                LookedAt::Not(_) => Verdict::Unknown,
+                _ if there => Verdict::StillThere,
+                LookedAt::LooksSame => Verdict::StillThere,
+                LookedAt::Clearly => Verdict::Gone,
+            };
         }
         let Some(standing) = standing else { return Verdict::Unknown };
         let verdict = |seen| match seen {
@@ -74,6 +82,17 @@ impl Question {
         };
         let seen = standing.iter().filter(|(rect, _)| here(rect)).map(|(_, seen)| verdict(*seen));
         seen.reduce(stronger).unwrap_or(Verdict::Gone)
+    }
+}
+
+/// Why no picture could answer.
+fn why_unknown(cameras: &[CameraWait]) -> String {
+    let newest = cameras.iter().find_map(|camera| camera.newest.as_ref());
+    match newest.map(|picture| &picture.looked) {
+        Some(LookedAt::Not(why)) => (*why).to_owned(),
+        Some(_) => "the place cannot be judged now".to_owned(),
+        None if cameras.is_empty() => "only another flight can show it".to_owned(),
+        None => format!("the camera gave no picture within {} s", PATIENCE.as_secs()),
     }
 }
 
@@ -93,8 +112,11 @@ impl Commander {
         let question = Question::Rectified { event, objects, places: known.places() };
         // No camera sees the ground of a flight area.
         let of_flights = self.parts.flight_service.has(&known.camera);
-        let cameras =
-            if of_flights { Vec::new() } else { vec![self.request_pictures(&known.camera, PICTURES)] };
+        let cameras = if of_flights {
+            Vec::new()
+        } else {
+            vec![self.request_pictures(&known.camera, PICTURES, Some(event))]
+        };
         self.wait(sender, question, cameras);
     }
 
@@ -103,9 +125,15 @@ impl Commander {
         self.waiting.push(Waiting { sender, question, verdict: Verdict::Unknown, cameras, deadline });
     }
 
-    pub(super) fn request_pictures(&self, camera: &CameraId, pictures: u32) -> CameraWait {
+    /// `about`: the event that the pictures are to answer for.
+    pub(super) fn request_pictures(
+        &self,
+        camera: &CameraId,
+        pictures: u32,
+        about: Option<Uuid>,
+    ) -> CameraWait {
         let (answer, observations) = sync_channel(pictures as usize);
-        let request = Request::Pictures { camera: camera.clone(), pictures, answer };
+        let request = Request::Pictures { camera: camera.clone(), pictures, about, answer };
         // If the thread has ended, the request is dropped and with it the channel: the wait ends.
         drop(self.parts.to_rules.send(Work::Request(request)));
         let name = self.parts.config.cameras.iter().find(|c| c.id == *camera).map(|c| c.name.clone());
@@ -148,6 +176,7 @@ impl Commander {
         if let Question::Rectified { event, .. } = &command.question {
             data.event = Some(*event);
             data.verdict = Some(command.verdict);
+            data.reason = (command.verdict == Verdict::Unknown).then(|| why_unknown(&command.cameras));
         }
         tracing::info!(command = command.sender.name, pictures, "judged from pictures: {:?}", data.verdict);
         let mut evidence = Vec::new();
@@ -166,7 +195,7 @@ impl Commander {
 
     fn answer_picture(
         &self,
-        observation: Observation,
+        observation: PictureAnswer,
         command: &Waiting,
         answer: &CameraAnswer,
     ) -> AnswerPicture {
@@ -207,12 +236,23 @@ mod tests {
             objects: vec![ClassName::from(CHANGE)],
             places: vec![place],
         };
-        let verdict = |standing: Option<&[(Rect, Seen)]>| question.verdict(&[], standing);
+        let verdict = |standing: Option<&[(Rect, Seen)]>| question.judge(&[], standing, &LookedAt::Clearly);
         assert_eq!(verdict(Some(&[(place, Seen::Yes), (elsewhere, Seen::No)])), Verdict::StillThere);
         assert_eq!(verdict(Some(&[(place, Seen::Unknown)])), Verdict::Unknown, "infrared does not show it");
         assert_eq!(verdict(Some(&[(place, Seen::No)])), Verdict::Gone);
         assert_eq!(verdict(Some(&[(elsewhere, Seen::Yes)])), Verdict::Gone);
         assert_eq!(verdict(None), Verdict::Unknown, "fog");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_not_gone() {
+        let objects = vec![ClassName::from("car")];
+        let places = vec![Rect::new(0.2, 0.2, 0.4, 0.4)];
+        let question = Question::Rectified { event: Uuid::nil(), objects, places };
+        let verdict = |looked| question.judge(&[], None, &looked);
+        assert_eq!(verdict(LookedAt::Not("the picture is dark")), Verdict::Unknown);
+        assert_eq!(verdict(LookedAt::LooksSame), Verdict::StillThere, "the detector missed it");
+        assert_eq!(verdict(LookedAt::Clearly), Verdict::Gone);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::sender::Sender;
-use crate::app::requests::Observation;
+use crate::app::requests::PictureAnswer;
 use crate::base::{ClassName, Rect};
 use crate::wire::{CameraAnswer, Verdict};
 
@@ -34,9 +34,9 @@ pub(super) enum Question {
 pub(super) struct CameraWait {
     pub answer: CameraAnswer,
     pub wanted: u32,
-    pub observations: Receiver<Observation>,
+    pub observations: Receiver<PictureAnswer>,
     /// The newest picture.
-    pub newest: Option<Observation>,
+    pub newest: Option<PictureAnswer>,
     /// How many pictures came.
     pub received: u32,
     /// No further picture will come, or none is needed.

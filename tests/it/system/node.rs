@@ -73,6 +73,7 @@ class = "motor_vehicle_parking"
 zones = ["road"]
 dwell = "3s"
 hysteresis = [2, 3]
+present_at_start = "tell"
 "#,
             data = data.display(),
             model = root().join("models/lintel-nano").display(),

@@ -171,7 +171,8 @@ fn config(plan: &Plan<'_>, rtsp_port: u16, broker_port: u16, http_port: u16) -> 
             id = "{0}"
             url = "rtsp://127.0.0.1:{rtsp_port}/{0}"
             zone = [{{ id = "corner", polygon = [[0.82, 0.07], [1.0, 0.05], [1.0, 0.19], [0.84, 0.19]] }}]
-            rule = [{{ class = "motor_vehicle_parking", zones = ["corner"], dwell = "{dwell_s}s" }}]
+            rule = [{{ class = "motor_vehicle_parking", zones = ["corner"], dwell = "{dwell_s}s",
+                     present_at_start = "tell" }}]
             "#,
             camera(n)
         );
