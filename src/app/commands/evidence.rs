@@ -126,16 +126,17 @@ impl Commander {
             store_pending(&mut held, id, &mut batch);
         }
         batch.messages.insert(0, self.reply(sender, data));
-        let committed = recorder.journal.commit(&batch);
-        drop(held);
-        if committed {
+        self.parts.clips.hold(&clips);
+        let stored = recorder.journal.commit_or_withdraw(held, batch, &self.stop);
+        if stored {
             sender.delivery.done();
-        }
-        for request in clips {
-            if let Err(error) = self.parts.clips.schedule(request.clone()) {
-                recorder.record_clip(&request, &Err(error));
+            for request in &clips {
+                if let Err(error) = self.parts.clips.schedule(request.clone()) {
+                    recorder.refuse_clip(request, error);
+                }
             }
         }
+        self.parts.clips.release(&clips);
     }
 }
 
