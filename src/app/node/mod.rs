@@ -112,7 +112,7 @@ impl Node {
             recorder_stop.clone(),
         )?);
         let flights = FlightLogs::default();
-        let memory = PlaceMemoryContext::new(Some(data_dir.clone()));
+        let memory = PlaceMemoryContext::new(Some(data_dir.clone())).map_err(AppError::Thread)?;
         let mut scenes = scene::build_all(&config, model, &sites, &flights, &memory);
         scenes.values_mut().for_each(scene::Scene::recall);
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
@@ -173,8 +173,11 @@ impl Node {
 
         let detect_stop = Shutdown::new();
         // The receiver outlives the detectors, so a failed send means only that the node is stopping.
-        let sender = to_rules.clone();
-        let decide = Arc::new(move |seen: Detections| drop(sender.send(Work::Detections(seen))));
+        let (sender, places) = (to_rules.clone(), memory.clone());
+        let decide = Arc::new(move |seen: Detections| {
+            places.prepare(&seen.picture);
+            drop(sender.send(Work::Detections(seen)));
+        });
         let detect = DetectPool::start(detectors, Vec::new(), decide, detect_stop.clone())
             .map_err(AppError::Thread)?;
         let detect = Arc::new(detect);
@@ -287,6 +290,7 @@ impl Node {
         if self.rules.join().is_err() {
             tracing::error!("the rules thread panicked; its last pictures were not judged");
         }
+        self.memory.finish();
         self.flight_thread.join();
         self.stills.join();
         self.clips_stop.stop();
