@@ -33,7 +33,7 @@ pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_mes
 pub use place::{AccuracyData, PolygonGeometry, PositionData};
 pub use state::{
     CameraBehind, CameraState, CameraSuppressed, ConfigState, FlightNotTaken, HealthStatus, NodeHealth,
-    NodeLoad, NodeState, NodeStatus, ReloadState,
+    NodeLoad, NodeState, NodeStatus, ReloadState, RingsFull,
 };
 pub use tamper::{TamperData, tamper_message};
 pub use topics::{Topics, subscriptions};

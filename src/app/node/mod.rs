@@ -130,7 +130,7 @@ impl Node {
         )
         .map_err(AppError::Thread)?;
 
-        let roster = Arc::new(Roster::default());
+        let roster = Arc::new(Roster::new(config.budget.ring_bytes));
         for camera in &config.cameras {
             roster.enter(camera);
         }
