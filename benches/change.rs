@@ -1,5 +1,5 @@
-//! The cost of the most expensive inspection at 1080p: reducing the picture, finding shake, comparing with the banks of both
-//! lights around the hour, voting, following regions, learning.
+//! The cost of the most expensive inspection at 1080p: reducing the picture, finding shake, comparing with
+//! the banks of both lights around the hour, voting, following regions, learning.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -39,7 +39,8 @@ fn resident_mb() -> f64 {
     line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).expect("kB") / 1024.0
 }
 
-/// Processor time of this thread in ms; software decoders run in the caller's, and a busy machine does not count.
+/// Processor time of this thread in ms; software decoders run in the caller's, and a busy machine does not
+/// count.
 fn cpu_ms() -> f64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     stat.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).expect("ns") / 1e6

@@ -1,4 +1,5 @@
-//! What one 1080p picture costs on one thread with the shipped model: letterbox, network, and head with suppression.
+//! What one 1080p picture costs on one thread with the shipped model: letterbox, network, and head with
+//! suppression.
 //!
 //! Needs ONNX Runtime: scripts/fetch-onnxruntime.sh.
 

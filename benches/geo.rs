@@ -1,5 +1,5 @@
-//! What it costs to place one box: bottom centre and the outline's four corners, over level ground and over a terrain
-//! model of 1000 x 1000 heights.
+//! What it costs to place one box: bottom centre and the outline's four corners, over level ground and over a
+//! terrain model of 1000 x 1000 heights.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What an event costs on the way out. `LINTEL_BENCH_DIR` chooses the disk; the default is the target folder's, since
-//! /tmp may be memory, which makes every fsync free.
+//! What an event costs on the way out. `LINTEL_BENCH_DIR` chooses the disk; the default is the target
+//! folder's, since /tmp may be memory, which makes every fsync free.
 
 use std::hint::black_box;
 use std::path::PathBuf;

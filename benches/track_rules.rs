@@ -1,5 +1,5 @@
-//! What the pure stages cost: one picture of 50 things through the tracker, and one picture each of 134 cameras
-//! through their rules.
+//! What the pure stages cost: one picture of 50 things through the tracker, and one picture each of 134
+//! cameras through their rules.
 
 use std::hint::black_box;
 use std::time::Duration;

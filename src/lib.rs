@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The modules stand in the order in which the data flows. A stage imports `base`, `config` and the output
-//! types of the stages above it; only `app/node` and `cli` import everything (held by tests/it/architecture.rs).
+//! types of the stages above it; only `app/node` and `cli` import everything (held by
+//! tests/it/architecture.rs).
 
 pub mod base;
 pub mod geo;

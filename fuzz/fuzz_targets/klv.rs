@@ -1,5 +1,5 @@
-//! MISB ST 0601: any bytes give packets. The fuzzer cannot guess checksums, so items are read without them too, and what is
-//! read is written and read again.
+//! MISB ST 0601: any bytes give packets. The fuzzer cannot guess checksums, so items are read without them
+//! too, and what is read is written and read again.
 #![no_main]
 
 use lintel_fuzz::check;
@@ -29,7 +29,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some(Packet::Local(read)) = again.next() else { panic!("what was written is not read: {set:?}") };
     assert!(again.next().is_none());
     assert_eq!(set.sensor_lat.is_some(), read.sensor_lat.is_some());
-    let places = |p: Pose| (p.place.lon, p.place.lat);
+    let places = |p: Pose| (p.position.lon, p.position.lat);
     if let (Some(a), Some(b)) = (set.pose().map(places), read.pose().map(places)) {
         assert!((a.0 - b.0).abs() < 1e-6 && (a.1 - b.1).abs() < 1e-6, "{a:?} {b:?}");
     }

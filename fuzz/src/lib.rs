@@ -1,11 +1,79 @@
-//! Lintel's readers of telemetry, compiled from its own sources without the rest of it.
+//! Lintel's readers of foreign bytes, compiled from its own sources without the rest of it.
 #![allow(dead_code, unused_imports)]
 
 #[path = "../../src/base"]
 pub mod base {
+    mod geometry;
+    mod id;
     mod time;
 
-    pub use time::{MediaTime, WallTime};
+    pub use geometry::{Point, Polygon, PolygonError, Rect};
+    pub use id::{AreaId, CameraId, ClassName, FrameSeq, ZoneId};
+    pub use time::{Capture, MediaTime, TimeSource, WallTime};
+}
+
+#[path = "../../src/geo"]
+pub mod geo {
+    mod area;
+    mod outline;
+
+    pub use area::{GroundArea, GroundAreaError};
+}
+
+#[path = "../../src/config"]
+pub mod config {
+    mod build;
+    mod built_in;
+    mod catalogue;
+    mod files;
+    mod geojson;
+    mod load;
+    mod loaded;
+    mod moving;
+    mod problem;
+    mod raw;
+    mod schema;
+    mod source;
+    mod structure;
+    mod tree;
+    mod types;
+
+    use std::path::Path;
+
+    use build::Secrets;
+    use files::{FileText, Files};
+    use load::{BuiltIn, check};
+    use source::Sources;
+
+    pub use load::load;
+    pub use loaded::{Finding, Loaded};
+    pub use moving::{Compensation, DroneConfig, TelemetrySource, UdpConfig};
+    pub use problem::ConfigErrors;
+    pub use types::*;
+
+    /// Names of the files that [`check_texts`] takes.
+    pub const FILES: [&str; 5] =
+        ["main.toml", "cameras.toml", "catalogue.toml", "zones.geojson", "permits.geojson"];
+
+    /// Checks a config from memory: the main file, and what it includes where that is not empty.
+    pub fn check_texts(texts: [&str; 5]) -> Result<Loaded, ConfigErrors> {
+        let mut sources = Sources::default();
+        let built_in = BuiltIn::of(&mut sources);
+        let mut file = |i: usize| FileText {
+            text: texts[i].to_owned(),
+            base: sources.add(Path::new(FILES[i]), texts[i], false),
+        };
+        let main = file(0);
+        let mut optional = |i: usize| (!texts[i].trim().is_empty()).then(|| file(i));
+        let files = Files {
+            main,
+            cameras: optional(1).into_iter().collect(),
+            catalogue: optional(2),
+            zones: optional(3),
+            permits: optional(4),
+        };
+        check(&built_in, &files, sources, Secrets::Leave, Vec::new(), Vec::new())
+    }
 }
 
 #[path = "../../src/drone"]
@@ -24,19 +92,57 @@ pub mod drone {
     pub use check::{Checker, Reference};
     pub use clock::{ClockFit, fit_clock};
     pub use flight::{Flight, MAX_GAP, NoPose, Sampled};
-    pub use pose::{Angles, Place, Pose};
+    pub use pose::{Angles, LonLat, Pose};
     pub use report::{Fault, Gap, Rejected, TelemetryReport};
 }
 
+#[path = "../../src/ingest"]
+pub mod ingest {
+    mod access_unit;
+    mod frame;
+
+    pub use frame::Codec;
+
+    /// Whether it is a key frame, and the number of its parameter sets.
+    pub fn head(codec: Codec, data: &[u8]) -> (bool, Option<u64>) {
+        let head = access_unit::head(codec, data);
+        (head.key, head.parameters)
+    }
+
+    pub fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
+        access_unit::delimiter_len(codec, data)
+    }
+}
+
+#[path = "../../src/outbox"]
+pub mod outbox {
+    mod record;
+
+    pub use record::{MediaChunk, OutMessage};
+}
+
+#[path = "../../src/wire"]
+pub mod wire {
+    mod chunk;
+    mod command;
+    mod topics;
+
+    pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk};
+    pub use command::{
+        CalibrationCommand, Command, Feedback, FeedbackCommand, LeadCommand, MAX_COMMAND_BYTES, ReplyError,
+    };
+    pub use topics::Topics;
+}
+
 use base::WallTime;
-use drone::{Flight, Place, Pose};
+use drone::{Flight, LonLat, Pose};
 
 /// Where the flights of the seeds are.
-pub const BASE: Place = Place { lon: 120.1614, lat: 30.2931 };
+pub const BASE: LonLat = LonLat { lon: 120.1614, lat: 30.2931 };
 
 /// What must hold of every pose that a reader let through.
 pub fn check(pose: &Pose) {
-    assert!(pose.place.lon.abs() <= 180.0 && pose.place.lat.abs() <= 90.0, "{pose:?}");
+    assert!(pose.position.lon.abs() <= 180.0 && pose.position.lat.abs() <= 90.0, "{pose:?}");
     let angles = [&pose.platform, &pose.gimbal].map(|a| [a.heading, a.pitch, a.roll]);
     let numbers = [pose.alt_abs, pose.alt_rel, pose.fov.0, pose.fov.1, pose.slant_range];
     assert!(angles.iter().flatten().chain(&numbers).flatten().all(|v| v.is_finite()), "{pose:?}");

@@ -1,6 +1,6 @@
 //! Checks that the node does what its config promises: every camera sampled often enough, no events
-//! suppressed by the hourly limit, no flight rejected, no footage dropped for want of memory. Takes: snapshots. Gives: health messages. Not here:
-//! sending them.
+//! suppressed by the hourly limit, no flight rejected, no footage dropped for want of memory. Takes:
+//! snapshots. Gives: health messages. Not here: sending them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

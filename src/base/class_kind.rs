@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::ClassName;
 
-/// The kind of a class, as the model's manifest names it in `[[classes]]`, or by default from the class's name.
+/// The kind of a class, as the model's manifest names it in `[[classes]]`, or by default from the class's
+/// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassKind {
@@ -24,7 +25,8 @@ pub enum ClassKind {
     Other,
 }
 
-/// The names that Lintel's own model and catalogue use, most of them COCO's. A manifest that names a kind overrides this.
+/// The names that Lintel's own model and catalogue use, most of them COCO's. A manifest that names a kind
+/// overrides this.
 fn usual_kind(name: &str) -> ClassKind {
     match name {
         "person" => ClassKind::Person,
@@ -37,7 +39,8 @@ fn usual_kind(name: &str) -> ClassKind {
     }
 }
 
-/// The kinds of a model's classes. A class without an entry has the kind that its name usually means. Cheap to clone.
+/// The kinds of a model's classes. A class without an entry has the kind that its name usually means. Cheap
+/// to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ClassKinds {
     listed: Arc<HashMap<ClassName, ClassKind>>,
@@ -59,7 +62,8 @@ impl ClassKinds {
         matches!(self.kind(class), Person | Animal | Vehicle | Cycle)
     }
 
-    /// Whether objects of the class may follow each other on the same spot, as vehicles at a traffic light do.
+    /// Whether objects of the class may follow each other on the same spot, as vehicles at a traffic light
+    /// do.
     pub fn flows(&self, class: &ClassName) -> bool {
         self.kind(class) == ClassKind::Vehicle
     }
@@ -68,7 +72,8 @@ impl ClassKinds {
         self.kind(class) == ClassKind::Machine
     }
 
-    /// Whether a detector confuses the two classes for one object, so that a track may change from one to the other.
+    /// Whether a detector confuses the two classes for one object, so that a track may change from one to the
+    /// other.
     pub fn may_be_confused(&self, a: &ClassName, b: &ClassName) -> bool {
         use ClassKind::{Cycle, Garbage, Machine, Vehicle};
         let kind = self.kind(a);

@@ -5,8 +5,8 @@ use uuid::{Builder, Uuid};
 
 use super::WallTime;
 
-/// Builds a UUIDv7 (RFC 9562, 5.7). Its time is given; its random bits are a SHA-256 hash of names and numbers, in the order
-/// in which they are added.
+/// Builds a UUIDv7 (RFC 9562, 5.7). Its time is given; its random bits are a SHA-256 hash of names and
+/// numbers, in the order in which they are added.
 #[derive(Clone, Debug)]
 pub struct DerivedId(Sha256);
 

@@ -9,9 +9,9 @@ pub const UNFINISHED: &str = "part";
 
 /// Replaces the file at `path`, or creates it. Its folder must exist.
 ///
-/// When this returns `Ok`, the new content and its name are on the disk. A crash or a power cut before that leaves the old
-/// file whole, or no file if there was none, and perhaps an unfinished file beside it. Two threads must not replace the
-/// same file at the same time.
+/// When this returns `Ok`, the new content and its name are on the disk. A crash or a power cut before that
+/// leaves the old file whole, or no file if there was none, and perhaps an unfinished file beside it. Two
+/// threads must not replace the same file at the same time.
 ///
 /// # Errors
 /// The unfinished file cannot be written or renamed. It is removed then, and the old file stays.
@@ -21,8 +21,8 @@ pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     written.and_then(|()| finish_file(&unfinished, path)).inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
-/// Gives a completely written file its final name, with the guarantee of [`replace_file`]. Both names must be in the same file
-/// system.
+/// Gives a completely written file its final name, with the guarantee of [`replace_file`]. Both names must be
+/// in the same file system.
 ///
 /// # Errors
 /// The file cannot be flushed or renamed.

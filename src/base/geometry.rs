@@ -1,4 +1,5 @@
-//! Points, boxes and polygons in normalised picture coordinates: x right, y down, the picture is 0..1 by 0..1.
+//! Points, boxes and polygons in normalised picture coordinates: x right, y down, the picture is 0..1 by
+//! 0..1.
 
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +113,8 @@ pub enum PolygonError {
 
 impl Polygon {
     /// # Errors
-    /// Fewer than three corners, a corner outside 0..1 or not a number, crossing edges, no area. Corners count from 1.
+    /// Fewer than three corners, a corner outside 0..1 or not a number, crossing edges, no area. Corners
+    /// count from 1.
     pub fn new(corners: Vec<Point>) -> Result<Self, PolygonError> {
         let n = corners.len();
         if n < 3 {

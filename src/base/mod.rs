@@ -1,5 +1,5 @@
-//! What every stage shares: ids, time, geometry, back-off, shutdown, durable files. No domain logic. The only IO is reading
-//! the clock and replacing files.
+//! What every stage shares: ids, time, geometry, back-off, shutdown, durable files. No domain logic. The only
+//! IO is reading the clock and replacing files.
 
 mod backoff;
 mod class_kind;

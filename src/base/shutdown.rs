@@ -32,7 +32,7 @@ impl Shutdown {
         self.token.cancelled().await;
     }
 
-    /// Sleeps for `limit` at most; true as soon as the stop is asked for.
+    /// Sleeps for `limit` at most; returns true as soon as a stop is requested.
     pub fn wait(&self, limit: Duration) -> bool {
         let mut held = self.sleepers.0.lock();
         self.sleepers.1.wait_while_for(&mut held, |()| !self.is_stopped(), limit);

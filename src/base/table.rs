@@ -1,14 +1,15 @@
 //! Lines and fields of the CSV files that people write.
 
-/// The lines with content, each with its number from 1. Empty lines, lines that begin with `#` and a byte order mark are
-/// skipped.
+/// The lines with content, each with its number from 1. Empty lines, lines that begin with `#` and a byte
+/// order mark are skipped.
 pub fn content_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let has_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     let lines = text.trim_start_matches('\u{feff}').lines();
     lines.enumerate().map(|(i, line)| (i + 1, line)).filter(move |(_, line)| has_content(line))
 }
 
-/// The fields of one line (RFC 4180), without the white space around them. A field does not continue on the next line.
+/// The fields of one line (RFC 4180), without the white space around them. A field does not continue on the
+/// next line.
 pub fn csv_fields(line: &str, delimiter: u8) -> Vec<String> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)

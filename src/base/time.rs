@@ -9,7 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Presentation time on a stream's own clock, in microseconds. Comparable only within one `stream` of a camera.
+/// Presentation time on a stream's own clock, in microseconds. Comparable only within one `stream` of a
+/// camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MediaTime(pub i64);
@@ -90,7 +91,8 @@ pub enum TimeSource {
 pub struct Capture {
     pub at: WallTime,
     pub source: TimeSource,
-    /// Camera clock minus node clock in milliseconds, where the camera sends its time. Includes network delay.
+    /// Camera clock minus node clock in milliseconds, where the camera sends its time. Includes network
+    /// delay.
     pub offset_ms: Option<i64>,
 }
 

@@ -1,5 +1,5 @@
-//! A picture that shows how well a calibration fits: points and where they should be, rings of distance on the ground,
-//! the horizon, and beside it a plan of what the camera sees.
+//! A picture that shows how well a calibration fits: points and where they should be, rings of distance on
+//! the ground, the horizon, and beside it a plan of what the camera sees.
 
 use image::{Rgb, RgbImage, imageops};
 

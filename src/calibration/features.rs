@@ -1,7 +1,7 @@
 //! What a picture looks like, kept beside its calibration so that a moved camera is noticed.
 //!
-//! File: `LTLF1`, a zero byte, then little-endian: width and height (u32), number of features (u32), and for each x and y
-//! (f32, pixels) and the 32 bytes of its ORB descriptor. About 40 bytes a feature.
+//! File: `LTLF1`, a zero byte, then little-endian: width and height (u32), number of features (u32), and for
+//! each x and y (f32, pixels) and the 32 bytes of its ORB descriptor. About 40 bytes a feature.
 
 use std::path::Path;
 

@@ -182,7 +182,8 @@ impl Calibration {
     }
 
     /// # Errors
-    /// The file cannot be read, is no calibration, or its values are no camera; with line and column where TOML says so.
+    /// The file cannot be read, is no calibration, or its values are no camera; with line and column where
+    /// TOML says so.
     pub fn load(path: &Path) -> Result<Self, CalibrationError> {
         let text = std::fs::read_to_string(path).map_err(|e| CalibrationError::file(path, e))?;
         let mut read: Self = toml::from_str(&text).map_err(|e| CalibrationError::file(path, e))?;
@@ -216,7 +217,8 @@ impl Calibration {
         if let Some((image, features)) = reference {
             let beside = path.with_extension("features");
             write(&beside, &features.to_bytes())?;
-            // A path that does not start in the calibration's folder is kept whole, so that it is found from anywhere.
+            // A path that does not start in the calibration's folder is kept whole, so that it is found from
+            // anywhere.
             let whole = std::path::absolute(image).unwrap_or_else(|_| image.to_path_buf());
             let folder = std::path::absolute(&self.folder).unwrap_or_else(|_| self.folder.clone());
             self.reference = Some(Reference {

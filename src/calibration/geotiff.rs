@@ -166,7 +166,7 @@ impl GeoKeys {
     pub(super) fn crs(&self) -> Result<GridCrs, DemProblem> {
         match self.short(1024) {
             Some(2) => match self.short(2048) {
-                // WGS-84, CGCS2000, and the one that is written where the datum stands in words only.
+                // WGS-84, CGCS2000, and the code for a datum that is given in words only.
                 None | Some(4326 | 4490 | 4979 | 32_767) => Ok(GridCrs::Geographic),
                 Some(other) => Err(DemProblem::System(format!("EPSG:{other}"))),
             },

@@ -1,5 +1,5 @@
-//! Takes: surveyed points and a picture, or the file that was made of them; GeoTIFF. Gives: [`Calibration`] (a camera to
-//! reckon with), [`crate::geo::Dem`], a drawing that shows how well the points fit.
+//! Takes: surveyed points and a picture, or the file that was made of them; GeoTIFF. Gives: [`Calibration`]
+//! (a camera to reckon with), [`crate::geo::Dem`], a drawing that shows how well the points fit.
 //! When full: does not queue; a calibration takes about a second, and is done by hand. On failure:
 //! [`CalibrationError`], [`PointsError`] and [`DemError`] say which file, line or point, and what to do.
 //! Not here: pixels to places (that is `geo`); noticing that a camera has moved.

@@ -26,8 +26,9 @@ pub enum PointsError {
     Lines(Vec<String>),
 }
 
-/// Reads points from a CSV file: `x, y, lon, lat` and optionally `alt` and `name`, in this order or in that of a header line.
-/// Pixels are those of a picture of `size`. The terrain model gives the altitude of points that have none.
+/// Reads points from a CSV file: `x, y, lon, lat` and optionally `alt` and `name`, in this order or in that
+/// of a header line. Pixels are those of a picture of `size`. The terrain model gives the altitude of points
+/// that have none.
 ///
 /// # Errors
 /// Every line that cannot be used, with its number and what to do.
@@ -244,7 +245,7 @@ mod tests {
     #[test]
     fn swapped_coordinates_are_recognised() {
         assert!(wrong("1,2,29.7,120.6,5\n").contains("look swapped"));
-        // Where both are possible as a latitude, the other points tell.
+        // If both are possible latitudes, the other points decide.
         let errors = wrong("1,2,80.1,31.2,5\n5,2,80.1,31.2,5\n9,2,31.2,80.1,5\n");
         assert!(errors.starts_with("3: ") && errors.contains("look swapped"), "{errors}");
     }

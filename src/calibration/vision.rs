@@ -37,7 +37,8 @@ pub(super) fn perspective(
     let (f, [cx, cy]) = (lens.focal_px, lens.center);
     let camera = Mat::from_slice_2d(&[[f, 0.0, cx], [0.0, f, cy], [0.0, 0.0, 1.0]])?;
     let (mut turn, mut shift) = (Mat::default(), Mat::default());
-    // SQPnP: Terzakis and Lourakis, ECCV 2020; from three points on, flat or not. A set that it refuses is none.
+    // SQPnP: Terzakis and Lourakis, ECCV 2020; from three points on, flat or not. A set that it refuses is
+    // none.
     let solved = calib3d::solve_pnp(
         &places,
         &pixels,

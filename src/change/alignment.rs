@@ -1,4 +1,5 @@
-//! Whether the camera still looks where it did: a pushed camera has moved, one that shows nothing of its place is lost.
+//! Whether the camera still looks where it did: a pushed camera has moved, one that shows nothing of its
+//! place is lost.
 
 use super::bank::{BANKS, Bank};
 use super::grid::Grid;
@@ -51,7 +52,8 @@ impl Elsewhere {
     }
 }
 
-/// Finds where the picture lies and writes its aligned structure to `bench.aligned`. `None` without a reference.
+/// Finds where the picture lies and writes its aligned structure to `bench.aligned`. `None` without a
+/// reference.
 pub(super) fn align(
     banks: &[Option<Bank>; BANKS],
     elsewhere: &mut Option<Elsewhere>,

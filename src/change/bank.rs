@@ -24,8 +24,8 @@ const WARY_RATE: f32 = 0.015;
 const CALM: f32 = 16.0 * STRUCTURE_SCALE * STRUCTURE_SCALE;
 /// Steps of a stored usual difference per unit.
 const USUAL_SCALE: f32 = 100.0;
-/// Least usual differences, in these steps, of a cell where something came and went: structure, green to magenta, blue
-/// to yellow.
+/// Least usual differences, in these steps, of a cell where something came and went: structure, green to
+/// magenta, blue to yellow.
 const BEWARE: [u8; 3] = [45, 10, 20];
 
 /// All nine banks together take about 46 bytes per working pixel.
@@ -42,7 +42,8 @@ pub(super) struct Bank {
     pub(super) blue_yellow: Vec<i8>,
     #[serde(skip)]
     pub(super) luma: Vec<u8>,
-    /// Usual difference of structure, green to magenta and blue to yellow, stored as [`Bank::usual`] reads it.
+    /// Usual difference of structure, green to magenta and blue to yellow, stored as [`Bank::usual`] reads
+    /// it.
     #[serde(skip)]
     pub(super) usual: [Vec<u8>; 3],
 }
@@ -96,8 +97,8 @@ impl Bank {
             for (cx, ((structure, strength), ((both, now), then))) in
                 found.zip(both.zip(now).zip(then)).enumerate()
             {
-                // An edge whose contrast is inverted is the same edge: a wall is brighter than the ground in the sun, and
-                // darker under a cloud.
+                // An edge whose contrast is inverted is the same edge: a wall is brighter than the ground in
+                // the sun, and darker under a cloud.
                 *structure = 1.0 - (2.0 * both.abs() + CALM) / (now + then + CALM);
                 let wide = 3 - usize::from(cx == 0) - usize::from(cx + 1 == columns);
                 let unit = (4 * high * wide) as f32 * (STRUCTURE_SCALE * STRUCTURE_SCALE);
@@ -147,7 +148,8 @@ impl Bank {
                 }
                 let rate = if lesson.differs[i] != Differs::No { WARY_RATE } else { RATE };
                 let rate = if self.learnt <= 2 * MATURE { early.max(rate) } else { rate };
-                // Random rounding, one draw per cell: otherwise small steps would never add up in whole numbers.
+                // Random rounding, one draw per cell: otherwise small steps would never add up in whole
+                // numbers.
                 seed ^= seed << 13;
                 seed ^= seed >> 7;
                 seed ^= seed << 17;
@@ -204,7 +206,8 @@ pub(super) struct Lesson<'a> {
 
 fn toward(value: &mut i8, target: i8, rate: f32, chance: f32) {
     let old = f32::from(*value);
-    // Rounds down without `floor`: without SSE4.1 that is a C library call, a twelfth of the time of an inspection.
+    // Rounds down without `floor`: without SSE4.1 that is a C library call, a twelfth of the time of an
+    // inspection.
     let next = old + rate * (f32::from(target) - old) + chance;
     let whole = next as i8;
     *value = whole - i8::from(f32::from(whole) > next);

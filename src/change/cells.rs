@@ -17,8 +17,8 @@ pub(super) struct Cells {
 
 /// Steps of a stored colour value per natural logarithm.
 pub(super) const COLOUR_SCALE: f32 = 60.0;
-/// A picture has no colour when the distances between its channels spread by less, in levels. Codecs tint infrared
-/// pictures evenly by up to three levels, so the distances themselves say less.
+/// A picture has no colour when the distances between its channels spread by less, in levels. Codecs tint
+/// infrared pictures evenly by up to three levels, so the distances themselves say less.
 const GREY_SPREAD: f32 = 1.5;
 const GREY_TINT: f32 = 8.0;
 

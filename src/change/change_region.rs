@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Point, Rect, WallTime};
 
-/// A cell that has belonged to its region for less than one in so many parts of the region's age is not reported yet.
+/// A cell that has belonged to its region for less than one in so many parts of the region's age is not
+/// reported yet.
 pub(super) const YOUNG: u32 = 3;
 /// A cell that joined this long ago belongs to the region, however old the region is.
 pub(super) const GROWN_IN: Duration = Duration::from_secs(24 * 3600);
@@ -36,8 +37,8 @@ pub struct ChangeRegion {
     pub first_seen: WallTime,
     /// The last picture that showed it.
     pub last_confirmed: WallTime,
-    /// The last daylight picture that clearly did not show it. Inconclusive pictures move this time forward until the
-    /// region is seen again.
+    /// The last daylight picture that clearly did not show it. Inconclusive pictures move this time forward
+    /// until the region is seen again.
     #[serde(default)]
     pub denied: Option<WallTime>,
     pub seen: Seen,

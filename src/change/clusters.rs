@@ -6,7 +6,8 @@ use super::region::ON;
 
 /// Finds connected cells with enough votes that belong to no region. Cells up to two apart are connected.
 ///
-/// `owner` holds the region of each cell, or 0. Returns the cells of each cluster, and the region it touches most.
+/// `owner` holds the region of each cell, or 0. Returns the cells of each cluster, and the region it touches
+/// most.
 pub(super) fn find(votes: &[u8], owner: &[u32], columns: usize, rows: usize) -> Vec<(Vec<u32>, Option<u32>)> {
     let mut seen = vec![false; votes.len()];
     let mut out = Vec::new();

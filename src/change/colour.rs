@@ -12,9 +12,9 @@ const STRONGER: (f32, f32) = (0.6, 1.6);
 
 /// Fills `out` with each cell's difference in colour, in natural logarithms.
 ///
-/// Differences are smoothed over three cells along the row or the column, whichever differs more, so that a strip of one
-/// or two rows keeps its colour. The median difference of all cells is subtracted. Learnt colours are scaled by how much
-/// stronger or weaker the colours of their rows are now.
+/// Differences are smoothed over three cells along the row or the column, whichever differs more, so that a
+/// strip of one or two rows keeps its colour. The median difference of all cells is subtracted. Learnt
+/// colours are scaled by how much stronger or weaker the colours of their rows are now.
 pub(super) fn colour(now: &[i8], then: &[i8], columns: usize, rows: usize, out: &mut Vec<f32>) {
     let scale = 1.0 / COLOUR_SCALE;
     let tint = middle_difference(now, then);
@@ -58,7 +58,8 @@ fn middle_difference(now: &[i8], then: &[i8]) -> f32 {
     middle.map_or(0.0, |m| m as f32 - 255.0)
 }
 
-/// By what factor the colours of some rows are stronger now. Haze mutes everything at the same distance equally.
+/// By what factor the colours of some rows are stronger now. Haze mutes everything at the same distance
+/// equally.
 fn strength(now: &[i8], then: &[i8], tint: f32) -> f32 {
     let coloured = now.iter().zip(then).filter(|(_, then)| then.unsigned_abs() >= COLOURED);
     let mut ratios: Vec<f32> =

@@ -15,10 +15,11 @@ const TINTED: f32 = 0.6;
 const SPLITS: Duration = Duration::from_secs(12 * 3600);
 
 impl Region {
-    /// Splits off the parts of a young region that do not touch its largest part and have at least `least` cells.
+    /// Splits off the parts of a young region that do not touch its largest part and have at least `least`
+    /// cells.
     ///
-    /// Things put up side by side are one region at first. They are split once a second light shows the region, in
-    /// its first hours.
+    /// Things put up side by side are one region at first. They are split once a second light shows the
+    /// region, in its first hours.
     pub(super) fn split(&mut self, grid: Grid, least: usize) -> Vec<Region> {
         if self.lights.count_ones() < 2 || self.last_confirmed.since(self.first_seen) > SPLITS {
             return Vec::new();

@@ -11,7 +11,8 @@ const MAX_CORNERS: usize = 64;
 /// Tolerances of the simplification, in cells, in the order in which they are tried.
 const SIMPLER: [f32; 6] = [0.75, 0.0, 1.2, 1.8, 2.7, 4.0];
 
-/// The simplified outer outline of the largest connected part of `shape` (cells that share a side), normalised to 0..1.
+/// The simplified outer outline of the largest connected part of `shape` (cells that share a side),
+/// normalised to 0..1.
 ///
 /// Falls back to the bounding box where no simple polygon is found. Empty for an empty shape.
 pub(super) fn outline(shape: &Shape, grid: Grid) -> Vec<Point> {

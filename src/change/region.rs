@@ -25,7 +25,8 @@ const ABSENT_OF_ENOUGH: f32 = 0.5;
 const ABSENT_OF_USUAL: f32 = 0.34;
 /// Infrared does not deny a region of which it usually shows less than this share.
 const TELLING: f32 = 0.5;
-/// With so many more infrared inspections that show it than that do not, the camera's own lamp shows the region.
+/// With so many more infrared inspections that show it than that do not, the camera's own lamp shows the
+/// region.
 pub(super) const BY_INFRARED: u32 = 3;
 /// An inspection that can judge a smaller share of its cells says nothing about a region.
 const JUDGED_SHARE: f32 = 0.35;
@@ -114,8 +115,9 @@ impl Region {
         self.lights & (1 << bank) != 0
     }
 
-    /// The cells to report: shown by at least half as many lights as the best cell, and standing for at least a third of
-    /// the longest time. Leaves out what joined in odd light, or is parked beside it for some hours.
+    /// The cells to report: shown by at least half as many lights as the best cell, and standing for at least
+    /// a third of the longest time. Leaves out what joined in odd light, or is parked beside it for some
+    /// hours.
     pub(super) fn core(&self) -> impl Iterator<Item = u32> {
         let most = self.cells.iter().map(|c| c.lights.count_ones()).max().unwrap_or(0);
         let stood = |c: &Cell| self.last_confirmed.since(c.joined);
@@ -202,8 +204,8 @@ impl Region {
 
     /// Whether `cells` new cells beside it belong to it.
     ///
-    /// All do while the region itself is just appearing. Later up to half its size do, or a quarter if it was denied within
-    /// the last day. More cells are a region of their own.
+    /// All do while the region itself is just appearing. Later up to half its size do, or a quarter if it was
+    /// denied within the last day. More cells are a region of their own.
     pub(super) fn absorbs(&self, cells: usize, at: WallTime) -> bool {
         let restless = self.denied.is_some_and(|d| at.since(d) < RESTLESS);
         let most = self.cells.len() / if restless { 4 } else { 2 };
@@ -212,8 +214,8 @@ impl Region {
 
     /// Drops the cells that no longer count, adds new ones and records growth.
     ///
-    /// A cell that several lights have shown is dropped only when two lights deny it. Does nothing if fewer than `least`
-    /// cells would remain.
+    /// A cell that several lights have shown is dropped only when two lights deny it. Does nothing if fewer
+    /// than `least` cells would remain.
     pub(super) fn reshape(
         &mut self,
         at: WallTime,

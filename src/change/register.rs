@@ -42,7 +42,8 @@ pub(super) fn shake(now: &Field, reference: &Field, grid: Grid, near: (isize, is
         }
         best
     };
-    // Most cameras are still most of the time. If no shift fits well, and better than one pixel beside it, stop there.
+    // Most cameras are still most of the time. If no shift fits well, and better than one pixel beside it,
+    // stop there.
     let (middle, like) = search(1);
     if middle != side * side / 2 || like < STILL {
         search(SHAKE);

@@ -17,8 +17,8 @@ pub(super) struct Shape {
 impl Shape {
     /// The shape of `cells`, given by their numbers in the grid.
     ///
-    /// Fills holes and removes the rim by which comparison in windows enlarges a thing. Where cells touch only at a corner,
-    /// a third cell joins them, so that an outline never touches itself.
+    /// Fills holes and removes the rim by which comparison in windows enlarges a thing. Where cells touch
+    /// only at a corner, a third cell joins them, so that an outline never touches itself.
     pub(super) fn of(cells: &[u32], grid: Grid) -> Self {
         let across = || cells.iter().map(|c| *c as usize % grid.columns());
         let down = || cells.iter().map(|c| *c as usize / grid.columns());
@@ -88,7 +88,8 @@ impl Shape {
         }
     }
 
-    /// Numbers the unnumbered cells that are connected to `start` by sides and equal to it in the mask. Returns their count.
+    /// Numbers the unnumbered cells that are connected to `start` by sides and equal to it in the mask.
+    /// Returns their count.
     fn flood(&self, start: usize, number: usize, numbers: &mut [usize]) -> usize {
         if numbers[start] != 0 {
             return 0;
@@ -118,7 +119,8 @@ impl Shape {
         ]
     }
 
-    /// Parts that share no side, numbered from 1. Returns the part of each cell (0 outside) and the size of each part.
+    /// Parts that share no side, numbered from 1. Returns the part of each cell (0 outside) and the size of
+    /// each part.
     pub(super) fn parts(&self) -> (Vec<usize>, Vec<usize>) {
         let mut part = vec![0; self.mask.len()];
         let mut sizes = vec![0];

@@ -67,8 +67,8 @@ pub(super) fn structure(luma: &[f32], grid: Grid, scratch: &mut [Vec<f32>; 3], o
     extend(&mut out.y, w, 1..h - 1, 1..w - 1);
 }
 
-/// Fills everything outside `lines` and `columns` with the nearest value inside. Zeros would differ with every shake.
-/// Neither range is empty.
+/// Fills everything outside `lines` and `columns` with the nearest value inside. Zeros would differ with
+/// every shake. Neither range is empty.
 fn extend(plane: &mut [i8], w: usize, lines: Range<usize>, columns: Range<usize>) {
     for line in plane[lines.start * w..lines.end * w].chunks_exact_mut(w) {
         let (first, last) = (line[columns.start], line[columns.end - 1]);
@@ -130,8 +130,8 @@ fn add(run: &mut [f32], line: &[f32], times: f32) {
 }
 
 impl Field {
-    /// Moves the field by fractions of a pixel: `out` shows at `p` what was at `p + (dx, dy)`. Pixels from outside repeat
-    /// the nearest pixel.
+    /// Moves the field by fractions of a pixel: `out` shows at `p` what was at `p + (dx, dy)`. Pixels from
+    /// outside repeat the nearest pixel.
     pub(super) fn moved(&self, grid: Grid, dx: f32, dy: f32, out: &mut Field) {
         let (w, h) = (grid.width as isize, grid.height as isize);
         out.x.clear();

@@ -17,8 +17,8 @@ pub(super) enum Verdict {
 const STRUCTURE: (f32, f32) = (0.50, 0.30);
 const GREEN_MAGENTA: (f32, f32) = (0.16, 0.14);
 const BLUE_YELLOW: (f32, f32) = (0.42, 0.30);
-/// A cell differs when the shares of its three limits, each to the power of 1.5, sum up to this. One measure alone can
-/// reach it, or several that come close, as for a pit in a field.
+/// A cell differs when the shares of its three limits, each to the power of 1.5, sum up to this. One measure
+/// alone can reach it, or several that come close, as for a pit in a field.
 const FRESH: f32 = 1.0;
 /// The sum for a cell that already belongs to a region, so that a weaker light does not lose it.
 const HELD: f32 = 0.8;
@@ -75,7 +75,8 @@ pub(super) fn colour_shares(bank: &Bank, d: &Difference, cells: &Cells, cell: us
     ]
 }
 
-/// How far each cell differs from a bank: the sum over three measures of its share of the limit, to the power of 1.5.
+/// How far each cell differs from a bank: the sum over three measures of its share of the limit, to the power
+/// of 1.5.
 ///
 /// Loops over whole planes take a third of the time of a loop over cells.
 fn sums(bank: &Bank, d: &Difference, cells: &Cells, infrared: bool) -> Vec<f32> {
@@ -96,8 +97,8 @@ fn sums(bank: &Bank, d: &Difference, cells: &Cells, infrared: bool) -> Vec<f32> 
 
 /// Marks the cells that differ from a bank. Cells that are `known` belong to a region.
 ///
-/// In an unusual light even unchanged cells are farther from the bank, as on the first sunny day after a cloudy week. New
-/// changes must then differ by as much more.
+/// In an unusual light even unchanged cells are farther from the bank, as on the first sunny day after a
+/// cloudy week. New changes must then differ by as much more.
 pub(super) fn differs(
     bank: &Bank,
     d: &Difference,

@@ -59,8 +59,8 @@ pub struct Inspection {
     pub judged: bool,
     /// The reference was started again because the picture size changed.
     pub began_anew: bool,
-    /// Share of the picture outside regions that differs from the reference, 0 to 1. Leaves out the quarter of the picture
-    /// where most differs.
+    /// Share of the picture outside regions that differs from the reference, 0 to 1. Leaves out the quarter
+    /// of the picture where most differs.
     pub unrest: f32,
     /// There were more regions than a camera can hold.
     pub crowded: bool,
@@ -126,8 +126,8 @@ impl ChangeWatcher {
         inspection
     }
 
-    /// Accepts a region as the normal look of the place, because a person has rejected or permitted it. `None` if there is
-    /// no such region.
+    /// Accepts a region as the normal look of the place, because a person has rejected or permitted it.
+    /// `None` if there is no such region.
     pub fn accept(&mut self, region: u32) -> Option<()> {
         let index = self.memory.regions.iter().position(|r| r.id == region)?;
         let region = self.memory.regions.remove(index);

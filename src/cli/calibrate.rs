@@ -14,10 +14,11 @@ use crate::geo::{Geodetic, Ground, Lens, Locator};
 
 /// Compute a fixed camera's position, direction and lens from surveyed points
 ///
-/// The CSV file has the columns x,y,lon,lat,alt,name (pixel of the reference picture, WGS-84 degrees, metres); a header
-/// may give another order. Six points are the minimum; use ten to fifteen, spread over the picture from near to far.
-/// A point that contradicts the others is reported and left out. Writes the calibration and beside it a drawing (.png)
-/// and, with --image, the features that reveal a moved camera (.features).
+/// The CSV file has the columns x,y,lon,lat,alt,name (pixel of the reference picture, WGS-84 degrees,
+/// metres); a header may give another order. Six points are the minimum; use ten to fifteen, spread over the
+/// picture from near to far. A point that contradicts the others is reported and left out. Writes the
+/// calibration and beside it a drawing (.png) and, with --image, the features that reveal a moved camera
+/// (.features).
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     lintel calibrate --camera hill --points points.csv --image hill.jpg --dem dem.tif --out calibration/hill.toml\n  \

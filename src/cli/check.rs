@@ -18,9 +18,9 @@ const WRONG: u8 = 2;
 
 /// Check a config; with --probe also the cameras and the broker
 ///
-/// Reads the config with its includes and prints all errors at once, each with file, line, column and a remedy. Then
-/// tries what the config names: model, ONNX Runtime, decoders, data folder, certificates, recordings. Without errors, it
-/// prints what will run.
+/// Reads the config with its includes and prints all errors at once, each with file, line, column and a
+/// remedy. Then tries what the config names: model, ONNX Runtime, decoders, data folder, certificates,
+/// recordings. Without errors, it prints what will run.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel check --config /etc/lintel/lintel.toml\n  \
                         lintel check --config /etc/lintel/lintel.toml --probe\n\n\

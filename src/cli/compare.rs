@@ -23,9 +23,10 @@ const NONE: u8 = 2;
 
 /// Compare two flights over the same ground
 ///
-/// Compares two pictures, two folders of stills, or two mosaics (GeoTIFF). Stills are paired by position (DJI's XMP, or
-/// --telemetry) and aligned. The output shows what was built, cleared or piled up: GeoJSON with areas, pictures side by
-/// side, and a page to swipe through. Pictures that cannot be compared are listed with the reason.
+/// Compares two pictures, two folders of stills, or two mosaics (GeoTIFF). Stills are paired by position
+/// (DJI's XMP, or --telemetry) and aligned. The output shows what was built, cleared or piled up: GeoJSON
+/// with areas, pictures side by side, and a page to swipe through. Pictures that cannot be compared are
+/// listed with the reason.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel compare may.jpg june.jpg --out changes\n  \
                         lintel compare flights/may flights/june --telemetry june.csv --out changes\n  \
@@ -49,7 +50,8 @@ pub struct Args {
     /// The pictures are aligned already, such as sheets of one map: skip the registration
     #[arg(long)]
     aligned: bool,
-    /// Folder of a model (model.toml): its cars and people are ignored, machines and heaps beside a change are named
+    /// Folder of a model (model.toml): its cars and people are ignored, machines and heaps beside a change
+    /// are named
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// Path of libonnxruntime.so [default: ORT_DYLIB_PATH, then the usual folders]

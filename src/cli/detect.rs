@@ -26,8 +26,8 @@ const INTERRUPTED: u8 = 130;
 
 /// Run a model on pictures, folders and videos
 ///
-/// Pictures are JPEG or PNG; videos are MP4, MKV, MOV or MPEG-TS with H.264 or H.265. Folders are searched with
-/// their subfolders. Unreadable files are reported and skipped; the exit code is then 1.
+/// Pictures are JPEG or PNG; videos are MP4, MKV, MOV or MPEG-TS with H.264 or H.265. Folders are searched
+/// with their subfolders. Unreadable files are reported and skipped; the exit code is then 1.
 /// Ctrl-C stops early and keeps the results so far (exit code 130).
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -44,7 +44,8 @@ pub struct Args {
     /// File for the detections; - is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// coco: one JSON list of COCO results, boxes as x, y, width, height in pixels; jsonl: one line for each picture
+    /// coco: one JSON list of COCO results, boxes as x, y, width, height in pixels; jsonl: one line for each
+    /// picture
     #[arg(long, value_enum, default_value_t = Format::Coco)]
     format: Format,
     /// Draw the detections above their class's threshold (or --min-score) and write JPEGs to this folder
@@ -77,7 +78,8 @@ pub struct Args {
 }
 
 /// # Errors
-/// The model, the runtime or the COCO file cannot be used, there are no inputs, or the output cannot be written.
+/// The model, the runtime or the COCO file cannot be used, there are no inputs, or the output cannot be
+/// written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let manifest = ModelManifest::load(&args.model)?;
     let inputs = match (&args.coco, &args.images) {

@@ -17,8 +17,8 @@ pub(super) fn load_for_replay(path: &Path) -> Option<Loaded> {
     printed(crate::config::load_without_secrets(path))
 }
 
-/// Loads the model that the config names. `None`: a rule needs an object that the model does not know, and the error is
-/// printed.
+/// Loads the model that the config names. `None`: a rule needs an object that the model does not know, and
+/// the error is printed.
 ///
 /// # Errors
 /// The model's folder is missing or not valid.

@@ -9,11 +9,12 @@ use crate::harvest::{MISTAKEN, Request, harvest, read_verdicts};
 
 /// Turn events that people confirmed or rejected into training pictures
 ///
-/// Reads a node's DATA_DIR/feedback or folders of `lintel receive`. Verdicts come from feedback.jsonl beside an event
-/// and from --verdicts, lines of `EVENT,VERDICT[,REASON]` or JSON. A confirmed, rectified or permitted event gives its
-/// still with boxes and a crop around each. A rejected event gives a crop without boxes if its reason says that the
-/// detector was wrong (--mistaken).
-/// Writes DIR/images, annotations_train.json, annotations_dev.json (COCO) and sources.toml for models/training.
+/// Reads a node's DATA_DIR/feedback or folders of `lintel receive`. Verdicts come from feedback.jsonl beside
+/// an event and from --verdicts, lines of `EVENT,VERDICT[,REASON]` or JSON. A confirmed, rectified or
+/// permitted event gives its still with boxes and a crop around each. A rejected event gives a crop without
+/// boxes if its reason says that the detector was wrong (--mistaken).
+/// Writes DIR/images, annotations_train.json, annotations_dev.json (COCO) and sources.toml for
+/// models/training.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  lintel harvest /var/lib/lintel/feedback --out harvested\n  \
                         lintel harvest /srv/evidence --verdicts verdicts.csv --out harvested\n  \

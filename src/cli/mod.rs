@@ -19,7 +19,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Edge detector of suspected violations: illegal construction and street disorder, from RTSP cameras to MQTT.
+/// Edge detector of suspected violations: illegal construction and street disorder, from RTSP cameras to
+/// MQTT.
 #[derive(Parser, Debug)]
 #[command(name = "lintel", version, max_term_width = 110)]
 pub struct Cli {

@@ -28,7 +28,8 @@ pub(super) struct CameraOptions {
     /// A DJI still instead: its XMP gives position and gimbal angles
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "calibration"])]
     still: Option<PathBuf>,
-    /// Terrain model (GeoTIFF) instead of the config's. Without any, the ground is level at the height of the surveyed points
+    /// Terrain model (GeoTIFF) instead of the config's. Without any, the ground is level at the height of the
+    /// surveyed points
     #[arg(long, value_name = "FILE")]
     dem: Option<PathBuf>,
     /// Standard deviation of the terrain model's heights, metres

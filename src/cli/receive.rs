@@ -19,11 +19,12 @@ use crate::wire::subscriptions;
 /// Receive events and evidence from the broker and store them: the platform's side
 ///
 /// Stores DIR/DATE/EVENT/ with event.json (newest state), events.jsonl (all messages), clip.mp4, still.jpg,
-/// annotated.jpg, closed.jpg and manifest.json. Prints a line for each new event and each complete file. A file gets
-/// its name only when it is complete and its SHA-256 matches. Repeats are dropped, also after a restart.
+/// annotated.jpg, closed.jpg and manifest.json. Prints a line for each new event and each complete file. A
+/// file gets its name only when it is complete and its SHA-256 matches. Repeats are dropped, also after a
+/// restart.
 ///
-/// While this program is down, the broker keeps its messages for a week, under its client id. Two receivers therefore
-/// need two client ids.
+/// While this program is down, the broker keeps its messages for a week, under its client id. Two receivers
+/// therefore need two client ids.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example:\n  lintel receive --broker mqtts://broker.example:8883 --ca ca.pem --username platform \

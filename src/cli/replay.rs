@@ -10,13 +10,14 @@ use super::signals;
 use crate::app::{ReplayOptions, replay};
 use crate::base::{CameraId, WallTime};
 use crate::config::{CameraConfig, Config, LogConfig, LogFormat, Pace, SourceConfig, TelemetrySource};
-use crate::drone::{Flight, Place, TelemetryReport};
+use crate::drone::{Flight, LonLat, TelemetryReport};
 use crate::ingest::{FlightSettings, flight_of, footage_start};
 
 /// Run the whole pipeline on recorded footage and print the events as JSON lines.
 ///
-/// Time comes from the footage, so the same input gives the same lines, ids included. Only the named cameras run, with
-/// their zones and rules from the config. No passwords and no broker are needed. Logs go to standard error.
+/// Time comes from the footage, so the same input gives the same lines, ids included. Only the named cameras
+/// run, with their zones and rules from the config. No passwords and no broker are needed. Logs go to
+/// standard error.
 ///
 /// Example: lintel replay --config lintel.toml --camera gate=street.mp4 --speed max --out evidence
 ///
@@ -30,14 +31,15 @@ pub struct Args {
     /// A recording (mp4, mkv, ts) to replay as this camera; repeatable.
     #[arg(long = "camera", value_name = "ID=VIDEO", value_parser = pair, required = true)]
     cameras: Vec<(String, PathBuf)>,
-    /// Telemetry of a drone's recording, if it is neither in the video nor in an .SRT file of the same name; repeatable.
+    /// Telemetry of a drone's recording, if it is neither in the video nor in an .SRT file of the same name;
+    /// repeatable.
     #[arg(long = "telemetry", value_name = "ID=SRT", value_parser = pair)]
     telemetry: Vec<(String, PathBuf)>,
     /// Multiple of real time, or `max` for as fast as possible.
     #[arg(long, value_name = "N|max", default_value = "max", value_parser = speed)]
     speed: Pace,
-    /// Start time of the recordings, RFC 3339. Default: the time in a drone's telemetry, else in the first recording,
-    /// else 2000-01-01T00:00:00Z.
+    /// Start time of the recordings, RFC 3339. Default: the time in a drone's telemetry, else in the first
+    /// recording, else 2000-01-01T00:00:00Z.
     #[arg(long, value_name = "TIME")]
     start: Option<jiff::Timestamp>,
     /// Also write stills, clips and manifests to DIR/evidence.
@@ -126,7 +128,7 @@ fn flights(
         };
         let settings = FlightSettings {
             srt: given.or(own),
-            base: camera.position.map(|p| Place { lon: p.lon, lat: p.lat }),
+            base: camera.position.map(|p| LonLat { lon: p.lon, lat: p.lat }),
             time_zone: Some(config.node.time_zone.clone()),
         };
         let (flight, report) = flight_of(video, &settings)?;

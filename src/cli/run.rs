@@ -12,14 +12,15 @@ use crate::app::{Live, ReloadRequest};
 /// Watch the cameras of a config and publish events.
 ///
 /// Runs until SIGTERM or SIGINT, then stops in order: cameras, decoders, detectors, rules, clips. The rest of
-/// runtime.stop_deadline is used to send queued messages. A second signal ends the program at once. No event is lost
-/// either way: the outbox keeps it for the next start.
+/// runtime.stop_deadline is used to send queued messages. A second signal ends the program at once. No event
+/// is lost either way: the outbox keeps it for the next start.
 ///
-/// SIGHUP reloads the config, and so does a change of one of its files (runtime.watch_config). Only the cameras that
-/// changed restart. A config with errors, or a change that needs a restart, is refused, and the old config stays.
+/// SIGHUP reloads the config, and so does a change of one of its files (runtime.watch_config). Only the
+/// cameras that changed restart. A config with errors, or a change that needs a restart, is refused, and the
+/// old config stays.
 ///
-/// Exit codes: 0 stopped by a signal; 1 could not start, or failed; 2 the config has errors; 3 the stop took longer
-/// than its deadline; 130 a second signal.
+/// Exit codes: 0 stopped by a signal; 1 could not start, or failed; 2 the config has errors; 3 the stop took
+/// longer than its deadline; 130 a second signal.
 #[derive(clap::Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

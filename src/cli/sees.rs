@@ -13,8 +13,9 @@ const WRONG: u8 = 2;
 
 /// List the cameras that see a place, and the pixel of each
 ///
-/// Lists the cameras whose picture contains the place, nearest first, with pixel, distance, metres per pixel, and
-/// whether the terrain hides the place. Houses and trees that are not in the terrain model are not considered.
+/// Lists the cameras whose picture contains the place, nearest first, with pixel, distance, metres per pixel,
+/// and whether the terrain hides the place. Houses and trees that are not in the terrain model are not
+/// considered.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel sees --config lintel.toml --lon 120.6245 --lat 29.7134\n  \
                         lintel sees --calibration calibration/hill.toml --dem dem.tif --lon 120.6245 --lat 29.7134 --json\n\n\

@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first requests an orderly stop, the second ends the process at once. SIGHUP requests a reload.
+//! SIGTERM and SIGINT: the first requests an orderly stop, the second ends the process at once. SIGHUP
+//! requests a reload.
 
 use std::io;
 
@@ -7,8 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::ReloadRequest;
 use crate::base::Shutdown;
 
-/// Watches for signals on a thread of its own. The returned [`Shutdown`] stops at the first SIGTERM or SIGINT. With
-/// `reload`, SIGHUP requests a reload. Without it, SIGHUP ends the process, as is its default.
+/// Watches for signals on a thread of its own. The returned [`Shutdown`] stops at the first SIGTERM or
+/// SIGINT. With `reload`, SIGHUP requests a reload. Without it, SIGHUP ends the process, as is its default.
 ///
 /// # Errors
 /// The system gives no signal handler or thread.
@@ -41,7 +42,7 @@ pub(super) fn watch(reload: Option<ReloadRequest>) -> io::Result<Shutdown> {
 async fn reloads(hangup: Option<(Signal, ReloadRequest)>) {
     let Some((mut hangup, reload)) = hangup else { return std::future::pending().await };
     while hangup.recv().await.is_some() {
-        reload.ask();
+        reload.request();
     }
     std::future::pending().await
 }

@@ -1,5 +1,5 @@
-//! How the ground looked before a change, saved and applied to later pictures. Every further flight then finds the change
-//! again for as long as it exists, and stops finding it once it is gone.
+//! How the ground looked before a change, saved and applied to later pictures. Every further flight then
+//! finds the change again for as long as it exists, and stops finding it once it is gone.
 
 use std::path::PathBuf;
 

@@ -37,8 +37,8 @@ pub struct ChangedArea {
 
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// The earlier picture, moved onto the later one, and the later one. Both are for display, at a larger size than that of
-    /// the comparison.
+    /// The earlier picture, moved onto the later one, and the later one. Both are for display, at a larger
+    /// size than that of the comparison.
     pub before: RgbImage,
     pub after: RgbImage,
     /// Pixels of `before` and `after` per pixel of the later picture at its full size.
@@ -89,8 +89,8 @@ impl Comparison {
         [edge(x, false), edge(y, false), edge(x, true), edge(y, true)]
     }
 
-    /// Saves how the ground of these changes and patches looked in the earlier picture, as a patch for the later one.
-    /// `None`: the earlier picture shows nothing of this ground.
+    /// Saves how the ground of these changes and patches looked in the earlier picture, as a patch for the
+    /// later one. `None`: the earlier picture shows nothing of this ground.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -1,5 +1,5 @@
-//! What the detector finds in both pictures of a pair. People and vehicles are not a change of the ground. Machines, heaps and
-//! scaffolding beside a change help to explain it.
+//! What the detector finds in both pictures of a pair. People and vehicles are not a change of the ground.
+//! Machines, heaps and scaffolding beside a change help to explain it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::config::Tiling;
 use crate::decode::{Picture, Pixels};
 use crate::detect::{DetectError, Detector};
 
-/// Metres per pixel at which a car is about forty pixels long. Coarser pictures are enlarged to it, up to this factor.
+/// Metres per pixel at which a car is about forty pixels long. Coarser pictures are enlarged to it, up to
+/// this factor.
 const FINE_M: f64 = 0.12;
 const ENLARGED: f64 = 3.0;
 /// Pixels of a slice, its overlap with its neighbours, and the most slices each way.
@@ -21,11 +22,12 @@ const OVERLAP: f32 = 0.2;
 const MOST_SLICES: u32 = 6;
 /// The least score of a class that is named beside a change; its threshold in the model counts too.
 const NAMED: f32 = 0.4;
-/// Where something changed, a vehicle is likelier than elsewhere. People and vehicles therefore need only this share of the
-/// model's threshold, if the scale is known and the box is no longer than a lorry.
+/// Where something changed, a vehicle is likelier than elsewhere. People and vehicles therefore need only
+/// this share of the model's threshold, if the scale is known and the box is no longer than a lorry.
 const LENIENT: f32 = 0.6;
 const LORRY_M: f64 = 14.0;
-/// Boxes grow by this share of their size, because outlines come from smoothed scores and objects have shadows.
+/// Boxes grow by this share of their size, because outlines come from smoothed scores and objects have
+/// shadows.
 const GROWN: f32 = 0.25;
 /// Share of a region that must lie in these boxes.
 const COVERED: f64 = 0.6;

@@ -9,14 +9,15 @@ const OFF: isize = 2;
 const COLOUR: usize = 2;
 const LOCAL: usize = 8;
 const STRUCTURE: usize = 5;
-/// Nearer than so many pixels to ground that only one picture shows, nothing is told.
+/// No difference is reported within this many pixels of ground that only one picture shows.
 const EDGE: usize = LOCAL;
 /// Gradients, in levels a pixel, that are noise; and the weight that keeps flat places alike.
 const NOISE: f32 = 9.0;
 const CALM: f32 = 0.08;
 /// Structure counts up to this: 1 has nothing in common, 2 is the opposite.
 const MOST_STRUCTURE: f32 = 1.2;
-/// Share of mere brightening against change of any colour: what is built is brighter than ground more often than not.
+/// Share of mere brightening against change of any colour: what is built is brighter than ground more often
+/// than not.
 const BRIGHTER: f32 = 1.0;
 const OTHER: f32 = 0.5;
 

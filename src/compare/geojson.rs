@@ -15,8 +15,8 @@ pub struct PairFile {
     pub comparison: Comparison,
 }
 
-/// Writes all findings of all pairs into one file. Without a place a feature has no geometry, and its outline in pixels
-/// of the later picture stands among its properties, as it always does.
+/// Writes all findings of all pairs into one file. Without a place a feature has no geometry, and its outline
+/// in pixels of the later picture stands among its properties, as it always does.
 ///
 /// # Errors
 /// The file cannot be written.

@@ -64,7 +64,8 @@ pub(super) struct Measures {
     pub long: f32,
     /// Both sides in metres, longer first; `None`: no scale.
     pub sides_m: Option<[f64; 2]>,
-    /// Square metres that differ by more than half as much as the most of it does: without the rim that smoothing adds.
+    /// Square metres that differ by more than half as much as the most of it does: without the rim that
+    /// smoothing adds.
     pub body_m2: Option<f64>,
     pub surroundings: Surroundings,
 }
@@ -120,13 +121,14 @@ fn body(region: &[usize], before: &Channels, after: &Channels) -> usize {
     far.iter().filter(|v| **v > limit).count()
 }
 
-/// Light that a shadow takes at least, natural logarithm; how far it may move colour and gradients; and the share of the
-/// ground beside it that must look as it does when the shadow is not there.
+/// Light that a shadow takes at least, natural logarithm; how far it may move colour and gradients; and the
+/// share of the ground beside it that must look as it does when the shadow is not there.
 const SHADE: f32 = 0.12;
 const SHADE_TINT: f32 = 0.07;
 const SHADE_EDGES: f32 = 1.0;
 const SHADE_LIKE: f32 = 0.25;
-/// Longest and widest lorry, metres; outlines come out of smoothed scores, and are wider than the things by about the rim.
+/// Longest and widest lorry, metres; outlines come out of smoothed scores, and are wider than the things by
+/// about the rim.
 const VEHICLE_M: [f64; 2] = [13.0, 3.2];
 const RIM_M: f64 = 2.2;
 /// Largest car or van with its shadow, square metres, however it lies.
@@ -136,7 +138,8 @@ const CAR_M: f64 = 6.5;
 const VEHICLE_LONG: (f32, f32) = (1.4, 4.5);
 /// Share of what lies around it that must be paved.
 const ON_ROAD: f32 = 0.25;
-/// Share of the ground beside it that a place must look like once a thing is gone from it, and how much less it was before.
+/// Share of the ground beside it that a place must look like once a thing is gone from it, and how much less
+/// it was before.
 const BARED_LIKE: f32 = 0.6;
 const BARED_MORE: f32 = 0.5;
 const GREEN: f32 = 0.05;
@@ -163,8 +166,8 @@ pub(super) fn kind(m: &Measures) -> Kind {
     }
 }
 
-/// The same colour and structure, and without the shadow it looks like the ground beside it: one that came darkened such
-/// ground, one that left uncovers it.
+/// The same colour and structure, and without the shadow it looks like the ground beside it: one that came
+/// darkened such ground, one that left uncovers it.
 fn is_shadow(m: &Measures) -> bool {
     let lit = if m.ratio < 0.0 { 0 } else { 1 };
     m.ratio.abs() > SHADE

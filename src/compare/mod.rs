@@ -1,9 +1,11 @@
 //! Two flights over the same ground: what was built, cleared or piled up between them.
 //!
-//! Takes: stills, folders of stills, or mosaics (GeoTIFF), from before and after. Gives: a [`Comparison`] for each pair:
-//! outlines with area, kind and confidence; as files GeoJSON, pictures side by side, a page to swipe through.
+//! Takes: stills, folders of stills, or mosaics (GeoTIFF), from before and after. Gives: a [`Comparison`] for
+//! each pair: outlines with area, kind and confidence; as files GeoJSON, pictures side by side, a page to
+//! swipe through.
 //! When full: pictures are compared at no more than 1,600 pixels a side and no finer than 0.4 m per pixel.
-//! On failure: a picture that cannot be read, paired or registered is reported with the reason; nothing is guessed.
+//! On failure: a picture that cannot be read, paired or registered is reported with the reason; nothing is
+//! guessed.
 //! Not here: what a change means for a zone (`rules`), pictures of fixed cameras (`change`).
 //!
 //! ```text

@@ -2,12 +2,14 @@
 
 use super::plane::Plane;
 
-/// Scores at which a region begins, and down to which it reaches. Chosen on real pairs of satellite pictures of 0.5 m a
-/// pixel; they are levels of light times structure, so they mean the same in any picture of 8 bits.
+/// Scores at which a region begins, and down to which it reaches. Chosen on real pairs of satellite pictures
+/// of 0.5 m a pixel; they are levels of light times structure, so they mean the same in any picture of 8
+/// bits.
 pub(super) const STRONG: f32 = 16.0;
 pub(super) const WEAK: f32 = 11.0;
 
-/// Connected pixels over the weak limit that hold one over the strong one, each as its indices; at least `least` of them.
+/// Connected pixels over the weak limit that hold one over the strong one, each as its indices; at least
+/// `least` of them.
 pub(super) fn regions(score: &Plane, least: usize) -> Vec<Vec<usize>> {
     let (w, h) = (score.width, score.height);
     let mut seen = vec![false; w * h];

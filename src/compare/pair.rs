@@ -20,11 +20,13 @@ use crate::base::Rect;
 use crate::detect::Detector;
 use crate::geo::{area, area_m2, distance_m};
 
-/// The registration and the telemetry may disagree by this many metres, or by this share of the picture's width.
+/// The registration and the telemetry may disagree by this many metres, or by this share of the picture's
+/// width.
 const BELIEVED: (f64, f64) = (15.0, 0.25);
 /// The smallest region if the scale is unknown, pixels.
 const LEAST_PIXELS: usize = 60;
-/// A change belongs to a patch if it covers this share of the patch, or if twice this share of the change lies on it.
+/// A change belongs to a patch if it covers this share of the patch, or if twice this share of the change
+/// lies on it.
 const ON: f64 = 0.2;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,8 +37,8 @@ pub struct Options {
     pub aligned: bool,
 }
 
-/// Moves the earlier picture onto the later one and finds what changed. With a `detector`, the people and vehicles that it
-/// finds in either picture are left out, and the objects beside a change are named.
+/// Moves the earlier picture onto the later one and finds what changed. With a `detector`, the people and
+/// vehicles that it finds in either picture are left out, and the objects beside a change are named.
 ///
 /// # Errors
 /// A picture cannot be read, the two cannot be registered, or the network fails.
@@ -155,7 +157,8 @@ struct AlignedPair<'a> {
 }
 
 impl AlignedPair<'_> {
-    /// Checks the ground of a patch. `pixels` show it; a picture that shows all of it would have `expected` of them.
+    /// Checks the ground of a patch. `pixels` show it; a picture that shows all of it would have `expected`
+    /// of them.
     fn check(&self, event: Uuid, pixels: Vec<usize>, expected: f64, changes: &[ChangedArea]) -> PatchCheck {
         let n = pixels.len().max(1) as f64;
         let differs = pixels.iter().filter(|i| self.difference.score.data[**i] >= WEAK).count() as f64 / n;

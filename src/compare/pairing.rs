@@ -13,8 +13,8 @@ pub struct Pairing {
     pub alone: Vec<Unusable>,
 }
 
-/// Pairs each later picture with the earlier one that shows most of its ground. Pictures without a georeference are paired by
-/// file name, or if there is exactly one on either side.
+/// Pairs each later picture with the earlier one that shows most of its ground. Pictures without a
+/// georeference are paired by file name, or if there is exactly one on either side.
 pub fn pair(before: &[Shot], after: &[Shot]) -> Pairing {
     let mut out = Pairing::default();
     let footprints = |shots: &[Shot]| -> Vec<Option<Vec<[f64; 2]>>> {

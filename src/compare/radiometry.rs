@@ -39,8 +39,8 @@ impl Channels {
         Self([0, 1, 2].map(|c| self.0[c].mean(1)))
     }
 
-    /// Applies a gain and an offset per channel so that unchanged pixels look as in `after`. To find those pixels, four rounds
-    /// leave out the pixels that still differ most.
+    /// Applies a gain and an offset per channel so that unchanged pixels look as in `after`. To find those
+    /// pixels, four rounds leave out the pixels that still differ most.
     pub fn matched_to(&self, after: &Channels, valid: &[bool]) -> Self {
         let mut same = valid.to_vec();
         let mut out = Self(self.0.clone());

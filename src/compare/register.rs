@@ -1,5 +1,5 @@
-//! How the earlier picture lies in the later one: one homography, and where height makes that too little, bent piece by
-//! piece.
+//! How the earlier picture lies in the later one: one homography, and where height makes that too little,
+//! bent piece by piece.
 
 use image::RgbImage;
 

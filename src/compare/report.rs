@@ -1,4 +1,5 @@
-//! A page to look through the pairs with, and a picture of each: everything in one folder, nothing from the network.
+//! A page to look through the pairs with, and a picture of each: everything in one folder, nothing from the
+//! network.
 
 use std::fmt::Write as _;
 use std::fs;

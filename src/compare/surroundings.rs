@@ -1,10 +1,11 @@
-//! The ground around a region. It helps to tell a shadow from a roof, and a car from a shed.
+//! The ground around a region. It helps to distinguish a shadow from a roof, and a car from a shed.
 
 use super::radiometry::Channels;
 
 /// The ring around a region: farther away than the first and no farther than the second, pixels.
 const RING: (usize, usize) = (3, 9);
-/// The same ground differs by no more than this in brightness (natural logarithm) and in colour (sum of shares).
+/// The same ground differs by no more than this in brightness (natural logarithm) and in colour (sum of
+/// shares).
 const ALIKE: (f32, f32) = (0.16, 0.06);
 /// Asphalt and concrete have no more colour than this, green against red and blue, and red against blue.
 const GREY: f32 = 0.06;

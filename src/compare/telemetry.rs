@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::{content_lines, csv_fields};
-use crate::drone::{Place, Pose};
+use crate::drone::{LonLat, Pose};
 
 /// First line of the table; `fov_deg` is the horizontal angle of view.
 const HEADER: &str = "name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg";
@@ -67,7 +67,7 @@ fn row(fields: &[String]) -> Result<(String, Pose), String> {
     if !(5.0..=170.0).contains(&fov) {
         return Err(format!("{fov} degrees are no angle of view"));
     }
-    let mut pose = Pose::at(Place { lon, lat });
+    let mut pose = Pose::at(LonLat { lon, lat });
     pose.alt_rel = Some(height);
     (pose.gimbal.heading, pose.gimbal.pitch, pose.gimbal.roll) = (Some(heading), Some(pitch), Some(0.0));
     pose.fov = (Some(fov), None);

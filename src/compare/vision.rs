@@ -1,4 +1,5 @@
-//! The one door to OpenCV in this stage: features of two pictures, the homography that they agree on, outlines of masks.
+//! The one door to OpenCV in this stage: features of two pictures, the homography that they agree on,
+//! outlines of masks.
 
 use image::RgbImage;
 use opencv::core::{DMatch, KeyPoint, Mat, NORM_L2, Point, Point2f, Vector, no_array};
@@ -6,7 +7,8 @@ use opencv::features2d::{BFMatcher, SIFT};
 use opencv::prelude::*;
 use opencv::{calib3d, imgproc};
 
-/// Features of one picture. SIFT (Lowe, 2004): it finds places again after weeks, which binary features seldom do.
+/// Features of one picture. SIFT (Lowe, 2004): it finds places again after weeks, which binary features
+/// seldom do.
 const FEATURES: i32 = 4000;
 /// A match is good when the second best is worse by this.
 const RATIO: f32 = 0.8;
@@ -24,8 +26,8 @@ pub(super) struct Match {
 
 pub(super) type Homography = [[f64; 3]; 3];
 
-/// From now on OpenCV works on the calling thread only, in the whole program: its own threads would not give way to the cameras'
-/// as a caller of low priority does.
+/// From now on OpenCV works on the calling thread only, in the whole program: its own threads would not give
+/// way to the cameras' as a caller of low priority does.
 ///
 /// # Errors
 /// OpenCV's own.
@@ -71,7 +73,8 @@ pub(super) fn matches(before: &RgbImage, after: &RgbImage) -> Result<Vec<Match>,
     Ok(found)
 }
 
-/// The homography from before to after that most agree on (RANSAC), within `agree` pixels. `None`: there is none.
+/// The homography from before to after that most agree on (RANSAC), within `agree` pixels. `None`: there is
+/// none.
 ///
 /// # Errors
 /// OpenCV's own.

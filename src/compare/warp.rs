@@ -7,8 +7,8 @@ use super::baseline_patch::AppliedPatch;
 use super::input::{LoadedImage, Shot};
 use super::register::Registered;
 
-/// The longer side of the pictures that are compared and shown, and the finest scale that is compared. Windows and limits
-/// were chosen on pictures of half a metre per pixel.
+/// The longer side of the pictures that are compared and shown, and the finest scale that is compared.
+/// Windows and limits were chosen on pictures of half a metre per pixel.
 const SIDE: u32 = 1600;
 const FINEST_M: f64 = 0.4;
 
@@ -45,8 +45,8 @@ impl Sized {
     }
 }
 
-/// Moves the earlier picture onto the later one, and says which pixels it shows. The result is `finer` times, and `from`
-/// `source_finer` times, as large as the pictures that were registered.
+/// Moves the earlier picture onto the later one, and says which pixels it shows. The result is `finer` times,
+/// and `from` `source_finer` times, as large as the pictures that were registered.
 pub(super) fn warp(
     from: &RgbImage,
     [width, height]: [u32; 2],

@@ -52,7 +52,8 @@ pub(crate) fn read_all(
             let Some(name) = pattern.get_ref().as_str() else { continue };
             let span = at(pattern.span());
             let (_, shown, within) = sources.text_around(&span);
-            // A list that is not closed includes the lines after it. A password there is no file, and is not shown.
+            // A list that is not closed includes the lines after it. A password there is no file, and is not
+            // shown.
             if shown.get(within) != text.get(pattern.span()) {
                 continue;
             }

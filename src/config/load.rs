@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::build::{Builder, Secrets};
 use super::built_in::{CATALOGUE, DEFAULTS};
 use super::catalogue::Catalogue;
-use super::files::{self, FileText};
+use super::files::{self, FileText, Files};
 use super::loaded::Loaded;
 use super::problem::{ConfigErrors, Problem, suggest};
 use super::raw::{RawCamera, RawFlightArea, RawSections, RawSettings};
@@ -39,30 +39,64 @@ pub fn load_without_secrets(path: &Path) -> Result<Loaded, ConfigErrors> {
 fn load_with(path: &Path, secrets: Secrets) -> Result<Loaded, ConfigErrors> {
     let mut sources = Sources::default();
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-    let defaults = FileText {
-        text: DEFAULTS.into(),
-        base: sources.add(Path::new("<built-in defaults>"), DEFAULTS, true),
-    };
-    let built_in = FileText {
-        text: CATALOGUE.into(),
-        base: sources.add(Path::new("<built-in catalogue>"), CATALOGUE, true),
-    };
-    let files = files::read_all(path, &mut sources, &mut problems, &mut warnings);
-    let sources = Arc::new(sources);
-    let Some(files) = files else { return Err(ConfigErrors::new(problems, &sources)) };
+    let built_in = BuiltIn::of(&mut sources);
+    match files::read_all(path, &mut sources, &mut problems, &mut warnings) {
+        Some(files) => check(&built_in, &files, sources, secrets, problems, warnings),
+        None => Err(ConfigErrors::new(problems, &Arc::new(sources))),
+    }
+}
 
+/// By kind of file. Made once: that takes longer than checking a file.
+struct Schemas {
+    main: Value,
+    cameras: Value,
+    catalogue: Value,
+}
+
+static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
+    main: schema::main_file(),
+    cameras: schema::camera_file(),
+    catalogue: schema::catalogue_file(),
+});
+
+/// The files that are built into the program. They come first in [`Sources`].
+pub(crate) struct BuiltIn {
+    defaults: FileText,
+    catalogue: FileText,
+}
+
+impl BuiltIn {
+    pub(crate) fn of(sources: &mut Sources) -> Self {
+        let mut file =
+            |name, text: &str| FileText { text: text.into(), base: sources.add(Path::new(name), text, true) };
+        Self {
+            defaults: file("<built-in defaults>", DEFAULTS),
+            catalogue: file("<built-in catalogue>", CATALOGUE),
+        }
+    }
+}
+
+/// From texts to the config. Reads no file but those of passwords, and these only if `secrets` says so.
+pub(crate) fn check(
+    built_in: &BuiltIn,
+    files: &Files,
+    sources: Sources,
+    secrets: Secrets,
+    mut problems: Vec<Problem>,
+    warnings: Vec<(Span, String)>,
+) -> Result<Loaded, ConfigErrors> {
+    let sources = Arc::new(sources);
     // What a file cannot be parsed to is not guessed at: its other errors would be follow-ons.
-    let schemas = (schema::main_file(), schema::camera_file());
-    let main = parse(&files.main, &schemas.0, &mut problems);
+    let main = parse(&files.main, &SCHEMAS.main, &mut problems);
     let mut cameras = Vec::new();
     for file in &files.cameras {
-        cameras.extend(parse_cameras(file, &schemas, &mut problems));
+        cameras.extend(parse_cameras(file, &mut problems));
     }
     let catalogue = match &files.catalogue {
-        Some(file) => parse(file, &schema::catalogue_file(), &mut problems),
-        None => parse(&built_in, &schema::catalogue_file(), &mut problems),
+        Some(file) => parse(file, &SCHEMAS.catalogue, &mut problems),
+        None => parse(&built_in.catalogue, &SCHEMAS.catalogue, &mut problems),
     };
-    let defaults = parse(&defaults, &schemas.0, &mut Vec::new());
+    let defaults = parse(&built_in.defaults, &SCHEMAS.main, &mut Vec::new());
     let (Some(mut main), Some(catalogue), Some(defaults)) = (main, catalogue, defaults) else {
         return Err(ConfigErrors::new(problems, &sources));
     };
@@ -190,19 +224,15 @@ fn parse<'t>(file: &'t FileText, schema: &Value, problems: &mut Vec<Problem>) ->
 }
 
 /// The cameras of an included file, by the schemas of the main file and of an included one.
-fn parse_cameras<'t>(
-    file: &'t FileText,
-    schemas: &(Value, Value),
-    problems: &mut Vec<Problem>,
-) -> Vec<(Span, DeTable<'t>)> {
+fn parse_cameras<'t>(file: &'t FileText, problems: &mut Vec<Problem>) -> Vec<(Span, DeTable<'t>)> {
     let (root, errors) = DeTable::parse_recoverable(&file.text);
     if !errors.is_empty() {
         syntax(file, &errors, problems);
         return Vec::new();
     }
     const ADVICE: &str = "an included file holds [[camera]] only; move this to the main file";
-    let mut structure = Structure::new(problems, file.base).known_elsewhere(&schemas.0, ADVICE);
-    take_tables(&mut structure.file(root, &schemas.1), "camera")
+    let mut structure = Structure::new(problems, file.base).known_elsewhere(&SCHEMAS.main, ADVICE);
+    take_tables(&mut structure.file(root, &SCHEMAS.cameras), "camera")
 }
 
 fn syntax(file: &FileText, errors: &[toml::de::Error], problems: &mut Vec<Problem>) {

@@ -1,4 +1,5 @@
-//! A checked config together with what it takes to point into its files later, when others open what it names.
+//! A checked config together with what it takes to point into its files later, when others open what it
+//! names.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,7 +47,8 @@ pub(crate) struct ObjectUse {
 }
 
 impl Loaded {
-    /// All files and folders that this config was read from: when one of them changes, it is worth reading again.
+    /// All files and folders that this config was read from: when one of them changes, it is worth reading
+    /// again.
     pub fn watched(&self) -> Vec<PathBuf> {
         let paths = self.sources.paths().map(std::path::Path::to_owned);
         let mut all: Vec<PathBuf> = paths.chain(self.secret_files.iter().cloned()).collect();
@@ -80,7 +82,8 @@ impl Loaded {
 
     /// Do the rules ask for objects that the model knows? Errors point at the operator's own line.
     ///
-    /// Of the objects that come from the catalogue one is enough; those that the operator wrote must all be known.
+    /// Of the objects that come from the catalogue one is enough; those that the operator wrote must all be
+    /// known.
     ///
     /// # Errors
     /// Every object that the model lacks, at once.
@@ -89,12 +92,12 @@ impl Loaded {
         let names = || model.iter().map(ClassName::as_str);
         let mut problems: Vec<Problem> = Vec::new();
         // A shared rule is used by many cameras and has one line.
-        let mut told: Vec<Span> = Vec::new();
+        let mut reported: Vec<Span> = Vec::new();
         for used in &self.objects {
             let ObjectUse { class, span, from_catalogue, objects } = used;
             if *from_catalogue {
-                if !objects.iter().any(|(o, _)| known(o)) && !told.contains(span) {
-                    told.push(span.clone());
+                if !objects.iter().any(|(o, _)| known(o)) && !reported.contains(span) {
+                    reported.push(span.clone());
                     let wanted: Vec<&str> = objects.iter().map(|(o, _)| o.as_str()).collect();
                     let message = format!("the model knows none of the objects of `{class}`");
                     problems.push(Problem::new(span, message).help(format!(
@@ -106,8 +109,8 @@ impl Loaded {
                 continue;
             }
             for (object, span) in objects.iter().filter(|(o, _)| !known(o)) {
-                if !told.contains(span) {
-                    told.push(span.clone());
+                if !reported.contains(span) {
+                    reported.push(span.clone());
                     let message = format!("the model knows no object `{object}`");
                     let help = suggest(object.as_str(), "it knows", names());
                     problems.push(Problem::new(span, message).help(help));

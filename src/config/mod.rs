@@ -1,5 +1,6 @@
 //! Takes: the operator's TOML files. Gives: one checked [`Config`].
-//! On failure: every error at once, each with file, line, column and what to do. Not here: opening what it names.
+//! On failure: every error at once, each with file, line, column and what to do. Not here: opening what it
+//! names.
 //!
 //! ```text
 //! files -> TOML tree -> structure (schema of raw/) -> layers merged -> raw types -> build/ -> Config

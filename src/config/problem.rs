@@ -10,8 +10,8 @@ use super::source::{Sources, Span};
 
 /// Every error of a config at once, in order of file and line. Holds no secret.
 ///
-/// `Display` is plain text that starts each error with `file:line:column`; as a [`miette::Diagnostic`] it can be
-/// drawn for a terminal.
+/// `Display` is plain text that starts each error with `file:line:column`; as a [`miette::Diagnostic`] it can
+/// be drawn for a terminal.
 #[derive(Clone)]
 pub struct ConfigErrors {
     problems: Vec<Diagnosis>,
@@ -66,7 +66,7 @@ struct Diagnosis {
 impl ConfigErrors {
     pub(crate) fn new(mut problems: Vec<Problem>, sources: &Arc<Sources>) -> Self {
         problems.sort_by_key(|p| p.span.as_ref().map(|s| (s.start, s.end)));
-        // A default or a shared rule that is wrong is wrong for each camera, and told once.
+        // A wrong default or shared rule is wrong for each camera, but is reported once.
         problems.dedup_by(|a, b| a.span == b.span && a.message == b.message);
         let bound = |problem| Diagnosis { problem, sources: Arc::clone(sources) };
         Self { problems: problems.into_iter().map(bound).collect() }
@@ -167,17 +167,17 @@ const LONGEST_LINE: usize = 160;
 
 /// The line with a caret under the span.
 fn excerpt(out: &mut String, sources: &Sources, span: &Span, label: &str) -> fmt::Result {
-    let place = sources.place(span);
+    let location = sources.location(span);
     // A file that a program wrote may be one line of a megabyte.
     let cut =
-        |at: usize| place.text.char_indices().map(|(i, _)| i).take_while(|i| *i <= at).last().unwrap_or(0);
-    let long = place.text.len() > LONGEST_LINE;
-    let from = if long { cut(place.within.start.saturating_sub(20)) } else { 0 };
-    let to = if long { cut(from + LONGEST_LINE) } else { place.text.len() };
-    let within = place.within.start.min(to)..place.within.end.min(to);
-    let caret = place.text[within.clone()].width().max(1);
-    let before = place.text[from..within.start].replace('\t', " ").width();
-    writeln!(out, "{:>6} | {}", place.line, place.text[from..to].replace('\t', " "))?;
+        |at: usize| location.text.char_indices().map(|(i, _)| i).take_while(|i| *i <= at).last().unwrap_or(0);
+    let long = location.text.len() > LONGEST_LINE;
+    let from = if long { cut(location.within.start.saturating_sub(20)) } else { 0 };
+    let to = if long { cut(from + LONGEST_LINE) } else { location.text.len() };
+    let within = location.within.start.min(to)..location.within.end.min(to);
+    let caret = location.text[within.clone()].width().max(1);
+    let before = location.text[from..within.start].replace('\t', " ").width();
+    writeln!(out, "{:>6} | {}", location.line, location.text[from..to].replace('\t', " "))?;
     let under = format!("{}{} {label}", " ".repeat(before), "^".repeat(caret));
     writeln!(out, "       | {}", under.trim_end())
 }

@@ -1,5 +1,5 @@
-//! The JSON Schema of a config file, from the raw types: what editors, `lintel config schema` and the check of a
-//! file's structure go by.
+//! The JSON Schema of a config file, from the raw types: what editors, `lintel config schema` and the check
+//! of a file's structure go by.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;

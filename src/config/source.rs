@@ -1,7 +1,7 @@
 //! The files of a config in memory, so that any value can be traced to its line.
 //!
-//! All files share one space of byte offsets, as compilers do it: a value keeps its origin through every merge of
-//! defaults, profiles and cameras, and no value has to name its file.
+//! All files share one space of byte offsets, as compilers do it: a value keeps its origin through every
+//! merge of defaults, profiles and cameras, and no value has to name its file.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -26,9 +26,9 @@ pub(crate) struct SourceFile {
     base: usize,
 }
 
-/// One place in one file; lines and columns count from 1, columns in characters.
+/// A location in a file; lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Location<'a> {
     pub(crate) path: &'a Path,
     pub(crate) line: usize,
     pub(crate) column: usize,
@@ -62,14 +62,14 @@ impl Sources {
         &self.files[after.saturating_sub(1)]
     }
 
-    pub(crate) fn place(&self, span: &Span) -> Place<'_> {
+    pub(crate) fn location(&self, span: &Span) -> Location<'_> {
         let file = self.file(span.start);
         let start = floor_boundary(&file.text, span.start - file.base);
         let end = floor_boundary(&file.text, span.end.max(span.start) - file.base);
         let line_start = file.text[..start].rfind('\n').map_or(0, |i| i + 1);
         let line_end = file.text[start..].find('\n').map_or(file.text.len(), |i| start + i);
         let text = file.text[line_start..line_end].trim_end_matches('\r');
-        Place {
+        Location {
             path: &file.path,
             line: file.text[..start].matches('\n').count() + 1,
             column: file.text[line_start..start].chars().count() + 1,
@@ -78,7 +78,8 @@ impl Sources {
         }
     }
 
-    /// Relative paths stand relative to the file that they stand in; those of built-in files to the main file.
+    /// Relative paths stand relative to the file that they stand in; those of built-in files to the main
+    /// file.
     pub(crate) fn resolve(&self, path: &str, span: &Span) -> PathBuf {
         let stated = self.file(span.start);
         let file = if stated.built_in { self.main() } else { stated };
@@ -87,8 +88,8 @@ impl Sources {
 
     /// `file:line:column`.
     pub(crate) fn locate(&self, span: &Span) -> String {
-        let place = self.place(span);
-        format!("{}:{}:{}", place.path.display(), place.line, place.column)
+        let location = self.location(span);
+        format!("{}:{}:{}", location.path.display(), location.line, location.column)
     }
 
     /// The text of the file that holds the span, and the span within it.
@@ -206,8 +207,8 @@ mod tests {
         sources.add(Path::new("a.toml"), "x = 1\n", false);
         let base = sources.add(Path::new("b.toml"), "# 中文\nname = \"中\" # tail\n", false);
         let at = base + "# 中文\nname = \"中\" ".len();
-        let place = sources.place(&(at..at + 6));
-        assert_eq!((place.path, place.line, place.column), (Path::new("b.toml"), 2, 12));
-        assert_eq!(&place.text[place.within.clone()], "# tail");
+        let location = sources.location(&(at..at + 6));
+        assert_eq!((location.path, location.line, location.column), (Path::new("b.toml"), 2, 12));
+        assert_eq!(&location.text[location.within.clone()], "# tail");
     }
 }

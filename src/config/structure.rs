@@ -1,5 +1,6 @@
-//! Checks a parsed file against its schema: unknown and missing keys, types, ranges. Finds all at once, which a
-//! deserializer cannot, and cuts out what is wrong, so that the rest is checked further without follow-on errors.
+//! Checks a parsed file against its schema: unknown and missing keys, types, ranges. Finds all at once, which
+//! a deserializer cannot, and cuts out what is wrong, so that the rest is checked further without follow-on
+//! errors.
 
 use serde_json::Value;
 use toml::Spanned;
@@ -70,7 +71,7 @@ impl<'p> Structure<'p> {
             (Wanted::Table, DeValue::Table(t)) => DeValue::Table(self.table(t, &span, schema, path)),
             (Wanted::Array, DeValue::Array(items)) => {
                 self.count(items.len(), &span, schema, path)?;
-                // A table in a list is told apart by its own keys; a wrong plain value spoils the list.
+                // A table in a list has its own keys; a wrong plain value spoils the list.
                 let tables = schema["items"].get("properties").is_some();
                 let inner = format!("{path}[]");
                 let all = items.len();

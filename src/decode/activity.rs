@@ -1,9 +1,10 @@
 //! Detects motion from the sizes of encoded frames, without decoding them. Pure.
 //!
-//! An encoder spends few bits on what stands still. The logarithm of the mean delta frame size over a third of a second is
-//! compared with this camera's usual level: a running quantile, and the usual distance from it. Key frames are left out,
-//! and a window covers whole groups of B- and P-frames. A second measure divides the size by that of the last key frame:
-//! a rate control that answers motion with coarser pictures changes both alike.
+//! An encoder spends few bits on what stands still. The logarithm of the mean delta frame size over a third
+//! of a second is compared with this camera's usual level: a running quantile, and the usual distance from
+//! it. Key frames are left out, and a window covers whole groups of B- and P-frames. A second measure divides
+//! the size by that of the last key frame: a rate control that answers motion with coarser pictures changes
+//! both alike.
 
 use std::time::Duration;
 
@@ -89,7 +90,8 @@ impl Usual {
         }
         let above = value - self.level;
         let far = above > LEAST_RISE.max(DISTANCES * self.distance);
-        // Adapts fast at first. Later a higher level becomes usual in about a minute, a lower one in about 20 s.
+        // Adapts fast at first. Later a higher level becomes usual in about a minute, a lower one in about 20
+        // s.
         let rate = (2.0 / self.count as f32).max(0.02);
         self.level += if above > 0.0 { 0.4 * rate.min(above) } else { -rate.min(-above) };
         if !far {
@@ -111,7 +113,8 @@ mod tests {
     use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource};
     use crate::ingest::Codec;
 
-    /// Shares of frames called active in seconds 10 to 60 (quiet), 60 to 70 (moving) and 80 to 120, at 25 fps.
+    /// Shares of frames called active in seconds 10 to 60 (quiet), 60 to 70 (moving) and 80 to 120, at 25
+    /// fps.
     fn shares(size: impl Fn(u64, bool) -> usize) -> [f64; 3] {
         let mut signal = SizeSignal::default();
         let mut active = [0u32; 3];

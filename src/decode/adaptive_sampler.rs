@@ -1,5 +1,5 @@
-//! Chooses which frames of one camera are decoded, and how, with `sampling = "adaptive"`. Pure: time comes with the
-//! frames, so a replay picks the same ones.
+//! Chooses which frames of one camera are decoded, and how, with `sampling = "adaptive"`. Pure: time comes
+//! with the frames, so a replay picks the same ones.
 //!
 //! ```text
 //! sampling: one key frame each `interval`; each `active_interval` while the frame sizes show motion
@@ -11,8 +11,8 @@
 //! sampling, without a series for `rest`
 //! ```
 //!
-//! Smart codecs send key frames far apart. There each due sample decodes all frames since the last key frame to get one
-//! picture at the end.
+//! Smart codecs send key frames far apart. There each due sample decodes all frames since the last key frame
+//! to get one picture at the end.
 
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ use super::thumbnail::Thumbnail;
 
 /// Key frames at least this far apart make a long GOP.
 pub(super) const LONG_GOP: Duration = Duration::from_secs(6);
-/// A GOP longer than this, in frames or bytes, is not kept. Its frames are not decoded before the next key frame.
+/// A GOP longer than this, in frames or bytes, is not kept. Its frames are not decoded before the next key
+/// frame.
 const MAX_GOP_FRAMES: usize = 2_000;
 const MAX_GOP_BYTES: usize = 64 << 20;
 /// The sizes must show motion for this long before a series begins.
@@ -96,7 +97,8 @@ struct Series {
 }
 
 impl Series {
-    /// Enough pictures were compared and none showed a change. A slow decoder may not have delivered enough yet.
+    /// Enough pictures were compared and none showed a change. A slow decoder may not have delivered enough
+    /// yet.
     fn is_false_alarm(&self, at: WallTime) -> bool {
         !self.confirmed && self.compared >= CONFIRM_SAMPLES && at >= self.confirm_by
     }
@@ -133,8 +135,8 @@ impl AdaptiveSampler {
         }
     }
 
-    /// Decides about one frame. Call it with every frame, in decode order. `throttle` stretches the intervals and may
-    /// forbid a new series.
+    /// Decides about one frame. Call it with every frame, in decode order. `throttle` stretches the intervals
+    /// and may forbid a new series.
     pub(super) fn push(&mut self, frame: &EncodedFrame, throttle: Throttle) -> Step {
         let at = frame.capture.at;
         if self.newest.is_some_and(|newest| newest.since(at) > CLOCK_SET_BACK) {
@@ -177,7 +179,8 @@ impl AdaptiveSampler {
     pub(super) fn push_thumbnail(&mut self, now: Thumbnail) {
         let changed = self.before.as_ref().is_some_and(|before| now.shows_change(before));
         match &mut self.series {
-            // Consecutive pictures of a series are too close in time. Compare each with the last sample before it.
+            // Consecutive pictures of a series are too close in time. Compare each with the last sample
+            // before it.
             Some(series) => {
                 series.compared += 1;
                 series.confirmed |= changed;

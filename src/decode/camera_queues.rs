@@ -1,4 +1,5 @@
-//! The frames that wait to be decoded, camera by camera, and whose turn it is. Pure: the pool adds locks and threads.
+//! The frames that wait to be decoded, camera by camera, and whose turn it is. Pure: the pool adds locks and
+//! threads.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,7 +23,8 @@ pub(super) const MAX_QUEUED_FRAMES: usize = 16;
 
 #[derive(Default)]
 pub(super) struct CameraQueues {
-    /// By id. An id is never reused: when a worker returns a job of a camera that was removed meanwhile, nothing takes it.
+    /// By id. An id is never reused: when a worker returns a job of a camera that was removed meanwhile,
+    /// nothing takes it.
     queues: BTreeMap<usize, CameraQueue>,
     next_id: usize,
     ids: HashMap<CameraId, usize>,
@@ -85,8 +87,8 @@ impl CameraQueues {
         all
     }
 
-    /// Adds a camera or changes its settings. A change keeps its counters, drops its queued frames and counts them. The
-    /// same settings again change nothing.
+    /// Adds a camera or changes its settings. A change keeps its counters, drops its queued frames and counts
+    /// them. The same settings again change nothing.
     pub fn put(&mut self, camera: CameraId, sampling: Sampling, interval: Duration) {
         let known = self.ids.get(&camera).and_then(|id| self.queues.get(id));
         if known.is_some_and(|queue| queue.settings == (sampling, interval)) {
@@ -121,7 +123,8 @@ impl CameraQueues {
         self.queues.insert(id, queue);
     }
 
-    /// Decides how far an overloaded box stretches the camera's interval. Ignored for a camera that was not added.
+    /// Decides how far an overloaded box stretches the camera's interval. Ignored for a camera that was not
+    /// added.
     pub fn set_priority(&mut self, camera: &CameraId, priority: Priority) {
         if let Some(queue) = self.ids.get(camera).and_then(|id| self.queues.get_mut(id)) {
             queue.priority = priority;
@@ -167,8 +170,8 @@ impl CameraQueues {
         None
     }
 
-    /// Records a job's outcome and frees the camera. The second value is true if it has more work. Does nothing for a
-    /// camera that was removed meanwhile.
+    /// Records a job's outcome and frees the camera. The second value is true if it has more work. Does
+    /// nothing for a camera that was removed meanwhile.
     pub fn finish(&mut self, id: usize, outcome: Outcome) -> (Option<Notice>, bool) {
         let Some(queue) = self.queues.get_mut(&id) else { return (None, false) };
         queue.in_work = false;

@@ -1,8 +1,8 @@
 //! Chooses among the decoders that the box has.
 //!
-//! Hardware first, the most board-specific before the others; a decoder counts only if it opens on this box. The elements
-//! come from GStreamer's v4l2codecs and video4linux2, gstreamer-rockchip, NVIDIA's gst-nvvideo4linux2 and nvcodec, va
-//! and vaapi.
+//! Hardware first, the most board-specific before the others; a decoder counts only if it opens on this box.
+//! The elements come from GStreamer's v4l2codecs and video4linux2, gstreamer-rockchip, NVIDIA's
+//! gst-nvvideo4linux2 and nvcodec, va and vaapi.
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -28,7 +28,8 @@ const fn candidate(element: &'static str, kind: &'static str) -> Candidate {
 const JETSON: Candidate =
     Candidate { element: "nvv4l2decoder", download: Some("nvvidconv"), kind: "NVIDIA Jetson hardware" };
 
-/// openh264dec is left out: in GStreamer 1.22 it never outputs a single key frame, not even at the end of the stream.
+/// openh264dec is left out: in GStreamer 1.22 it never outputs a single key frame, not even at the end of the
+/// stream.
 const H264: [Candidate; 9] = [
     candidate("v4l2slh264dec", "V4L2 stateless hardware"),
     candidate("v4l2h264dec", "V4L2 hardware"),
@@ -68,11 +69,12 @@ pub(super) struct Chosen {
 }
 
 impl DecoderChoice {
-    /// Tries the box's decoders and logs the choice, one line a codec. If a codec has no decoder and the config names none,
-    /// that becomes an error only when a camera sends the codec.
+    /// Tries the box's decoders and logs the choice, one line a codec. If a codec has no decoder and the
+    /// config names none, that becomes an error only when a camera sends the codec.
     ///
     /// # Errors
-    /// GStreamer does not start, or a decoder named in the config is missing, decodes another codec, or does not open.
+    /// GStreamer does not start, or a decoder named in the config is missing, decodes another codec, or does
+    /// not open.
     pub fn new(config: &DecodeConfig) -> Result<Self, DecodeError> {
         gst::init().map_err(|e| DecodeError::Gstreamer(e.to_string()))?;
         let named = |key, codec, asked: &Option<String>| match asked {

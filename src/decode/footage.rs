@@ -1,4 +1,5 @@
-//! Decodes one camera's frames in the calling thread, by its sampling. The same frames give the same pictures.
+//! Decodes one camera's frames in the calling thread, by its sampling. The same frames give the same
+//! pictures.
 
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ impl FootageDecoder {
         Self { sampling, keyframes: KeyframeDecoder::new(choice), every }
     }
 
-    /// Decodes a frame and returns the pictures that are ready, in order of time. Push every frame, in decode order.
+    /// Decodes a frame and returns the pictures that are ready, in order of time. Push every frame, in decode
+    /// order.
     ///
     /// # Errors
     /// The frame gave no picture although one was wanted. The next frame is tried again.

@@ -40,8 +40,8 @@ impl GrayPatch {
         Some(Self(cells))
     }
 
-    /// Correlation of the gray levels, -1 to 1. Brighter or darker light does not change it. `None` if either patch has too
-    /// little contrast.
+    /// Correlation of the gray levels, -1 to 1. Brighter or darker light does not change it. `None` if either
+    /// patch has too little contrast.
     pub fn correlation(&self, other: &GrayPatch) -> Option<f32> {
         let (a, b) = (self.normalised()?, other.normalised()?);
         Some(a.iter().zip(&b).map(|(a, b)| a * b).sum::<f32>() / a.len() as f32)

@@ -18,7 +18,8 @@ pub(super) struct Job {
     pub queue: usize,
     pub camera: CameraId,
     pub task: Task,
-    /// Set for adaptive sampling: the sampler needs the pictures' thumbnails, and pictures of a series take a permit.
+    /// Set for adaptive sampling: the sampler needs the pictures' thumbnails, and pictures of a series take a
+    /// permit.
     pub permits: Option<Arc<SeriesPermits>>,
 }
 

@@ -5,8 +5,8 @@ use crate::ingest::{Codec, EncodedFrame};
 use super::pipeline::Pipeline;
 use super::{DecodeError, DecoderChoice, Picture};
 
-/// A key frame needs nothing before it, so camera, size and codec may change with each call. Holds one decoder for each
-/// codec, built when first needed: about 21 MB each at 1080p.
+/// A key frame needs nothing before it, so camera, size and codec may change with each call. Holds one
+/// decoder for each codec, built when first needed: about 21 MB each at 1080p.
 pub struct KeyframeDecoder {
     choice: DecoderChoice,
     h264: Option<Pipeline>,
@@ -22,8 +22,8 @@ impl KeyframeDecoder {
     /// Decodes the frame in the calling thread.
     ///
     /// # Errors
-    /// The frame is no key frame or too damaged, or the box cannot decode it. The next call builds a new decoder, so one
-    /// camera's bad data does not affect another's pictures.
+    /// The frame is no key frame or too damaged, or the box cannot decode it. The next call builds a new
+    /// decoder, so one camera's bad data does not affect another's pictures.
     pub fn decode(&mut self, frame: &EncodedFrame) -> Result<Picture, DecodeError> {
         if !frame.key {
             return Err(DecodeError::NotAKey(frame.seq.0));

@@ -30,8 +30,8 @@ pub struct Picture {
 pub enum Pixels {
     /// Rows packed without padding: `width * height * 3` bytes.
     Rgb(Bytes),
-    /// As the decoder outputs it. Most pictures are only sampled at the detector's size, so they are converted only when
-    /// [`Picture::rgb`] is called.
+    /// As the decoder outputs it. Most pictures are only sampled at the detector's size, so they are
+    /// converted only when [`Picture::rgb`] is called.
     Yuv(Yuv),
 }
 
@@ -69,8 +69,8 @@ impl Picture {
         }
     }
 
-    /// Packed RGB, `width * height * 3` bytes. The first call on a decoded picture converts it (6 MB at 1080p)
-    /// and keeps the result with the picture and its clones.
+    /// Packed RGB, `width * height * 3` bytes. The first call on a decoded picture converts it (6 MB at
+    /// 1080p) and keeps the result with the picture and its clones.
     pub fn rgb(&self) -> Bytes {
         match &self.pixels {
             Pixels::Rgb(rgb) => rgb.clone(),

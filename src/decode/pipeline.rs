@@ -1,11 +1,11 @@
 //! Runs GStreamer's decoders, and is the only file that does: parser ! decoder ! videoconvert ! appsink.
 //!
-//! Nearly all cameras send 8 bits in 4:2:0. Such pictures stay in the decoder's own buffers, which return to its pool when
-//! the last user drops them. videoconvert converts other formats only.
+//! Nearly all cameras send 8 bits in 4:2:0. Such pictures stay in the decoder's own buffers, which return to
+//! its pool when the last user drops them. videoconvert converts other formats only.
 //!
-//! The calling thread pushes frames into the parser's pad, and software decoders run in that thread: when `push` returns,
-//! the frame's pictures are in the sink. So decoding is synchronous and repeatable, and needs no thread of its own.
-//! Hardware decoders answer from their own threads; `drain` waits for them.
+//! The calling thread pushes frames into the parser's pad, and software decoders run in that thread: when
+//! `push` returns, the frame's pictures are in the sink. So decoding is synchronous and repeatable, and needs
+//! no thread of its own. Hardware decoders answer from their own threads; `drain` waits for them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,7 +37,8 @@ pub(super) struct Pipeline {
     input: gst::Pad,
     sink: gst_app::AppSink,
     element: String,
-    /// Presentation times in microseconds of the wanted pictures. All others are dropped before the conversion.
+    /// Presentation times in microseconds of the wanted pictures. All others are dropped before the
+    /// conversion.
     wanted: Arc<Mutex<BTreeSet<u64>>>,
     failure: Arc<Mutex<Option<String>>>,
 }
@@ -84,7 +85,8 @@ impl Pipeline {
         Ok(this)
     }
 
-    /// Pushes one access unit into the decoder. `pts`, in microseconds, must differ from those of all pictures still held.
+    /// Pushes one access unit into the decoder. `pts`, in microseconds, must differ from those of all
+    /// pictures still held.
     pub fn push(&self, data: &Bytes, pts: u64, wanted: bool) -> Result<(), DecodeError> {
         if wanted {
             let mut set = self.wanted.lock();
@@ -179,7 +181,8 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        // GStreamer aborts the process when a playing element is dropped. If this fails, nothing more can be done.
+        // GStreamer aborts the process when a playing element is dropped. If this fails, nothing more can be
+        // done.
         let _ = self.pipeline.set_state(gst::State::Null);
         let _ = self.input.set_active(false);
     }

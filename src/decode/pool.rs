@@ -20,8 +20,8 @@ use super::{DecodeError, DecodeStats, DecoderChoice, KeyframeDecoder, Picture, S
 /// Receives the pictures. Called from a decode thread, which decodes nothing else until the call returns.
 pub type PictureSink = Arc<dyn Fn(Arc<Picture>) + Send + Sync>;
 
-/// True while more pictures are wanted. While it is false nothing is decoded: a newer frame replaces a queued one before
-/// either costs anything.
+/// True while more pictures are wanted. While it is false nothing is decoded: a newer frame replaces a queued
+/// one before either costs anything.
 pub type Demand = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// How often a worker checks whether pictures are wanted again.
@@ -29,9 +29,10 @@ const DEMAND_POLL: Duration = Duration::from_millis(5);
 /// How often an idle worker checks for the shutdown.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(200);
 
-/// Threads named `decode-N`. For a camera sampled by key frames only the newest key frame is queued. For a camera whose
-/// every frame is decoded a few frames are queued; when they are too many it skips to its next key frame. A camera's
-/// pictures stay in order. The camera that has waited longest is served first, so none starves.
+/// Threads named `decode-N`. For a camera sampled by key frames only the newest key frame is queued. For a
+/// camera whose every frame is decoded a few frames are queued; when they are too many it skips to its next
+/// key frame. A camera's pictures stay in order. The camera that has waited longest is served first, so none
+/// starves.
 pub struct DecodePool {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -114,7 +115,8 @@ impl DecodePool {
         self.shared.lock().queues.put(camera, sampling, interval);
     }
 
-    /// Decides how far an overloaded box stretches the camera's interval. Ignored for a camera that was not added.
+    /// Decides how far an overloaded box stretches the camera's interval. Ignored for a camera that was not
+    /// added.
     pub fn set_priority(&self, camera: &CameraId, priority: Priority) {
         self.shared.lock().queues.set_priority(camera, priority);
     }
@@ -149,8 +151,8 @@ impl DecodePool {
         self.shared.unknown.load(Ordering::Relaxed)
     }
 
-    /// Decodes the queued frames, or drops and counts them if the shutdown was requested. Returns the final counters once
-    /// every thread has ended and every pipeline is in state Null.
+    /// Decodes the queued frames, or drops and counts them if the shutdown was requested. Returns the final
+    /// counters once every thread has ended and every pipeline is in state Null.
     pub fn join(mut self) -> Vec<(CameraId, DecodeStats)> {
         self.close();
         self.snapshot()
@@ -314,8 +316,8 @@ impl Shared {
         }
     }
 
-    /// Hands on the pictures that the cameras' own decoders still hold, unless the shutdown was requested. Called once the
-    /// threads have ended.
+    /// Hands on the pictures that the cameras' own decoders still hold, unless the shutdown was requested.
+    /// Called once the threads have ended.
     fn drain_decoders(&self) {
         let decoders = self.lock().queues.clear();
         for (queue, mut decoder) in decoders {

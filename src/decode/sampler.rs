@@ -1,4 +1,5 @@
-//! Chooses the frames that become pictures. Pure: time comes with the frames, so a replay picks the same ones.
+//! Chooses the frames that become pictures. Pure: time comes with the frames, so a replay picks the same
+//! ones.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crate::ingest::EncodedFrame;
 /// A step back this long means that the clock was set. A B-frame steps back less.
 const CLOCK_SET_BACK: Duration = Duration::from_secs(5);
 
-/// Picks frames of one camera at least 90 % of the interval apart. Arrival times jitter: with the full interval a camera
-/// with a key frame every 2 s would be sampled every 4 s.
+/// Picks frames of one camera at least 90 % of the interval apart. Arrival times jitter: with the full
+/// interval a camera with a key frame every 2 s would be sampled every 4 s.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     sampling: Sampling,
@@ -23,9 +24,9 @@ impl Sampler {
         Self { sampling, least: interval - interval / 10, last: None }
     }
 
-    /// Is this frame's picture wanted? Call it once for each frame, in decode order: a yes is remembered. With
-    /// [`Sampling::All`] unwanted frames must still be decoded. B-frames arrive after a frame that is shown later, so they
-    /// are picked only where the interval is zero.
+    /// Is this frame's picture wanted? Call it once for each frame, in decode order: a yes is remembered.
+    /// With [`Sampling::All`] unwanted frames must still be decoded. B-frames arrive after a frame that is
+    /// shown later, so they are picked only where the interval is zero.
     pub fn wants(&mut self, frame: &EncodedFrame) -> bool {
         self.wants_at(frame, 1.0)
     }

@@ -1,5 +1,5 @@
-//! Permits for the pictures of one camera's series that may be in flight. They hold the decoder back where the detectors
-//! are slower than it is.
+//! Permits for the pictures of one camera's series that may be in flight. They hold the decoder back where
+//! the detectors are slower than it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,14 +15,15 @@ pub(super) struct SeriesPermits {
     wake: Arc<Condvar>,
 }
 
-/// Held by a picture of a series until its last user drops it. Such pictures are analysed one after the other: a newer
-/// picture never replaces one.
+/// Held by a picture of a series until its last user drops it. Such pictures are analysed one after the
+/// other: a newer picture never replaces one.
 pub struct SeriesPermit {
     permits: Arc<SeriesPermits>,
 }
 
 impl SeriesPermits {
-    /// Returning a permit notifies `wake`. Its waiters must also poll: the notification does not take their lock.
+    /// Returning a permit notifies `wake`. Its waiters must also poll: the notification does not take their
+    /// lock.
     pub fn new(wake: &Arc<Condvar>) -> Arc<Self> {
         Arc::new(Self { in_flight: AtomicUsize::new(0), wake: Arc::clone(wake) })
     }
@@ -31,7 +32,8 @@ impl SeriesPermits {
         self.in_flight.load(Ordering::Acquire) >= MAX_IN_FLIGHT
     }
 
-    /// Always succeeds. Callers check [`is_exhausted`](Self::is_exhausted) first; one picture over the limit does no harm.
+    /// Always succeeds. Callers check [`is_exhausted`](Self::is_exhausted) first; one picture over the limit
+    /// does no harm.
     pub fn acquire(self: &Arc<Self>) -> Arc<SeriesPermit> {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
         Arc::new(SeriesPermit { permits: Arc::clone(self) })

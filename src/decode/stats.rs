@@ -13,9 +13,11 @@ pub struct DecodeStats {
     pub passed_over: u64,
     /// Key frames that a newer one replaced because all decoders were busy.
     pub replaced: u64,
-    /// Frames dropped on the way to the next key frame because the decoders were too slow. Only where every frame is decoded.
+    /// Frames dropped on the way to the next key frame because the decoders were too slow. Only where every
+    /// frame is decoded.
     pub skipped: u64,
-    /// Frames between key frames that were decoded because something moved, or because key frames are too far apart.
+    /// Frames between key frames that were decoded because something moved, or because key frames are too far
+    /// apart.
     pub followed: u64,
     /// Series: times that every frame was decoded for a while because something seemed to move.
     pub series: u64,
@@ -23,7 +25,8 @@ pub struct DecodeStats {
     pub false_alarms: u64,
     /// A series is running now.
     pub in_series: bool,
-    /// Seconds between key frames where they are so far apart that the frames between them must be decoded as well.
+    /// Seconds between key frames where they are so far apart that the frames between them must be decoded as
+    /// well.
     pub long_gop_s: Option<f64>,
     /// Frames that gave no picture: damaged, or of a profile that the decoder does not support.
     pub failed: u64,

@@ -8,8 +8,9 @@ use crate::ingest::{Codec, EncodedFrame};
 use super::pipeline::{Decoded, Pipeline};
 use super::{DecodeError, DecoderChoice, Picture};
 
-/// Returns pictures in presentation order, each with the metadata of its own frame. With B-frames some pushes return no
-/// picture and others several. A stream begins at a key frame; earlier frames are skipped and counted.
+/// Returns pictures in presentation order, each with the metadata of its own frame. With B-frames some pushes
+/// return no picture and others several. A stream begins at a key frame; earlier frames are skipped and
+/// counted.
 pub struct StreamDecoder {
     choice: DecoderChoice,
     codec: Codec,
@@ -46,13 +47,14 @@ impl StreamDecoder {
     /// Decodes the frame in the calling thread and returns the pictures that are ready.
     ///
     /// # Errors
-    /// The decoder failed. It is rebuilt at the next key frame. The next call returns the pictures that were ready before.
+    /// The decoder failed. It is rebuilt at the next key frame. The next call returns the pictures that were
+    /// ready before.
     pub fn push(&mut self, frame: &EncodedFrame) -> Result<Vec<Picture>, DecodeError> {
         self.push_if(frame, true)
     }
 
-    /// As [`push`](Self::push). A frame that is not `wanted` gives no picture and is decoded only because later frames refer
-    /// to it.
+    /// As [`push`](Self::push). A frame that is not `wanted` gives no picture and is decoded only because
+    /// later frames refer to it.
     ///
     /// # Errors
     /// As `push`.
@@ -121,7 +123,8 @@ impl StreamDecoder {
                     let held = &mut self.held;
                     self.ready.extend(pictures.into_iter().filter_map(|decoded| claim(held, decoded)));
                 }
-                // The held pictures are lost, as with a broken connection. The next frame shows whether decoding works.
+                // The held pictures are lost, as with a broken connection. The next frame shows whether
+                // decoding works.
                 Err(error) => {
                     tracing::debug!(%error, "the decoder output nothing at the end of a stream");
                     self.pipeline = None;

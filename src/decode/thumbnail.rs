@@ -9,7 +9,8 @@ const COLUMNS: usize = 160;
 const ROWS: usize = 90;
 /// Samples of a cell in each direction.
 const SAMPLES: usize = 4;
-/// A cell has changed if its mean differs by more gray levels than this, after subtracting the picture's overall change.
+/// A cell has changed if its mean differs by more gray levels than this, after subtracting the picture's
+/// overall change.
 const CHANGED: i32 = 12;
 /// The stricter limit of [`Thumbnail::is_same`], for two neighbouring cells at once. Noise does not reach it.
 const SLIGHTLY_CHANGED: i32 = 6;
@@ -23,8 +24,8 @@ pub struct Thumbnail {
 }
 
 impl Thumbnail {
-    /// Takes about 0.3 ms at any size, as it reads a few samples of each cell. `None` for a picture with fewer pixels than
-    /// cells.
+    /// Takes about 0.3 ms at any size, as it reads a few samples of each cell. `None` for a picture with
+    /// fewer pixels than cells.
     pub fn of(picture: &Picture) -> Option<Self> {
         let (width, height) = (picture.width as usize, picture.height as usize);
         if width < COLUMNS || height < ROWS {
@@ -63,7 +64,8 @@ impl Thumbnail {
             >= MIN_CELLS
     }
 
-    /// Has something moved between the two? The light of the whole picture and single noisy cells do not count.
+    /// Has something moved between the two? The light of the whole picture and single noisy cells do not
+    /// count.
     pub fn shows_change(&self, before: &Thumbnail) -> bool {
         let (pairs, _) = self.changed_pairs(before, CHANGED);
         // If more than half has changed, the light or the camera itself did.
@@ -71,15 +73,15 @@ impl Thumbnail {
     }
 
     /// Does it show the same scene, apart from slightly different light? Far stricter than
-    /// [`shows_change`](Self::shows_change) returning false: an object of two cells (24 by 12 pixels at 1080p) that differs
-    /// by 7 of 255 gray levels makes it false.
+    /// [`shows_change`](Self::shows_change) returning false: an object of two cells (24 by 12 pixels at
+    /// 1080p) that differs by 7 of 255 gray levels makes it false.
     pub fn is_same(&self, before: &Thumbnail) -> bool {
         let (pairs, light) = self.changed_pairs(before, SLIGHTLY_CHANGED);
         pairs == 0 && light.abs() <= CHANGED
     }
 
-    /// How many cells changed by more than `limit` and have a changed neighbour; and by how many gray levels the whole
-    /// picture became lighter.
+    /// How many cells changed by more than `limit` and have a changed neighbour; and by how many gray levels
+    /// the whole picture became lighter.
     fn changed_pairs(&self, before: &Thumbnail, limit: i32) -> (usize, i32) {
         let cells = self.cells.iter().zip(&before.cells);
         let differences: Vec<i32> = cells.map(|(now, then)| i32::from(*now) - i32::from(*then)).collect();

@@ -1,7 +1,7 @@
 //! Planar pictures (4:2:0) as decoders output them, and their conversion to RGB.
 //!
-//! Chroma samples lie where H.264 and H.265 put them by default (chroma_sample_loc_type 0): in line with the even columns,
-//! half-way between two rows. They are interpolated linearly in both directions.
+//! Chroma samples lie where H.264 and H.265 put them by default (chroma_sample_loc_type 0): in line with the
+//! even columns, half-way between two rows. They are interpolated linearly in both directions.
 
 use std::sync::{Arc, OnceLock};
 
@@ -32,8 +32,8 @@ pub struct Layout {
     pub chroma_step: usize,
 }
 
-/// Coefficients from sample values to RGB of 0..255: `luma = (y - black) * gain`, plus a share of each chroma sample's
-/// difference from 128.
+/// Coefficients from sample values to RGB of 0..255: `luma = (y - black) * gain`, plus a share of each chroma
+/// sample's difference from 128.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Colour {
     pub black: f32,
@@ -45,8 +45,8 @@ pub struct Colour {
 }
 
 impl Colour {
-    /// `kr` and `kb` of the matrix coefficients in ITU-T H.273 (BT.601: 0.299, 0.114; BT.709: 0.2126, 0.0722).
-    /// `full_range`: samples use all of 0..255.
+    /// `kr` and `kb` of the matrix coefficients in ITU-T H.273 (BT.601: 0.299, 0.114; BT.709: 0.2126,
+    /// 0.0722). `full_range`: samples use all of 0..255.
     pub fn new(kr: f32, kb: f32, full_range: bool) -> Self {
         let (black, gain, spread) =
             if full_range { (0.0, 1.0, 1.0) } else { (16.0, 255.0 / 219.0, 255.0 / 224.0) };
@@ -107,8 +107,8 @@ impl Yuv {
         &self.luma[row * self.luma_stride..][..self.width as usize]
     }
 
-    /// One row of blue and one of red differences; sample `i` is at `i * chroma_step()`. `row` must be below half the height,
-    /// rounded up.
+    /// One row of blue and one of red differences; sample `i` is at `i * chroma_step()`. `row` must be below
+    /// half the height, rounded up.
     pub fn chroma_row(&self, row: usize) -> [&[u8]; 2] {
         let length = ((self.width as usize).div_ceil(2) - 1) * self.chroma_step + 1;
         let row = |plane: usize| &self.chroma[plane][row * self.chroma_stride..][..length];
@@ -154,7 +154,8 @@ impl Yuv {
     }
 }
 
-/// Interpolates to full width: samples on the even columns, means of two on the odd ones. Input is scaled by 4, output by 8.
+/// Interpolates to full width: samples on the even columns, means of two on the odd ones. Input is scaled by
+/// 4, output by 8.
 fn widen(samples: &[i32], out: &mut [i32]) {
     let last = samples[samples.len() - 1];
     let next = samples[1..].iter().chain(std::iter::once(&last));

@@ -1,4 +1,4 @@
-//! One network with everything around it: picture -> detections.
+//! A network with its pre- and post-processing: picture -> detections.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,21 @@ use crate::base::{Rect, monotonic};
 use crate::config::{Provider, Tiling};
 use crate::decode::{Picture, Pixels};
 
-/// Detections below this are not given: below it there is mostly noise.
+/// Detections with a lower score are mostly noise, so the detector drops them.
 pub const SCORE_FLOOR: f32 = 0.1;
 
-/// A model in use. Holds one session; used by one thread at a time.
+/// A loaded model with one session, for one thread at a time.
 pub struct Detector {
     network: Network,
     manifest: ModelManifest,
     context: Context,
-    /// One a size of crop: the whole picture's and the slices'.
+    /// One for each size of crop: of the whole picture and of the slices.
     letterboxes: Vec<Letterbox>,
     tensor: Vec<f32>,
     timing: Option<Timing>,
 }
 
-/// What the last picture cost, over all its slices.
+/// Time spent on the last picture, over all its slices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
     pub letterbox: Duration,
@@ -37,11 +37,12 @@ pub struct Timing {
 }
 
 impl Detector {
-    /// Loads the model and runs it once on a grey picture, so that a wrong manifest shows at the start.
-    /// `threads`: of one run; `None`: the manifest's own number.
+    /// Loads the model and runs it once on a grey picture, which reveals a wrong manifest at the start.
+    /// `threads`: of one run; `None`: the manifest's number.
     ///
     /// # Errors
-    /// The library lacks the provider; ONNX Runtime refuses the file; inputs or outputs are not what the manifest says.
+    /// The library lacks the provider, ONNX Runtime refuses the file, or inputs or outputs do not match the
+    /// manifest.
     pub fn open(
         runtime: &Runtime,
         manifest: &ModelManifest,
@@ -67,13 +68,13 @@ impl Detector {
         };
         let grey = vec![114; input.width as usize * input.height as usize * 3];
         let crop = Crop { x: 0, y: 0, width: input.width, height: input.height };
-        match detector.look(&Pixels::Rgb(grey.into()), input.width, crop) {
+        match detector.detect_crop(&Pixels::Rgb(grey.into()), input.width, crop) {
             Ok(_) => Ok(detector),
             Err(source) => Err(ModelError::Trial { path: manifest.path(), source }),
         }
     }
 
-    /// Eviction detections down to `floor` instead of [`SCORE_FLOOR`], as average precision is measured with.
+    /// Keeps detections down to `floor` instead of [`SCORE_FLOOR`], to measure average precision.
     pub fn set_floor(&mut self, floor: f32) {
         self.context.floor = floor;
     }
@@ -82,16 +83,16 @@ impl Detector {
         &self.manifest
     }
 
-    /// Everything seen at or above [`SCORE_FLOOR`] (or `set_floor`), best first, at most 300.
+    /// All detections at or above [`SCORE_FLOOR`] (or `set_floor`), best first, at most 300.
     ///
     /// # Errors
-    /// A picture whose bytes are not its size, a failed run, outputs of another shape than before.
+    /// The picture's bytes do not match its size, the run fails, or the outputs have a wrong shape.
     pub fn detect(&mut self, picture: &Picture, tiling: &Tiling) -> Result<Vec<Detection>, DetectError> {
-        self.look_at(picture, &tiling::crops(tiling, picture.width, picture.height))
+        self.detect_crops(picture, &tiling::crops(tiling, picture.width, picture.height))
     }
 
-    /// As [`detect`](Self::detect), in the parts of the picture whose turn it is. A picture that shows nothing new gives what
-    /// was found before, without a run.
+    /// As [`detect`](Self::detect), but in the parts of the picture that are due. A picture that shows
+    /// nothing new keeps the earlier detections, without a run.
     ///
     /// # Errors
     /// As `detect`.
@@ -106,14 +107,14 @@ impl Detector {
                 Ok(found)
             }
             TilePlan::Parts(parts) => {
-                let found = self.look_at(picture, &parts)?;
+                let found = self.detect_crops(picture, &parts)?;
                 tiles.found(&found);
                 Ok(found)
             }
         }
     }
 
-    fn look_at(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Detection>, DetectError> {
+    fn detect_crops(&mut self, picture: &Picture, crops: &[Crop]) -> Result<Vec<Detection>, DetectError> {
         let Picture { width, height, ref pixels, .. } = *picture;
         if let Pixels::Rgb(rgb) = pixels
             && (rgb.is_empty() || rgb.len() as u64 != u64::from(width) * u64::from(height) * 3)
@@ -122,8 +123,8 @@ impl Detector {
         }
         self.timing = None;
         let found = match crops {
-            [only] => self.look(pixels, width, *only)?,
-            crops => self.look_at_slices(pixels, (width, height), crops)?,
+            [only] => self.detect_crop(pixels, width, *only)?,
+            crops => self.detect_slices(pixels, (width, height), crops)?,
         };
         let names = self.manifest.class_names();
         let (w, h) = (width as f32, height as f32);
@@ -135,12 +136,12 @@ impl Detector {
         Ok(found.into_iter().map(normalised).collect())
     }
 
-    /// What the last picture cost; `None` where there was no run.
+    /// Time spent on the last picture; `None` if there was no run.
     pub fn timing(&self) -> Option<Timing> {
         self.timing
     }
 
-    fn look_at_slices(
+    fn detect_slices(
         &mut self,
         pixels: &Pixels,
         (width, height): (u32, u32),
@@ -150,7 +151,7 @@ impl Detector {
         for crop in crops {
             let margin = |size: u32, input: u32| tiling::EDGE * (size as f32 / input as f32).max(1.0);
             let margin = (margin(crop.width, self.context.width), margin(crop.height, self.context.height));
-            for found in self.look(pixels, width, *crop)? {
+            for found in self.detect_crop(pixels, width, *crop)? {
                 if tiling::is_cut(&found.rect, crop, width, height, margin) {
                     cut.push(found);
                 } else {
@@ -164,14 +165,19 @@ impl Detector {
         Ok(merged)
     }
 
-    /// One run on one crop; boxes in pixels of the picture, clipped to the crop.
-    fn look(&mut self, pixels: &Pixels, width: u32, crop: Crop) -> Result<Vec<Candidate>, DetectError> {
+    /// Runs the network on one crop. Boxes are in pixels of the picture, clipped to the crop.
+    fn detect_crop(
+        &mut self,
+        pixels: &Pixels,
+        width: u32,
+        crop: Crop,
+    ) -> Result<Vec<Candidate>, DetectError> {
         let start = monotonic();
         let spec = &self.manifest.input;
         let size = (crop.width, crop.height);
         let known = self.letterboxes.iter().position(|l| l.size() == size);
         let index = known.unwrap_or_else(|| {
-            /// Sizes of crops kept: cameras of a node come in a handful of sizes.
+            /// Number of cached sizes: the cameras of a node have only a few.
             const SIZES: usize = 16;
             if self.letterboxes.len() == SIZES {
                 self.letterboxes.remove(0);

@@ -1,10 +1,10 @@
-//! What can be wrong with a model folder, the runtime library and one run.
+//! Errors of a model folder, the runtime library and a run.
 
 use std::path::PathBuf;
 
 use crate::config::Provider;
 
-/// A model that cannot be used. Each text says the place, what is wrong there and what to do.
+/// An unusable model. Each message names the file and key, the problem and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     #[error("{}: cannot be read; give the folder of a model, with model.toml in it", path.display())]
@@ -28,22 +28,22 @@ pub enum ModelError {
     #[error("{}: ONNX Runtime cannot be loaded: {reason}; version 1.20 or newer for this processor is needed", path.display())]
     Runtime { path: PathBuf, reason: String },
     #[error(
-        "ONNX Runtime is already loaded from {}, and a process holds one: start anew to use {}", loaded.display(), asked.display()
+        "ONNX Runtime is already loaded from {}, and a process loads only one: restart to use {}", loaded.display(), requested.display()
     )]
-    RuntimeTaken { loaded: PathBuf, asked: PathBuf },
+    RuntimeTaken { loaded: PathBuf, requested: PathBuf },
     #[error(
-        "{} has no provider \"{asked}\"; it has {}. Set detect.provider to one of these, or runtime.onnxruntime to a library \
+        "{} has no provider \"{requested}\"; it has {}. Set detect.provider to one of these, or runtime.onnxruntime to a library \
          that was built with it", library.display(), has.join(", ")
     )]
-    NoProvider { asked: Provider, library: PathBuf, has: Vec<String> },
+    NoProvider { requested: Provider, library: PathBuf, has: Vec<String> },
     #[error("{}: ONNX Runtime refuses the model: {reason}", path.display())]
     Refused { path: PathBuf, reason: String },
-    /// The trial run that every detector makes when it is opened.
+    /// The trial run of a detector as it opens.
     #[error("{}: the trial run failed", path.display())]
     Trial { path: PathBuf, source: DetectError },
 }
 
-/// A picture that gave no detections. The detector stays usable.
+/// A picture without a result. The detector stays usable.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
     #[error("a picture of {width}x{height} needs {} bytes of RGB and has {bytes}", *width as u64 * *height as u64 * 3)]
@@ -54,13 +54,13 @@ pub enum DetectError {
     Output(#[from] OutputError),
 }
 
-/// What a network gave is not what its manifest promises.
+/// A network's output does not match its manifest.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum OutputError {
     #[error(
-        "head.kind = \"{kind}\" with {classes} classes needs {needed}, the network gives {given}; {advice}"
+        "head.kind = \"{kind}\" with {classes} classes needs {needed}, but the network has {given}; {advice}"
     )]
     Shape { kind: &'static str, classes: usize, needed: String, given: String, advice: String },
-    #[error("the network gives class {label}, the manifest lists {classes}; correct [[classes]]")]
+    #[error("the network outputs class {label}, but the manifest lists {classes}; correct [[classes]]")]
     Label { label: i64, classes: usize },
 }

@@ -1,7 +1,8 @@
 //! Converts a picture, packed RGB or planar, into the network's float tensor in one pass.
 //!
-//! Bilinear with half-pixel centres and without antialiasing. Values are rounded to whole pixel values (halves up) before
-//! they are normalised, because networks are trained that way. models/training/reference.py is the reference.
+//! Bilinear with half-pixel centres and without antialiasing. Values are rounded to integers (halves up)
+//! before they are normalised, because networks are trained that way. models/training/reference.py is the
+//! reference.
 
 mod planar;
 mod resample;
@@ -26,7 +27,7 @@ pub struct Letterbox {
     size: (u32, u32),
     /// Buffers for two interpolated source rows, each `columns * 3` long.
     rgb_rows: [Vec<f32>; 2],
-    /// The same for planar pictures; allocated for the first one.
+    /// The same for planar pictures; allocated at the first one.
     planar_rows: Option<PlanarRows>,
 }
 
@@ -58,7 +59,7 @@ impl Letterbox {
         }
     }
 
-    /// Width and height in pixels of the crops that this letterbox fits.
+    /// Width and height in pixels of this letterbox's crops.
     pub fn size(&self) -> (u32, u32) {
         self.size
     }

@@ -59,13 +59,13 @@ pub enum Channels {
     Bgr,
 }
 
-/// Where the resized picture lies in the network's input.
+/// Where the resized picture is in the network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LetterboxMode {
     TopLeft,
     Center,
-    /// Without regard to the aspect ratio.
+    /// Ignores the aspect ratio.
     Stretch,
 }
 
@@ -73,7 +73,8 @@ pub enum LetterboxMode {
 #[serde(deny_unknown_fields)]
 pub struct HeadSpec {
     pub kind: HeadKind,
-    /// Overlap (intersection over union) above which only the better of two boxes of a class stays. A class may set its own.
+    /// Overlap (intersection over union) above which only the better of two boxes of a class stays. A class
+    /// may override it.
     #[serde(default = "half")]
     pub nms_iou: f32,
 }
@@ -86,9 +87,11 @@ pub enum HeadKind {
     Yolov5,
     /// Also YOLOv9, YOLO11 and others without objectness.
     Yolov8,
-    /// DETR family (RT-DETR, D-FINE): raw logits and boxes, or labels, boxes and scores, or both in one tensor.
+    /// DETR family (RT-DETR, D-FINE): raw logits and boxes, or labels, boxes and scores, or both in one
+    /// tensor.
     Detr,
-    /// Exports with suppression inside, or that need none. Each row: left, top, right, bottom, score, class.
+    /// Exports with suppression inside or without need for it. Each row: left, top, right, bottom, score,
+    /// class.
     #[serde(rename = "end_to_end")]
     EndToEnd,
 }
@@ -152,18 +155,19 @@ impl ModelManifest {
         &self.classes
     }
 
-    /// Lowest score at which a detection of this class counts, 0 to 1. `None` if the model does not have the class.
+    /// Lowest score at which a detection of this class counts, 0 to 1. `None` if the model does not have the
+    /// class.
     pub fn threshold(&self, class: &ClassName) -> Option<f32> {
         self.classes.iter().position(|c| c == class).map(|i| self.thresholds[i])
     }
 
-    /// For each class, the overlap (intersection over union) above which only the better of two boxes stays: the class's own
-    /// or else the head's.
+    /// For each class, the overlap (intersection over union) above which only the better of two boxes stays:
+    /// the class's own or else the head's.
     pub fn nms_ious(&self) -> &[f32] {
         &self.nms_ious
     }
 
-    /// What kind of object each class is, as the manifest or its name says.
+    /// The kind of each class, by the manifest or by its name.
     pub fn class_kinds(&self) -> &ClassKinds {
         &self.kinds
     }
@@ -191,7 +195,7 @@ struct Raw {
     head: HeadSpec,
     runtime: RawRuntime,
     classes: Vec<RawClass>,
-    /// Accuracy and speed as measured by the model's maker: for readers only.
+    /// Accuracy and speed as measured by the model's author; for information only.
     #[serde(default, rename = "measured")]
     _measured: toml::Table,
 }
@@ -212,7 +216,7 @@ struct RawClass {
 }
 
 impl Raw {
-    /// On failure: the key and what is wrong with its value.
+    /// Fails with the key and the problem of its value.
     fn check(&self) -> Result<(), (String, String)> {
         let no = |key: &str, problem: String| Err((key.to_owned(), problem));
         let InputSpec { width, height, scale, mean, std, .. } = &self.input;

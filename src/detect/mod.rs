@@ -1,8 +1,9 @@
-//! Takes: [`Picture`](crate::decode::Picture)s. Eviction: [`Detections`].
-//! When full: one picture a camera waits, the newest wins; the most overdue camera is served first.
-//! On failure: a model that cannot be used is refused at the start; a run that fails later is counted and logged,
-//! the picture is lost, the worker lives on.
-//! Not here: which classes there are (the model's manifest says), what a detection means (rules), the sampling interval (decode).
+//! Takes: [`Picture`](crate::decode::Picture)s. Gives: [`Detections`].
+//! When full: one picture per camera waits, and the newest wins. The most overdue camera is served first.
+//! On failure: an unusable model is refused at the start. A run that fails later is counted and logged; its
+//! picture is lost, and the worker continues.
+//! Not here: the list of classes (the model's manifest), the meaning of a detection (rules), the sampling
+//! interval (decode).
 
 mod crop;
 mod detection;

@@ -1,27 +1,27 @@
-//! Non-maximum suppression: of several boxes on one thing the best stays.
+//! Non-maximum suppression: keeps the best of several boxes on one object.
 
 use crate::base::Rect;
 
-/// More than this in one picture is noise, and noise must not cost the stages below.
+/// More than this in one picture is noise, which must not load the next stages.
 pub const MAX_DETECTIONS: usize = 300;
 
-/// A box as a network gave it.
+/// A box from a network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     /// Index into the manifest's classes.
     pub class: usize,
     pub score: f32,
-    /// In pixels of the network's input, later of the picture.
+    /// In pixels of the network's input, and later of the picture.
     pub rect: Rect,
 }
 
-/// Best first. Equal scores keep their order, so that runs are repeatable.
+/// Sorts the best first. The sort is stable, so runs are repeatable.
 pub fn sort(candidates: &mut [Candidate]) {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
-/// Greedy and class by class: a box falls to a better one of its class with an overlap above the class's one of
-/// `iou_limits`. Eviction the best first, at most [`MAX_DETECTIONS`].
+/// Greedy suppression, class by class: drops a box that overlaps a better one of its class by more than the
+/// class's `iou_limits`. Returns at most [`MAX_DETECTIONS`], best first.
 pub fn suppress(mut candidates: Vec<Candidate>, iou_limits: &[f32]) -> Vec<Candidate> {
     sort(&mut candidates);
     let mut kept: Vec<Candidate> = Vec::new();
@@ -67,7 +67,7 @@ mod tests {
                 let better = |k: &Candidate| {
                     k.class == gone.class && k.score >= gone.score && k.rect.iou(&gone.rect) > limits[gone.class]
                 };
-                prop_assert!(kept.iter().any(better), "{gone:?} fell without a better one");
+                prop_assert!(kept.iter().any(better), "{gone:?} was dropped without a better one");
             }
             prop_assert_eq!(suppress(kept.clone(), &limits), kept);
         }

@@ -1,7 +1,7 @@
-//! The door to ONNX Runtime: nothing else in the program names `ort`.
+//! ONNX Runtime. The only file that uses `ort`.
 //!
-//! The library is loaded at run time, so a box may bring its own build. One process holds one library and one
-//! environment, for good: ONNX Runtime has no way back.
+//! The library is loaded at run time, so a device may use its own build. A process loads one library and one
+//! environment for its lifetime: ONNX Runtime cannot unload them.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -31,13 +31,15 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Loads ONNX Runtime once a process; later calls give the same.
+    /// Loads ONNX Runtime once per process; later calls return the same.
     ///
-    /// Looks at `explicit` only, if there is one. Else: `ORT_DYLIB_PATH`, `libonnxruntime.so` beside the
-    /// program, in `../lib/lintel` from there, /usr/lib/lintel, /usr/local/lib, then the system's own search.
+    /// Tries only `explicit`, if it is set. Otherwise `ORT_DYLIB_PATH`, `libonnxruntime.so` beside the
+    /// program, in `../lib/lintel` from there, /usr/lib/lintel, /usr/local/lib, and then the system's library
+    /// search.
     ///
     /// # Errors
-    /// No library (the text lists every place), one that does not load or is too old, or another one is loaded already.
+    /// There is no library (the message lists all paths), it does not load or is too old, or another one is
+    /// already loaded.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ModelError> {
         let mut loaded = LOADED.lock();
         if let (Some(runtime), None) = (&*loaded, explicit) {
@@ -45,8 +47,8 @@ impl Runtime {
         }
         let runtime = match (find(explicit), &*loaded) {
             (Ok(library), Some(runtime)) if runtime.library == library => return Ok(runtime.clone()),
-            (Ok(asked), Some(runtime)) => {
-                return Err(ModelError::RuntimeTaken { loaded: runtime.library.clone(), asked });
+            (Ok(requested), Some(runtime)) => {
+                return Err(ModelError::RuntimeTaken { loaded: runtime.library.clone(), requested });
             }
             (Ok(library), None) => start(library)?,
             (Err(tried), _) if explicit.is_some() => return Err(ModelError::NoRuntime { tried }),
@@ -59,22 +61,22 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Where the library was found.
+    /// The path of the library.
     pub fn library(&self) -> &Path {
         &self.library
     }
 
-    /// What the library was built with, of what the config can name.
+    /// The providers in the library, among those that the config knows.
     pub fn providers(&self) -> Vec<Provider> {
         Provider::value_variants().iter().copied().filter(|provider| is_available(*provider)).collect()
     }
 }
 
-/// One session of a model. Holds the network's weights; `threads` counts the caller's own.
+/// One session of a model, with the network's weights. `threads` includes the caller's.
 pub(super) struct Network {
     session: Session,
     image: String,
-    /// DETR exports that scale boxes themselves ask for the picture's size.
+    /// The input for the picture's size, of DETR exports that scale the boxes themselves.
     sizes: Option<String>,
     shape: [usize; 4],
 }
@@ -94,7 +96,8 @@ pub(super) enum Data<'a> {
 
 impl Network {
     /// # Errors
-    /// The library lacks the provider, ONNX Runtime refuses the file, or its inputs are not what the manifest says.
+    /// The library lacks the provider, ONNX Runtime refuses the file, or its inputs do not match the
+    /// manifest.
     pub fn open(
         runtime: &Runtime,
         manifest: &ModelManifest,
@@ -105,7 +108,7 @@ impl Network {
         if !has.contains(&provider) {
             let library = runtime.library.clone();
             let has = has.into_iter().map(|p| format!("\"{p}\"")).collect();
-            return Err(ModelError::NoProvider { asked: provider, library, has });
+            return Err(ModelError::NoProvider { requested: provider, library, has });
         }
         let session = session(runtime, manifest.file(), threads, provider)
             .map_err(|reason| ModelError::Refused { path: manifest.file().to_path_buf(), reason })?;
@@ -155,7 +158,7 @@ impl Network {
     /// Runs the network on `[1, 3, height, width]` and lends its outputs to `read`.
     ///
     /// # Errors
-    /// What ONNX Runtime says.
+    /// ONNX Runtime fails.
     pub fn run<T>(
         &mut self,
         pixels: &[f32],
@@ -187,7 +190,7 @@ impl Network {
     }
 }
 
-/// The library's file, absolute and with links resolved; else every place that was looked at, and why not.
+/// The library's canonical path. Otherwise all paths that were tried, each with the reason.
 fn find(explicit: Option<&Path>) -> Result<PathBuf, Vec<String>> {
     let places = explicit.map_or_else(usual_places, |path| vec![("as configured", path.to_path_buf())]);
     let mut tried = Vec::new();
@@ -223,11 +226,12 @@ fn start(library: PathBuf) -> Result<Runtime, ModelError> {
         .build()
         .map_err(|e| broken(e.to_string()))?;
     environment.set_log_level(LogLevel::Warning);
-    tracing::debug!(library = %library.display(), "ONNX Runtime is loaded");
+    tracing::debug!(library = %library.display(), "loaded ONNX Runtime");
     Ok(Runtime { environment, library })
 }
 
-/// Its errors come back as results too, and its warnings are about graphs, so neither is above debug here.
+/// ONNX Runtime also returns its errors as results, and its warnings are about graphs. So both are logged as
+/// debug.
 fn log(level: LogLevel, _category: &str, _id: &str, _place: &str, message: &str) {
     match level {
         LogLevel::Warning | LogLevel::Error | LogLevel::Fatal => {
@@ -251,7 +255,8 @@ fn is_available(provider: Provider) -> bool {
     available.unwrap_or(false)
 }
 
-/// What the provider cannot run the processor does. `None`: the processor does all of it.
+/// The provider to use before the processor, which runs all that the provider cannot. `None`: the processor
+/// only.
 fn dispatch(provider: Provider, threads: usize) -> Option<ExecutionProviderDispatch> {
     let dispatch = match provider {
         Provider::Cpu => return None,
@@ -261,7 +266,7 @@ fn dispatch(provider: Provider, threads: usize) -> Option<ExecutionProviderDispa
         }
         Provider::Acl => ep::ACL::default().build(),
         Provider::Rknn => ep::RKNPU::default().build(),
-        // Its other backends are the processor and the GPU, which others do better.
+        // Its other backends, processor and GPU, have better providers.
         Provider::Qnn => ep::QNN::default().with_backend_path("libQnnHtp.so").build(),
         Provider::Cuda => ep::CUDA::default().build(),
         Provider::Tensorrt => ep::TensorRT::default().build(),
@@ -271,14 +276,14 @@ fn dispatch(provider: Provider, threads: usize) -> Option<ExecutionProviderDispa
 }
 
 fn session(runtime: &Runtime, file: &Path, threads: usize, provider: Provider) -> Result<Session, String> {
-    // The builder's error carries the builder itself: only its text is wanted.
+    // The builder's error contains the builder, so keep only its text.
     let mut builder = Session::builder(&runtime.environment)
         .map_err(|e| e.to_string())?
         .with_intra_threads(threads)
         .map_err(|e| e.to_string())?
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(|e| e.to_string())?
-        // Threads that spin between pictures would burn the cores that the decoders need.
+        // Threads that spin between pictures would take the cores that the decoders need.
         .with_config_entry("session.intra_op.allow_spinning", "0")
         .map_err(|e| e.to_string())?
         .with_execution_providers(dispatch(provider, threads).as_slice())

@@ -1,4 +1,4 @@
-//! Worker threads over one scheduler: any camera's picture -> detections.
+//! Worker threads with one scheduler: pictures of all cameras -> detections.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,44 +13,45 @@ use super::{DetectError, Detections, Detector, TileScheduler};
 use crate::base::{CameraId, Shutdown, TimeSource, WallTime, monotonic, wall_now};
 use crate::decode::Picture;
 
-/// Pictures that wait while more are decoded: enough that no worker is ever idle, and 3 MB each at 1080p.
-const WAITING_A_WORKER: usize = 4;
-/// How long a worker may not notice that it shall stop.
+/// Waiting pictures per worker up to which more are decoded. Enough to keep a worker busy; 3 MB each at
+/// 1080p.
+const WAITING_PER_WORKER: usize = 4;
+/// How long a worker may take to notice a stop.
 const STOP_POLL: Duration = Duration::from_millis(100);
 
-/// Gets every picture's detections, also when there are none. Called from the workers: it may block them.
+/// Receives each picture's detections, even if there are none. Called from the workers, and may block them.
 pub type DetectionSink = Arc<dyn Fn(Detections) + Send + Sync>;
 
-/// Workers named `detect-0`, `detect-1`, ...: one a detector.
+/// Workers named `detect-0`, `detect-1`, ...: one per detector.
 pub struct DetectPool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
 }
 
-/// What became of one camera's pictures.
+/// Counters of one camera's pictures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CameraDetectStats {
     pub camera: CameraId,
     pub analysed: u64,
-    /// Of these, without a run of the detector: they showed what an earlier one had shown.
+    /// Of these, pictures without a run of the detector because they showed nothing new.
     pub unchanged: u64,
-    /// Gave way to a newer one before a worker was free.
+    /// Replaced by a newer one before a worker was free.
     pub replaced: u64,
     /// The run failed.
     pub failed: u64,
-    /// Still waited when the pool was stopped.
+    /// Still waiting when the pool stopped.
     pub abandoned: u64,
-    /// When the last analysis ended, by the node's clock.
+    /// End of the last analysis, by the node's clock.
     pub last_at: Option<WallTime>,
-    /// From the capture of the last picture to the end of its analysis; with RTCP, by the camera's own clock.
+    /// From the capture of the last picture to the end of its analysis; with RTCP, by the camera's clock.
     /// `None` for recordings.
     pub lag_s: Option<f64>,
-    /// Between two analyses, smoothed; grows while none comes. `None` before the second. Series of pictures of a moving
-    /// scene do not count here and below.
+    /// Time between two analyses, smoothed; grows while there is none. `None` before the second. Pictures of
+    /// a series do not count, neither here nor below.
     pub interval_s: Option<f64>,
-    /// Of the last 128 looks: how long the camera had not been looked at before each.
+    /// Gaps before each of the last 128 analyses.
     pub gaps: Option<GapQuantiles>,
-    /// Since the last analysis, or since the camera came.
+    /// Time since the last analysis, or since the camera was added.
     pub silent_s: f64,
 }
 
@@ -64,17 +65,17 @@ pub struct GapQuantiles {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DetectSnapshot {
-    /// In the order in which they came.
+    /// In the order in which they were added.
     pub cameras: Vec<CameraDetectStats>,
     /// Pictures of cameras that the pool does not know.
     pub unknown: u64,
-    /// Of one picture that was run, with all its slices, smoothed, in milliseconds. 0 before the first.
+    /// Milliseconds per picture with a run, over all its slices, smoothed. 0 before the first.
     pub letterbox_ms: f64,
     pub run_ms: f64,
     pub head_ms: f64,
-    /// Share of the workers' time that was spent on pictures since the start, 0 to 1.
+    /// Share of the workers' time spent on pictures since the start, 0 to 1.
     pub load: f64,
-    /// The same as time, of all workers together.
+    /// The same in seconds, summed over all workers.
     pub busy_s: f64,
     pub workers: usize,
 }
@@ -92,32 +93,32 @@ struct State {
     scheduler: Scheduler<Arc<Picture>>,
     slots: HashMap<CameraId, CameraSlot>,
     cameras: BTreeMap<CameraSlot, Camera>,
-    /// Of the node; its cameras are in `cameras`.
+    /// Of the node; `cameras` of it stays empty.
     totals: DetectSnapshot,
     busy: Duration,
-    /// When a worker last took or finished a picture.
+    /// When a worker last began or finished a picture.
     moved: Instant,
-    /// Since when workers have been busy with a picture.
+    /// The start of each picture in work.
     running: BTreeMap<CameraSlot, Instant>,
 }
 
 struct Camera {
     /// `None` while a worker has them.
     tiles: Option<TileScheduler>,
-    /// Rises with each replacement, so that a worker does not put back tiles of older settings.
+    /// Increases with each replacement, so that a worker does not put back tiles of older settings.
     laid_out: u64,
     stats: CameraDetectStats,
     came: Instant,
     ended: Option<Instant>,
-    /// The newest last, at most [`MOST_GAPS`].
+    /// Oldest first, at most [`MOST_GAPS`].
     gaps: VecDeque<f32>,
 }
 
-/// Looks that the distribution of gaps is taken from.
+/// Number of gaps in the distribution.
 const MOST_GAPS: usize = 128;
 
 impl Camera {
-    fn looked(&mut self, now: Instant, picture: &Picture) {
+    fn analysed(&mut self, now: Instant, picture: &Picture) {
         self.stats.analysed += 1;
         let ended_at = wall_now();
         self.stats.last_at = Some(ended_at);
@@ -185,10 +186,10 @@ impl State {
 }
 
 impl DetectPool {
-    /// `cameras`: id, slices, and how often it wants to be looked at; an id counts once.
+    /// `cameras`: unique id, slices and interval.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system cannot create a thread.
     pub fn start(
         detectors: Vec<Detector>,
         cameras: Vec<(CameraId, TileScheduler, Duration)>,
@@ -212,18 +213,18 @@ impl DetectPool {
         Ok(pool)
     }
 
-    /// Never blocks on a run. A waiting picture of the same camera gives way.
+    /// Queues a picture in place of a waiting one of its camera. Never blocks on a run.
     pub fn offer(&self, picture: Arc<Picture>) {
         self.shared.offer(picture);
     }
 
-    /// Adds the camera, or gives it other settings; no other camera notices. A picture that is being looked at keeps
-    /// the slices that it began with.
+    /// Adds the camera, or changes its settings, without effect on other cameras. A picture in work keeps its
+    /// slices.
     pub fn put(&self, camera: CameraId, tiles: TileScheduler, interval: Duration) {
         self.shared.lock().put(camera, tiles, interval);
     }
 
-    /// Forgets the camera with what waits of it. A picture that is being looked at still gives its detections.
+    /// Removes the camera and its waiting pictures. A picture in work still yields its detections.
     pub fn remove(&self, camera: &CameraId) {
         let state = &mut *self.shared.lock();
         if let Some(slot) = state.slots.remove(camera) {
@@ -232,13 +233,13 @@ impl DetectPool {
         }
     }
 
-    /// Few enough pictures wait for more to be worth decoding.
+    /// Whether few enough pictures wait that decoding more is worth it.
     pub fn wants_more(&self) -> bool {
-        self.shared.lock().scheduler.waiting() < WAITING_A_WORKER * self.shared.workers
+        self.shared.lock().scheduler.waiting() < WAITING_PER_WORKER * self.shared.workers
     }
 
-    /// How long pictures have waited without any worker taking or finishing one, or a worker has been busy with one picture,
-    /// whichever is longer; zero while there is nothing to do.
+    /// How long pictures have waited while no worker began or finished one, or how long a worker has been
+    /// busy with one picture, whichever is longer. Zero while there is nothing to do.
     pub fn stalled_for(&self) -> Duration {
         let state = self.shared.lock();
         let waiting = if state.scheduler.has_work() { state.moved.elapsed() } else { Duration::ZERO };
@@ -252,8 +253,8 @@ impl DetectPool {
         DetectSnapshot { load, busy_s: state.busy.as_secs_f64(), ..state.snapshot() }
     }
 
-    /// Waits for the workers, which end after their current picture once the shutdown has been asked for.
-    /// Pictures that still wait are counted as abandoned.
+    /// Waits for the workers. After a shutdown they end with their current picture. Counts the waiting
+    /// pictures as abandoned.
     pub fn join(self) -> DetectSnapshot {
         self.shared.work.notify_all();
         for worker in self.workers {
@@ -319,12 +320,12 @@ impl Shared {
         if state.scheduler.offer(slot, picture, eviction, monotonic()).is_some() {
             camera.stats.replaced += 1;
         }
-        // Never notify under the lock: the woken thread would be handed it, and keep it if it hangs.
+        // Never notify under the lock: the woken thread would own it, and keep it if it hangs.
         drop(held);
         self.work.notify_one();
     }
 
-    /// A worker's life.
+    /// The loop of a worker.
     fn work(&self, mut detector: Detector) {
         while let Some((slot, (mut tiles, laid_out), picture)) = self.next() {
             let _camera = picture.camera.span().entered();
@@ -334,7 +335,7 @@ impl Shared {
             if let Ok(items) = result {
                 (self.sink)(Detections { picture, items });
             }
-            // Only now: the next picture of this camera must not overtake this one on its way to the sink.
+            // Free the camera only now: its next picture must not overtake this one on the way to the sink.
             let mut state = self.lock();
             if let Some(camera) = state.cameras.get_mut(&slot).filter(|camera| camera.laid_out == laid_out) {
                 camera.tiles = Some(tiles);
@@ -379,18 +380,18 @@ impl Shared {
         let now = monotonic();
         let state = &mut *self.lock();
         state.busy += now - start;
-        // Gone meanwhile: nobody asks for its figures any more.
+        // The camera was removed meanwhile.
         let Some(known) = state.cameras.get_mut(&slot) else { return };
         if let Err(error) = result {
             let stats = &mut known.stats;
             stats.failed += 1;
-            // At 1, 2, 4, 8, ...: a broken camera must not fill the disk with the same line.
+            // Log only the 1st, 2nd, 4th, 8th and so on: a broken camera must not flood the log.
             if stats.failed.is_power_of_two() {
                 tracing::error!(failed = stats.failed, "picture lost: {error}");
             }
             return;
         }
-        known.looked(now, picture);
+        known.analysed(now, picture);
         let Some(timing) = detector.timing() else {
             known.stats.unchanged += 1;
             return;
@@ -407,7 +408,7 @@ impl Shared {
     }
 }
 
-/// Follows a change within about ten values.
+/// Exponential moving average over about ten values.
 fn smooth(old: f64, new: f64) -> f64 {
     old + 0.1 * (new - old)
 }

@@ -1,16 +1,16 @@
-//! Which camera is looked at next: the one that has waited longest, measured in its own interval.
+//! Chooses the next camera: the one that has waited longest, in units of its interval.
 //!
-//! Pure: time comes with each call. One picture a camera waits, the newest wins; those of a series all wait. A camera is
-//! worked on by one worker at a time, so its pictures leave in order of time.
+//! Pure: time comes with each call. One picture per camera waits, and the newest wins; the pictures of a
+//! series all wait. One worker at a time serves a camera, so its pictures leave in order of time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// A camera's place, in the order in which cameras came; never given twice.
+/// A camera's number, in the order in which cameras were added; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CameraSlot(pub usize);
 
-/// `P`: what waits, a picture.
+/// `P`: a picture.
 #[derive(Debug)]
 pub struct Scheduler<P> {
     cameras: BTreeMap<CameraSlot, Camera<P>>,
@@ -31,14 +31,14 @@ struct Camera<P> {
     interval: Duration,
     /// Oldest first.
     waiting: VecDeque<(P, Eviction)>,
-    /// Since when without a break something waits; a newer picture does not lose the place in the queue.
+    /// Start of the uninterrupted wait: a newer picture keeps the camera's place in the queue.
     waiting_since: Option<Instant>,
     served: Option<Instant>,
     busy: bool,
 }
 
 impl<P> Scheduler<P> {
-    /// How often each camera wants to be looked at.
+    /// `intervals`: one per camera.
     pub fn new(intervals: impl IntoIterator<Item = Duration>) -> Self {
         let mut all = Self { cameras: BTreeMap::new(), next: 0 };
         for interval in intervals {
@@ -47,7 +47,7 @@ impl<P> Scheduler<P> {
         all
     }
 
-    /// One more camera.
+    /// Adds a camera.
     pub fn add(&mut self, interval: Duration) -> CameraSlot {
         let slot = CameraSlot(self.next);
         self.next += 1;
@@ -62,20 +62,21 @@ impl<P> Scheduler<P> {
         slot
     }
 
-    /// The camera wants to be looked at this often from now on.
+    /// Changes the camera's interval.
     pub fn set_interval(&mut self, slot: CameraSlot, interval: Duration) {
         if let Some(camera) = self.cameras.get_mut(&slot) {
             camera.interval = at_least(interval);
         }
     }
 
-    /// Forgets the camera; gives what waited.
+    /// Removes the camera and returns its waiting pictures.
     pub fn remove(&mut self, slot: CameraSlot) -> Vec<P> {
         let waiting = self.cameras.remove(&slot).map(|camera| camera.waiting).unwrap_or_default();
         waiting.into_iter().map(|(picture, _)| picture).collect()
     }
 
-    /// Puts a picture behind what waits of the camera; gives back the one that it replaces, or that nobody waits for.
+    /// Queues a picture behind the camera's waiting ones. Returns the picture that it replaces, or the
+    /// picture itself if the camera is unknown.
     pub fn offer(&mut self, slot: CameraSlot, picture: P, eviction: Eviction, now: Instant) -> Option<P> {
         let Some(camera) = self.cameras.get_mut(&slot) else { return Some(picture) };
         camera.waiting_since.get_or_insert(now);
@@ -84,10 +85,11 @@ impl<P> Scheduler<P> {
         replaced.map(|(picture, _)| picture)
     }
 
-    /// The most overdue camera's picture; the camera is busy until [`finish`](Self::finish). `None`: nothing to do.
+    /// The picture of the most overdue camera, which is then busy until [`finish`](Self::finish). `None`:
+    /// nothing to do.
     pub fn next(&mut self, now: Instant) -> Option<(CameraSlot, P)> {
         let free = self.cameras.iter_mut().filter(|(_, c)| !c.waiting.is_empty() && !c.busy);
-        // Of equals the first: max_by keeps the last, hence the reversal.
+        // The first of equals wins: max_by keeps the last, hence the reversal.
         let (&slot, camera) = free.rev().max_by(|(_, a), (_, b)| {
             let overdue = a.overdue(now).total_cmp(&b.overdue(now));
             overdue.then_with(|| b.waiting_since.cmp(&a.waiting_since))
@@ -99,24 +101,24 @@ impl<P> Scheduler<P> {
         Some((slot, picture))
     }
 
-    /// The camera's picture was worked on; its next one may be taken.
+    /// The camera's picture is done: its next one may start.
     pub fn finish(&mut self, slot: CameraSlot) {
         if let Some(camera) = self.cameras.get_mut(&slot) {
             camera.busy = false;
         }
     }
 
-    /// How many pictures wait.
+    /// Number of waiting pictures.
     pub fn waiting(&self) -> usize {
         self.cameras.values().map(|camera| camera.waiting.len()).sum()
     }
 
-    /// Does anything wait, also of a camera that is busy?
+    /// Whether any picture waits, even of a busy camera.
     pub fn has_work(&self) -> bool {
         self.cameras.values().any(|camera| !camera.waiting.is_empty())
     }
 
-    /// Takes everything that waits.
+    /// Removes and returns all waiting pictures.
     pub fn clear(&mut self) -> Vec<(CameraSlot, P)> {
         let taken = self.cameras.iter_mut();
         taken.flat_map(|(&slot, c)| c.waiting.drain(..).map(move |(picture, _)| (slot, picture))).collect()
@@ -128,7 +130,7 @@ fn at_least(interval: Duration) -> Duration {
 }
 
 impl<P> Camera<P> {
-    /// In intervals since it was served; infinite before the first time.
+    /// Intervals since it was served; infinite before the first time.
     fn overdue(&self, now: Instant) -> f64 {
         self.served.map_or(f64::INFINITY, |served| {
             now.saturating_duration_since(served).as_secs_f64() / self.interval.as_secs_f64()
@@ -201,16 +203,16 @@ mod tests {
         assert_eq!(
             scheduler.offer(CameraSlot(0), 3, Eviction::NewestWins, now),
             Some(3),
-            "nobody waits for it"
+            "an unknown camera"
         );
         let added = scheduler.add(SECOND);
-        assert_eq!(added, CameraSlot(1), "a place is not given twice");
+        assert_eq!(added, CameraSlot(1), "slots are not reused");
         scheduler.offer(added, 4, Eviction::NewestWins, now);
         assert_eq!(scheduler.next(now), Some((added, 4)));
     }
 
-    /// Serves one picture every `cost` while each camera offers at its interval; gives how often each was served
-    /// and its longest wait for a turn.
+    /// Serves one picture every `cost` while each camera offers one at its interval. Returns for each camera
+    /// the number of pictures served and its longest wait.
     fn simulate(intervals: &[u64], cost: u64, until: u64) -> Vec<(u64, u64)> {
         let start = monotonic();
         let at = |ms: u64| start + Duration::from_millis(ms);
@@ -248,7 +250,7 @@ mod tests {
         #[test]
         fn none_starves_whatever_the_load(intervals in prop::collection::vec(20u64..2000, 1..30), cost in 5u64..100) {
             let served = simulate(&intervals, cost, 20_000);
-            // In units of its own interval nobody waits much longer than all the work takes once.
+            // In units of its interval, no camera waits much longer than one round of all the work.
             let load: f64 = intervals.iter().map(|i| cost as f64 / *i as f64).sum();
             for (i, (count, longest)) in served.iter().enumerate() {
                 let fair = intervals[i] as f64 * load.max(1.0) * 2.0 + (cost * intervals.len() as u64 * 2) as f64;

@@ -1,9 +1,10 @@
-//! What of a camera's next picture is looked at: nothing where it shows what the last one showed, else the whole of it and
-//! those slices whose turn it is where all of them would cost too much. Pure: time comes with the pictures.
+//! Decides which parts of a camera's next picture the detector runs on. None, if the picture shows nothing
+//! new. Otherwise the whole picture, and the slices that are due if all of them would cost too much. Pure:
+//! time comes with the pictures.
 //!
-//! The whole picture always. Of the slices those that are most overdue: pictures since the last look, times what speaks
-//! for the slice. So a slice where something is or moves comes first, one with a zone before one without, and none is
-//! forgotten: with two of six slices a picture an empty one is looked at every fifth picture or so.
+//! The most overdue slices are due. The measure is the number of pictures since the slice's last run, times
+//! its weight. A slice with an object or with motion comes first, and one with a zone before one without. No
+//! slice starves: with two of six slices per picture, an empty one runs in about every fifth picture.
 
 use std::time::Duration;
 
@@ -14,38 +15,38 @@ use crate::base::{Rect, WallTime};
 use crate::config::{CameraConfig, Tiling, Zone, ZoneArea};
 use crate::decode::{Picture, Thumbnail};
 
-/// What speaks for a slice.
-const THERE: u32 = 4;
+/// Weights of a slice.
+const OCCUPIED: u32 = 4;
 const ZONE: u32 = 2;
 const NOTHING: u32 = 1;
 
-/// What is to be done with a picture.
+/// What to do with a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TilePlan {
-    /// Nothing: it shows what an earlier one showed, and this was found there.
+    /// Skip it: it shows the same as an earlier picture, which had these detections.
     Same(Vec<Detection>),
-    /// To run the detector on these parts, the whole of it first.
+    /// Run the detector on these parts, the whole picture first.
     Parts(Vec<Crop>),
 }
 
-/// One camera's slices and what is known of them.
+/// The slices of one camera and their state.
 #[derive(Clone)]
 pub struct TileScheduler {
     tiling: Tiling,
-    /// How long what was found may be kept.
+    /// How long detections may be kept without a run.
     full_look: Duration,
-    /// Bounds of the camera's zones, in shares of the picture.
+    /// Bounding boxes of the camera's zones, in normalised coordinates.
     zones: Vec<Rect>,
     size: (u32, u32),
     whole: Vec<Crop>,
     tiles: Vec<Tile>,
     before: Option<Thumbnail>,
-    /// Of the picture in hand: all of it is looked at, and this is how it looks.
-    whole_look: Option<(WallTime, Thumbnail)>,
+    /// Time and thumbnail of the current picture, if the detector runs on all of it.
+    full_run: Option<(WallTime, Thumbnail)>,
     kept: Option<Kept>,
 }
 
-/// The last picture that was looked at in full, and what was found in it.
+/// The last picture with a run on all of it, and its detections.
 #[derive(Clone)]
 struct Kept {
     at: WallTime,
@@ -56,12 +57,12 @@ struct Kept {
 #[derive(Clone)]
 struct Tile {
     crop: Crop,
-    /// The same in shares of the picture.
+    /// The crop in normalised coordinates.
     rect: Rect,
-    /// Pictures since it was looked at.
+    /// Pictures since its last run.
     since: u32,
     zone: bool,
-    /// Something was found in it when it was looked at last.
+    /// Its last run had detections.
     found: bool,
 }
 
@@ -70,7 +71,7 @@ impl TileScheduler {
         Self::new(camera.tiling, &camera.zones, camera.sampling.full_look())
     }
 
-    /// `full_look`: for how long pictures that show nothing new keep what was found; zero: never.
+    /// `full_look`: how long pictures that show nothing new keep the detections. Zero: never.
     pub fn new(tiling: Tiling, zones: &[Zone], full_look: Duration) -> Self {
         let zones = zones.iter().flat_map(|zone| match &zone.area {
             ZoneArea::Picture(polygon) => std::slice::from_ref(polygon),
@@ -85,7 +86,7 @@ impl TileScheduler {
             whole: Vec::new(),
             tiles: Vec::new(),
             before: None,
-            whole_look: None,
+            full_run: None,
             kept: None,
         }
     }
@@ -98,40 +99,40 @@ impl TileScheduler {
             0 => self.tiles.len(),
             some => (some as usize).min(self.tiles.len()),
         };
-        self.whole_look = None;
+        self.full_run = None;
         if wanted < self.tiles.len() {
-            // Quiet pictures are for the slices that have waited.
+            // Do not skip pictures: those without motion serve the slices that have waited.
             self.choose(wanted, Thumbnail::of(picture));
         } else {
             let shown = if self.full_look.is_zero() { None } else { Thumbnail::of(picture) };
             if let Some(found) = shown.as_ref().and_then(|shown| self.same(shown, picture.capture.at)) {
                 return TilePlan::Same(found);
             }
-            self.whole_look = shown.map(|shown| (picture.capture.at, shown));
+            self.full_run = shown.map(|shown| (picture.capture.at, shown));
             self.tiles.iter_mut().for_each(|tile| tile.since = 0);
         }
         let chosen = self.tiles.iter().filter(|tile| tile.since == 0).map(|tile| tile.crop);
         TilePlan::Parts(self.whole.iter().copied().chain(chosen).collect())
     }
 
-    /// What was found in the parts that `next` gave.
+    /// Records the detections in the parts that `next` returned.
     pub fn found(&mut self, detections: &[Detection]) {
         for tile in self.tiles.iter_mut().filter(|tile| tile.since == 0) {
             tile.found = detections.iter().any(|d| d.rect.intersection(&tile.rect) > 0.0);
         }
-        let looked = self.whole_look.take();
-        self.kept = looked.map(|(at, shown)| Kept { at, shown, found: detections.to_vec() });
+        let run = self.full_run.take();
+        self.kept = run.map(|(at, shown)| Kept { at, shown, found: detections.to_vec() });
     }
 
-    /// What was found, if that is recent and the picture shows the same. Always compared with the picture that was looked
-    /// at, not with the last one: what changes slowly adds up.
+    /// The kept detections, if they are recent and the picture shows the same. Compares with the picture of
+    /// the last full run and not with the previous one, so that slow changes add up.
     fn same(&self, shown: &Thumbnail, at: WallTime) -> Option<Vec<Detection>> {
         let kept = self.kept.as_ref()?;
         let recent = at >= kept.at && at.since(kept.at) < self.full_look;
         (recent && shown.is_same(&kept.shown)).then(|| kept.found.clone())
     }
 
-    /// `since` becomes 0 for those that are looked at now.
+    /// Sets `since` to 0 for the slices that run now.
     fn choose(&mut self, wanted: usize, now: Option<Thumbnail>) {
         let (before, now) = (self.before.take(), now);
         let moves = |tile: &Tile| match (&before, &now) {
@@ -142,7 +143,7 @@ impl TileScheduler {
         for (i, tile) in self.tiles.iter_mut().enumerate() {
             tile.since += 1;
             let weight = if tile.found || moves(tile) {
-                THERE
+                OCCUPIED
             } else if tile.zone {
                 ZONE
             } else {
@@ -170,7 +171,7 @@ impl TileScheduler {
                 share(crop.y + crop.height, height),
             );
             let zone = self.zones.iter().any(|zone| zone.intersection(&rect) > 0.0);
-            // Not all the same, so that the first round takes each of them once.
+            // Different values, so that the first round runs each of them once.
             Tile { crop: *crop, rect, since: (slices.len() - i) as u32, zone, found: false }
         };
         self.tiles = slices.iter().enumerate().map(tile).collect();
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
     use crate::base::{Capture, Polygon, ZoneId};
 
-    /// Grey, with a bright thing of 24 x 18 pixels where asked.
+    /// Grey, with a bright object of 24 x 18 pixels at `thing`.
     fn picture(thing: Option<(usize, usize)>) -> Picture {
         let bright = |x: usize, y: usize| {
             thing.is_some_and(|(left, top)| (left..left + 24).contains(&x) && (top..top + 18).contains(&y))
@@ -199,15 +200,15 @@ mod tests {
     fn parts(look: TilePlan) -> Vec<Crop> {
         match look {
             TilePlan::Parts(parts) => parts,
-            TilePlan::Same(found) => panic!("looked at before: {found:?}"),
+            TilePlan::Same(found) => panic!("skipped: {found:?}"),
         }
     }
 
-    /// Which of the six were looked at, picture by picture.
+    /// The slices that ran, picture by picture.
     fn looked(tiles: &mut TileScheduler, pictures: &[Picture]) -> Vec<Vec<usize>> {
         let look = |picture: &Picture| {
             let crops = parts(tiles.next(picture));
-            assert_eq!((crops[0].width, crops[0].height), (320, 180), "the whole picture always");
+            assert_eq!((crops[0].width, crops[0].height), (320, 180), "the whole picture first");
             let place = |crop: &Crop| (crop.x as usize / 106) + 3 * (crop.y as usize / 90);
             crops[1..].iter().map(place).collect()
         };
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_scene_is_gone_through_in_turn() {
+    fn slices_of_an_empty_scene_run_in_turn() {
         let quiet = vec![picture(None); 6];
         assert_eq!(
             looked(&mut six(2, &[]), &quiet),
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_is_looked_at_next_and_nothing_is_forgotten() {
+    fn a_slice_with_motion_runs_next_and_none_starves() {
         let mut tiles = six(2, &[]);
         looked(&mut tiles, &vec![picture(None); 3]);
         let moving: Vec<_> = (0..12).map(|i| picture(Some((250 + i * 3, 120)))).collect();
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_looked_at_again_and_a_zone_comes_before_none() {
+    fn a_slice_with_an_object_runs_again_and_one_with_a_zone_comes_before_one_without() {
         let corner = Polygon::new(
             [(0.7, 0.1), (0.9, 0.1), (0.9, 0.3)].map(|(x, y)| crate::base::Point { x, y }).into(),
         );
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_shows_nothing_new_keeps_what_was_found_for_a_while() {
+    fn a_picture_that_shows_nothing_new_keeps_the_detections_for_a_while() {
         const WHOLE: Tiling = Tiling { columns: 1, rows: 1, overlap: 0.0, per_picture: 0 };
         let mut tiles = TileScheduler::new(WHOLE, &[], Duration::from_secs(20));
         let at = |seconds: i64, thing| {
@@ -283,9 +284,9 @@ mod tests {
         };
         assert!(look(0, None, false), "the first");
         assert!(!look(4, None, false) && !look(16, None, false));
-        assert!(look(20, None, false), "a full look is due");
+        assert!(look(20, None, false), "a full run is due");
         assert!(!look(24, None, false));
-        assert!(look(28, Some((40, 40)), true), "something came, and the run failed");
+        assert!(look(28, Some((40, 40)), true), "an object appeared, and the run failed");
         assert!(look(32, Some((40, 40)), false), "it is still new");
         assert!(!look(36, Some((40, 40)), false));
         assert!(look(40, Some((60, 40)), false), "it moved");

@@ -1,20 +1,21 @@
-//! Slices of a picture, and one list of things out of what the slices and the whole picture gave.
+//! Slices of a picture, and the merge of the detections of the slices and the whole picture.
 //!
-//! A thing on a slice's edge is seen in parts. The part falls to a fuller box of the same thing: one of the
-//! whole picture or of a neighbour whose overlap holds all of it. A thing that nothing saw in full stays in
-//! parts, so the overlap should be as wide as the things that the slices are for (SAHI, arXiv 2202.06934).
+//! The edge of a slice cuts an object into parts. A part is dropped for a fuller box of the same object, from
+//! the whole picture or from a neighbour whose overlap contains the object. An object without a full box
+//! stays in parts. So the overlap should be as wide as the objects that the slices are for (SAHI, arXiv
+//! 2202.06934).
 
 use super::crop::Crop;
 use super::nms::{self, Candidate, MAX_DETECTIONS};
 use crate::base::Rect;
 use crate::config::Tiling;
 
-/// Share of a cut box that must lie inside a fuller one to be a part of it.
+/// Share of a cut box that must be inside a fuller one to be a part of it.
 const PART: f32 = 0.7;
-/// A box is cut when it ends within this many pixels of the network's input from an inner edge.
+/// A box is cut if it ends this close to an inner edge, in pixels of the network's input.
 pub const EDGE: f32 = 2.0;
 
-/// The whole picture first, then the slices row by row. One crop where the tiling has one slice.
+/// The whole picture first, then the slices row by row. Only the whole picture if the tiling has one slice.
 pub fn crops(tiling: &Tiling, width: u32, height: u32) -> Vec<Crop> {
     let whole = Crop { x: 0, y: 0, width, height };
     let (columns, rows) =
@@ -28,7 +29,7 @@ pub fn crops(tiling: &Tiling, width: u32, height: u32) -> Vec<Crop> {
     std::iter::once(whole).chain(slices).collect()
 }
 
-/// Is this box cut by an edge of its crop that is not the picture's own? `margin` in picture pixels.
+/// Whether an edge of its crop that is not the picture's edge cuts the box. `margin` is in picture pixels.
 pub fn is_cut(rect: &Rect, crop: &Crop, width: u32, height: u32, margin: (f32, f32)) -> bool {
     let (x1, y1) = (crop.x + crop.width, crop.y + crop.height);
     (crop.x > 0 && rect.x0 <= crop.x as f32 + margin.0)
@@ -37,9 +38,9 @@ pub fn is_cut(rect: &Rect, crop: &Crop, width: u32, height: u32, margin: (f32, f
         || (y1 < height && rect.y1 >= y1 as f32 - margin.1)
 }
 
-/// Class by class, whole boxes before cut ones. Best first, at most [`MAX_DETECTIONS`].
+/// Merges class by class, whole boxes before cut ones. Best first, at most [`MAX_DETECTIONS`].
 ///
-/// A whole box that stands for a cut one takes the higher score of the two: both are of the same thing.
+/// A whole box that replaces a cut one gets the higher score of the two: both are of the same object.
 pub fn merge(whole: Vec<Candidate>, mut cut: Vec<Candidate>, iou_limits: &[f32]) -> Vec<Candidate> {
     let mut kept = nms::suppress(whole, iou_limits);
     nms::sort(&mut cut);
@@ -64,7 +65,8 @@ pub fn merge(whole: Vec<Candidate>, mut cut: Vec<Candidate>, iou_limits: &[f32])
     kept
 }
 
-/// Start and length of `count` spans that cover `size` pixels and share `overlap` of their length with the next.
+/// Start and length of `count` spans that cover `size` pixels and share `overlap` of their length with the
+/// next.
 fn spans(count: u32, overlap: f32, size: u32) -> Vec<(u32, u32)> {
     let count = count.clamp(1, size.max(1));
     let overlap = f64::from(overlap).clamp(0.0, 0.5);
@@ -116,7 +118,7 @@ mod tests {
         let cut = |rect: [f32; 4]| {
             is_cut(&Rect::new(rect[0], rect[1], rect[2], rect[3]), &crop, 400, 200, (2.0, 2.0))
         };
-        assert!(!cut([0.0, 150.0, 50.0, 200.0]), "left and lower edge are the picture's own");
+        assert!(!cut([0.0, 150.0, 50.0, 200.0]), "the left and lower edges are the picture's");
         assert!(cut([150.0, 150.0, 199.0, 180.0]));
         assert!(cut([50.0, 101.0, 80.0, 150.0]));
     }

@@ -1,4 +1,4 @@
-//! A picture to draw on: the one door to OpenCV in this stage.
+//! A picture to draw on. The only file of this stage that uses OpenCV.
 
 use image::RgbImage;
 use opencv::boxed_ref::BoxedRefMut;
@@ -7,7 +7,7 @@ use opencv::imgproc;
 
 use super::{Colour, DrawError};
 
-/// FONT_HERSHEY_SIMPLEX draws capitals 21 pixels high at scale 1; ours are 0.7 of the letter size.
+/// FONT_HERSHEY_SIMPLEX draws capitals 21 pixels high at scale 1. Our capitals are 0.7 of the font size high.
 const STROKE_SCALE: f32 = 0.7 / 21.0;
 
 pub(crate) struct Canvas {
@@ -37,7 +37,7 @@ impl Canvas {
         self.image.height()
     }
 
-    /// Lays `share` (0 to 1) of a colour over the inside of a polygon.
+    /// Blends a colour over the inside of a polygon. `share`: its opacity, 0 to 1.
     pub fn tint(&mut self, corners: &[(i32, i32)], colour: Colour, share: f64) -> Result<(), DrawError> {
         self.paint(|mat| {
             let (mut under, mut filled) = (Mat::default(), Mat::default());
@@ -69,7 +69,7 @@ impl Canvas {
         })
     }
 
-    /// `at`: where the line of text stands on, at its left end.
+    /// `at`: the left end of the text's base line.
     pub fn stroke_text(
         &mut self,
         text: &str,
@@ -92,7 +92,7 @@ impl Canvas {
         })
     }
 
-    /// A line `width` pixels wide; what lies outside the picture is cut.
+    /// A line `width` pixels wide, clipped to the picture.
     pub fn line(
         &mut self,
         from: [f64; 2],
@@ -103,12 +103,13 @@ impl Canvas {
         self.paint(|mat| imgproc::line(mat, near(from), near(to), scalar(colour), width, imgproc::LINE_AA, 0))
     }
 
-    /// A circle whose rim is `width` pixels wide; filled with a width of -1.
+    /// A circle with a rim `width` pixels wide; a width of -1 fills it.
     pub fn circle(&mut self, at: [f64; 2], radius: i32, colour: Colour, width: i32) -> Result<(), DrawError> {
         self.paint(|mat| imgproc::circle(mat, near(at), radius, scalar(colour), width, imgproc::LINE_AA, 0))
     }
 
-    /// ASCII with a dark rim; its base line begins at `at`. `scale` is of OpenCV's simplex font.
+    /// ASCII text with a dark outline. `at`: the left end of its base line; `scale`: of OpenCV's simplex
+    /// font.
     pub fn rimmed_text(
         &mut self,
         text: &str,
@@ -126,7 +127,7 @@ impl Canvas {
         })
     }
 
-    /// Lays `share` (0 to 1) of a colour over one pixel; outside the picture nothing happens.
+    /// Blends a colour over one pixel. `share`: its opacity, 0 to 1. Ignores pixels outside the picture.
     pub fn blend(&mut self, (x, y): (i32, i32), colour: Colour, share: f32) {
         let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else { return };
         if let Some(pixel) = self.image.get_pixel_mut_checked(x, y) {
@@ -155,7 +156,7 @@ pub(crate) fn stroke_size(text: &str, size: f32) -> Result<u32, DrawError> {
     Ok(u32::try_from(area.width).unwrap_or(0))
 }
 
-/// Far outside is far enough: OpenCV cuts there, but its whole numbers overflow.
+/// Limits coordinates far outside the picture: OpenCV clips them, but its integers would overflow.
 fn near(p: [f64; 2]) -> Point {
     let whole = |v: f64| v.clamp(-20_000.0, 20_000.0).round() as i32;
     Point::new(whole(p[0]), whole(p[1]))

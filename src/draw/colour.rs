@@ -13,7 +13,7 @@ pub struct Colour {
 impl Colour {
     pub const ZONE: Colour = Colour::new(255, 200, 0);
     pub const OBJECT: Colour = Colour::new(226, 32, 44);
-    /// Where a thing was that has gone.
+    /// The former position of an object that has gone.
     pub const GONE: Colour = Colour::new(40, 190, 90);
     pub(crate) const CAPTION: Colour = Colour::new(18, 20, 24);
     pub(crate) const TITLE: Colour = Colour::new(255, 214, 64);
@@ -24,7 +24,7 @@ impl Colour {
         Self { r, g, b }
     }
 
-    /// The same colour for the same class on every picture of every run.
+    /// A class has the same colour in every picture and every run.
     pub fn of_class(class: &ClassName) -> Self {
         const WHEEL: [Colour; 10] = [
             Colour::new(230, 25, 75),
@@ -44,7 +44,7 @@ impl Colour {
         WHEEL[(hash % WHEEL.len() as u32) as usize]
     }
 
-    /// Black or white, whichever reads better on it (luma of ITU-R BT.601).
+    /// Black or white, whichever has more contrast (luma of ITU-R BT.601).
     pub(crate) fn ink(self) -> Self {
         let luma = 299 * u32::from(self.r) + 587 * u32::from(self.g) + 114 * u32::from(self.b);
         if luma > 140_000 { Self::BLACK } else { Self::WHITE }

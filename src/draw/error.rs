@@ -1,11 +1,11 @@
-//! What can go wrong with drawing.
+//! Errors of drawing.
 
-/// Why a picture or a font cannot be drawn with.
+/// Why something could not be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum DrawError {
     #[error("cannot draw on the picture: {0}")]
     OpenCv(String),
-    /// The file cannot be read, or is no font.
+    /// The file cannot be read, or is not a font.
     #[error(
         "cannot read the font {path}: {reason}; name a .ttf, .otf or .ttc file in evidence.font or leave it out",
         path = .path.display()

@@ -1,4 +1,4 @@
-//! Text on pictures: OpenCV's stroke font for ASCII, a TrueType font where the operator's language needs one.
+//! Text on pictures: OpenCV's stroke font for ASCII, a TrueType font for all other languages.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -8,7 +8,7 @@ use ab_glyph::{Font, FontVec, GlyphId, PxScale, ScaleFont, point};
 use super::canvas::{Canvas, stroke_size};
 use super::{Colour, DrawError};
 
-/// The letters that an overlay is written with. Loading a font costs its file's size in memory; share it.
+/// The font of an overlay. A loaded font takes its file's size in memory, so share it.
 pub struct Lettering(Face);
 
 enum Face {
@@ -23,22 +23,22 @@ impl Lettering {
     }
 
     /// # Errors
-    /// The file cannot be read or is no font that `ab_glyph` knows (TrueType or OpenType, also in a collection).
+    /// The file cannot be read, or is not a TrueType or OpenType font or collection.
     pub fn load(font: Option<&Path>) -> Result<Self, DrawError> {
         let Some(path) = font else { return Ok(Self::ascii()) };
         let refused = |reason: String| DrawError::Font { path: path.to_path_buf(), reason };
         let data = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
-        // A collection (.ttc) holds several faces; the first is the proportional one by custom.
+        // A collection (.ttc) holds several faces. By convention the first is the proportional one.
         let font = FontVec::try_from_vec_and_index(data, 0).map_err(|e| refused(e.to_string()))?;
         Ok(Self(Face::TrueType(font)))
     }
 
-    /// Can every letter be drawn?
+    /// Whether the font has every letter.
     pub fn can_show(&self, text: &str) -> bool {
         text.chars().all(|c| self.has(c))
     }
 
-    /// The text with `?` for each letter that cannot be drawn.
+    /// The text with `?` for each letter that the font lacks.
     pub fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.can_show(text) {
             return Cow::Borrowed(text);
@@ -53,7 +53,7 @@ impl Lettering {
         }
     }
 
-    /// Width in pixels at a letter size in pixels.
+    /// Width in pixels at a font size in pixels.
     pub(crate) fn width(&self, text: &str, size: f32) -> Result<u32, DrawError> {
         match &self.0 {
             Face::Stroke => stroke_size(text, size),
@@ -73,7 +73,7 @@ impl Lettering {
         }
     }
 
-    /// Draws with the upper left corner of the line (height: `line_height`) at `(x, y)`.
+    /// Draws a line of text of height `line_height`, with its upper left corner at `(x, y)`.
     pub(crate) fn write(
         &self,
         canvas: &mut Canvas,
@@ -83,7 +83,7 @@ impl Lettering {
         colour: Colour,
     ) -> Result<(), DrawError> {
         let font = match &self.0 {
-            // Capitals of the stroke font are 0.7 of the size high and stand in the middle of the line.
+            // Capitals of the stroke font are 0.7 of the size high. They are centred in the line.
             Face::Stroke => {
                 let base = y + (line_height(size) as f32 * 0.5 + size * 0.35).round() as i32;
                 return canvas.stroke_text(text, (x, base), size, colour);

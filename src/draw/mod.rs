@@ -1,7 +1,9 @@
-//! Shapes and letters on RGB pictures.
+//! Shapes and text on RGB pictures.
 //!
-//! Takes: a picture and what is drawn on it, in pixels. Gives: the picture with it. When full: does not queue.
-//! On failure: [`DrawError`] says what could not be drawn, or which font cannot be used. Not here: what is drawn and why.
+//! Takes: a picture, and shapes or text in pixels. Gives: the picture with them.
+//! When full: does not queue.
+//! On failure: [`DrawError`] names what could not be drawn, or the unusable font.
+//! Not here: what is drawn and why.
 
 mod canvas;
 mod colour;

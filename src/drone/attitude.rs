@@ -1,14 +1,16 @@
-//! A camera's orientation against the world, from its own against the airframe and the airframe's against the world.
+//! A camera's orientation against the world, from its own against the airframe and the airframe's against the
+//! world.
 
 use super::Angles;
 
 type Matrix = [[f64; 3]; 3];
 
-/// Airframe (heading, pitch, roll), then sensor on it (azimuth clockwise from the nose, elevation, roll), as MISB ST 0601
-/// tags 5 to 7 and 18 to 20 have them; degrees. Heading 0 to 360, pitch -90 to 90, roll -180 to 180.
+/// Airframe (heading, pitch, roll), then sensor on it (azimuth clockwise from the nose, elevation, roll), as
+/// MISB ST 0601 tags 5 to 7 and 18 to 20 have them; degrees. Heading 0 to 360, pitch -90 to 90, roll -180 to
+/// 180.
 ///
-/// Looking straight down, heading and roll turn about the same axis: then the roll is 0 and the heading is where the
-/// picture's upper edge points.
+/// Looking straight down, heading and roll turn about the same axis: then the roll is 0 and the heading is
+/// where the picture's upper edge points.
 pub fn compose(platform: [f64; 3], sensor: [f64; 3]) -> Angles {
     let m = product(rotation(platform), rotation(sensor));
     // Columns are forward, right and down of the sensor in north, east, down.

@@ -1,11 +1,12 @@
 //! Is a record possible? Ranges, swapped coordinates by distance, jumps, gaps.
 
-use super::{Fault, Flight, Gap, Place, Pose, TelemetryReport};
+use super::{Fault, Flight, Gap, LonLat, Pose, TelemetryReport};
 
-/// A place that the flight must be near: the drone's base from the config, its home point, or its first fix.
+/// A position that the flight must be near: the drone's base from the config, its home point, or its first
+/// fix.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reference {
-    pub place: Place,
+    pub position: LonLat,
     /// For messages: "home", "the first position".
     pub what: &'static str,
 }
@@ -28,19 +29,19 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// `base`: a place that the operator says the flight is near.
-    pub fn new(base: Option<Place>) -> Self {
-        let reference = base.map(|place| Reference { place, what: "the position in the config" });
+    /// `base`: the approximate position from the config.
+    pub fn new(base: Option<LonLat>) -> Self {
+        let reference = base.map(|position| Reference { position, what: "the position in the config" });
         Self { reference, last: None, jumps: 0 }
     }
 
-    /// Fits, or says why not. `Ok(false)`: all is right but there is no place in it (0, 0 is what a receiver without
-    /// satellites writes).
+    /// Checks a record. `Ok(false)`: it is valid but has no position (a receiver without satellites writes 0,
+    /// 0).
     ///
     /// # Errors
-    /// The record cannot be.
+    /// The record is impossible.
     pub fn check(&mut self, pose: &Pose) -> Result<bool, Fault> {
-        let Place { lon, lat } = pose.place;
+        let LonLat { lon, lat } = pose.position;
         if lat.abs() > 90.0 && lat.abs() <= 180.0 && lon.abs() <= 90.0 {
             return Err(Fault::SwappedOutOfRange { latitude: lat });
         }
@@ -55,23 +56,23 @@ impl Checker {
                 });
             }
         }
-        if pose.place.lon == 0.0 && pose.place.lat == 0.0 {
+        if pose.position.lon == 0.0 && pose.position.lat == 0.0 {
             return Ok(false);
         }
-        self.place(pose)?;
+        self.check_position(pose)?;
         Ok(true)
     }
 
-    fn place(&mut self, pose: &Pose) -> Result<(), Fault> {
+    fn check_position(&mut self, pose: &Pose) -> Result<(), Fault> {
         // A home that was never set is written as 0, 0.
         let known = pose.home.filter(|h| h.lon != 0.0 || h.lat != 0.0);
-        let home = known.map(|place| Reference { place, what: "home" });
+        let home = known.map(|position| Reference { position, what: "home" });
         let reference = *self.reference.get_or_insert_with(|| {
-            home.unwrap_or(Reference { place: pose.place, what: "the first position" })
+            home.unwrap_or(Reference { position: pose.position, what: "the first position" })
         });
-        let far = pose.place.distance_to(&reference.place);
+        let far = pose.position.distance_to(&reference.position);
         if far > FAR
-            && let Some(near) = pose.place.swapped().map(|s| s.distance_to(&reference.place))
+            && let Some(near) = pose.position.swapped().map(|s| s.distance_to(&reference.position))
             && near < FAR
         {
             return Err(Fault::Swapped {
@@ -81,7 +82,7 @@ impl Checker {
             });
         }
         if let Some(before) = self.last {
-            let metres = pose.place.distance_to(&before.place);
+            let metres = pose.position.distance_to(&before.position);
             if metres > JUMP + FASTEST * seconds_between(&before, pose) && self.jumps < PERSISTENT {
                 self.jumps += 1;
                 return Err(Fault::Jump { km: metres / 1e3 });
@@ -93,7 +94,8 @@ impl Checker {
     }
 }
 
-/// By the drone's clock or the video, whichever says more: where videos were joined, only the first tells the time between.
+/// The longer of the times by the drone's clock and by the video: where videos were joined, only the clock
+/// shows the gap.
 fn seconds_between(a: &Pose, b: &Pose) -> f64 {
     let media = a.media.zip(b.media).map_or(1_000_000, |(a, b)| b.0.saturating_sub(a.0));
     let wall = a.at.zip(b.at).map_or(0, |(a, b)| b.0.saturating_sub(a.0));
@@ -107,8 +109,8 @@ fn ranges(pose: &Pose) -> [Range; 16] {
     let (heading, pitch, roll) = angles(&pose.platform);
     let (yaw, tilt, bank) = angles(&pose.gimbal);
     [
-        ("longitude", Some(pose.place.lon), -180.0, 180.0),
-        ("latitude", Some(pose.place.lat), -90.0, 90.0),
+        ("longitude", Some(pose.position.lon), -180.0, 180.0),
+        ("latitude", Some(pose.position.lat), -90.0, 90.0),
         ("absolute altitude", pose.alt_abs, -1_000.0, 20_000.0),
         ("relative altitude", pose.alt_rel, -2_000.0, 20_000.0),
         ("heading", heading, -360.0, 360.0),
@@ -129,7 +131,7 @@ fn ranges(pose: &Pose) -> [Range; 16] {
 /// Judges a whole file's records, in their order: the good ones become a flight, the report says the rest.
 pub(crate) fn judge(
     records: impl IntoIterator<Item = (usize, Pose)>,
-    base: Option<Place>,
+    base: Option<LonLat>,
     report: &mut TelemetryReport,
 ) -> Flight {
     let mut checker = Checker::new(base);
@@ -153,7 +155,7 @@ mod tests {
     use crate::base::MediaTime;
 
     fn pose(lon: f64, lat: f64, second: i64) -> Pose {
-        Pose { media: Some(MediaTime(second * 1_000_000)), ..Pose::at(Place { lon, lat }) }
+        Pose { media: Some(MediaTime(second * 1_000_000)), ..Pose::at(LonLat { lon, lat }) }
     }
 
     #[test]
@@ -173,7 +175,7 @@ mod tests {
     #[test]
     fn swapped_coordinates_are_told_by_the_distance_to_home() {
         let mut checker = Checker::new(None);
-        let home = Some(Place { lon: 30.0, lat: 50.0 });
+        let home = Some(LonLat { lon: 30.0, lat: 50.0 });
         assert_eq!(checker.check(&Pose { home, ..pose(30.001, 50.0, 0) }), Ok(true));
         let fault = checker.check(&Pose { home, ..pose(50.0, 30.001, 1) }).expect_err("swapped");
         assert_eq!(fault.name(), "swapped");

@@ -1,25 +1,26 @@
-//! Where two clocks tell the same moments: how far one is from the other, and whether that stays so.
+//! The offset between a drone's clock and the video, and whether it is constant.
 
 use std::fmt;
 
 use crate::base::{MediaTime, WallTime};
 
-/// What a drone's clock reads at the video's time 0.
+/// The drone's clock at time 0 of the video.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClockFit {
     /// The median over all records.
     pub start: WallTime,
-    /// Median distance of single records from it, microseconds.
+    /// Median deviation of single records from it, microseconds.
     pub spread_us: i64,
-    /// Records that told both times.
+    /// Records with both times.
     pub pairs: usize,
-    /// Where the drone's clock jumped against the video by more than a second: time in the video, by how many microseconds.
+    /// Jumps of the drone's clock against the video by more than a second: time in the video, size in
+    /// microseconds.
     pub jumps: Vec<(MediaTime, i64)>,
 }
 
-/// More is a set clock or a cut video, not jitter.
+/// A larger step is a set clock or a cut video, not jitter.
 const JUMP_US: i64 = 1_000_000;
-/// Jumps that are kept.
+/// Jumps to keep.
 const JUMPS: usize = 20;
 
 impl ClockFit {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Angles, Place, Pose};
+use super::{Angles, LonLat, Pose};
 use crate::base::{MediaTime, WallTime};
 
 /// Poses further apart say nothing about the time between them; usual are 0.02 to 1 s.
@@ -27,8 +27,8 @@ pub struct Flight {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampled {
     pub pose: Pose,
-    /// One sigma in metres that the position is worse than the receiver's own error: the steps in which the format
-    /// writes, and the time between records times the speed.
+    /// One sigma in metres that the position is worse than the receiver's own error: the steps in which the
+    /// format writes, and the time between records times the speed.
     pub position_sigma_m: f64,
     /// Over ground, metres a second.
     pub speed: f64,
@@ -67,8 +67,8 @@ impl Flight {
         self
     }
 
-    /// Adds a pose of a live stream. One that is older than the newest takes its place in order; gives how many old
-    /// ones were forgotten for it.
+    /// Adds a pose of a live stream. One that is older than the newest takes its place in order; gives how
+    /// many old ones were forgotten for it.
     pub fn push(&mut self, at: WallTime, pose: Pose) -> usize {
         let place = self.poses.partition_point(|(other, _)| *other <= at);
         self.poses.insert(place, (at, pose));
@@ -90,9 +90,9 @@ impl Flight {
     }
 
     /// Where the drone took off: its home point, else where it was first.
-    pub fn takeoff(&self) -> Option<Place> {
+    pub fn takeoff(&self) -> Option<LonLat> {
         let home = self.poses().find_map(|p| p.home.filter(|h| h.lon != 0.0 || h.lat != 0.0));
-        home.or(self.poses.front().map(|(_, pose)| pose.place))
+        home.or(self.poses.front().map(|(_, pose)| pose.position))
     }
 
     /// Stretches without telemetry that are longer than [`MAX_GAP`].
@@ -158,12 +158,12 @@ impl Flight {
             }
         }
         let (a, b, seconds) = (&self.poses[i].1, &self.poses[j].1, span(i, j).as_secs_f64());
-        let metres = a.place.distance_to(&b.place);
+        let metres = a.position.distance_to(&b.position);
         if seconds <= 0.0 {
             return (0.0, None);
         }
-        let east = (b.place.lon - a.place.lon) * a.place.lat.to_radians().cos();
-        let north = b.place.lat - a.place.lat;
+        let east = (b.position.lon - a.position.lon) * a.position.lat.to_radians().cos();
+        let north = b.position.lat - a.position.lat;
         let clear = metres > COURSE.1.max(4.0 * a.step * DEGREE);
         let course = clear.then(|| east.atan2(north).to_degrees().rem_euclid(360.0));
         (metres / seconds, course)
@@ -190,7 +190,10 @@ fn between_poses(a: &Pose, b: &Pose, share: f64) -> Pose {
     Pose {
         media: a.media.zip(b.media).map(|(x, y)| MediaTime(whole(x.0, y.0))),
         at: a.at.zip(b.at).map(|(x, y)| WallTime(whole(x.0, y.0))),
-        place: Place { lon: line(a.place.lon, b.place.lon), lat: line(a.place.lat, b.place.lat) },
+        position: LonLat {
+            lon: line(a.position.lon, b.position.lon),
+            lat: line(a.position.lat, b.position.lat),
+        },
         alt_abs: number(a.alt_abs, b.alt_abs),
         alt_rel: number(a.alt_rel, b.alt_rel),
         platform: angles(&a.platform, &b.platform),
@@ -213,7 +216,7 @@ mod tests {
         Pose {
             media: Some(MediaTime(ms * 1000)),
             gimbal: Angles { heading: Some(heading), ..Angles::default() },
-            ..Pose::at(Place { lon, lat: 30.0 })
+            ..Pose::at(LonLat { lon, lat: 30.0 })
         }
     }
 
@@ -227,7 +230,7 @@ mod tests {
     fn half_way_is_half_way_and_north_is_crossed_the_short_way() {
         let flight = Flight::new(vec![pose(0, 120.0, 350.0), pose(1000, 120.0001, 20.0)]).starting(NOON);
         let seen = flight.at(at(500)).expect("between both");
-        assert!((seen.pose.place.lon - 120.00005).abs() < 1e-9);
+        assert!((seen.pose.position.lon - 120.00005).abs() < 1e-9);
         assert!((seen.pose.gimbal.heading.expect("heading") - 5.0).abs() < 1e-9);
         assert!((seen.speed - 9.63).abs() < 0.1, "{}", seen.speed);
         assert!((seen.position_sigma_m - 9.63 / 12f64.sqrt()).abs() < 0.1);
@@ -262,6 +265,6 @@ mod tests {
         }
         assert_eq!(flight.push(at(50), pose(0, 121.0, 0.0)), 1, "the oldest goes, not the newest");
         assert_eq!(flight.len(), MOST);
-        assert_eq!(flight.at(at(50)).expect("there").pose.place.lon, 121.0);
+        assert_eq!(flight.at(at(50)).expect("there").pose.position.lon, 121.0);
     }
 }

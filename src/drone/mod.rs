@@ -1,8 +1,10 @@
-//! Takes: what a drone tells of its flight (DJI subtitles, MISB ST 0601 packets, the XMP of stills).
-//! Gives: [`Pose`]s, and by time from a [`Flight`] the pose of one picture.
-//! When full: a live flight forgets its oldest poses. On failure: a record that cannot be used is counted and named in a
-//! [`TelemetryReport`]; the rest is used. No input panics.
-//! Not here: video, the mathematics of pixels and ground (`geo`). Pure but for the two file readers in `read`.
+//! Takes: telemetry of a drone (DJI subtitles, MISB ST 0601 packets, the XMP of stills). Gives: [`Pose`]s,
+//! and from a [`Flight`] the pose at a picture's time.
+//! When full: a live flight forgets its oldest poses.
+//! On failure: a record that cannot be used is counted and named in a [`TelemetryReport`]; the rest is used.
+//! No input panics.
+//! Not here: video, the mathematics of pixels and ground (`geo`). Pure but for the two file readers in
+//! `read`.
 
 mod attitude;
 mod check;
@@ -21,7 +23,7 @@ pub(crate) use check::judge;
 pub use check::{Checker, Reference};
 pub use clock::{ClockFit, fit_clock};
 pub use flight::{Flight, MAX_GAP, NoPose, Sampled};
-pub use pose::{Angles, Place, Pose};
+pub use pose::{Angles, LonLat, Pose};
 pub use read::{TelemetryError, read_srt, read_still};
 pub use report::{Fault, Gap, Rejected, TelemetryReport};
 pub use view::{NoView, locator, still_locator};

@@ -41,7 +41,7 @@ pub fn read_srt(path: &Path, settings: &Settings) -> Result<(Flight, TelemetryRe
 /// Reads the XMP of a DJI still.
 ///
 /// # Errors
-/// The file cannot be read, or tells no position.
+/// The file cannot be read, or has no position.
 pub fn read_still(path: &Path) -> Result<Still, TelemetryError> {
     let bytes = read(path)?;
     xmp::still(&bytes).map_err(|source| TelemetryError::Xmp { path: path.to_path_buf(), source })

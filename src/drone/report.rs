@@ -82,7 +82,7 @@ const NAMED: usize = 20;
 pub struct TelemetryReport {
     pub records: usize,
     pub poses: usize,
-    /// Records that are whole but tell no place: no satellites yet, or a format that has none.
+    /// Intact records without a position: no satellites yet, or a format without positions.
     pub without_position: usize,
     /// Rejected records by name of the fault.
     pub faults: BTreeMap<&'static str, usize>,

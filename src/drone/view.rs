@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Place, Pose, Sampled, Still};
+use super::{LonLat, Pose, Sampled, Still};
 use crate::config::DroneConfig;
 use crate::geo::{Attitude, Dem, Geodetic, Ground, Lens, Locator, PoseSigma, View, ViewError};
 
@@ -24,19 +24,20 @@ pub enum NoView {
     View(#[from] ViewError),
 }
 
-/// Width in millimetres of the picture that a focal length on 36 by 24 mm film is of, for the 4:3 sensors of drones: the
-/// diagonal of both is the same.
+/// Width in millimetres of the picture that a focal length on 36 by 24 mm film is of, for the 4:3 sensors of
+/// drones: the diagonal of both is the same.
 const FILM_WIDTH_MM: f64 = 34.6;
-/// How far the angle of view may be off, as a share of the focal length: as written, and by film equivalent (which is
-/// rounded, and video may be cropped).
+/// How far the angle of view may be off, as a share of the focal length: as written, and by film equivalent
+/// (which is rounded, and video may be cropped).
 const FOV_ERROR: f64 = 0.01;
 const FILM_ERROR: f64 = 0.04;
-/// Errors in degrees where the telemetry has no angle: the airframe's compass for the gimbal's, the course for the
-/// compass, nothing at all.
+/// Errors in degrees where the telemetry has no angle: the airframe's compass for the gimbal's, the course
+/// for the compass, nothing at all.
 const AIRFRAME_HEADING: f64 = 5.0;
 const COURSE_HEADING: f64 = 15.0;
 const ANY_HEADING: f64 = 52.0;
-/// A camera that is said to look straight down, and one of which nothing is known: it may look up to 70 degrees away.
+/// A camera that is said to look straight down, and one of which nothing is known: it may look up to 70
+/// degrees away.
 const NADIR_TILT: f64 = 3.0;
 const ANY_TILT: f64 = 35.0;
 const ROLL: f64 = 1.0;
@@ -53,7 +54,7 @@ pub fn locator(
     seen: &Sampled,
     size: [u32; 2],
     config: &DroneConfig,
-    takeoff: Place,
+    takeoff: LonLat,
     dem: Option<&Arc<Dem>>,
 ) -> Result<Locator, NoView> {
     let pose = &seen.pose;
@@ -61,7 +62,7 @@ pub fn locator(
     let (altitude, altitude_error, ground) = height(pose, config, takeoff, dem)?;
     let below = match &ground {
         Ground::Plane { alt } => Some(*alt),
-        Ground::Dem(dem) => dem.height(pose.place.lon, pose.place.lat),
+        Ground::Dem(dem) => dem.height(pose.position.lon, pose.position.lat),
     };
     if let Some(above_m) = below.map(|b| altitude - b).filter(|a| *a < LOWEST_M) {
         return Err(NoView::OnGround { above_m });
@@ -75,12 +76,12 @@ pub fn locator(
         roll_deg: roll,
         focal_px: lens.focal_px * focal_error,
     };
-    let position = Geodetic::new(pose.place.lon, pose.place.lat, altitude);
+    let position = Geodetic::new(pose.position.lon, pose.position.lat, altitude);
     Ok(Locator::new(View::from_pose(size, lens, position, attitude, sigma)?, ground))
 }
 
-/// The camera of a still over this ground. Without a flight around it, the ground at the place of take-off is taken to be as
-/// high as below the drone.
+/// The camera of a still over this ground. Without a flight around it, the ground at the place of take-off is
+/// taken to be as high as below the drone.
 ///
 /// # Errors
 /// The still says too little.
@@ -93,7 +94,7 @@ pub fn still_locator(
     let calibrated = still.focal_px.map(|f| 2.0 * (f64::from(size[0]) / 2.0 / f).atan().to_degrees());
     let config = DroneConfig { fov_deg: config.fov_deg.or(calibrated), ..config.clone() };
     let seen = Sampled { pose: still.pose, position_sigma_m: 0.0, speed: 0.0, course: None };
-    locator(&seen, size, &config, still.pose.home.unwrap_or(still.pose.place), dem)
+    locator(&seen, size, &config, still.pose.home.unwrap_or(still.pose.position), dem)
 }
 
 fn lens(pose: &Pose, size: [u32; 2], config: &DroneConfig) -> Option<(Lens, f64)> {
@@ -114,10 +115,10 @@ fn lens(pose: &Pose, size: [u32; 2], config: &DroneConfig) -> Option<(Lens, f64)
 fn height(
     pose: &Pose,
     config: &DroneConfig,
-    takeoff: Place,
+    takeoff: LonLat,
     dem: Option<&Arc<Dem>>,
 ) -> Result<(f64, f64, Ground), NoView> {
-    let terrain = |place: Place| dem.map(|dem| dem.height(place.lon, place.lat));
+    let terrain = |at: LonLat| dem.map(|dem| dem.height(at.lon, at.lat));
     let base = match (config.takeoff_alt_m, terrain(takeoff)) {
         (Some(alt), _) => Some(alt),
         (None, Some(height)) => {
@@ -133,7 +134,8 @@ fn height(
     }
     let absolute_error = config.altitude_error_m.max(ABSOLUTE_ALTITUDE_M);
     match (pose.alt_abs, base, pose.centre_alt) {
-        // What the drone holds for the ground in its picture is in its own datum: their difference is well known.
+        // What the drone holds for the ground in its picture is in its own datum: their difference is well
+        // known.
         (Some(altitude), _, Some(centre)) if dem.is_none() => {
             Ok((altitude, config.altitude_error_m, Ground::Plane { alt: centre }))
         }
@@ -161,7 +163,7 @@ fn attitude(seen: &Sampled, config: &DroneConfig) -> (Attitude, [f64; 3]) {
     };
     let (roll_deg, roll) = match (gimbal.roll, gimbal.pitch) {
         (Some(roll), _) => (roll, config.gimbal_error_deg),
-        // A gimbal that tells its pitch holds the horizon.
+        // A gimbal that reports its pitch keeps the horizon level.
         (None, Some(_)) => (0.0, ROLL),
         // Straight down, a tilt to the side is as likely as one ahead.
         (None, None) => (0.0, tilt),
@@ -175,7 +177,7 @@ mod tests {
     use crate::drone::Angles;
 
     const SIZE: [u32; 2] = [1920, 1080];
-    const HERE: Place = Place { lon: 120.1614, lat: 30.2931 };
+    const HERE: LonLat = LonLat { lon: 120.1614, lat: 30.2931 };
 
     fn config() -> DroneConfig {
         DroneConfig { fov_deg: Some(73.7), ..DroneConfig::default() }
@@ -208,9 +210,9 @@ mod tests {
         let corner = [1800.0, 1000.0];
         let error = |gimbal, config: &DroneConfig| fix(&seen(gimbal), config, corner).accuracy.semi_major_m;
         let nadir = DroneConfig { assume_nadir: true, ..config() };
-        let (told, assumed, unknown) =
+        let (reported, assumed, unknown) =
             (error(known, &config()), error(Angles::default(), &nadir), error(Angles::default(), &config()));
-        assert!(told < assumed && assumed < unknown, "{told} {assumed} {unknown}");
+        assert!(reported < assumed && assumed < unknown, "{reported} {assumed} {unknown}");
         assert!(unknown > 80.0, "a camera that may look anywhere sees a circle as wide as it is high");
     }
 

@@ -4,10 +4,10 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::check::Checker;
-use super::{Angles, Fault, Place, Pose};
+use super::{Angles, Fault, LonLat, Pose};
 use crate::base::WallTime;
 
-/// What a still tells of itself.
+/// Metadata of a still.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Still {
     pub pose: Pose,
@@ -154,8 +154,8 @@ impl Found {
     }
 
     fn still(self) -> Result<Still, XmpError> {
-        let place =
-            Place { lon: self.lon.ok_or(XmpError::NoPosition)?, lat: self.lat.ok_or(XmpError::NoPosition)? };
+        let position =
+            LonLat { lon: self.lon.ok_or(XmpError::NoPosition)?, lat: self.lat.ok_or(XmpError::NoPosition)? };
         let pose = Pose {
             at: self.at,
             alt_abs: self.alt_abs,
@@ -163,7 +163,7 @@ impl Found {
             platform: self.flight,
             gimbal: self.gimbal,
             step: 1e-7,
-            ..Pose::at(place)
+            ..Pose::at(position)
         };
         match Checker::new(None).check(&pose)? {
             true => Ok(Still { pose, focal_px: self.focal_px.filter(|f| *f > 0.0) }),
@@ -201,7 +201,7 @@ mod tests {
     fn attributes_and_elements_of_a_jpeg_are_read() {
         let still = still(&jpeg(GOOD.as_bytes())).expect("a DJI still");
         let pose = still.pose;
-        assert_eq!(pose.place, Place { lon: 120.1614567, lat: 30.2931234 });
+        assert_eq!(pose.position, LonLat { lon: 120.1614567, lat: 30.2931234 });
         assert_eq!((pose.alt_rel, pose.alt_abs, still.focal_px), (Some(55.5), Some(62.3), Some(3666.66)));
         assert_eq!(pose.gimbal, Angles { heading: Some(-45.1), pitch: Some(-60.0), roll: Some(0.0) });
         assert_eq!(pose.at.map(|t| t.to_string()).as_deref(), Some("2024-05-06T07:08:09.123Z"));

@@ -1,9 +1,9 @@
 //! Stores batches in the order in which they were made, and waits for a full disk without holding a lock.
 //!
-//! Takes: batches from the rules, stills, clips, flights and commands. Gives: each to the store, oldest first.
-//! When full: every thread waits for its own batch, so the queue holds about one batch a thread. On failure: the
-//! oldest batch is tried again every second, and no later one overtakes it: the stored state never knows of a step
-//! whose message is missing. Not here: what a batch contains (`recorder`, `journal`).
+//! Takes: batches from the rules, stills, clips, flights and commands. Gives: each to the store, oldest
+//! first. When full: every thread waits for its own batch, so the queue holds about one batch a thread. On
+//! failure: the oldest batch is tried again every second, and no later one overtakes it: the stored state
+//! never knows of a step whose message is missing. Not here: what a batch contains (`recorder`, `journal`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -93,7 +93,8 @@ impl Backlog {
         ticket
     }
 
-    /// Stores the batch and all before it, as far as the store accepts them now. Returns whether the batch is stored.
+    /// Stores the batch and all before it, as far as the store accepts them now. Returns whether the batch is
+    /// stored.
     pub fn store(&self, ticket: Ticket) -> bool {
         let mut outage = self.storing.lock();
         loop {
@@ -109,8 +110,8 @@ impl Backlog {
         }
     }
 
-    /// As [`store`](Self::store), and tries again every second until one of the two asks to stop. The batch stays
-    /// queued then: a later call stores it first.
+    /// As [`store`](Self::store), and tries again every second until one of the two asks to stop. The batch
+    /// stays queued then: a later call stores it first.
     pub fn wait(&self, ticket: Ticket, node: &Shutdown, caller: &Shutdown) -> bool {
         while !self.store(ticket) {
             if caller.wait(RETRY) || node.is_stopped() {

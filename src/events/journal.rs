@@ -20,9 +20,9 @@ use crate::wire::{EvidenceState, MissingEvidence, Topics, evidence_message};
 /// The evidence that events wait for, locked.
 pub(crate) type Held<'a> = MutexGuard<'a, BTreeMap<Uuid, PendingEvidence>>;
 
-/// Shared by everything that records a part of an event. One lock covers changing pending evidence and queueing the
-/// batch with it, so that the rules, stills and clips never overwrite each other's part. The lock is free while a
-/// batch waits for the disk.
+/// Shared by everything that records a part of an event. One lock covers changing pending evidence and
+/// queueing the batch with it, so that the rules, stills and clips never overwrite each other's part. The
+/// lock is free while a batch waits for the disk.
 pub(crate) struct Journal {
     pub topics: Topics,
     backlog: Backlog,
@@ -122,9 +122,9 @@ impl Journal {
         ));
     }
 
-    /// Stores the batch and frees the lock. Waits while the disk is full, and gives up only when the node stops.
-    /// Then the batch stays queued before all later ones: [`flush`](Self::flush) may still store it, and otherwise
-    /// the next start continues from the state before it and repeats the step with the same id.
+    /// Stores the batch and frees the lock. Waits while the disk is full, and gives up only when the node
+    /// stops. Then the batch stays queued before all later ones: [`flush`](Self::flush) may still store it,
+    /// and otherwise the next start continues from the state before it and repeats the step with the same id.
     ///
     /// Returns whether the batch was stored.
     pub fn commit(&self, held: Held<'_>, batch: Batch) -> bool {
@@ -139,8 +139,8 @@ impl Journal {
         stored
     }
 
-    /// As [`commit`](Self::commit), for a batch that no later one builds on. It also gives up when `stop` asks for
-    /// it, and then nothing was stored and nothing will be.
+    /// As [`commit`](Self::commit), for a batch that no later one builds on. It also gives up when `stop`
+    /// asks for it, and then nothing was stored and nothing will be.
     pub fn commit_or_withdraw(&self, held: Held<'_>, batch: Batch, stop: &Shutdown) -> bool {
         let ticket = self.backlog.push(batch);
         drop(held);
@@ -152,7 +152,8 @@ impl Journal {
         self.commit_or_withdraw(held, batch, &self.shutdown)
     }
 
-    /// Stores the batch if the disk has room now. Otherwise it is stored with the next one, without waiting for it.
+    /// Stores the batch if the disk has room now. Otherwise it is stored with the next one, without waiting
+    /// for it.
     pub fn queue(&self, held: Held<'_>, batch: Batch) {
         let ticket = self.backlog.push(batch);
         drop(held);

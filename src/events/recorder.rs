@@ -114,8 +114,8 @@ impl Recorder {
         self.record_holding(camera, decided, picture, |_| {})
     }
 
-    /// As [`record`](Self::record). Calls `hold` with the clips to cut before it waits for the disk, so that their
-    /// footage stays.
+    /// As [`record`](Self::record). Calls `hold` with the clips to cut before it waits for the disk, so that
+    /// their footage stays.
     pub fn record_holding(
         &self,
         camera: &Arc<CameraConfig>,

@@ -1,8 +1,8 @@
 //! Cuts a clip from the ring by stream copy into MP4, so the pictures are the camera's, bit for bit.
 //!
-//! The pipeline is `appsrc ! h264parse ! mp4mux ! filesink` (or h265parse). Decode times are computed here from the
-//! whole span. This is exact with B-frames too, and no element has to guess them. The container's creation time is
-//! the true start of the clip.
+//! The pipeline is `appsrc ! h264parse ! mp4mux ! filesink` (or h265parse). Decode times are computed here
+//! from the whole span. This is exact with B-frames too, and no element has to guess them. The container's
+//! creation time is the true start of the clip.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -81,11 +81,12 @@ impl ClipCutter {
         Self { timeout }
     }
 
-    /// Writes `clip.mp4` into the event's folder. A clip of 8 s needs 6 to 20 ms plus the time of the disk. The file
-    /// gets its name only after it was read back in full.
+    /// Writes `clip.mp4` into the event's folder. A clip of 8 s needs 6 to 20 ms plus the time of the disk.
+    /// The file gets its name only after it was read back in full.
     ///
     /// # Errors
-    /// There is nothing to cut, the parser or the disk refuses frames, or the time limit passes. No file is left.
+    /// There is nothing to cut, the parser or the disk refuses frames, or the time limit passes. No file is
+    /// left.
     pub fn cut(&self, span: &RingClip, dir: &Path) -> Result<ClipInfo, EvidenceError> {
         let frames = playable(&span.frames)?;
         let slots = timeline(&frames.iter().map(|f| f.pts).collect::<Vec<_>>());
@@ -121,8 +122,8 @@ impl ClipCutter {
         let chain = [source.upcast_ref(), &parse, &filter, &mux, &sink];
         let built = pipeline.0.add_many(chain).and_then(|()| gst::Element::link_many(chain));
         built.map_err(|e| EvidenceError::Gstreamer(e.to_string()))?;
-        // By default the muxer derives its time unit from the rate in the parameter sets, in whole frames a second.
-        // For a time-lapse that is zero, and a file without a time unit cannot be played.
+        // By default the muxer derives its time unit from the rate in the parameter sets, in whole frames a
+        // second. For a time-lapse that is zero, and a file without a time unit cannot be played.
         mux.sink_pads().iter().for_each(|pad| pad.set_property("trak-timescale", clock(slots)));
         let outcome = self.feed(&pipeline.0, &source, frames, slots);
         drop(pipeline);
@@ -230,8 +231,8 @@ fn finish(
     })
 }
 
-/// Stops the pipeline on drop, because a pipeline dropped while running leaks its threads. The source stops first,
-/// so that no buffer is on its way to an element that is stopping.
+/// Stops the pipeline on drop, because a pipeline dropped while running leaks its threads. The source stops
+/// first, so that no buffer is on its way to an element that is stopping.
 struct Running(gst::Pipeline, AppSrc);
 
 impl Drop for Running {

@@ -29,8 +29,8 @@ pub struct CropJob<'a> {
 }
 
 impl StillWriter {
-    /// Writes `before.jpg` and `after.jpg` into the event's folder. Never fails as a whole: files that failed are in
-    /// `missing`.
+    /// Writes `before.jpg` and `after.jpg` into the event's folder. Never fails as a whole: files that failed
+    /// are in `missing`.
     pub fn write_crops(&self, dir: &Path, job: &CropJob) -> Stills {
         let mut stills = Stills::default();
         let before = || -> Result<RgbImage, EvidenceError> {

@@ -30,8 +30,8 @@ pub(super) fn ensure_free(path: &Path, wanted: u64) -> Result<(), EvidenceError>
     Ok(())
 }
 
-/// On a crowded disk this much more than `min_free_bytes` is freed, or as much again if that is less. Without it the
-/// next file would find too little room.
+/// On a crowded disk this much more than `min_free_bytes` is freed, or as much again if that is less. Without
+/// it the next file would find too little room.
 const SPARE: u64 = 256 << 20;
 
 /// Result of [`enforce_quota`].
@@ -48,11 +48,11 @@ pub struct QuotaReport {
     pub failed: u64,
 }
 
-/// Deletes evidence folders until `root` is within `quota_bytes` and the disk has `min_free_bytes` free. Delivered
-/// evidence goes first. Within it, low severity goes before high, and older before newer. Undelivered evidence goes
-/// only for the quota, never for free space, which another program may use. Once it must free space, it frees more: up
-/// to 256 MB, and at most as much again as `min_free_bytes`. This reads the sizes of all files: call it once a minute,
-/// not for each event.
+/// Deletes evidence folders until `root` is within `quota_bytes` and the disk has `min_free_bytes` free.
+/// Delivered evidence goes first. Within it, low severity goes before high, and older before newer.
+/// Undelivered evidence goes only for the quota, never for free space, which another program may use. Once it
+/// must free space, it frees more: up to 256 MB, and at most as much again as `min_free_bytes`. This reads
+/// the sizes of all files: call it once a minute, not for each event.
 ///
 /// # Errors
 /// `root` cannot be read; one that does not exist is empty.

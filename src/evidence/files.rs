@@ -16,8 +16,8 @@ pub fn evidence_root(data_dir: &Path) -> PathBuf {
     data_dir.join("evidence")
 }
 
-/// An event's folder: `<data_dir>/evidence/<yyyy-mm-dd>/<event id>`. The day comes from the id's own time in UTC, so
-/// the id alone gives the folder, also after a restart.
+/// An event's folder: `<data_dir>/evidence/<yyyy-mm-dd>/<event id>`. The day comes from the id's own time in
+/// UTC, so the id alone gives the folder, also after a restart.
 pub fn event_dir(data_dir: &Path, event: Uuid) -> PathBuf {
     let (seconds, _) = event.get_timestamp().map_or((0, 0), |t| t.to_unix());
     let day = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok()).unwrap_or_default();

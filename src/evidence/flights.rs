@@ -1,4 +1,5 @@
-//! Evidence from two flights over the same ground: the later picture, crops of both, and the crops side by side.
+//! Evidence from two flights over the same ground: the later picture, crops of both, and the crops side by
+//! side.
 
 use std::path::Path;
 
@@ -22,8 +23,8 @@ pub struct FlightJob<'a> {
 }
 
 impl StillWriter {
-    /// Writes `still.jpg` (the later picture as it is), `before.jpg`, `after.jpg` and `comparison.jpg` into the event's
-    /// folder. Never fails as a whole: files that failed are in `missing`.
+    /// Writes `still.jpg` (the later picture as it is), `before.jpg`, `after.jpg` and `comparison.jpg` into
+    /// the event's folder. Never fails as a whole: files that failed are in `missing`.
     pub fn write_flights(&self, dir: &Path, job: &FlightJob) -> Stills {
         let before = cut(job.before.clone(), job.rect);
         let after = outlined(job).map(|picture| cut(picture, job.rect));

@@ -1,6 +1,7 @@
-//! Takes: a violation with its picture, and the camera's ring. Gives: stills, a clip and a manifest, each as an
-//! [`EvidenceFile`] with its SHA-256. When full: a still or clip request is refused, and the event continues with a
-//! note. On failure: the reason becomes a [`Missing`] entry of the manifest; the event is never lost.
+//! Takes: a violation with its picture, and the camera's ring. Gives: stills, a clip and a manifest, each as
+//! an [`EvidenceFile`] with its SHA-256. When full: a still or clip request is refused, and the event
+//! continues with a note. On failure: the reason becomes a [`Missing`] entry of the manifest; the event is
+//! never lost.
 //! Not here: sending files, keeping requests over a restart.
 
 mod overlay;

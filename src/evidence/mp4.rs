@@ -23,8 +23,8 @@ const EPOCH_1904: i64 = 2_082_844_800;
 /// Largest index: about 20 bytes a frame, so weeks of video.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
 
-/// Checks that boxes fill the file, that the index comes before the pictures and matches their bytes, and that the
-/// first frame is a key frame. Then writes `created` as the time of creation and modification.
+/// Checks that boxes fill the file, that the index comes before the pictures and matches their bytes, and
+/// that the first frame is a key frame. Then writes `created` as the time of creation and modification.
 ///
 /// # Errors
 /// The file cannot be read, or a check fails.

@@ -1,7 +1,8 @@
-//! Draws boxes, zones and a caption on a copy of a picture, for people. Pure: the same input gives the same pixels.
+//! Draws boxes, zones and a caption on a copy of a picture, for people. Pure: the same input gives the same
+//! pixels.
 //!
-//! Everything scales with the picture, so that it is as readable at 768 x 576 as at 4K. The caption is below the
-//! picture and hides nothing of it.
+//! Everything scales with the picture, so that it is as readable at 768 x 576 as at 4K. The caption is below
+//! the picture and hides nothing of it.
 
 use image::{RgbImage, imageops};
 
@@ -14,7 +15,8 @@ use crate::draw::{Canvas, Colour, Lettering, line_height};
 pub struct Overlay {
     pub zones: Vec<ZoneMark>,
     pub boxes: Vec<BoxMark>,
-    /// Lines below the picture, the first in larger letters; long lines wrap. Empty: the picture keeps its size.
+    /// Lines below the picture, the first in larger letters; long lines wrap. Empty: the picture keeps its
+    /// size.
     pub caption: Vec<String>,
 }
 
@@ -192,7 +194,8 @@ fn caption(
     Ok(canvas.into_image())
 }
 
-/// Cuts a text into rows no wider than `room`: at spaces, or within a word that is too long (Chinese has no spaces).
+/// Cuts a text into rows no wider than `room`: at spaces, or within a word that is too long (Chinese has no
+/// spaces).
 fn wrapped<E>(text: &str, room: u32, width: impl Fn(&str) -> Result<u32, E>) -> Result<Vec<String>, E> {
     let mut rows = Vec::new();
     let mut rest = text.trim();

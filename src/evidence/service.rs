@@ -45,8 +45,9 @@ pub struct ClipStats {
     pub last_cut_ms: u64,
 }
 
-/// Accepts clip requests, and passes outcomes to its sink in the order in which clips can be cut. When its `Shutdown`
-/// stops, it cuts all waiting clips from what the rings have, since the rings end with the process. Then it ends.
+/// Accepts clip requests, and passes outcomes to its sink in the order in which clips can be cut. When its
+/// `Shutdown` stops, it cuts all waiting clips from what the rings have, since the rings end with the
+/// process. Then it ends.
 pub struct ClipService {
     queue: Arc<Mutex<Queue>>,
     rings: RingLookup,
@@ -185,8 +186,9 @@ impl Worker {
         }
     }
 
-    /// Removes and returns the requests that are complete or have waited long enough; at the stop, all of them. The
-    /// rings are checked without the queue's lock, because finding a ring may need a lock whose holder schedules clips.
+    /// Removes and returns the requests that are complete or have waited long enough; at the stop, all of
+    /// them. The rings are checked without the queue's lock, because finding a ring may need a lock whose
+    /// holder schedules clips.
     fn pop_due(&self, stopping: bool) -> Vec<ClipRequest> {
         let waiting = {
             let mut queue = lock(&self.queue);

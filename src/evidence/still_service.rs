@@ -1,9 +1,10 @@
 //! Writes stills on a thread of its own, so that a picture with events does not delay the next picture.
 //!
-//! Takes: tasks with the picture of a recorded event, in the order of the events. Gives: files, and their outcomes to
-//! a sink, several events at a time. When full: the rules wait for [`PATIENCE`]. Then the event continues without its
-//! still; the manifest says so, and a counter counts it. On failure: the manifest names the missing files, also after
-//! a restart that lost the picture. Not here: drawing a still (`stills`), recording it (`events`).
+//! Takes: tasks with the picture of a recorded event, in the order of the events. Gives: files, and their
+//! outcomes to a sink, several events at a time. When full: the rules wait for [`PATIENCE`]. Then the event
+//! continues without its still; the manifest says so, and a counter counts it. On failure: the manifest names
+//! the missing files, also after a restart that lost the picture. Not here: drawing a still (`stills`),
+//! recording it (`events`).
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -128,8 +129,8 @@ impl QueueState {
 }
 
 impl StillQueue {
-    /// Waits for room for the stills of this many events. Returns false after [`PATIENCE`], or if the queue is closed.
-    /// The room stays free as long as only the calling thread pushes.
+    /// Waits for room for the stills of this many events. Returns false after [`PATIENCE`], or if the queue
+    /// is closed. The room stays free as long as only the calling thread pushes.
     pub fn wait_for_room(&self, tasks: usize, picture: &Picture) -> bool {
         let mut state = self.lock();
         let began = monotonic();

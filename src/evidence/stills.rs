@@ -55,9 +55,9 @@ impl StillWriter {
         })
     }
 
-    /// Writes `still.jpg` and `annotated.jpg` into the event's folder, or `closed.jpg` if the event has cleared.
-    /// Costs about 30 ms of CPU at 1080p and 120 ms at 4K, most of it JPEG. Never fails as a whole: files that
-    /// failed are in `missing`.
+    /// Writes `still.jpg` and `annotated.jpg` into the event's folder, or `closed.jpg` if the event has
+    /// cleared. Costs about 30 ms of CPU at 1080p and 120 ms at 4K, most of it JPEG. Never fails as a whole:
+    /// files that failed are in `missing`.
     pub fn write(&self, dir: &Path, job: &StillJob) -> Stills {
         let kinds: &[EvidenceKind] = match job.violation.transition {
             Transition::Opened | Transition::Updated => &[EvidenceKind::Still, EvidenceKind::Annotated],
@@ -72,7 +72,8 @@ impl StillWriter {
         stills
     }
 
-    /// Writes `still.jpg` and `annotated.jpg` of a picture that a command requested. The caption says where and when.
+    /// Writes `still.jpg` and `annotated.jpg` of a picture that a command requested. The caption says where
+    /// and when.
     pub fn write_asked(
         &self,
         dir: &Path,
@@ -173,7 +174,8 @@ impl StillWriter {
         }
     }
 
-    /// The plain name, followed by the name in the operator's language if it differs and the font has its letters.
+    /// The plain name, followed by the name in the operator's language if it differs and the font has its
+    /// letters.
     fn name(&self, plain: &str, local: &str) -> String {
         if local.is_empty() || local == plain || !self.letters.can_show(local) {
             return plain.to_owned();

@@ -17,9 +17,9 @@ const TICK_US: i64 = 12;
 /// Duration of a single frame, which has no neighbour to derive it from.
 const LONE_FRAME_US: u64 = 40_000;
 
-/// Slots for frames in decode order. Frames are decoded in the order of arrival and shown at their own times. The
-/// sorted presentation times, moved back by the deepest reordering, are valid decode times: they never run backwards,
-/// and never pass a frame's presentation.
+/// Slots for frames in decode order. Frames are decoded in the order of arrival and shown at their own times.
+/// The sorted presentation times, moved back by the deepest reordering, are valid decode times: they never
+/// run backwards, and never pass a frame's presentation.
 pub(super) fn timeline(shown: &[MediaTime]) -> Vec<Slot> {
     let Some(start) = shown.iter().map(|t| t.0).min() else { return Vec::new() };
     let pts: Vec<i64> = shown.iter().map(|t| t.0.saturating_sub(start)).collect();
@@ -37,8 +37,9 @@ pub(super) fn timeline(shown: &[MediaTime]) -> Vec<Slot> {
     slots.map(|((p, d), duration)| Slot { pts: micros(p + delay), dts: micros(*d), duration }).collect()
 }
 
-/// Number of frames after the first that refer to pictures before it: the skipped leading pictures of an H.265 open
-/// GOP (RASL, ITU-T H.265 table 7-1 and clause 8.1.3). No decoder shows them at the start of a stream.
+/// Number of frames after the first that refer to pictures before it: the skipped leading pictures of an
+/// H.265 open GOP (RASL, ITU-T H.265 table 7-1 and clause 8.1.3). No decoder shows them at the start of a
+/// stream.
 pub(super) fn leading(frames: &[&EncodedFrame]) -> usize {
     let is_rasl = |f: &&&EncodedFrame| f.codec == Codec::H265 && matches!(slice_type(&f.data), Some(8 | 9));
     frames.iter().skip(1).take_while(is_rasl).count()

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::outline::{bounds, contains, share_by_points};
 
-/// One or more polygons, each an outer ring and its holes. Corners are `[lon, lat]` in degrees; rings are not closed by a
-/// repeated corner. Areas are a few kilometres wide at most, so degrees count as a plane.
+/// One or more polygons, each an outer ring and its holes. Corners are `[lon, lat]` in degrees; rings are not
+/// closed by a repeated corner. Areas are a few kilometres wide at most, so degrees count as a plane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GroundArea(Vec<Vec<Vec<[f64; 2]>>>);
@@ -30,8 +30,8 @@ impl GroundArea {
     /// Accepts rings with or without the repeated last corner of GeoJSON.
     ///
     /// # Errors
-    /// A ring is not a simple polygon, or a corner is outside the range of longitude and latitude. Corners count from 1 within
-    /// their ring.
+    /// A ring is not a simple polygon, or a corner is outside the range of longitude and latitude. Corners
+    /// count from 1 within their ring.
     pub fn new(mut polygons: Vec<Vec<Vec<[f64; 2]>>>) -> Result<Self, GroundAreaError> {
         if polygons.iter().all(Vec::is_empty) {
             return Err(GroundAreaError::Empty);

@@ -22,8 +22,9 @@ pub fn gcj02_from_wgs84(lon: f64, lat: f64) -> (f64, f64) {
     (lon + east.to_degrees(), lat + north.to_degrees())
 }
 
-/// GCJ-02 degrees -> WGS-84 degrees, as (longitude, latitude): the forward formula iterated until a nanodegree.
-/// Within 1 km of the edge of the shifted box there may be no such place; then the nearest found is given.
+/// GCJ-02 degrees -> WGS-84 degrees, as (longitude, latitude): the forward formula iterated until a
+/// nanodegree. Within 1 km of the edge of the shifted box there may be no such place; then the nearest found
+/// is given.
 pub fn wgs84_from_gcj02(lon: f64, lat: f64) -> (f64, f64) {
     let mut guess = (lon, lat);
     // The shift changes by less than 1 % of the way, so each round gains two digits.

@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn known_points_agree_with_the_ellipsoid() {
-        // The end of the axes, and a degree of the meridian across the equator, whose radius there is 6335439 m.
+        // The end of the axes, and a degree of the meridian across the equator, whose radius there is 6335439
+        // m.
         let pole = Geodetic::new(0.0, 90.0, 0.0).to_ecef();
         assert!((pole.z - 6_356_752.314_245).abs() < 1e-6 && pole.x.abs() < 1e-6);
         let equator = LocalFrame::new(Geodetic::new(120.0, -0.5, 0.0));

@@ -40,7 +40,8 @@ impl Lens {
         Some([self.center[0] + self.focal_px * x * s, self.center[1] + self.focal_px * y * s])
     }
 
-    /// From pixels to the plane at distance 1. Pixels that no direction maps to are taken as the outermost that one does.
+    /// From pixels to the plane at distance 1. Pixels that no direction maps to are taken as the outermost
+    /// that one does.
     pub(crate) fn direction_of(self, pixel: [f64; 2]) -> Vector2<f64> {
         let distorted = self.distorted(pixel);
         let rd = distorted.norm();

@@ -131,7 +131,8 @@ impl Locator {
         }
     }
 
-    /// The place on the ground that a pixel shows; `noise_px` is the pixel's standard deviation in each direction.
+    /// The place on the ground that a pixel shows; `noise_px` is the pixel's standard deviation in each
+    /// direction.
     ///
     /// # Errors
     /// [`NoFix`].

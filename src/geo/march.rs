@@ -4,8 +4,8 @@ use super::dem::Dem;
 use super::geodesy::LocalFrame;
 use super::view::Ray;
 
-/// Exact coordinates are reckoned at the ends and the middle of so many metres, and interpolated between: off by less
-/// than a hundredth of a millimetre.
+/// Exact coordinates are reckoned at the ends and the middle of so many metres, and interpolated between: off
+/// by less than a hundredth of a millimetre.
 const SEGMENT_M: f64 = 500.0;
 /// Cells from one look at the ground to the next.
 const STEP_CELLS: f64 = 0.5;

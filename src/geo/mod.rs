@@ -1,14 +1,14 @@
-//! Takes: where a camera stands, how it looks and what the ground is like. Gives: where on the map a pixel is, how
-//! well that is known, and which pixel shows a place.
-//! When full: does not queue; a place costs microseconds. On failure: [`NoFix`] says why a pixel has no place on the
-//! ground.
+//! Takes: where a camera stands, how it looks and what the ground is like. Gives: where on the map a pixel
+//! is, how well that is known, and which pixel shows a place.
+//! When full: does not queue; a place costs microseconds. On failure: [`NoFix`] says why a pixel has no place
+//! on the ground.
 //! Not here: files, clocks, threads (this is pure mathematics and replays bit for bit); how a pose was found.
 //!
-//! Angles are degrees at the borders, lengths metres, coordinates WGS-84 (CGCS2000 differs from it by centimetres and
-//! is taken as the same). Altitude is in the vertical datum of the survey and of the terrain model, which must be one
-//! and the same; whether that is above the ellipsoid or above the sea makes no difference to a place.
-//! Pixels count from the left upper corner of the calibrated picture, x right, y down; the middle of the first pixel is
-//! (0.5, 0.5).
+//! Angles are degrees at the borders, lengths metres, coordinates WGS-84 (CGCS2000 differs from it by
+//! centimetres and is taken as the same). Altitude is in the vertical datum of the survey and of the terrain
+//! model, which must be one and the same; whether that is above the ellipsoid or above the sea makes no
+//! difference to a place. Pixels count from the left upper corner of the calibrated picture, x right, y down;
+//! the middle of the first pixel is (0.5, 0.5).
 
 mod accuracy;
 mod area;

@@ -22,8 +22,8 @@ pub fn contains(outline: &[[f64; 2]], [x, y]: [f64; 2]) -> bool {
     inside
 }
 
-/// The share, 0 to 1, of `own` that lies in `other`, by a grid of `n` by `n` points over the bounds of `own`: lowest and
-/// highest value of each axis. 0 if no point lies in `own`.
+/// The share, 0 to 1, of `own` that lies in `other`, by a grid of `n` by `n` points over the bounds of `own`:
+/// lowest and highest value of each axis. 0 if no point lies in `own`.
 pub fn share_by_points(
     bounds: [[f64; 2]; 2],
     n: usize,
@@ -51,7 +51,8 @@ pub fn bounds<'c>(corners: impl Iterator<Item = &'c [f64; 2]> + Clone) -> [[f64;
     })
 }
 
-/// Metres east and north of `origin`, both longitude and latitude in degrees. For distances of a few kilometres.
+/// Metres east and north of `origin`, both longitude and latitude in degrees. For distances of a few
+/// kilometres.
 pub fn flat_metres([lon, lat]: [f64; 2], origin: [f64; 2]) -> [f64; 2] {
     let along = DEGREE * origin[1].to_radians().cos();
     [(lon - origin[0]) * along, (lat - origin[1]) * DEGREE]
@@ -70,8 +71,8 @@ pub fn area_m2(outline: &[[f64; 2]]) -> f64 {
     area(&points)
 }
 
-/// The share, 0 to 1, of `own` that lies in `other`, by 24 by 24 points. Both are outlines of longitudes and latitudes in
-/// degrees, a few kilometres wide.
+/// The share, 0 to 1, of `own` that lies in `other`, by 24 by 24 points. Both are outlines of longitudes and
+/// latitudes in degrees, a few kilometres wide.
 pub fn overlap(own: &[[f64; 2]], other: &[[f64; 2]]) -> f64 {
     const POINTS: usize = 24;
     let Some(origin) = own.first().copied() else { return 0.0 };
@@ -104,8 +105,8 @@ pub fn convex_hull(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     lower
 }
 
-/// Leaves out corners of a ring of whole numbers that lie within `tolerance` of the line between those that stay: Douglas
-/// and Peucker (1973), from the first corner and the one farthest from it.
+/// Leaves out corners of a ring of whole numbers that lie within `tolerance` of the line between those that
+/// stay: Douglas and Peucker (1973), from the first corner and the one farthest from it.
 pub fn simplify(ring: &[(i32, i32)], tolerance: f32) -> Vec<(i32, i32)> {
     if ring.len() < 4 {
         return ring.to_vec();

@@ -1,4 +1,5 @@
-//! The place of an event on the map: what rules and flights find out, and what restart state and messages are made of.
+//! The place of an event on the map: what rules and flights find out, and what restart state and messages are
+//! made of.
 
 use serde::{Deserialize, Deserializer, Serialize};
 

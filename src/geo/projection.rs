@@ -29,8 +29,8 @@ impl TransverseMercator {
         }
     }
 
-    /// Gauss-Kruger as CGCS2000 has it; `zone_prefix` is what stands before the easting in some of its zones (39 for
-    /// 39 500 000), 0 for none.
+    /// Gauss-Kruger as CGCS2000 has it; `zone_prefix` is what stands before the easting in some of its zones
+    /// (39 for 39 500 000), 0 for none.
     pub fn gauss_kruger(central_meridian: f64, zone_prefix: u8) -> Self {
         let false_easting = 500_000.0 + f64::from(zone_prefix) * 1_000_000.0;
         Self { central_meridian, scale: 1.0, false_easting, false_northing: 0.0 }

@@ -1,5 +1,5 @@
-//! From errors of pixel, pose and ground to the error of a place on the map: to first order, and widened where a line of
-//! sight is flat over the ground.
+//! From errors of pixel, pose and ground to the error of a place on the map: to first order, and widened
+//! where a line of sight is flat over the ground.
 
 use nalgebra::{Matrix2, Matrix3, SMatrix, Vector2, Vector3};
 
@@ -7,23 +7,26 @@ use super::accuracy::CHI2_95;
 use super::geodesy::LocalFrame;
 use super::view::{PARAMETERS, Ray, View};
 
-/// A flatter look than this (rise over run against the ground) is taken as this flat: the ellipse stays a number.
+/// A flatter look than this (rise over run against the ground) is taken as this flat: the ellipse stays a
+/// number.
 const FLATTEST: f64 = 1e-4;
 
 /// 97.5 % quantile of the normal distribution: 95 of 100 errors are less in size.
 const NORMAL_95: f64 = 1.959_963_984_540_054;
-/// A look with less gain than this is steep (over 60 degrees on level ground): an error moves the place by about as much,
-/// and first order is enough.
+/// A look with less gain than this is steep (over 60 degrees on level ground): an error moves the place by
+/// about as much, and first order is enough.
 const STEEP: f64 = 0.5;
 
 /// How far a found place may be off.
 pub(crate) struct Spread {
     /// Of east and north to first order, square metres.
     pub covariance: Matrix2<f64>,
-    /// Standard deviations of the height of the line of sight above the place, and of the ground there, metres.
+    /// Standard deviations of the height of the line of sight above the place, and of the ground there,
+    /// metres.
     sight_m: f64,
     ground_m: f64,
-    /// Line of sight, and the direction across it that rises most above the ground, in the camera's local frame.
+    /// Line of sight, and the direction across it that rises most above the ground, in the camera's local
+    /// frame.
     sight: Vector3<f64>,
     upward: Vector3<f64>,
     /// Height above the ground won by a metre in that direction, and lost by a metre along the line of sight.
@@ -35,10 +38,10 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Widens the ellipse along the line of sight to what the lines of sight meet that pass the found place higher and
-    /// lower by what 95 of 100 errors stay within. On hills first order is too little: the next slope may be far.
-    /// `meet` gives the distance at which a ray meets the ground that is lifted by so many metres; where the higher ray
-    /// meets none, nothing is known beyond the distance itself.
+    /// Widens the ellipse along the line of sight to what the lines of sight meet that pass the found place
+    /// higher and lower by what 95 of 100 errors stay within. On hills first order is too little: the next
+    /// slope may be far. `meet` gives the distance at which a ray meets the ground that is lifted by so many
+    /// metres; where the higher ray meets none, nothing is known beyond the distance itself.
     pub fn widened(self, meet: impl Fn(&Ray, f64) -> Option<f64>) -> Matrix2<f64> {
         let gap = self.sight_m.hypot(self.ground_m);
         if gap <= 0.0 || self.gain <= STEEP {
@@ -71,8 +74,8 @@ pub(crate) struct Hit<'a> {
 }
 
 impl Hit<'_> {
-    /// To first order, on ground that rises by `slope` towards east and north. `noise_px` and `ground_m` are standard
-    /// deviations of the pixel in each direction and of the ground's height.
+    /// To first order, on ground that rises by `slope` towards east and north. `noise_px` and `ground_m` are
+    /// standard deviations of the pixel in each direction and of the ground's height.
     pub fn spread(&self, noise_px: f64, ground_m: f64, slope: [f64; 2]) -> Spread {
         let to_place = self.view.frame().rotation_to(self.frame);
         let from_camera = self.line_of_sight().normalize();

@@ -5,8 +5,8 @@ use nalgebra::{Matrix3, SMatrix, Vector3};
 use super::geodesy::{Geodetic, LocalFrame};
 use super::lens::Lens;
 
-/// Parameters whose errors are carried, in this order: camera east, north, up (metres); rotation of the camera about its
-/// own right, down and forward axes (radians); focal length (pixels); k1; k2.
+/// Parameters whose errors are carried, in this order: camera east, north, up (metres); rotation of the
+/// camera about its own right, down and forward axes (radians); focal length (pixels); k1; k2.
 pub const PARAMETERS: usize = 9;
 
 /// Covariance of the parameters.
@@ -15,13 +15,13 @@ pub(crate) type Covariance = SMatrix<f64, PARAMETERS, PARAMETERS>;
 /// Where the camera looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attitude {
-    /// Of the optical axis, clockwise from true north, degrees. Where the axis is vertical: of the picture's upper edge
-    /// for a look down.
+    /// Of the optical axis, clockwise from true north, degrees. Where the axis is vertical: of the picture's
+    /// upper edge for a look down.
     pub heading_deg: f64,
     /// Of the optical axis above the horizon, degrees: -90 is straight down.
     pub pitch_deg: f64,
-    /// Of the camera about its axis, clockwise as seen from behind it, degrees; 180 is upside down. The horizon then
-    /// turns counter-clockwise in the picture.
+    /// Of the camera about its axis, clockwise as seen from behind it, degrees; 180 is upside down. The
+    /// horizon then turns counter-clockwise in the picture.
     pub roll_deg: f64,
 }
 
@@ -166,8 +166,8 @@ impl View {
         &self.frame
     }
 
-    /// The pixel that shows a place; it may lie outside the picture. `None` behind the camera, and where the lens'
-    /// model ends.
+    /// The pixel that shows a place; it may lie outside the picture. `None` behind the camera, and where the
+    /// lens' model ends.
     pub fn project(&self, place: Geodetic) -> Option<[f64; 2]> {
         let seen = self.rotation * Vector3::from(self.frame.to_enu(place));
         if seen.z <= 0.0 {
@@ -183,8 +183,8 @@ impl View {
         Ray { origin: [0.0; 3], direction: direction.into() }
     }
 
-    /// The same camera, turned by small angles about its own right, down and forward axes, degrees: what it is after it
-    /// was nudged.
+    /// The same camera, turned by small angles about its own right, down and forward axes, degrees: what it
+    /// is after it was nudged.
     pub fn turned(&self, by_deg: [f64; 3]) -> Self {
         let by = nalgebra::Rotation3::new(Vector3::from(by_deg.map(f64::to_radians)));
         Self { rotation: by.matrix() * self.rotation, ..self.clone() }

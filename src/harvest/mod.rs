@@ -27,7 +27,7 @@ use std::path::PathBuf;
 pub use verdicts::{Judgement, Verdict, read_verdicts};
 
 use coco::Set;
-use store::Place;
+use store::EventPath;
 
 /// The default reasons of a rejection that mean that the object itself is not there.
 pub const MISTAKEN: [&str; 5] = ["not_there", "wrong_object", "false_detection", "误检", "识别错误"];
@@ -121,15 +121,15 @@ pub fn harvest(request: &Request) -> Result<Report, HarvestError> {
     let mut set = Set::begin(request)?;
     let (mut seen, mut judged) = (BTreeSet::new(), BTreeSet::new());
     for store in &request.stores {
-        for place in store::places(store)? {
+        for path in store::event_paths(store)? {
             report.events += 1;
-            let (dir, read) = match place {
-                Place::Event(dir) => {
+            let (dir, read) = match path {
+                EventPath::Folder(dir) => {
                     let read = store::read_event(&dir);
                     let read = read.map(|event| (verdicts::beside(&dir, event.id), event));
                     (dir, read)
                 }
-                Place::Record(path) => {
+                EventPath::Record(path) => {
                     let read = store::read_record(&path).map(|(event, kept)| (Some(kept), event));
                     (path, read)
                 }

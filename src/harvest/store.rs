@@ -1,5 +1,4 @@
-//! Reads what `lintel receive` stored about an event, and the decisions that a node itself keeps
-//! (docs/mqtt.md).
+//! Reads events stored by `lintel receive`, and the decisions stored by a node (docs/mqtt.md).
 
 use std::fs;
 use std::io;
@@ -56,17 +55,17 @@ struct Named {
     id: String,
 }
 
-/// Where an event is stored.
+/// The path of a stored event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum EventPath {
     /// A folder of the receiver.
-    Event(PathBuf),
+    Folder(PathBuf),
     /// `feedback/<event>.json` of a node.
     Record(PathBuf),
 }
 
-/// All events below `root`, in order.
-pub(super) fn places(root: &Path) -> Result<Vec<Place>, HarvestError> {
+/// Paths of all events below `root`, sorted.
+pub(super) fn event_paths(root: &Path) -> Result<Vec<EventPath>, HarvestError> {
     let mut found = Vec::new();
     search(root, DEPTH, &mut found)?;
     found.sort();
@@ -76,9 +75,9 @@ pub(super) fn places(root: &Path) -> Result<Vec<Place>, HarvestError> {
     Ok(found)
 }
 
-fn search(dir: &Path, depth: usize, found: &mut Vec<Place>) -> Result<(), HarvestError> {
+fn search(dir: &Path, depth: usize, found: &mut Vec<EventPath>) -> Result<(), HarvestError> {
     if dir.join(EVENT).is_file() {
-        found.push(Place::Event(dir.to_path_buf()));
+        found.push(EventPath::Folder(dir.to_path_buf()));
         return Ok(());
     }
     for entry in fs::read_dir(dir).map_err(HarvestError::io(dir))? {
@@ -86,7 +85,7 @@ fn search(dir: &Path, depth: usize, found: &mut Vec<Place>) -> Result<(), Harves
         if path.is_dir() && depth > 0 {
             search(&path, depth - 1, found)?;
         } else if is_record(&path) {
-            found.push(Place::Record(path));
+            found.push(EventPath::Record(path));
         }
     }
     Ok(())

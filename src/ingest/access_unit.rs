@@ -1,4 +1,4 @@
-//! Access units, and what ingest reads from their heads (Annex B). Reading never fails: garbage has no key frame.
+//! Access units (Annex B) and a parser for their first NAL units. It never fails: garbage is not a key frame.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,12 +7,12 @@ use bytes::Bytes;
 use super::Codec;
 use crate::base::MediaTime;
 
-/// An access unit as a transport or a file delivers it.
+/// An access unit from a transport or a file.
 pub(super) struct AccessUnit {
     pub codec: Codec,
     /// Annex B.
     pub data: Bytes,
-    /// On the sender's clock, not yet repaired.
+    /// On the sender's clock, before repair.
     pub raw_pts: MediaTime,
     /// Width and height in pixels, if known.
     pub size: Option<(u32, u32)>,
@@ -20,17 +20,17 @@ pub(super) struct AccessUnit {
     pub lost_packets: u64,
 }
 
-/// The head of an access unit.
+/// Properties of an access unit, read from its first NAL units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     /// IDR (H.264), or any IRAP picture (H.265).
     pub key: bool,
-    /// Hash of the parameter sets in front of the first slice; `None` if a needed one is missing.
+    /// Hash of the parameter sets before the first slice; `None` if one is missing.
     pub parameters: Option<u64>,
 }
 
 enum Nal {
-    /// The number tells SPS, PPS and VPS apart.
+    /// The NAL unit type: SPS, PPS or VPS.
     Parameters(u8),
     Slice {
         key: bool,
@@ -38,7 +38,8 @@ enum Nal {
     Other,
 }
 
-/// Reads the NAL units up to the first slice (ITU-T H.264 table 7-1, H.265 table 7-1). Cheap: slices are not scanned.
+/// Parses the NAL units up to the first slice (ITU-T H.264 table 7-1, H.265 table 7-1). Cheap: does not scan
+/// slices.
 pub(crate) fn head(codec: Codec, data: &[u8]) -> Head {
     let mut sets: Vec<(u8, u64)> = Vec::with_capacity(3);
     let mut from = next_start(data, 0);
@@ -58,7 +59,7 @@ pub(crate) fn head(codec: Codec, data: &[u8]) -> Head {
     Head { key: false, parameters: combined(codec, sets) }
 }
 
-/// Bytes of the access unit delimiter in front, which GStreamer's parsers add and cameras mostly do not send.
+/// Length of the leading access unit delimiter. GStreamer's parsers add one; most cameras do not send it.
 pub(crate) fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
     let Some(begin) = next_start(data, 0) else { return 0 };
     let is_delimiter = data.get(begin).is_some_and(|&first| match codec {
@@ -66,12 +67,13 @@ pub(crate) fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
         Codec::H265 => (first >> 1) & 0x3f == 35,
     });
     match next_start(data, begin) {
-        // Four-byte start codes: the zero byte belongs to what follows.
+        // In a four-byte start code the zero byte belongs to the next NAL unit.
         Some(next) if is_delimiter => next - if data[next - 4] == 0 { 4 } else { 3 },
         _ => 0,
     }
 }
 
+/// `nal` may go on into the next NAL units.
 fn kind(codec: Codec, nal: &[u8]) -> Nal {
     let Some(&first) = nal.first() else { return Nal::Other };
     match codec {
@@ -81,6 +83,8 @@ fn kind(codec: Codec, nal: &[u8]) -> Nal {
             number @ (7 | 8) => Nal::Parameters(number),
             _ => Nal::Other,
         },
+        // Without a temporal id there is no NAL unit: two start codes in a row would read as a slice (7.4.2.2).
+        Codec::H265 if nal.get(1).is_none_or(|second| second & 7 == 0) => Nal::Other,
         Codec::H265 => match (first >> 1) & 0x3f {
             16..=23 => Nal::Slice { key: true },
             0..=31 => Nal::Slice { key: false },
@@ -90,7 +94,7 @@ fn kind(codec: Codec, nal: &[u8]) -> Nal {
     }
 }
 
-/// One number for the whole set, however often and in whatever order its members are repeated.
+/// One hash of all parameter sets. Order and repetitions do not change it.
 fn combined(codec: Codec, mut sets: Vec<(u8, u64)>) -> Option<u64> {
     let needed: &[u8] = match codec {
         Codec::H264 => &[7, 8],
@@ -106,12 +110,12 @@ fn combined(codec: Codec, mut sets: Vec<(u8, u64)>) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// Position after the next `00 00 01`, looking from `from`.
+/// Position after the next `00 00 01` at or after `from`.
 fn next_start(data: &[u8], from: usize) -> Option<usize> {
     data.get(from..)?.windows(3).position(|w| w == [0, 0, 1]).map(|at| from + at + 3)
 }
 
-/// Without the zero byte of a following four-byte start code.
+/// Strips the zero byte of the next NAL unit's four-byte start code.
 fn trimmed(nal: &[u8]) -> &[u8] {
     let end = nal.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
     &nal[..end]
@@ -153,6 +157,13 @@ mod tests {
         assert!(!head(Codec::H265, &unit(&[&[1 << 1, 1]])).key);
         let whole = unit(&[&[32 << 1, 1], &[33 << 1, 1], &[34 << 1, 1], &[19 << 1, 1]]);
         assert!(head(Codec::H265, &whole).parameters.is_some());
+    }
+
+    #[test]
+    fn start_codes_in_a_row_are_no_slice() {
+        let data = unit(&[&[], &[0], &[32 << 1, 1], &[33 << 1, 1], &[34 << 1, 1], &[19 << 1, 1]]);
+        let head = head(Codec::H265, &data);
+        assert!(head.key && head.parameters.is_some());
     }
 
     #[test]

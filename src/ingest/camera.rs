@@ -1,4 +1,4 @@
-//! One task a camera: connect, stream, and on any failure count it, wait and connect again.
+//! One task per camera: connect and stream. On any failure: count it, wait and reconnect.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::base::{Backoff, CameraId, Shutdown, error_chain};
 use crate::config::{
     CameraConfig, FileConfig, RtspConfig, SourceConfig, TelemetrySource, Transport, UdpConfig,
 };
-use crate::drone::{Flight, Place};
+use crate::drone::{Flight, LonLat};
 
-/// A running source. Dropping it does not stop it: `shutdown` does.
+/// A running source. Stop it by its `shutdown`; dropping the handle does not.
 pub struct CameraHandle {
     pub camera: CameraId,
     pub stats: Arc<IngestStats>,
@@ -40,7 +40,7 @@ impl CameraHandle {
     }
 }
 
-/// Starts the camera; it runs until `shutdown`, a file without `repeat` until its end.
+/// Starts the camera. It runs until `shutdown`; a file without `repeat` until its end.
 pub fn spawn_camera(
     rt: &tokio::runtime::Handle,
     camera: &CameraConfig,
@@ -75,23 +75,23 @@ pub fn spawn_camera(
 }
 
 /// The camera's configured position.
-fn base_of(camera: &CameraConfig) -> Option<Place> {
-    camera.position.map(|p| Place { lon: p.lon, lat: p.lat })
+fn base_of(camera: &CameraConfig) -> Option<LonLat> {
+    camera.position.map(|p| LonLat { lon: p.lon, lat: p.lat })
 }
 
-/// A live stream: Lintel connects to it or waits for it.
+/// A live stream that Lintel connects to or receives.
 pub(super) enum LiveSource {
     Rtsp(RtspConfig),
     /// With the drone's approximate position.
-    Udp(UdpConfig, Option<Place>),
+    Udp(UdpConfig, Option<LonLat>),
 }
 
 impl LiveSource {
     /// For messages.
-    pub fn place(&self) -> String {
+    pub fn address(&self) -> String {
         match self {
-            Self::Rtsp(config) => rtsp::place(config),
-            Self::Udp(config, _) => udp::place(config),
+            Self::Rtsp(config) => rtsp::address(config),
+            Self::Udp(config, _) => udp::address(config),
         }
     }
 
@@ -120,7 +120,7 @@ impl CameraTask {
     }
 
     async fn run(mut self) {
-        // All cameras of a node start in the same moment; their switch and their key frames should not.
+        // Spreads the start of the node's cameras, so that their connections and key frames do not coincide.
         let mut wait = Duration::ZERO;
         let (first, longest) = self.config.backoff();
         if !first.is_zero() {
@@ -145,7 +145,7 @@ impl CameraTask {
         self.intake.stats().state(SourceState::Ended);
     }
 
-    /// True if the camera is to stop.
+    /// Returns true if the camera must stop.
     async fn sleep(&self, time: Duration) -> bool {
         tokio::select! {
             () = self.shutdown.cancelled() => true,
@@ -154,8 +154,8 @@ impl CameraTask {
     }
 }
 
-/// One connection from start to end; `Ok` only if `shutdown` ended it. A panic in a demultiplexer counts as a broken
-/// stream: one camera's bytes must not take the node down.
+/// One connection from start to end; `Ok` only if `shutdown` ended it. A panic in a demultiplexer counts as a
+/// broken stream: one camera's data must not stop the node.
 pub(super) async fn connect(
     live: &LiveSource,
     intake: &mut Intake,
@@ -173,14 +173,17 @@ pub(super) async fn connect(
         }
     };
     AssertUnwindSafe(session).catch_unwind().await.unwrap_or_else(|_| {
-        Err(IngestError::Protocol { place: live.place(), what: "data that broke the reader".into() })
+        Err(IngestError::Protocol {
+            address: live.address(),
+            what: "malformed data stopped the reader".into(),
+        })
     })
 }
 
 async fn play_file(file: FileConfig, drone: Option<FlightSettings>, mut intake: Intake, shutdown: Shutdown) {
     let stats = intake.stats().clone();
     let span = Span::current();
-    // Reading a container blocks, and so does sleeping until a frame is due.
+    // Reading a container and waiting for a due frame both block.
     let played = tokio::task::spawn_blocking(move || {
         let _camera = span.entered();
         let flight = drone.and_then(|settings| recorded_flight(&file, &settings, &intake));
@@ -201,7 +204,7 @@ async fn play_file(file: FileConfig, drone: Option<FlightSettings>, mut intake: 
     }
 }
 
-/// Without its telemetry a flight is still watched; its events then have no place.
+/// Without telemetry a flight is still analysed, but its events have no position.
 fn recorded_flight(file: &FileConfig, settings: &FlightSettings, intake: &Intake) -> Option<Flight> {
     match flight_of(&file.path, settings) {
         Ok((flight, report)) => {
@@ -213,7 +216,7 @@ fn recorded_flight(file: &FileConfig, settings: &FlightSettings, intake: &Intake
             Some(flight)
         }
         Err(error) => {
-            tracing::error!("events of this flight have no place: {}", error_chain(&error));
+            tracing::error!("events of this flight have no position: {}", error_chain(&error));
             None
         }
     }

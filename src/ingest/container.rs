@@ -1,4 +1,4 @@
-//! Reads the access units of an mp4, mkv or ts file in decode order, on request.
+//! Reads the access units of an mp4, mkv or ts file in decode order, on demand.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use super::pipeline::{Pipeline, codec_of, file_error, gstreamer_error, join, uni
 use super::{Codec, IngestError};
 use crate::base::{MediaTime, monotonic};
 
-/// A local disk that gives nothing for this long is broken.
+/// A local disk that delivers nothing for this long is broken.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
-/// A container interleaves its streams: video that has not begun this long after the sound is not there.
+/// Containers interleave their streams: if video has not begun this long after audio, there is none.
 const FIND_DEADLINE: Duration = Duration::from_secs(5);
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
-/// Pull-based: reads on only as units are taken. Times count from the first unit, which has 0.
+/// Reads only as far as units are requested. Times count from the first unit.
 pub(super) struct AccessUnitReader {
     path: PathBuf,
     pipeline: Pipeline,
@@ -30,7 +30,7 @@ pub(super) struct AccessUnitReader {
     last: MediaTime,
 }
 
-/// What the container turned out to hold.
+/// The streams found in the container.
 #[derive(Default)]
 struct Found {
     linked: bool,
@@ -40,7 +40,7 @@ struct Found {
 }
 
 impl Found {
-    /// Only other streams were found, and the container listed all of them or had enough `time` to.
+    /// Only other streams were found, and the container listed all of them or had enough `time` for it.
     fn nothing_usable(&self, time: Duration) -> bool {
         !self.linked && (self.complete || (!self.others.is_empty() && time > FIND_DEADLINE))
     }
@@ -48,7 +48,7 @@ impl Found {
 
 impl AccessUnitReader {
     /// # Errors
-    /// No such file, no container that is known, no H.264 or H.265 in it.
+    /// The file does not exist, is not a known container, or has no H.264 or H.265.
     pub fn open(path: &Path) -> Result<Self, IngestError> {
         let (pipeline, found) = demux(path)?;
         pipeline.set_state(gst::State::Playing)?;
@@ -85,12 +85,12 @@ impl AccessUnitReader {
             if self.pipeline.sink.is_eos() {
                 return Ok(None);
             }
-            // With nothing linked, neither an error nor an end need come.
+            // With nothing linked, there may be neither an error nor an end of stream.
             if self.lock().nothing_usable(began.elapsed()) {
                 return Err(self.without_video());
             }
         }
-        Err(file_error(&self.path, format!("nothing came for {} s", READ_DEADLINE.as_secs())))
+        Err(file_error(&self.path, format!("no data for {} s", READ_DEADLINE.as_secs())))
     }
 
     fn lock(&self) -> MutexGuard<'_, Found> {
@@ -111,13 +111,13 @@ impl AccessUnitReader {
     fn without_video(&self) -> IngestError {
         let found = self.lock();
         if found.linked || found.others.is_empty() {
-            return file_error(&self.path, "there is no video in it");
+            return file_error(&self.path, "it has no video");
         }
         IngestError::UnsupportedFile { path: self.path.clone(), found: found.others.join(", ") }
     }
 }
 
-/// When the container says that recording began; `None` if it does not say, or cannot be read.
+/// The start of the recording according to the container; `None` if unknown or unreadable.
 pub(super) fn creation_time(path: &Path) -> Option<jiff::Timestamp> {
     let (pipeline, _) = demux(path).ok()?;
     let bus = pipeline.inner.bus()?;
@@ -140,10 +140,10 @@ pub(super) fn creation_time(path: &Path) -> Option<jiff::Timestamp> {
     None
 }
 
-/// A buffer of KLV and its time in the stream.
+/// A KLV buffer and its presentation time.
 pub(super) type Klv = (Option<MediaTime>, Vec<u8>);
 
-/// All KLV in an MPEG-TS, in order, with its time from the first video unit on, where the stream says one.
+/// All KLV of an MPEG-TS, in order. Times, where present, count from the first video unit.
 pub(super) fn klv_of(path: &Path) -> Result<Vec<Klv>, IngestError> {
     if let Err(error) = std::fs::File::open(path) {
         return Err(file_error(path, error));
@@ -187,13 +187,13 @@ pub(super) fn klv_of(path: &Path) -> Result<Vec<Klv>, IngestError> {
             let first = || unit(&sample, MediaTime(0)).map(|u| u.raw_pts);
             zero = zero.or_else(first);
         } else if let Some(message) = bus.pop_filtered(&[gst::MessageType::Error, gst::MessageType::Eos]) {
-            // What is no MPEG-TS has no KLV.
+            // A file that is not MPEG-TS has no KLV.
             if let gst::MessageView::Error(error) = message.view() {
                 tracing::debug!(path = %path.display(), error = %error.error(), "not demultiplexed as MPEG-TS");
             }
             break;
         } else if monotonic() >= deadline {
-            return Err(file_error(path, format!("nothing came for {} s", READ_DEADLINE.as_secs())));
+            return Err(file_error(path, format!("no data for {} s", READ_DEADLINE.as_secs())));
         }
     }
     drop(pipeline);
@@ -203,14 +203,14 @@ pub(super) fn klv_of(path: &Path) -> Result<Vec<Klv>, IngestError> {
     Ok(all.into_iter().map(|(pts, bytes): Klv| (pts.map(relative), bytes)).collect())
 }
 
-/// GStreamer's name of SMPTE ST 336 data.
+/// GStreamer's name for SMPTE ST 336 data.
 pub(super) const KLV: &str = "meta/x-klv";
 
-/// Gives each buffer of the pad with its time to `take`.
+/// Passes each buffer of the pad with its time to `push`.
 pub(super) fn klv_sink(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
-    take: impl Fn(Option<MediaTime>, Vec<u8>) -> Result<(), gst::FlowError> + Send + Sync + 'static,
+    push: impl Fn(Option<MediaTime>, Vec<u8>) -> Result<(), gst::FlowError> + Send + Sync + 'static,
 ) -> Result<(), gst::glib::BoolError> {
     let sink = gst_app::AppSink::builder().sync(false).async_(false).max_buffers(16).build();
     sink.set_callbacks(
@@ -220,7 +220,7 @@ pub(super) fn klv_sink(
                 let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
                 let pts = buffer.pts().and_then(|t| i64::try_from(t.nseconds() / 1000).ok()).map(MediaTime);
                 if let Ok(bytes) = buffer.map_readable() {
-                    take(pts, bytes.to_vec())?;
+                    push(pts, bytes.to_vec())?;
                 }
                 Ok(gst::FlowSuccess::Ok)
             })
@@ -270,7 +270,7 @@ fn demux(path: &Path) -> Result<(Pipeline, Arc<Mutex<Found>>), IngestError> {
             }
         }
     });
-    // Sound and pictures are not parsed further: only video is wanted, and a parser may swallow a short stream whole.
+    // Do not parse audio and images: only video is needed, and a parser may swallow a whole short stream.
     let seen = found.clone();
     parse.connect("autoplug-continue", false, move |args| {
         let caps = args.get(2)?.get::<gst::Caps>().ok()?;

@@ -27,12 +27,14 @@ pub fn open_file(path: &Path, camera: CameraId, start: WallTime) -> Result<FileR
     Ok(FileReader { units, intake, slot, stats, start, done: false })
 }
 
-/// The container's creation time, if it has one. Cameras write when recording began, many editors when they wrote.
+/// The container's creation time, if it has one. Cameras write when recording began, many editors when they
+/// wrote.
 pub fn footage_start(path: &Path) -> Option<WallTime> {
     creation_time(path).map(WallTime::from)
 }
 
-/// Frames in decode order. Blocks on the disk; reads no further ahead than a few frames. Ends after the first error.
+/// Frames in decode order. Blocks on the disk; reads no further ahead than a few frames. Ends after the first
+/// error.
 pub struct FileReader {
     units: AccessUnitReader,
     intake: Intake,

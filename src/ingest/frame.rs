@@ -26,14 +26,16 @@ impl Codec {
 pub struct EncodedFrame {
     pub camera: CameraId,
     pub seq: FrameSeq,
-    /// Rises with each connection and each change of parameter sets or size; frames of two streams never decode together.
+    /// Increases with each connection and each change of the parameter sets. Frames of different streams
+    /// cannot be decoded together.
     pub stream: u32,
     pub capture: Capture,
-    /// Presentation time on the stream's clock; frames come in decode order, so with B-frames it is not monotone.
+    /// Presentation time on the stream's clock. Frames come in decode order, so with B-frames it is not
+    /// monotonic.
     pub pts: MediaTime,
     pub codec: Codec,
-    /// A random access point (IDR, or an H.265 IRAP): decodable with nothing before it.
+    /// A random access point (IDR, or an H.265 IRAP): decodable by itself.
     pub key: bool,
-    /// Annex B; parameter sets (VPS, SPS, PPS) stand in front of every key frame.
+    /// Annex B, with parameter sets (VPS, SPS, PPS) before every key frame.
     pub data: Bytes,
 }

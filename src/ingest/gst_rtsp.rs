@@ -1,4 +1,4 @@
-//! RTSP by GStreamer's rtspsrc, for devices that retina cannot speak to. Costs several threads a camera.
+//! RTSP by GStreamer's rtspsrc, for devices that do not work with retina. Needs several threads per camera.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use super::IngestError;
 use super::access_unit::AccessUnit;
 use super::intake::Intake;
 use super::pipeline::{Pipeline, gstreamer_error, join, unit};
-use super::rtsp::{codec_of, place};
+use super::rtsp::{address, codec_of};
 use super::sender_reports::JitterBuffer;
 use crate::base::{MediaTime, Shutdown, WallTime};
 use crate::config::{RtspConfig, Transport};
@@ -24,7 +24,7 @@ enum Message {
     Report(MediaTime, WallTime),
 }
 
-/// rtspsrc waits when the task is behind by this many messages.
+/// Messages in the channel. When it is full, rtspsrc waits.
 const DEPTH: usize = 64;
 
 /// Connects and streams until `shutdown` (`Ok`) or a failure.
@@ -36,7 +36,7 @@ pub(super) async fn stream(
     let (sender, mut messages) = mpsc::channel(DEPTH);
     let offered = Arc::new(Mutex::new(Vec::new()));
     let (settings, seen) = (config.clone(), offered.clone());
-    // Changing state may block on the network.
+    // A change of state may block on the network.
     let pipeline = tokio::task::spawn_blocking(move || start(&settings, sender, seen))
         .await
         .map_err(gstreamer_error)??;
@@ -44,7 +44,7 @@ pub(super) async fn stream(
         () = shutdown.cancelled() => Ok(()),
         failure = follow(config, intake, &pipeline, &mut messages, &offered) => Err(failure),
     };
-    // First the receiver: a streaming thread that waits for room in the channel could never stop.
+    // Drop the receiver first: a streaming thread that waits for room in the channel could never stop.
     drop(messages);
     if let Err(error) = tokio::task::spawn_blocking(move || drop(pipeline)).await {
         tracing::error!(%error, "rtspsrc does not stop");
@@ -73,19 +73,19 @@ async fn follow(
                     intake.live(unit);
                 }
                 Some(Message::Report(pts, camera)) => intake.sender_report(pts, camera),
-                None => return IngestError::Ended { place: place(config) },
+                None => return IngestError::Ended { address: address(config) },
             },
             Some(message) = bus.next() => match message.view() {
                 gst::MessageView::Error(error) => return explain(config, error, offered),
-                gst::MessageView::Eos(_) => return IngestError::Ended { place: place(config) },
+                gst::MessageView::Eos(_) => return IngestError::Ended { address: address(config) },
                 _ => {}
             },
             () = tokio::time::sleep_until(deadline) => {
-                let (place, after) = (place(config), config.stall_timeout);
+                let (address, after) = (address(config), config.stall_timeout);
                 return if connected {
-                    IngestError::Stalled { place, after, hint: "" }
+                    IngestError::Stalled { address, after, hint: "" }
                 } else {
-                    IngestError::Timeout { place, after }
+                    IngestError::Timeout { address, after }
                 };
             }
         }
@@ -106,9 +106,9 @@ fn start(
     }
     let udp = matches!(config.transport, Transport::Udp | Transport::GstreamerUdp);
     source.set_property_from_str("protocols", if udp { "udp" } else { "tcp" });
-    // UDP packets may come out of order for that long; TCP keeps them in order by itself.
+    // The time to wait for reordered UDP packets; TCP keeps the order.
     source.set_property("latency", if udp { 200u32 } else { 0 });
-    // Times as the camera sent them, so that both transports give the same.
+    // Keep the camera's own times, so that they do not depend on the transport.
     source.set_property_from_str("buffer-mode", "none");
     source.set_property("timeout", 0u64);
     source.set_property("tcp-timeout", u64::try_from(config.stall_timeout.as_micros()).unwrap_or(0));
@@ -117,7 +117,7 @@ fn start(
     select_video(&source, offered);
     let reports = sender.clone();
     let jitter_buffer = JitterBuffer::watch(&source, move |pts, camera| {
-        // The next report comes in seconds; a full channel is no reason to wait for this one.
+        // If the channel is full, skip this report: the next one comes within seconds.
         let _ = reports.try_send(Message::Report(pts, camera));
     });
     let (inner, sink) = (pipeline.inner.downgrade(), pipeline.sink.downgrade());
@@ -150,7 +150,7 @@ fn start(
     Ok(pipeline)
 }
 
-/// Only the first H.264 or H.265 stream is set up: no audio, no metadata. Everything that is offered is noted.
+/// Sets up only the first H.264 or H.265 stream: no audio, no metadata. Lists all streams in `offered`.
 fn select_video(source: &gst::Element, offered: Arc<Mutex<Vec<String>>>) {
     let taken = AtomicBool::new(false);
     source.connect("select-stream", false, move |args| {
@@ -162,30 +162,30 @@ fn select_video(source: &gst::Element, offered: Arc<Mutex<Vec<String>>>) {
     });
 }
 
-/// `h264` and so on, as retina spells them.
+/// The encoding in lower case, as retina spells it (`h264`).
 fn encoding(caps: &gst::CapsRef) -> Option<String> {
     let name = caps.structure(0)?.get::<String>("encoding-name").ok()?;
     Some(name.to_lowercase())
 }
 
 fn explain(config: &RtspConfig, error: &gst::message::Error, offered: &Mutex<Vec<String>>) -> IngestError {
-    let place = place(config);
+    let address = address(config);
     let cause = error.error();
-    tracing::debug!(%place, debug = ?error.debug(), "{cause}");
+    tracing::debug!(%address, debug = ?error.debug(), "{cause}");
     let offered = offered.lock();
     if !offered.is_empty() && !offered.iter().any(|n| codec_of(&n.to_lowercase()).is_some()) {
-        return IngestError::Unsupported { place, found: offered.join(", ") };
+        return IngestError::Unsupported { address, found: offered.join(", ") };
     }
     match cause.kind::<gst::ResourceError>() {
         Some(gst::ResourceError::NotAuthorized) if config.username.is_some() => {
-            IngestError::WrongPassword { place }
+            IngestError::WrongPassword { address }
         }
-        Some(gst::ResourceError::NotAuthorized) => IngestError::PasswordMissing { place },
-        Some(gst::ResourceError::NotFound) => IngestError::NotFound { place },
-        Some(gst::ResourceError::Read) => IngestError::Ended { place },
+        Some(gst::ResourceError::NotAuthorized) => IngestError::PasswordMissing { address },
+        Some(gst::ResourceError::NotFound) => IngestError::NotFound { address },
+        Some(gst::ResourceError::Read) => IngestError::Ended { address },
         Some(
             gst::ResourceError::OpenRead | gst::ResourceError::OpenWrite | gst::ResourceError::OpenReadWrite,
-        ) => IngestError::Refused { place, what: cause.to_string() },
-        _ => IngestError::Protocol { place, what: cause.to_string() },
+        ) => IngestError::Refused { address, what: cause.to_string() },
+        _ => IngestError::Protocol { address, what: cause.to_string() },
     }
 }

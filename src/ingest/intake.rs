@@ -1,5 +1,5 @@
-//! Takes: access units as a transport got them. Gives: [`EncodedFrame`]s, numbered, timed and counted, to the sink.
-//! On failure: units that nobody could decode are counted and left out.
+//! Takes: access units from a transport. Gives: [`EncodedFrame`]s, numbered, timed and counted, to the sink.
+//! On failure: counts and drops access units that cannot be decoded.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts, SenderClock};
 use super::{EncodedFrame, FrameSink, IngestStats, Telemetry};
 use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, monotonic, wall_now};
 
-/// One camera's numbering and timing over all its connections.
+/// Numbers and times the frames of one camera across all its connections.
 pub(super) struct Intake {
     camera: CameraId,
     sink: Arc<dyn FrameSink>,
@@ -20,7 +20,7 @@ pub(super) struct Intake {
     connection: Connection,
 }
 
-/// What is forgotten with each connection.
+/// State of one connection.
 struct Connection {
     parameters: Option<u64>,
     clock: SenderClock,
@@ -56,34 +56,34 @@ impl Intake {
         &self.stats
     }
 
-    /// What comes now does not continue what came before.
+    /// Begins a connection: the next access units do not continue the previous ones.
     pub fn begin_connection(&mut self) {
         self.connection = Connection::new();
     }
 
-    /// Did this connection give anything that can be decoded?
+    /// Whether this connection delivered a decodable key frame.
     pub fn has_key(&self) -> bool {
         self.connection.parameters.is_some()
     }
 
-    /// The camera's clock read `camera` at `raw_pts` (an RTCP sender report).
+    /// An RTCP sender report: the camera's clock read `camera` at `raw_pts`.
     pub fn sender_report(&mut self, raw_pts: MediaTime, camera: WallTime) {
         let connection = &mut self.connection;
         connection.clock.report(raw_pts, camera, wall_now());
         if connection.clock.is_implausible() && !std::mem::replace(&mut connection.clock_warned, true) {
             tracing::warn!(camera_time = %camera,
-                "the camera's clock is far off the node's: frames carry their arrival instead; set NTP on the camera and its time zone to UTC");
+                "the camera's clock is far off the node's: frames carry their arrival time instead; set NTP on the camera and its time zone to UTC");
         }
     }
 
-    /// The drone's clock read `drone` at `raw_pts`, by its telemetry.
+    /// A telemetry packet: the drone's clock read `drone` at `raw_pts`.
     pub fn telemetry_clock(&mut self, raw_pts: MediaTime, drone: WallTime) {
         self.connection.clock.source(TimeSource::Telemetry);
         self.sender_report(raw_pts, drone);
     }
 
-    /// When a telemetry packet was made, on the clock of the frames' capture times: by its own time where the drone's clock
-    /// can be used, else by its place in the stream, else now.
+    /// The time of a telemetry packet on the clock of the frames' capture times. By its own time if the
+    /// drone's clock is usable, else by its presentation time, else now.
     pub fn telemetry_time(&self, raw_pts: Option<MediaTime>, drone: Option<WallTime>) -> WallTime {
         let arrived = wall_now();
         let clock = &self.connection.clock;
@@ -94,12 +94,12 @@ impl Intake {
         }
     }
 
-    /// Hands on telemetry of the drone.
+    /// Passes telemetry of the drone to the sink.
     pub fn telemetry(&self, telemetry: Telemetry) {
         self.sink.telemetry(telemetry);
     }
 
-    /// A live access unit; its time is the camera's or that of its arrival.
+    /// Takes a live access unit. Its capture time is by the camera's clock, or its arrival.
     pub fn live(&mut self, unit: AccessUnit) {
         let (now, arrived) = (monotonic(), wall_now());
         let placed = self.connection.repair.place(unit.raw_pts, now);
@@ -121,18 +121,18 @@ impl Intake {
             self.stats.count(|s| s.key_frames_missing += 1);
             tracing::warn!(
                 seconds = since.as_secs(),
-                "the stream sends no key frames any more: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s"
+                "the stream stopped sending key frames: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s"
             );
         }
     }
 
-    /// An access unit of a recording; its time is known.
+    /// Takes an access unit of a recording, whose capture time is known.
     pub fn footage(&mut self, unit: AccessUnit, capture: Capture) {
         let pts = unit.raw_pts;
         self.give(unit, pts, capture, monotonic());
     }
 
-    /// `Some(how long)` when key frames begin to be missed.
+    /// Returns the time since the last key frame, when key frames become overdue.
     fn give(&mut self, unit: AccessUnit, pts: MediaTime, capture: Capture, now: Instant) -> Option<Duration> {
         if unit.lost_packets > 0 {
             self.next_seq += 1;

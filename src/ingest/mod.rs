@@ -1,6 +1,7 @@
-//! Input: a camera's address or a recorded file. Output: [`EncodedFrame`]s in decode order and a drone's [`Telemetry`], to a
-//! [`FrameSink`].
-//! When full: a live camera never waits for its sink. On failure: reconnects with jittered back-off and counts the reasons.
+//! Takes: a camera's address or a recorded file. Gives: [`EncodedFrame`]s in decode order and a drone's
+//! [`Telemetry`], to a [`FrameSink`].
+//! When full: a live camera never waits for its sink.
+//! On failure: reconnects with jittered back-off and counts the reasons.
 //! Not here: decoding, keeping frames.
 
 mod access_unit;

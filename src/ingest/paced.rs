@@ -1,4 +1,4 @@
-//! A recording played as if it were a camera.
+//! Plays a recording as if it were a camera.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::base::{MediaTime, Shutdown, WallTime, monotonic, wall_now};
 use crate::config::{FileConfig, Pace};
 use crate::drone::Flight;
 
-/// Plays until the end, for ever with `repeat`, or until `shutdown`. Blocks. The first frame was taken when the config
-/// says, else now; each round
-/// begins where the one before ended, and is a new connection.
+/// Plays until the end, for ever with `repeat`, or until `shutdown`. Blocks. The capture time of the first
+/// frame is `file.start`, or now. Each round is a new connection and continues the time of the previous
+/// round.
 pub(super) fn play(
     file: &FileConfig,
     flight: Option<&Flight>,
@@ -31,7 +31,7 @@ pub(super) fn play(
     }
 }
 
-/// Once through the file; gives its length.
+/// Plays the file once and returns its length.
 fn round(
     file: &FileConfig,
     start: WallTime,

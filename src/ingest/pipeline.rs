@@ -1,4 +1,4 @@
-//! A GStreamer pipeline that cannot be forgotten: its threads and sockets end with it.
+//! A GStreamer pipeline that stops its threads and closes its sockets when dropped.
 
 use std::path::Path;
 
@@ -11,23 +11,24 @@ use super::access_unit::{AccessUnit, delimiter_len};
 use super::{Codec, IngestError};
 use crate::base::MediaTime;
 
-/// Set to Null when dropped, which blocks until its threads have ended (with rtspsrc up to its 100 ms for TEARDOWN).
+/// Set to Null when dropped. This blocks until its threads have ended (with rtspsrc up to 100 ms for
+/// TEARDOWN).
 pub(super) struct Pipeline {
     pub inner: gst::Pipeline,
-    /// Gives Annex B access units, H.264 or H.265.
+    /// Outputs Annex B access units, H.264 or H.265.
     pub sink: gst_app::AppSink,
 }
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
         if let Err(error) = self.inner.set_state(gst::State::Null) {
-            tracing::error!(%error, "a GStreamer pipeline does not stop");
+            tracing::error!(%error, "cannot stop a GStreamer pipeline");
         }
     }
 }
 
 impl Pipeline {
-    /// With nothing in it but a sink of `depth` access units, where the source waits when it is full.
+    /// A pipeline with only a sink of `depth` access units. When the sink is full, the source waits.
     pub fn new(depth: u32) -> Result<Self, IngestError> {
         gst::init().map_err(gstreamer_error)?;
         let caps = ["video/x-h264", "video/x-h265"].into_iter().map(|name| {
@@ -62,7 +63,8 @@ pub(super) fn gstreamer_error(error: impl std::fmt::Display) -> IngestError {
     IngestError::Gstreamer { what: error.to_string() }
 }
 
-/// Joins `pad` to the sink through the codec's `elements`; called from GStreamer's threads while the pipeline runs.
+/// Links `pad` to the sink through the codec's `elements`. Called from GStreamer's threads while the pipeline
+/// runs.
 pub(super) fn join(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
@@ -73,7 +75,7 @@ pub(super) fn join(
     for name in elements {
         let element = gst::ElementFactory::make(name).build()?;
         if element.has_property("config-interval") {
-            // Parameter sets in front of every key frame.
+            // Repeat the parameter sets before every key frame.
             element.set_property("config-interval", -1i32);
         }
         pipeline.add(&element)?;
@@ -95,7 +97,7 @@ pub(super) fn codec_of(caps: &gst::CapsRef) -> Option<Codec> {
     }
 }
 
-/// The sample as a unit; without any time of its own it takes `otherwise`.
+/// The sample as an access unit. `otherwise`: the time of a sample that has none.
 pub(super) fn unit(sample: &gst::Sample, otherwise: MediaTime) -> Option<AccessUnit> {
     let caps = sample.caps()?;
     let buffer = sample.buffer()?;

@@ -1,4 +1,4 @@
-//! Opens a source once and says what it gives, with advice.
+//! Opens a source once and reports its properties, with advice.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::{Codec, EncodedFrame, IngestError, IngestSnapshot, IngestStats, open_
 use crate::base::{Shutdown, TimeSource, WallTime, monotonic};
 use crate::config::SourceConfig;
 
-/// What a source gave while it was watched.
+/// Properties of a source.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct ProbeReport {
     pub codec: Option<Codec>,
@@ -22,18 +22,18 @@ pub struct ProbeReport {
     pub time_source: Option<TimeSource>,
     /// Camera clock minus node clock.
     pub offset_ms: Option<i64>,
-    /// What the operator should change; empty if all is well.
+    /// Changes for the operator to make; empty if all is well.
     pub advice: Vec<String>,
 }
 
-/// GStreamer, and cameras that follow RFC 3550, send their first report within about 5 s.
+/// Cameras that follow RFC 3550, and GStreamer, send their first report within about 5 s.
 const REPORT_PATIENCE: Duration = Duration::from_secs(6);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Watches the source until two key frame distances and its clock are known, `timeout` at most.
+/// Reads the source until two key frame intervals and its clock are known, for at most `timeout`.
 ///
 /// # Errors
-/// The source cannot be opened, or gave nothing that can be decoded within `timeout`.
+/// The source cannot be opened, or delivers nothing decodable within `timeout`.
 pub async fn probe(source: &SourceConfig, timeout: Duration) -> Result<ProbeReport, IngestError> {
     match source {
         SourceConfig::Rtsp(rtsp) => camera(LiveSource::Rtsp(rtsp.clone()), timeout).await,
@@ -84,28 +84,28 @@ async fn camera(live: LiveSource, timeout: Duration) -> Result<ProbeReport, Inge
     let seen = stats.snapshot();
     if seen.frames == 0 {
         result?;
-        let place = live.place();
+        let address = live.address();
         return Err(if seen.skipped_frames > 0 {
             IngestError::Protocol {
-                place,
+                address,
                 what: format!(
                     "sent no key frame within {} s; shorten its key frame interval",
                     timeout.as_secs()
                 ),
             }
         } else {
-            IngestError::Timeout { place, after: timeout }
+            IngestError::Timeout { address, after: timeout }
         });
     }
     let watched = first_frame.map_or(Duration::ZERO, |t| t.elapsed());
     let fps = if watched.is_zero() { 0.0 } else { seen.frames as f64 / watched.as_secs_f64() };
     let mut report = report(&seen, fps);
     if let Err(error) = result {
-        report.advice.push(format!("the stream broke off while it was watched: {error}"));
+        report.advice.push(format!("the stream broke off during the probe: {error}"));
     }
     if seen.time_source == Some(TimeSource::Arrival) && seen.offset_ms.is_none() {
         report.advice.push(
-            "the camera sends no RTCP sender reports: events carry the time of arrival; switch RTCP on if it can"
+            "the camera sends no RTCP sender reports: events carry the arrival time; enable RTCP if it can"
                 .into(),
         );
     }
@@ -146,10 +146,10 @@ fn advice(seen: &IngestSnapshot) -> Vec<String> {
     let mut advice = Vec::new();
     match seen.key_interval_ms {
         None => advice.push(
-            "no second key frame was seen: switch the smart codec (H.264+, H.265+, Smart Coding) off and set the key frame interval to 2 s".into(),
+            "no second key frame arrived: switch the smart codec (H.264+, H.265+, Smart Coding) off and set the key frame interval to 2 s".into(),
         ),
         Some(ms) if ms > 4500 => advice.push(format!(
-            "key frames are {:.1} s apart: pictures are taken that rarely and clips begin that early; switch the smart codec off or set the key frame interval to 2 to 4 s",
+            "key frames are {:.1} s apart: samples are as rare, and clips begin as early; switch the smart codec off or set the key frame interval to 2 to 4 s",
             ms as f64 / 1000.0
         )),
         Some(ms) if ms < 500 => advice.push(format!(

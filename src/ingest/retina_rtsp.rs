@@ -1,4 +1,4 @@
-//! RTSP by the retina crate: no thread a camera, no copy but the one that assembles an access unit.
+//! RTSP by the retina crate: no thread per camera, and one copy per access unit, to assemble it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use retina::codec::{CodecItem, FrameFormat, ParametersRef};
 use super::IngestError;
 use super::access_unit::AccessUnit;
 use super::intake::Intake;
-use super::rtsp::{codec_of, place};
+use super::rtsp::{address, codec_of};
 use super::timing::ntp_to_wall;
 use crate::base::{MediaTime, Shutdown};
 use crate::config::{RtspConfig, Transport};
 
-/// How long a broken connection may take to say goodbye. A camera that still holds the old session may refuse a new one.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Time for a broken connection to tear down. A camera that still holds the old session may refuse a new one.
+const TEARDOWN: Duration = Duration::from_secs(1);
 
 /// Connects and streams until `shutdown` (`Ok`) or a failure.
 pub(super) async fn stream(
@@ -34,9 +34,9 @@ pub(super) async fn stream(
         () = shutdown.cancelled() => Ok(()),
         failure = session(config, intake, group.clone()) => failure.map(|never| match never {}),
     };
-    // The session is dropped by now, which sends TEARDOWN in the background.
-    let farewell = tokio::time::timeout(GOODBYE, group.await_teardown()).await;
-    tracing::debug!(heard = matches!(farewell, Ok(Ok(()))), "session ended");
+    // The session is already dropped, which sends TEARDOWN in the background.
+    let torn_down = tokio::time::timeout(TEARDOWN, group.await_teardown()).await;
+    tracing::debug!(torn_down = matches!(torn_down, Ok(Ok(()))), "session ended");
     result
 }
 
@@ -54,7 +54,7 @@ async fn session(
             return Err(stalled(config));
         };
         match item {
-            None => return Err(IngestError::Ended { place: place(config) }),
+            None => return Err(IngestError::Ended { address: address(config) }),
             Some(Err(error)) => return Err(explain(config, &error)),
             Some(Ok(CodecItem::VideoFrame(frame))) => {
                 deadline = tokio::time::Instant::now() + config.stall_timeout;
@@ -78,7 +78,7 @@ async fn session(
                 let report = packets.pkts().next().and_then(|p| p.as_sender_report().ok().flatten());
                 if let (Some(time), Some(report)) = (packets.rtp_timestamp(), report) {
                     let ntp = report.ntp_timestamp().0;
-                    // Zero stands for "no clock" (RFC 3550, 6.4.1).
+                    // Zero means "no clock" (RFC 3550, 6.4.1).
                     if ntp != 0 {
                         intake.sender_report(media_time(time), ntp_to_wall(ntp));
                     }
@@ -101,7 +101,7 @@ async fn open(config: &RtspConfig, group: Arc<SessionGroup>) -> Result<Demuxed, 
         .iter()
         .position(|s| s.media() == "video" && codec_of(s.encoding_name()).is_some())
         .ok_or_else(|| IngestError::Unsupported {
-            place: place(config),
+            address: address(config),
             found: offered(session.streams()),
         })?;
     let transport = match config.transport {
@@ -114,7 +114,7 @@ async fn open(config: &RtspConfig, group: Arc<SessionGroup>) -> Result<Demuxed, 
     };
     let setup = SetupOptions::default().transport(transport).frame_format(FrameFormat::SIMPLE);
     in_time(config, session.setup(wanted, setup)).await?;
-    // RTP-Info of cheap cameras is often wrong in all three of these.
+    // Cheap cameras often send wrong values for all three in RTP-Info.
     let play = PlayOptions::default()
         .initial_timestamp(InitialTimestampPolicy::Permissive)
         .initial_seq(InitialSequenceNumberPolicy::Ignore)
@@ -129,7 +129,7 @@ async fn in_time<T>(
 ) -> Result<T, IngestError> {
     match tokio::time::timeout(config.stall_timeout, step).await {
         Ok(done) => done.map_err(|error| explain(config, &error)),
-        Err(_) => Err(IngestError::Timeout { place: place(config), after: config.stall_timeout }),
+        Err(_) => Err(IngestError::Timeout { address: address(config), after: config.stall_timeout }),
     }
 }
 
@@ -144,7 +144,7 @@ fn stalled(config: &RtspConfig) -> IngestError {
         Transport::Udp | Transport::GstreamerUdp => "; if it never sends, try transport = \"tcp\"",
         Transport::Tcp | Transport::GstreamerTcp => "",
     };
-    IngestError::Stalled { place: place(config), after: config.stall_timeout, hint }
+    IngestError::Stalled { address: address(config), after: config.stall_timeout, hint }
 }
 
 fn media_time(time: retina::Timestamp) -> MediaTime {
@@ -152,25 +152,26 @@ fn media_time(time: retina::Timestamp) -> MediaTime {
     MediaTime(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
-/// retina keeps its kinds of error to itself, so beside the status code only the first words tell them apart.
+/// retina does not expose its kinds of error. Beside the status code only the first words of the message
+/// distinguish them.
 fn explain(config: &RtspConfig, error: &retina::Error) -> IngestError {
-    let place = place(config);
+    let address = address(config);
     let text = error.to_string();
-    // The lines after the first name the packet, for the debug log.
-    tracing::debug!(%place, "{text}");
+    // The lines after the first describe the packet. They go to the debug log only.
+    tracing::debug!(%address, "{text}");
     let what = text.lines().next().unwrap_or_default().to_owned();
     match error.status_code() {
-        Some(401 | 403) if config.username.is_some() => IngestError::WrongPassword { place },
-        Some(401 | 403) => IngestError::PasswordMissing { place },
-        Some(404) => IngestError::NotFound { place },
-        Some(_) => IngestError::Protocol { place, what },
+        Some(401 | 403) if config.username.is_some() => IngestError::WrongPassword { address },
+        Some(401 | 403) => IngestError::PasswordMissing { address },
+        Some(404) => IngestError::NotFound { address },
+        Some(_) => IngestError::Protocol { address, what },
         None if what.starts_with("Unable to connect") => {
             let what = what.rsplit_once("server: ").map_or(what.clone(), |(_, cause)| cause.to_owned());
-            IngestError::Refused { place, what }
+            IngestError::Refused { address, what }
         }
         None if what.starts_with("Error reading from RTSP peer") || what.starts_with("Error writing") => {
-            IngestError::Ended { place }
+            IngestError::Ended { address }
         }
-        None => IngestError::Protocol { place, what },
+        None => IngestError::Protocol { address, what },
     }
 }

@@ -1,14 +1,14 @@
-//! What both RTSP clients share: the camera's address in messages, and names of codecs.
+//! Shared by both RTSP clients: the camera's address for messages, and the names of codecs.
 
 use super::Codec;
 use crate::config::RtspConfig;
 
-/// Host and port, for messages. Never the password, and not the path, which may contain one.
-pub(super) fn place(config: &RtspConfig) -> String {
+/// Host and port, for messages. Without the path, which may contain a password.
+pub(super) fn address(config: &RtspConfig) -> String {
     format!("{}:{}", config.url.host_str().unwrap_or("?"), config.url.port().unwrap_or(554))
 }
 
-/// Codec of an RTP encoding name in lower case.
+/// The codec of a lower-case RTP encoding name.
 pub(super) fn codec_of(encoding_name: &str) -> Option<Codec> {
     match encoding_name {
         "h264" => Some(Codec::H264),

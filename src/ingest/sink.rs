@@ -7,7 +7,7 @@ use crate::drone::{Flight, Pose};
 /// Telemetry of a drone, on the clock of the frames' capture times.
 #[derive(Clone, Debug)]
 pub enum Telemetry {
-    /// A recording begins or repeats: its whole flight.
+    /// The whole flight of a recording, at each start and repeat.
     Flight(Flight),
     /// The next record of a live stream.
     Pose(WallTime, Box<Pose>),

@@ -1,4 +1,4 @@
-//! What a source did so far: counters for metrics, health and the probe.
+//! Counters of a source, for metrics, health and the probe.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ pub enum SourceState {
     #[default]
     Connecting,
     Streaming,
-    /// Waiting before the next attempt; `last_error` says why.
+    /// Waiting before the next attempt because of `last_error`.
     BackingOff,
-    /// A file at its end, or stopped.
+    /// The end of the file was reached, or the source was stopped.
     Ended,
 }
 
@@ -54,32 +54,33 @@ impl Reconnects {
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct IngestSnapshot {
     pub state: SourceState,
-    /// Access units given to the sink.
+    /// Access units passed to the sink.
     pub frames: u64,
     pub key_frames: u64,
     pub bytes: u64,
-    /// RTP packets that never came.
+    /// RTP packets that did not arrive.
     pub lost_packets: u64,
-    /// Places in the sequence where at least one access unit is missing or damaged by lost packets.
+    /// Gaps in the sequence: at least one access unit is missing or damaged by lost packets.
     pub lost_frames: u64,
-    /// Whole access units that could not be used: before the first key frame, or a key frame without parameter sets.
+    /// Intact access units that cannot be decoded: before the first key frame, or without parameter sets.
     pub skipped_frames: u64,
-    /// Access units whose presentation time stood still or jumped and was put right.
+    /// Access units whose presentation time stood still or jumped and was repaired.
     pub repaired_timestamps: u64,
-    /// Spells in which key frames stayed out for much longer than usual.
+    /// Periods without key frames, much longer than the usual interval.
     pub key_frames_missing: u64,
-    /// Telemetry packets of a drone that were whole, and records of it that could not be used.
+    /// Intact telemetry packets of a drone.
     pub telemetry: u64,
+    /// Unusable telemetry packets and records.
     pub telemetry_rejected: u64,
-    /// Connections that gave at least one key frame.
+    /// Connections that delivered a key frame.
     pub connections: u64,
     pub reconnects: Reconnects,
-    /// Over the last 5 s; 0 once the stream is dead.
+    /// Over the last 5 s; 0 while not streaming.
     pub fps: f64,
     pub codec: Option<Codec>,
     pub width: u32,
     pub height: u32,
-    /// Access units from the last key frame but one to the last.
+    /// Access units between the last two key frames.
     pub gop_frames: Option<u32>,
     pub key_interval_ms: Option<u64>,
     /// Camera clock minus node clock.
@@ -89,7 +90,7 @@ pub struct IngestSnapshot {
     pub last_error: Option<String>,
 }
 
-/// Shared between a camera's task and whoever reports about it.
+/// Shared between a camera's task and its readers.
 #[derive(Debug, Default)]
 pub struct IngestStats {
     inner: Mutex<Inner>,
@@ -104,17 +105,17 @@ struct Inner {
 }
 
 const FPS_WINDOW: Duration = Duration::from_secs(5);
-/// 5 s at 120 fps; above that fps reads low, which no camera of ours reaches.
+/// 5 s at 120 fps. At higher frame rates fps reads too low.
 const RECENT_MAX: usize = 600;
 
-/// One access unit that went to the sink.
+/// One access unit passed to the sink.
 pub(super) struct Counted<'a> {
     pub bytes: usize,
     pub key: bool,
     pub codec: Codec,
     pub size: Option<(u32, u32)>,
     pub capture: &'a Capture,
-    /// From the key frame before, where there is one in the same stream.
+    /// Time since the previous key frame of the same stream.
     pub key_interval: Option<Duration>,
 }
 
@@ -134,7 +135,7 @@ impl IngestStats {
         self.lock().shown.state = state;
     }
 
-    /// A connection gave its first key frame.
+    /// Counts a connection at its first key frame.
     pub(super) fn connected(&self, now: Instant) {
         let mut inner = self.lock();
         inner.shown.state = SourceState::Streaming;

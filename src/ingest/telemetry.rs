@@ -1,4 +1,4 @@
-//! Telemetry of drones: all of a recording at once, that of a live stream packet by packet.
+//! Telemetry of drones: of a whole recording at once, of a live stream packet by packet.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::base::MediaTime;
 use crate::drone::klv::{self, Packet};
 use crate::drone::srt::Settings;
 use crate::drone::{
-    Checker, Fault, Flight, Place, Pose, TelemetryError, TelemetryReport, fit_clock, judge, read_srt,
+    Checker, Fault, Flight, LonLat, Pose, TelemetryError, TelemetryReport, fit_clock, judge, read_srt,
 };
 
-/// What is known beforehand of a flight.
+/// What is known of a flight in advance.
 #[derive(Clone, Debug, Default)]
 pub struct FlightSettings {
-    /// DJI subtitles; `None`: those beside the video, else what is in it.
+    /// File of DJI subtitles. `None`: the subtitles beside the video, else the telemetry in the video.
     pub srt: Option<PathBuf>,
-    /// Roughly where the flight was.
-    pub base: Option<Place>,
-    /// Of the times in subtitles.
+    /// Approximate position of the flight.
+    pub base: Option<LonLat>,
+    /// Time zone of the subtitles.
     pub time_zone: Option<TimeZone>,
 }
 
@@ -39,10 +39,11 @@ pub enum FlightError {
     Nothing { video: PathBuf, report: Box<TelemetryReport> },
 }
 
-/// All telemetry of a recorded flight; times count from the video's first frame. Reads the whole file: seconds for an hour.
+/// Reads all telemetry of a recorded flight. Times count from the video's first frame. Reads the whole file:
+/// an hour of video takes seconds.
 ///
 /// # Errors
-/// There is none, or not one record of it can be used.
+/// There is no telemetry, or none of it is usable.
 pub fn flight_of(video: &Path, settings: &FlightSettings) -> Result<(Flight, TelemetryReport), FlightError> {
     let known = Settings { base: settings.base, time_zone: settings.time_zone.clone() };
     let beside = || ["SRT", "srt", "Srt"].map(|e| video.with_extension(e)).into_iter().find(|p| p.exists());
@@ -56,7 +57,7 @@ pub fn flight_of(video: &Path, settings: &FlightSettings) -> Result<(Flight, Tel
     Ok((flight, report))
 }
 
-fn of_packets(packets: &[Klv], base: Option<Place>) -> (Flight, TelemetryReport) {
+fn of_packets(packets: &[Klv], base: Option<LonLat>) -> (Flight, TelemetryReport) {
     let mut report = TelemetryReport::default();
     let mut sets = Vec::new();
     for (pts, bytes) in packets {
@@ -78,7 +79,7 @@ fn of_packets(packets: &[Klv], base: Option<Place>) -> (Flight, TelemetryReport)
     report.clock = fit_clock(&pairs);
     let mut poses = Vec::new();
     for (record, pts, set) in sets {
-        // Without a time in the stream the drone's clock gives its position in the video.
+        // A packet without a presentation time gets its media time from the drone's clock.
         let by_clock = || Some(MediaTime(set.timestamp?.0.saturating_sub(report.clock.as_ref()?.start.0)));
         let Some(media) = pts.or_else(by_clock) else {
             report.reject(record, Fault::NoTime);
@@ -96,7 +97,7 @@ fn of_packets(packets: &[Klv], base: Option<Place>) -> (Flight, TelemetryReport)
 /// Checks the telemetry packets of a live stream.
 pub(super) struct LiveTelemetry {
     checker: Checker,
-    /// When the drone's clock was last compared with the stream's.
+    /// Stream time of the last comparison with the drone's clock.
     last_clock_update: Option<MediaTime>,
 }
 
@@ -104,11 +105,11 @@ pub(super) struct LiveTelemetry {
 const CLOCK_EVERY_US: i64 = 1_000_000;
 
 impl LiveTelemetry {
-    pub fn new(base: Option<Place>) -> Self {
+    pub fn new(base: Option<LonLat>) -> Self {
         Self { checker: Checker::new(base), last_clock_update: None }
     }
 
-    /// Adds the packets of one buffer; `pts` is its time on the stream's clock.
+    /// Adds the packets of one buffer. `pts`: its time on the stream's clock.
     pub fn push(&mut self, intake: &mut Intake, pts: Option<MediaTime>, bytes: &[u8]) {
         for packet in klv::packets(bytes) {
             let set = match packet {
@@ -139,7 +140,7 @@ impl LiveTelemetry {
     }
 }
 
-/// Logs the 1st, 2nd, 4th, 8th and so on: a broken sender must not fill the disk with one line.
+/// Logs only the 1st, 2nd, 4th, 8th and so on: a broken sender must not flood the log.
 fn reject(stats: &IngestStats, fault: &Fault) {
     let mut rejected = 0;
     stats.count(|s| {
@@ -147,9 +148,9 @@ fn reject(stats: &IngestStats, fault: &Fault) {
         rejected = s.telemetry_rejected;
     });
     if rejected.is_power_of_two() {
-        tracing::warn!(rejected, reason = fault.name(), "a telemetry packet is not used: {fault}");
+        tracing::warn!(rejected, reason = fault.name(), "telemetry packet rejected: {fault}");
     }
 }
 
-/// A stream whose telemetry is silent for this long has lost it.
+/// After this long without a packet, the stream has lost its telemetry.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);

@@ -1,24 +1,25 @@
-//! Times of a live stream: the camera's clock from sender reports, presentation times put right, key frames awaited.
-//! Pure: the clocks' readings come in.
+//! Times of a live stream: the camera's clock from sender reports, repair of presentation times, overdue key
+//! frames. Pure: the caller reads the clocks.
 
 use std::time::{Duration, Instant};
 
 use crate::base::{Capture, MediaTime, TimeSource, WallTime};
 
-/// A camera whose clock is further off than this is not believed: its frames carry their arrival, and the offset says why.
+/// A camera's clock that is further off than this is not used: its frames carry their arrival time. The
+/// offset shows why.
 pub(crate) const CLOCK_TRUST: Duration = Duration::from_secs(60);
 
 /// Seconds from 1900 (NTP) to 1970 (RFC 5905, figure 4).
 const NTP_TO_UNIX: i64 = 2_208_988_800;
 
-/// An NTP timestamp (32.32 fixed point) as wall time. Era 0 only, as RTCP has no era: 1900 to 2036.
+/// An NTP timestamp (32.32 fixed point) as wall time. Era 0 only (1900 to 2036), because RTCP has no era.
 pub(crate) fn ntp_to_wall(ntp: u64) -> WallTime {
     let seconds = (ntp >> 32) as i64 - NTP_TO_UNIX;
     let micros = (((ntp & 0xffff_ffff) * 1_000_000) >> 32) as i64;
     WallTime(seconds * 1_000_000 + micros)
 }
 
-/// The camera's clock, as its last sender report had it (RFC 3550, 6.4.1), or a drone's telemetry.
+/// The camera's clock, by its last sender report (RFC 3550, 6.4.1) or a drone's telemetry.
 #[derive(Debug)]
 pub(crate) struct SenderClock {
     report: Option<Report>,
@@ -39,13 +40,13 @@ struct Report {
 }
 
 impl SenderClock {
-    /// `camera` is what the camera's clock read at `raw_pts`; `arrived` what the node's read when the report came.
+    /// `camera`: the camera's clock at `raw_pts`. `arrived`: the node's clock when the report arrived.
     pub fn report(&mut self, raw_pts: MediaTime, camera: WallTime, arrived: WallTime) {
         let offset_us = camera.0.saturating_sub(arrived.0);
         self.report = Some(Report { raw_pts, camera, offset_us });
     }
 
-    /// Who reports.
+    /// Sets the source of the reports.
     pub fn source(&mut self, source: TimeSource) {
         self.source = source;
     }
@@ -54,7 +55,7 @@ impl SenderClock {
         self.report = None;
     }
 
-    /// Is the camera's clock too far off to be used?
+    /// Whether the camera's clock is too far off to be used.
     pub fn is_implausible(&self) -> bool {
         self.report.is_some_and(|r| r.offset_us.unsigned_abs() > CLOCK_TRUST.as_micros() as u64)
     }
@@ -81,17 +82,17 @@ pub(crate) struct PtsRepair {
     shift: i64,
 }
 
-/// A step forward that is longer than this, and than the frame's arrival explains, is no loss but a set clock.
+/// A longer step forward, which the frame's arrival does not explain, is a set clock and not a loss.
 const FORWARD: Duration = Duration::from_secs(10);
-/// A step back that is longer than this is no reordering of B-frames.
+/// A longer step back is not a reordering of B-frames.
 const BACK: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RepairedPts {
     AsSent(MediaTime),
-    /// The camera's own time is worthless for this frame.
+    /// The camera's time of this frame is unusable.
     StoodStill(MediaTime),
-    /// The stream's clock was set; what was known about it no longer holds.
+    /// The stream's clock was set: earlier sender reports are no longer valid.
     Jumped(MediaTime),
 }
 
@@ -124,7 +125,7 @@ impl PtsRepair {
     }
 }
 
-/// Detects that a stream stopped sending key frames.
+/// Detects that a stream has stopped sending key frames.
 #[derive(Debug)]
 pub(crate) struct KeyFrameMonitor {
     last_key: Instant,
@@ -132,7 +133,7 @@ pub(crate) struct KeyFrameMonitor {
     missing: bool,
 }
 
-/// No camera is called faulty before this; smart codecs stretch the distance to 10 s and more.
+/// Key frames are never overdue before this. Smart codecs stretch their interval to 10 s and more.
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
 
 impl KeyFrameMonitor {
@@ -140,7 +141,8 @@ impl KeyFrameMonitor {
         Self { last_key: now, longest: Duration::ZERO, missing: false }
     }
 
-    /// `Some(how long)` once for each spell without key frames: longer than four usual distances and 10 s.
+    /// Returns the time since the last key frame, once for each period without key frames: longer than four
+    /// usual intervals and 10 s.
     pub fn frame(&mut self, key: bool, now: Instant) -> Option<Duration> {
         let since = now.saturating_duration_since(self.last_key);
         if key {
@@ -223,7 +225,7 @@ mod tests {
         let mut monitor = KeyFrameMonitor::new(start);
         monitor.frame(true, at(0));
         monitor.frame(true, at(4));
-        assert_eq!(monitor.frame(false, at(19)), None, "four distances of 4 s are not over");
+        assert_eq!(monitor.frame(false, at(19)), None, "four intervals of 4 s are not over");
         assert_eq!(monitor.frame(false, at(21)), Some(Duration::from_secs(17)));
         assert_eq!(monitor.frame(false, at(60)), None, "reported once");
         monitor.frame(true, at(61));

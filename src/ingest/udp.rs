@@ -1,4 +1,4 @@
-//! MPEG-TS over UDP with MISB ST 0601 KLV in it, as drones and their ground stations send it.
+//! MPEG-TS over UDP with MISB ST 0601 KLV, as drones and their ground stations send it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,22 +18,22 @@ use super::pipeline::{Pipeline, codec_of, gstreamer_error, join, unit};
 use super::telemetry::{LiveTelemetry, SILENCE};
 use crate::base::{MediaTime, Shutdown};
 use crate::config::UdpConfig;
-use crate::drone::Place;
+use crate::drone::LonLat;
 
 enum Message {
     Unit(AccessUnit),
     Klv(Option<MediaTime>, Vec<u8>),
 }
 
-/// The socket's reader waits when the task is behind by this many messages; then the kernel drops datagrams.
+/// Messages in the channel. When it is full, the socket's reader waits and the kernel drops datagrams.
 const DEPTH: usize = 64;
-/// Datagrams that the kernel holds: half a second of 20 Mbit/s.
+/// The kernel's receive buffer. At 20 Mbit/s it holds 0.8 s.
 const SOCKET_BYTES: i32 = 2 * 1024 * 1024;
 
 /// Receives until `shutdown` (`Ok`) or a failure. `base`: the drone's approximate position.
 pub(super) async fn stream(
     config: &UdpConfig,
-    base: Option<Place>,
+    base: Option<LonLat>,
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
@@ -45,7 +45,7 @@ pub(super) async fn stream(
         () = shutdown.cancelled() => Ok(()),
         failure = follow(config, base, intake, &pipeline, &mut messages) => Err(failure),
     };
-    // First the receiver: a streaming thread that waits for room in the channel could never stop.
+    // Drop the receiver first: a streaming thread that waits for room in the channel could never stop.
     drop(messages);
     if let Err(error) = tokio::task::spawn_blocking(move || drop(pipeline)).await {
         tracing::error!(%error, "udpsrc does not stop");
@@ -55,7 +55,7 @@ pub(super) async fn stream(
 
 async fn follow(
     config: &UdpConfig,
-    base: Option<Place>,
+    base: Option<LonLat>,
     intake: &mut Intake,
     pipeline: &Pipeline,
     messages: &mut mpsc::Receiver<Message>,
@@ -78,28 +78,28 @@ async fn follow(
                 }
                 Some(Message::Klv(pts, bytes)) => {
                     (quiet, warned) = (Instant::now() + SILENCE, false);
-                    // Telemetry without a time of its own goes with the picture that it came with.
+                    // Telemetry without a time of its own has the time of the last picture.
                     telemetry.push(intake, pts.or(newest), &bytes);
                 }
-                None => return IngestError::Ended { place: place(config) },
+                None => return IngestError::Ended { address: address(config) },
             },
             Some(message) = bus.next() => match message.view() {
                 gst::MessageView::Error(error) => return explain(config, error),
-                gst::MessageView::Eos(_) => return IngestError::Ended { place: place(config) },
+                gst::MessageView::Eos(_) => return IngestError::Ended { address: address(config) },
                 _ => {}
             },
             () = tokio::time::sleep_until(deadline) => {
-                let (place, after) = (place(config), config.stall_timeout);
+                let (address, after) = (address(config), config.stall_timeout);
                 return if connected {
-                    IngestError::Stalled { place, after, hint: "" }
+                    IngestError::Stalled { address, after, hint: "" }
                 } else {
-                    IngestError::Timeout { place, after }
+                    IngestError::Timeout { address, after }
                 };
             }
             () = tokio::time::sleep_until(quiet), if connected && !warned => {
                 warned = true;
                 tracing::warn!(seconds = SILENCE.as_secs(),
-                    "the stream has pictures but no KLV telemetry: events have no place; switch `KLV` or `metadata` on at the sender");
+                    "the stream has video but no KLV telemetry: events have no position; enable `KLV` or `metadata` at the sender");
             }
         }
     }
@@ -152,12 +152,12 @@ fn start(config: &UdpConfig, sender: mpsc::Sender<Message>) -> Result<Pipeline, 
     Ok(pipeline)
 }
 
-pub(super) fn place(config: &UdpConfig) -> String {
+pub(super) fn address(config: &UdpConfig) -> String {
     format!("udp {}", std::net::SocketAddr::new(config.address, config.port))
 }
 
 fn explain(config: &UdpConfig, error: &gst::message::Error) -> IngestError {
-    let (place, what) = (place(config), error.error().to_string());
+    let (address, what) = (address(config), error.error().to_string());
     match error.error().kind::<gst::ResourceError>() {
         Some(
             gst::ResourceError::OpenRead
@@ -165,7 +165,7 @@ fn explain(config: &UdpConfig, error: &gst::message::Error) -> IngestError {
             | gst::ResourceError::OpenReadWrite
             | gst::ResourceError::Settings
             | gst::ResourceError::Busy,
-        ) => IngestError::Refused { place, what },
-        _ => IngestError::Protocol { place, what },
+        ) => IngestError::Refused { address, what },
+        _ => IngestError::Protocol { address, what },
     }
 }

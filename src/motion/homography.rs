@@ -1,11 +1,11 @@
-//! How the picture of the ground moved: a plane projective map (homography) of normalised picture coordinates.
+//! The motion of the ground in the picture, as a homography in normalised picture coordinates.
 
 use crate::base::{Point, Rect};
 
-/// Maps a point of the picture before to where the same thing is now.
+/// Maps a point of the previous picture to the same point of the ground in the current one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Motion {
-    /// Row by row.
+    /// Row-major.
     h: [[f64; 3]; 3],
 }
 
@@ -13,7 +13,7 @@ impl Motion {
     /// The camera did not move.
     pub const STILL: Motion = Motion { h: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] };
 
-    /// `None` if it is not finite, or turns the picture inside out.
+    /// `None` if a value is not finite, or if the map mirrors the picture.
     pub fn new(h: [[f64; 3]; 3]) -> Option<Self> {
         let scale = h[2][2];
         let motion = Self { h: h.map(|row| row.map(|v| v / scale)) };
@@ -26,9 +26,10 @@ impl Motion {
         Self { h: [[1.0, 0.0, dx], [0.0, 1.0, dy], [0.0, 0.0, 1.0]] }
     }
 
-    /// The map that takes four points to four others; `None` where three of them are on a line.
+    /// The map of four points to four others. `None` if three of them are on a line.
     pub fn through(from: [[f64; 2]; 4], to: [[f64; 2]; 4]) -> Option<Self> {
-        // Two rows a pair: the eight unknowns of the map with h33 = 1 (Hartley and Zisserman 2004, 4.1).
+        // Two rows per pair, for the eight unknowns of the map with h33 = 1 (Hartley and Zisserman 2004,
+        // 4.1).
         let mut rows = [[0.0; 9]; 8];
         for (i, ([x, y], [u, v])) in from.into_iter().zip(to).enumerate() {
             rows[2 * i] = [x, y, 1.0, 0.0, 0.0, 0.0, -u * x, -u * y, u];
@@ -38,14 +39,14 @@ impl Motion {
         Self::new([[s[0], s[1], s[2]], [s[3], s[4], s[5]], [s[6], s[7], 1.0]])
     }
 
-    /// `None` for what is now behind the camera.
+    /// `None` if the point is now behind the camera.
     pub fn point(&self, p: Point) -> Option<Point> {
         let [x, y] = self.apply([f64::from(p.x), f64::from(p.y)])?;
         Some(Point { x: x as f32, y: y as f32 })
     }
 
-    /// A thing's box: its centre moves, its sides grow or shrink as the picture does there. A turn leaves its shape, so
-    /// that boxes do not grow with each of many turns.
+    /// Maps an object's box: moves its centre and scales its sides by the local scale. A rotation keeps its
+    /// shape. Otherwise repeated rotations would make the box grow.
     pub fn rect(&self, rect: &Rect) -> Option<Rect> {
         let c = rect.center();
         let centre = [f64::from(c.x), f64::from(c.y)];
@@ -54,7 +55,7 @@ impl Motion {
         Some(Rect::new((x - w) as f32, (y - h) as f32, (x + w) as f32, (y + h) as f32))
     }
 
-    /// How small steps at `p` are turned and stretched: the Jacobian matrix, row by row.
+    /// The Jacobian matrix at `p`, row-major.
     pub fn steps_at(&self, p: [f64; 2]) -> Option<[[f64; 2]; 2]> {
         let h = &self.h;
         let w = self.weight(p)?;
@@ -65,7 +66,7 @@ impl Motion {
         ])
     }
 
-    /// How much areas grow at `p`; negative if the picture is mirrored.
+    /// The ratio of areas at `p`; negative if the map mirrors.
     fn scale_at(&self, p: [f64; 2]) -> Option<f64> {
         let [[a, b], [c, d]] = self.steps_at(p)?;
         Some(a * d - b * c)
@@ -82,14 +83,14 @@ impl Motion {
         Some([along(h[0]), along(h[1])])
     }
 
-    /// Largest way of a corner of the picture, in shares of the picture.
+    /// Largest displacement of a corner of the picture, in normalised coordinates.
     pub fn size(&self) -> f64 {
         let way = |p: [f64; 2]| self.apply(p).map_or(f64::INFINITY, |q| (q[0] - p[0]).hypot(q[1] - p[1]));
         [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].into_iter().map(way).fold(0.0, f64::max)
     }
 }
 
-/// Gauss elimination with pivots; the ninth column is the right side.
+/// Gaussian elimination with pivoting; the ninth column is the right-hand side.
 fn solve(mut rows: [[f64; 9]; 8]) -> Option<[f64; 8]> {
     for column in 0..8 {
         let pivot = (column..8).max_by(|a, b| rows[*a][column].abs().total_cmp(&rows[*b][column].abs()))?;

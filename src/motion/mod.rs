@@ -1,7 +1,7 @@
 //! Takes: the pictures of one moving camera, in order. Gives: the [`Motion`] from each to the next.
-//! When full: keeps one small grey picture and its features. On failure: `None`, what was known of places in the picture
-//! then no longer holds.
-//! Not here: what moves in the picture by itself, where it is on the ground.
+//! When full: keeps the features of one picture.
+//! On failure: `None`; positions in the picture are then no longer valid.
+//! Not here: the motion of objects, and positions on the ground.
 
 mod homography;
 mod registration;

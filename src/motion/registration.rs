@@ -1,7 +1,8 @@
-//! Registration of consecutive pictures: ORB features (Rublee et al. 2011) on small grey pictures, matched both ways, and
-//! the homography that most of them agree on (RANSAC). What moves by itself is outvoted by the ground.
+//! Registration of consecutive pictures. ORB features (Rublee et al. 2011) of small grey pictures are matched
+//! both ways. RANSAC then finds the homography that most matches agree on. The ground outvotes moving
+//! objects.
 //!
-//! The only file here that names OpenCV. About 15 ms a picture on one core of a small board.
+//! The only file here that uses OpenCV. Takes about 15 ms a picture on one core of a small board.
 
 use opencv::core::{DMatch, KeyPoint, Mat, NORM_HAMMING, Point2f, Ptr, Size, Vector, no_array};
 use opencv::features2d::{BFMatcher, ORB, ORB_ScoreType};
@@ -14,18 +15,18 @@ use crate::decode::{Picture, Pixels};
 /// Longer side of the grey pictures, pixels.
 const SIDE: i32 = 640;
 const FEATURES: i32 = 1_000;
-/// Pixels of the small picture that a feature may be off and still agree.
+/// Largest error of an agreeing feature, in pixels of the small picture.
 const AGREES: f64 = 2.5;
-/// Fewer agreeing features than this, or than this share of all matches, are chance.
+/// Fewer agreeing features than this, or a smaller share of all matches, are chance.
 const LEAST: (usize, f64) = (15, 0.2);
-/// How much the picture may grow or shrink between two pictures, as an area.
+/// Largest plausible change of scale between two pictures, as a ratio of areas.
 const GROWTH: f64 = 6.0;
 
 #[derive(Debug, thiserror::Error)]
 #[error("pictures cannot be registered; install libopencv-features2d-dev and libopencv-calib3d-dev")]
 pub struct MotionError(#[from] opencv::Error);
 
-/// Follows one camera. Not to be shared between cameras.
+/// Registers the pictures of one camera. Use one per camera.
 pub struct Registrar {
     orb: Ptr<ORB>,
     matcher: Ptr<BFMatcher>,
@@ -40,19 +41,20 @@ struct Features {
 
 impl Registrar {
     /// # Errors
-    /// OpenCV gives no detector.
+    /// OpenCV cannot create the detector or the matcher.
     pub fn new() -> Result<Self, MotionError> {
         let orb = ORB::create(FEATURES, 1.2, 8, 31, 0, 2, ORB_ScoreType::HARRIS_SCORE, 31, 12)?;
-        // Both ways: each is the other's best.
+        // Cross-check: keeps a match only if each feature is the other's best.
         let matcher = BFMatcher::create(NORM_HAMMING, true)?;
         Ok(Self { orb, matcher, last: None })
     }
 
-    /// The motion since the picture before. `None` for the first one, and where the two have too little in common.
+    /// The motion since the previous picture. `None` for the first one, or if the two have too little in
+    /// common.
     ///
     /// # Errors
-    /// OpenCV fails. The picture then counts as the first one.
-    pub fn follow(&mut self, picture: &Picture) -> Result<Option<Motion>, MotionError> {
+    /// OpenCV fails. The next picture then counts as the first one.
+    pub fn register(&mut self, picture: &Picture) -> Result<Option<Motion>, MotionError> {
         let before = self.last.take();
         let now = self.features(picture)?;
         let motion = match &before {
@@ -96,7 +98,7 @@ impl Registrar {
                 *value = *h.at_2d::<f64>(i as i32, j as i32)?;
             }
         }
-        // From pixels of the small pictures to shares of the picture.
+        // From pixels of the small pictures to normalised coordinates.
         let ((w0, h0), (w1, h1)) = (before.size, now.size);
         let scaled = std::array::from_fn(|i| {
             std::array::from_fn(|j| rows[i][j] * [w0, h0, 1.0][j] / [w1, h1, 1.0][i])
@@ -105,7 +107,7 @@ impl Registrar {
     }
 }
 
-/// A camera that flies does not come six times nearer from one picture to the next.
+/// A flying camera does not change its scale six-fold between two pictures.
 fn plausible(motion: &Motion) -> bool {
     [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].iter().all(|corner| {
         motion.steps_at(*corner).is_some_and(|[[a, b], [c, d]]| {
@@ -115,7 +117,7 @@ fn plausible(motion: &Motion) -> bool {
     })
 }
 
-/// Luma as the decoder gave it, where it did: nothing is converted for this.
+/// Uses the decoder's luma plane where there is one, without conversion.
 fn small_grey(picture: &Picture) -> Result<Mat, MotionError> {
     let (width, height) = (picture.width as i32, picture.height as i32);
     let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);

@@ -13,6 +13,7 @@
 
 mod media;
 mod open;
+mod record;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,6 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -31,100 +31,7 @@ use crate::config::OutboxConfig;
 use media::MediaReader;
 use store::{Store, is_full};
 
-/// A message as sent over the wire, published once, not retained.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutMessage {
-    pub topic: String,
-    pub content_type: String,
-    pub payload: Vec<u8>,
-    /// The answer to a request, with the request's correlation data (MQTT 5, 4.10), which may be empty. The
-    /// request named the topic, so a broker that refuses the answer must hold up nothing else.
-    pub reply_to: Option<Vec<u8>>,
-}
-
-/// A file that is sent in chunks. It must stay in place until it is delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutMedia {
-    pub event: Uuid,
-    /// What it is to the event: `still`, `annotated`, `clip`, `closed`, `manifest`. One of each per event: a
-    /// second one takes the place of the first.
-    pub kind: String,
-    pub path: PathBuf,
-    pub media_type: String,
-    pub bytes: u64,
-    /// Lower-case hex.
-    pub sha256: String,
-}
-
-/// Records that become durable together or not at all.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    pub messages: Vec<OutMessage>,
-    pub media: Vec<OutMedia>,
-    /// `None` removes the key.
-    pub state: Vec<(String, Option<Vec<u8>>)>,
-}
-
-/// The result of [`Outbox::append`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Appended {
-    /// Media that did not fit under `max_bytes`. Everything else of the batch is durable.
-    pub refused: Vec<OutMedia>,
-}
-
-/// Names a record until it is acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RecordId {
-    Message(i64),
-    Chunk { media: i64, index: u32 },
-}
-
-/// The next item to send.
-#[derive(Clone, Debug)]
-pub enum Next {
-    Message {
-        id: RecordId,
-        message: OutMessage,
-    },
-    Chunk {
-        id: RecordId,
-        chunk: MediaChunk,
-    },
-    /// A file that can no longer be sent: report it to the platform, then call [`Outbox::give_up`].
-    Lost(LostMedia),
-}
-
-/// A piece of a file with all that the receiver needs to place it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaChunk {
-    pub event: Uuid,
-    pub kind: String,
-    /// Name without folder.
-    pub file: String,
-    pub media_type: String,
-    /// From 0.
-    pub index: u32,
-    pub count: u32,
-    /// Of the first byte within the file.
-    pub offset: u64,
-    /// Bytes of the whole file.
-    pub total: u64,
-    /// Of the whole file, lower-case hex.
-    pub sha256: String,
-    pub data: Bytes,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LostMedia {
-    pub(crate) id: i64,
-    pub event: Uuid,
-    pub kind: String,
-    pub file: String,
-    pub bytes: u64,
-    pub sha256: String,
-    /// For the operator: what is wrong with the file.
-    pub reason: String,
-}
+pub use record::{Appended, Batch, LostMedia, MediaChunk, Next, OutMedia, OutMessage, RecordId};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct OutboxStats {

@@ -5,8 +5,8 @@
 //! - `settle` writes acknowledgements to the outbox, all that have come in one transaction.
 //!
 //! One token ends all three, and they are joined, never cancelled half-way: every record that was read is
-//! either in the table of messages in flight or released. A new connection gets a new event loop, because the outbox keeps
-//! unacknowledged records; the old event loop would send them a second time.
+//! either in the table of messages in flight or released. A new connection gets a new event loop, because the
+//! outbox keeps unacknowledged records; the old event loop would send them a second time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -340,7 +340,7 @@ impl Sender {
 
     /// True if something was sent.
     async fn feed_one(&self, session: &Session, media: bool) -> Result<bool, OutboxError> {
-        if let Some((topic, payload)) = self.states.take() {
+        if let Some((topic, payload)) = self.states.next() {
             self.send(session, Item::State, topic, payload.into(), json(), true).await;
             return Ok(true);
         }

@@ -52,7 +52,7 @@ impl States {
     }
 
     /// The next state that was not sent on this connection.
-    pub(super) fn take(&self) -> Option<(String, Vec<u8>)> {
+    pub(super) fn next(&self) -> Option<(String, Vec<u8>)> {
         let mut slots = self.lock();
         let (topic, slot) = slots.iter_mut().find(|(_, slot)| slot.sent != slot.version)?;
         slot.sent = slot.version;
@@ -86,16 +86,16 @@ mod tests {
         states.publish("a", &1);
         states.publish("b", &1);
         states.publish("a", &2);
-        assert_eq!(states.take(), Some(("a".into(), b"2".to_vec())));
-        assert_eq!(states.take(), Some(("b".into(), b"1".to_vec())));
-        assert_eq!(states.take(), None);
+        assert_eq!(states.next(), Some(("a".into(), b"2".to_vec())));
+        assert_eq!(states.next(), Some(("b".into(), b"1".to_vec())));
+        assert_eq!(states.next(), None);
         states.publish("b", &1);
-        assert_eq!(states.take(), None, "an equal state is no news");
+        assert_eq!(states.next(), None, "an equal state is no news");
         states.clear("b");
-        assert_eq!(states.take(), Some(("b".into(), Vec::new())));
+        assert_eq!(states.next(), Some(("b".into(), Vec::new())));
         states.release();
         assert_eq!(
-            states.take(),
+            states.next(),
             Some(("a".into(), b"2".to_vec())),
             "a new connection gets every state again"
         );

@@ -138,13 +138,13 @@ impl Part {
         }
         let mut part = Self { path, file, missing: vec![true; header.count as usize], left: header.count };
         if known {
-            part.look(header, piece_bytes)?;
+            part.find_missing(header, piece_bytes)?;
         }
         Ok(part)
     }
 
-    /// Which pieces are there, whole.
-    fn look(&mut self, header: &ChunkHeader, piece_bytes: u64) -> io::Result<()> {
+    /// Finds the pieces that are already complete.
+    fn find_missing(&mut self, header: &ChunkHeader, piece_bytes: u64) -> io::Result<()> {
         let mut table = vec![0; header.count as usize * HASH_BYTES as usize];
         self.file.read_exact_at(&mut table, header.total)?;
         let mut data = Vec::new();

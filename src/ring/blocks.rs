@@ -1,5 +1,5 @@
-//! Stores a ring's frames in a few large blocks. Thousands of allocations of all sizes would fragment the heap. The price
-//! is one copy of each frame.
+//! Stores a ring's frames in a few large blocks. Thousands of allocations of all sizes would fragment the
+//! heap. The price is one copy of each frame.
 
 use bytes::{Bytes, BytesMut};
 

@@ -1,14 +1,16 @@
 //! The ring buffer of one camera.
 //!
 //! Its limits, the strongest first:
-//! 1. Never more than [`HARD_FACTOR`] times `max_bytes`, whatever the camera sends. All rings of a node together have a
-//!    bound too, in `pool`.
-//! 2. The GOP being received and the last whole one before it stay, so that a clip can always start at a key frame.
+//! 1. Never more than [`HARD_FACTOR`] times `max_bytes`, whatever the camera sends. All rings of a node
+//!    together have a bound too, in `pool`.
+//! 2. The GOP being received and the last whole one before it stay, so that a clip can always start at a key
+//!    frame.
 //! 3. `max_bytes` and `max_duration`: the oldest GOP is dropped until both hold.
 //! 4. Footage that a pending clip needs stays.
 //! 5. `quiet`: the oldest GOP is dropped until it holds.
 //!
-//! Durations count footage, not wall time: a camera that was offline for an hour still has its last seconds from before.
+//! Durations count footage, not wall time: a camera that was offline for an hour still has its last seconds
+//! from before.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -41,7 +43,8 @@ pub struct Ring {
 pub struct RingClip {
     /// In decode order. The first is a key frame, and all belong to one `stream`. Never empty.
     pub frames: Vec<EncodedFrame>,
-    /// The first frame is later than requested: the ring no longer holds, or never held, the frames before it.
+    /// The first frame is later than requested: the ring no longer holds, or never held, the frames before
+    /// it.
     pub starts_late: bool,
     /// The ring holds no frame as late as the requested end: it is too early to cut, or the stream ended.
     pub ends_early: bool,
@@ -98,8 +101,8 @@ impl Ring {
         *self.config.lock() = config;
     }
 
-    /// Keeps a frame and drops what no longer fits. Push the frames of one camera in decode order. Returns the frame with
-    /// its bytes in the ring's memory, so that keeping it costs no more.
+    /// Keeps a frame and drops what no longer fits. Push the frames of one camera in decode order. Returns
+    /// the frame with its bytes in the ring's memory, so that keeping it costs no more.
     pub fn push(&self, mut frame: EncodedFrame) -> EncodedFrame {
         let config = *self.config.lock();
         let mut state = self.lock();
@@ -150,7 +153,8 @@ impl Ring {
         (state.gops.len(), state.bytes)
     }
 
-    /// Counts a change of the ring's bytes. Call it before the lock is free, so that the count never falls below zero.
+    /// Counts a change of the ring's bytes. Call it before the lock is free, so that the count never falls
+    /// below zero.
     fn count(&self, before: usize, after: usize) {
         if after >= before {
             self.total.fetch_add(after - before, Ordering::Relaxed);
@@ -159,7 +163,8 @@ impl Ring {
         }
     }
 
-    /// Announces a clip from `from` on. Its footage stays until [`release`](Self::release), within the ring's limits.
+    /// Announces a clip from `from` on. Its footage stays until [`release`](Self::release), within the ring's
+    /// limits.
     pub fn hold(&self, from: WallTime) {
         self.lock().holds.push(from);
     }
@@ -172,10 +177,11 @@ impl Ring {
         }
     }
 
-    /// The frames between `from` and `to`, starting at the last key frame at or before `from` if the ring has it.
+    /// The frames between `from` and `to`, starting at the last key frame at or before `from` if the ring has
+    /// it.
     ///
-    /// A reconnect, a new resolution or a clock set back begins a new run. The result is the run that covers most of the
-    /// span, the newest of equals. `None` if no run touches the span.
+    /// A reconnect, a new resolution or a clock set back begins a new run. The result is the run that covers
+    /// most of the span, the newest of equals. `None` if no run touches the span.
     pub fn clip(&self, from: WallTime, to: WallTime) -> Option<RingClip> {
         let state = self.lock();
         let run = runs(&state.gops)

@@ -7,7 +7,8 @@ use crate::ingest::EncodedFrame;
 
 /// Never empty. The first frame is a key frame.
 pub(super) struct Gop {
-    /// Run that the GOP belongs to. The GOPs of one run decode one after the other, with rising key frame times.
+    /// Run that the GOP belongs to. The GOPs of one run decode one after the other, with rising key frame
+    /// times.
     pub run: u64,
     pub frames: Vec<EncodedFrame>,
     pub bytes: usize,

@@ -1,6 +1,7 @@
 //! One bound on the footage of all rings of a node.
 //!
-//! Each ring has bounds of its own. Their sum is larger than the memory of most boxes, and long GOPs can fill it.
+//! Each ring has bounds of its own. Their sum is larger than the memory of most boxes, and long GOPs can fill
+//! it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -57,9 +58,9 @@ impl RingPool {
         ring
     }
 
-    /// Drops footage until all rings together are within the bound. Call it after each frame. The ring that uses the
-    /// most loses its oldest GOP first. A GOP that is being received goes only if no ring has an older one; its
-    /// camera has no footage then up to its next key frame.
+    /// Drops footage until all rings together are within the bound. Call it after each frame. The ring that
+    /// uses the most loses its oldest GOP first. A GOP that is being received goes only if no ring has an
+    /// older one; its camera has no footage then up to its next key frame.
     pub fn enforce(&self) {
         let max_bytes = self.max_bytes.load(Ordering::Relaxed);
         if self.used.load(Ordering::Relaxed) <= max_bytes {

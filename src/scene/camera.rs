@@ -137,7 +137,7 @@ impl Scene {
         match self.airborne.as_mut().map_or(Moved::Not, |drone| drone.follow(&seen.picture)) {
             Moved::Not => {}
             Moved::By(motion) => {
-                self.tracker.follow(&motion);
+                self.tracker.compensate(&motion);
                 self.rules.follow(Some(&motion));
             }
             Moved::Unknown => {

@@ -82,7 +82,7 @@ impl DroneScene {
 
     fn register(&mut self, picture: &Picture) -> Option<Motion> {
         let registrar = self.registrar.as_mut()?;
-        registrar.follow(picture).unwrap_or_else(|error| {
+        registrar.register(picture).unwrap_or_else(|error| {
             tracing::warn!("{}", error_chain(&error));
             None
         })
@@ -91,7 +91,7 @@ impl DroneScene {
     fn locate(&mut self, picture: &Picture) -> Option<Locator> {
         let size = [picture.width, picture.height];
         let found = self.log.at(picture.capture.at).map_err(|e| e.to_string()).and_then(|seen| {
-            let takeoff = self.log.takeoff().unwrap_or(seen.pose.place);
+            let takeoff = self.log.takeoff().unwrap_or(seen.pose.position);
             locator(&seen, size, &self.config, takeoff, self.dem.as_ref()).map_err(|e| e.to_string())
         });
         match found {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::base::{CameraId, WallTime};
-use crate::drone::{Flight, NoPose, Place, Sampled};
+use crate::drone::{Flight, LonLat, NoPose, Sampled};
 use crate::ingest::Telemetry;
 
 /// One drone's flight.
@@ -18,7 +18,7 @@ pub(crate) struct FlightLog {
 #[derive(Default)]
 struct LoggedFlight {
     flight: Flight,
-    takeoff: Option<Place>,
+    takeoff: Option<LonLat>,
 }
 
 impl FlightLog {
@@ -31,7 +31,7 @@ impl FlightLog {
                 inner.flight = flight;
             }
             Telemetry::Pose(at, pose) => {
-                let began = pose.home.unwrap_or(pose.place);
+                let began = pose.home.unwrap_or(pose.position);
                 inner.takeoff.get_or_insert(began);
                 // Poses older than an hour go; no picture needs them.
                 inner.flight.push(at, *pose);
@@ -48,7 +48,7 @@ impl FlightLog {
     }
 
     /// Where the drone took off, or its first known position.
-    pub fn takeoff(&self) -> Option<Place> {
+    pub fn takeoff(&self) -> Option<LonLat> {
         self.lock().takeoff
     }
 

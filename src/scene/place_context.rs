@@ -1,4 +1,5 @@
-//! What the place memories of a node's cameras share: buffers, the writer of their files, and which pictures are due.
+//! What the place memories of a node's cameras share: buffers, the writer of their files, and which pictures
+//! are due.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -59,8 +60,8 @@ impl PlaceMemoryContext {
         Ok(Self { bench: Arc::default(), inspected: Arc::default(), files })
     }
 
-    /// Converts the picture to RGB if its scene will inspect it. This changes no result: called on another thread than
-    /// the scene's, it saves that thread the time.
+    /// Converts the picture to RGB if its scene will inspect it. This changes no result: called on another
+    /// thread than the scene's, it saves that thread the time.
     pub fn prepare(&self, picture: &Picture) {
         let due = |camera: &mut Inspected| camera.take_due(picture.capture.at);
         if self.inspected.lock().get_mut(&picture.camera).is_some_and(due) {

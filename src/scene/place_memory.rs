@@ -1,10 +1,10 @@
 //! A camera's memory of how its place looks, kept over restarts, and earlier pictures for its events.
 //!
-//! Takes: analysed pictures and the camera's tracks. Gives: the lasting changes of each inspection, for the rules.
-//! When full: does not queue; `place_writer` writes the file. On failure: an unreadable memory starts again. A failed
-//! write is logged and retried at the next due time. Files are in `<data_dir>/change/<camera>`: `place.bin`, replaced
-//! as a whole, and `<microseconds>-<light>.jpg`. Not here: how a change is found (`change`), writing pictures
-//! (`evidence`).
+//! Takes: analysed pictures and the camera's tracks. Gives: the lasting changes of each inspection, for the
+//! rules. When full: does not queue; `place_writer` writes the file. On failure: an unreadable memory starts
+//! again. A failed write is logged and retried at the next due time. Files are in
+//! `<data_dir>/change/<camera>`: `place.bin`, replaced as a whole, and `<microseconds>-<light>.jpg`. Not
+//! here: how a change is found (`change`), writing pictures (`evidence`).
 
 use std::fs;
 use std::path::PathBuf;
@@ -222,8 +222,8 @@ impl PlaceMemory {
     }
 }
 
-/// The time from which the next of a camera's regular writes counts. After the first one it is earlier by a share of
-/// `every` that follows from the camera's id. So cameras that start together do not write together.
+/// The time from which the next of a camera's regular writes counts. After the first one it is earlier by a
+/// share of `every` that follows from the camera's id. So cameras that start together do not write together.
 fn spread(last: Option<WallTime>, every: Duration, camera: &CameraId, at: WallTime) -> WallTime {
     if last.is_some() {
         return at;

@@ -1,9 +1,9 @@
 //! Writes the cameras' place memories on a thread of its own, so that no picture waits for the disk.
 //!
-//! Takes: the bytes of a memory and its file. Gives: the file, replaced as a whole. When full: a newer memory of a
-//! camera takes the place of one that still waits, so at most one of each camera waits. On failure: the error is
-//! logged with the camera; the old file stays, and the next memory is written at its own time.
-//! Not here: what a memory contains and when it is due (`place_memory`).
+//! Takes: the bytes of a memory and its file. Gives: the file, replaced as a whole. When full: a newer memory
+//! of a camera takes the place of one that still waits, so at most one of each camera waits. On failure: the
+//! error is logged with the camera; the old file stays, and the next memory is written at its own time. Not
+//! here: what a memory contains and when it is due (`place_memory`).
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -12,8 +12,8 @@ pub enum TamperKind {
     Blinded,
     /// It looks elsewhere than when it was calibrated.
     Moved,
-    /// Nothing of its place has been made out for half an hour: it is covered, looks elsewhere, or weather hides the place. Only
-    /// of cameras with a rule about lasting change.
+    /// Nothing of its place has been made out for half an hour: it is covered, looks elsewhere, or weather
+    /// hides the place. Only of cameras with a rule about lasting change.
     Lost,
     /// It sees again, or stands as it did.
     Well,

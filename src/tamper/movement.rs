@@ -14,7 +14,8 @@ const FEWEST: usize = 24;
 /// Random pairs to try. With half of the matches right, one pair in four is.
 const TRIES: usize = 300;
 
-/// The movement from the reference to the picture: a turn about the middle, then a shift, in pixels of the reference.
+/// The movement from the reference to the picture: a turn about the middle, then a shift, in pixels of the
+/// reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Movement {
     pub shift: [f64; 2],
@@ -31,7 +32,8 @@ impl Movement {
     pub fn angles_deg(&self, view: &View) -> [f64; 3] {
         let focal = view.lens().focal_px;
         let angle = |pixels: f64| (pixels / focal).atan().to_degrees();
-        // A positive angle about the right axis (x) lifts what is ahead; about the down axis (y) it moves it right.
+        // A positive angle about the right axis (x) lifts what is ahead; about the down axis (y) it moves it
+        // right.
         [-angle(self.shift[1]), angle(self.shift[0]), self.turn_deg]
     }
 

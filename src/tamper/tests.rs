@@ -33,7 +33,8 @@ fn gray(image: &RgbImage) -> GrayImage {
     image::DynamicImage::ImageRgb8(image.clone()).to_luma8()
 }
 
-/// The picture of a camera that turned: shifted by so many pixels, and turned about the middle by so many degrees.
+/// The picture of a camera that turned: shifted by so many pixels, and turned about the middle by so many
+/// degrees.
 fn moved(image: &RgbImage, shift: [f64; 2], turn_deg: f64) -> RgbImage {
     let (width, height) = image.dimensions();
     let (sin, cos) = turn_deg.to_radians().sin_cos();

@@ -1,16 +1,17 @@
 //! Optimal one-to-one assignment: the Hungarian method by shortest augmenting paths with potentials
 //! (Kuhn 1955; Jonker and Volgenant 1987), O(rows^2 * columns).
 
-/// Cost of a pair that must not be; far above any sum of real costs, which lie in 0..2.
+/// Cost of a forbidden pair, far above any sum of real costs, which are in 0..2.
 const FORBIDDEN: f64 = 1e6;
 
-/// Pairs `(row, column)` of least total cost; as many pairs as can be. `None` from `cost` forbids a pair. Order: by row.
+/// The largest set of `(row, column)` pairs, at the lowest total cost. A pair whose `cost` is `None` is
+/// forbidden. Sorted by row.
 pub(super) fn assign(
     rows: usize,
     columns: usize,
     cost: impl Fn(usize, usize) -> Option<f64>,
 ) -> Vec<(usize, usize)> {
-    // The search wants at least as many columns as rows.
+    // The search needs at least as many columns as rows.
     let turned = rows > columns;
     let (n, m) = if turned { (columns, rows) } else { (rows, columns) };
     let cost_of = |r: usize, c: usize| if turned { cost(c, r) } else { cost(r, c) };
@@ -27,7 +28,7 @@ pub(super) fn assign(
     pairs
 }
 
-/// The row of each column, for `rows <= columns`. Index 0 of the inner arrays stands for "none yet".
+/// The row of each column, for `rows <= columns`. Index 0 of the inner arrays means "none yet".
 fn shortest_paths(rows: usize, columns: usize, price: impl Fn(usize, usize) -> f64) -> Vec<Option<usize>> {
     let mut row_potential = vec![0.0; rows + 1];
     let mut column_potential = vec![0.0; columns + 1];
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Most pairs, then least cost, over all assignments.
+    /// The most pairs, then the lowest cost, by trying all assignments.
     fn exhaustive(table: &[Vec<Option<f64>>], row: usize, used: u32) -> (usize, f64) {
         let Some(costs) = table.get(row) else { return (0, 0.0) };
         let mut best = exhaustive(table, row + 1, used);

@@ -1,25 +1,27 @@
 //! Constant-velocity Kalman filter of a box, with the time between pictures as a variable.
 //!
-//! State and noise follow SORT (Bewley et al. 2016) and ByteTrack (Zhang et al. 2022), on (cx, cy, w, h). All their
-//! noise is diagonal, so the filter falls apart into four filters of position and speed, one for each number.
-//! Where they count frames, here noise grows with seconds (white acceleration), so 0.1 s and 4 s both hold.
+//! State and noise follow SORT (Bewley et al. 2016) and ByteTrack (Zhang et al. 2022), on (cx, cy, w, h). The
+//! noise is diagonal, so the filter splits into four independent filters of position and velocity. SORT and
+//! ByteTrack count frames. Here the noise grows with time (white-noise acceleration), so gaps of 0.1 s and of
+//! 4 s both work.
 
 use crate::base::Rect;
 
-/// Spread of a measured number, in sizes of the box.
+/// Standard deviation of a measurement, in sizes of the box.
 const MEASUREMENT: f64 = 0.05;
-/// How much the speed may change, in sizes a second after one second: a walker starts and stops within one.
+/// Standard deviation of the change of velocity after one second, in sizes a second. A pedestrian starts and
+/// stops within one.
 const ACCELERATION: f64 = 0.5;
 /// The same for width and height, which change slowly.
 const GROWTH: f64 = 0.1;
-/// Spread of the speed of a thing seen once, in sizes a second.
+/// Standard deviation of the velocity after the first measurement, in sizes a second.
 const FIRST_SPEED: f64 = 2.0;
 
 #[derive(Clone, Debug)]
 struct Axis {
     x: f64,
     v: f64,
-    /// Covariance: of x, of x with v, of v.
+    /// Covariance: xx, xv, vv.
     p: [f64; 3],
 }
 
@@ -29,7 +31,7 @@ impl Axis {
         Self { x, v: 0.0, p: [sx * sx, 0.0, sv * sv] }
     }
 
-    /// `q`: variance that the speed gains a second.
+    /// `q`: growth of the velocity's variance per second.
     fn predict(&mut self, dt: f64, q: f64) {
         let [xx, xv, vv] = self.p;
         self.x += self.v * dt;
@@ -51,7 +53,7 @@ impl Axis {
     }
 }
 
-/// Filter over centre and size of one thing; normalised coordinates, seconds.
+/// Filter of one object's centre and size, in normalised coordinates and seconds.
 #[derive(Clone, Debug)]
 pub(super) struct BoxFilter {
     axes: [Axis; 4],
@@ -63,7 +65,7 @@ impl BoxFilter {
         Self { axes: numbers(rect).map(|x| Axis::new(x, size)) }
     }
 
-    /// Moves the state on by `dt` seconds.
+    /// Predicts the state `dt` seconds ahead.
     pub(super) fn predict(&mut self, dt: f64) {
         let size = size(&self.rect());
         for (i, axis) in self.axes.iter_mut().enumerate() {
@@ -72,13 +74,14 @@ impl BoxFilter {
         }
     }
 
-    /// The camera moved: small steps at the box are turned and stretched by `steps` (row by row), and the box is now `rect`.
-    pub(super) fn carry(&mut self, rect: &Rect, steps: [[f64; 2]; 2]) {
+    /// Compensates a motion of the camera. `steps`: its Jacobian matrix at the box, row-major; `rect`: the
+    /// moved box.
+    pub(super) fn compensate(&mut self, rect: &Rect, steps: [[f64; 2]; 2]) {
         let [[a, b], [c, d]] = steps;
         let scale = (a * d - b * c).abs().sqrt();
         let [x, y, ..] = &self.axes;
         let (vx, vy) = (a * x.v + b * y.v, c * x.v + d * y.v);
-        // The axes stay apart: what a turn mixes goes to both.
+        // The axes stay independent: the covariance between x and y is dropped.
         let mixed = |s: f64, t: f64| [0, 1, 2].map(|i| s * s * x.p[i] + t * t * y.p[i]);
         let (px, py) = (mixed(a, b), mixed(c, d));
         (self.axes[0].v, self.axes[0].p) = (vx, px);
@@ -92,7 +95,7 @@ impl BoxFilter {
         }
     }
 
-    /// Takes in a measured box; a low `score` (0 to 1) moves the state less.
+    /// Updates the state with a measured box. A low `score` (0 to 1) moves it less.
     pub(super) fn correct(&mut self, rect: &Rect, score: f32) {
         let spread = size(rect) * MEASUREMENT * (2.0 - f64::from(score.clamp(0.0, 1.0)));
         for (axis, z) in self.axes.iter_mut().zip(numbers(rect)) {
@@ -125,7 +128,7 @@ mod tests {
         Rect::new(x, 0.4, x + 0.05, 0.5)
     }
 
-    /// A thing that goes 0.02 a second is predicted where it will be, whatever the spacing of the pictures.
+    /// An object at constant velocity (0.02 a second) is predicted correctly at any spacing of the pictures.
     #[test]
     fn speed_is_learnt_at_mixed_intervals() {
         for spacing in [&[0.1][..], &[2.0], &[0.1, 4.0, 0.5, 2.0]] {

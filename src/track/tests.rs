@@ -41,10 +41,11 @@ fn second(s: f64) -> WallTime {
     WallTime(1_700_000_000_000_000 + (s * 1e6) as i64)
 }
 
-/// The two vehicles that stand in the clip from its first picture to its last.
+/// The two vehicles that stand still through the whole clip.
 const PARKED: [[f32; 4]; 2] = [[0.953, 0.089, 0.999, 0.163], [0.848, 0.073, 0.944, 0.172]];
 
-/// The ids that the tracks on `place` had, each with the number of pictures, and the pictures without any.
+/// The ids of the tracks at `place`, each with its number of pictures, and the number of pictures without a
+/// track.
 fn ids_on(place: [f32; 4], history: &[Vec<Track>]) -> (BTreeMap<u64, usize>, usize) {
     let [x0, y0, x1, y1] = place;
     let place = Rect::new(x0, y0, x1, y1);
@@ -58,7 +59,7 @@ fn ids_on(place: [f32; 4], history: &[Vec<Track>]) -> (BTreeMap<u64, usize>, usi
     (ids, without)
 }
 
-/// Runs pictures `every` picked from the recording, again and again for `total`, with what `spoil` does to them.
+/// Tracks every `every`-th picture of the recording, repeated for the time `total`, after `spoil` changed it.
 fn follow(
     name: &str,
     every: usize,
@@ -127,7 +128,7 @@ fn occlusions_and_dips_of_score_do_not_change_the_id_of_a_standing_vehicle() {
 
 #[test]
 fn walkers_keep_their_ids_at_ten_pictures_a_second_and_most_of_them_at_two_seconds() {
-    // No truth for the walkers: fewer ids and longer lives say fewer breaks. Measured: see the assertions.
+    // There is no ground truth for the pedestrians: fewer ids and longer lives mean fewer breaks.
     let lives = |history: &[Vec<Track>]| {
         let mut lives: BTreeMap<u64, usize> = BTreeMap::new();
         for t in history.iter().flatten().filter(|t| t.class.as_str() == "person" && t.seen_now) {
@@ -144,7 +145,7 @@ fn walkers_keep_their_ids_at_ten_pictures_a_second_and_most_of_them_at_two_secon
     assert!(mean2 >= 2.5, "{ids2} ids, {mean2}");
 }
 
-/// Boxes by picture, and the ids that the boxes get in the last picture, in the order of its detections.
+/// The ids of the last picture's boxes, in the order of its detections.
 fn check(pictures: &[(f64, &[Detection])], expected_ids: &[u64]) -> Vec<Track> {
     let mut tracker = Tracker::new(config());
     let mut tracks = Vec::new();
@@ -166,7 +167,7 @@ fn a_walker_is_followed_without_overlap_and_does_not_take_the_standing_one() {
     let standing = detection("person", 0.8, [0.50, 0.4, 0.52, 0.5]);
     let at = |x: f32| [walker(x), standing.clone()];
     let (a, b, c, d) = (at(0.2), at(0.28), at(0.36), at(0.44));
-    // In the fifth picture the walker would be on the standing one's place and only one box is seen there.
+    // In the fifth picture the pedestrian passes the standing one, and only one box is detected there.
     let (e, f) = ([standing.clone()], at(0.60));
     let pictures: [(f64, &[Detection]); 6] =
         [(0.0, &a), (2.0, &b), (4.0, &c), (6.0, &d), (8.0, &e), (10.0, &f)];
@@ -248,8 +249,8 @@ mod properties {
     }
 
     proptest! {
-        /// Whatever a detector or a clock does: ids are unique and rise, no detection is in two tracks, times are
-        /// in order, and a second run gives the same.
+        /// Whatever a detector or a clock does: ids are unique and rise, no detection is in two tracks, times
+        /// are in order, and a second run has the same result.
         #[test]
         fn any_input_gives_well_formed_tracks(
             pictures in prop::collection::vec((-20.0..40.0f64, prop::collection::vec(any_detection(), 0..8)), 1..20)

@@ -1,8 +1,12 @@
 //! ByteTrack (Zhang et al. 2022) for pictures at any spacing.
 //!
-//! Four rounds of assignment, each over what the previous one left: standing tracks with any detection in their position;
-//! all tracks with strong detections by overlap; the same with weak ones; and moving tracks with strong detections by
-//! distance from their predicted position, because after seconds the boxes of moving objects no longer overlap.
+//! Four rounds of assignment, each over what the previous one left unmatched:
+//!
+//! 1. standing tracks with any detection at their position;
+//! 2. all tracks with strong detections, by overlap;
+//! 3. all tracks with weak detections, by overlap;
+//! 4. moving tracks with strong detections, by distance from the predicted position. After seconds the boxes
+//!    of moving objects no longer overlap.
 
 use std::time::Duration;
 
@@ -14,7 +18,8 @@ use crate::config::TrackConfig;
 use crate::detect::Detection;
 use crate::motion::Motion;
 
-/// Smallest overlap (intersection over union) at which a strong detection may continue a track, as in ByteTrack.
+/// Smallest overlap (intersection over union) at which a strong detection may continue a track, as in
+/// ByteTrack.
 const STRONG_IOU: f32 = 0.2;
 /// The same for weak detections and for standing tracks.
 const FIRM_IOU: f32 = 0.5;
@@ -22,20 +27,21 @@ const FIRM_IOU: f32 = 0.5;
 const DUPLICATE_IOU: f32 = 0.7;
 /// A detection that overlaps a standing object this much belongs to it.
 const OCCUPIED_IOU: f32 = 0.3;
-/// A track is standing once it was still for this long and was seen in this many pictures.
+/// A track counts as standing after this long without motion and this many detections.
 const STANDING: (Duration, u32) = (Duration::from_secs(2), 3);
-/// How far from its prediction an object may appear, in sizes of the object: at once, growth a second, at most.
+/// How far from its prediction an object may appear, in sizes of the object: at once, growth per second,
+/// maximum.
 const REACH: (f64, f64, f64) = (0.5, 1.0, 3.0);
-/// After a longer gap, in seconds, distance is not used.
+/// Longest gap in seconds for the match by distance.
 const MAX_REACH_GAP: f64 = 5.0;
-/// Share of its own size that an object may shift and still count as still.
+/// Share of its size that an object may shift and still count as still.
 const STILL_SHIFT: f32 = 0.5;
 
-/// Share of the distance that a carried anchor moves towards its object with each picture. An object that moves faster than
-/// a fortieth of its size a picture still counts as moving.
+/// Share of the distance by which a compensated anchor moves towards its object with each picture. An object
+/// that moves by more than a fortieth of its size per picture still counts as moving.
 const ANCHOR_DRIFT: f32 = 0.05;
 
-/// Follows the objects of one camera. Keeps the live tracks only.
+/// Tracks the objects of one camera. Keeps the live tracks only.
 pub struct Tracker {
     config: TrackConfig,
     kinds: ClassKinds,
@@ -49,11 +55,11 @@ struct LiveTrack {
     filter: BoxFilter,
     /// Sum of scores by class.
     votes: Vec<(ClassName, f32)>,
-    /// The box from which stillness is measured.
+    /// The reference box for stillness.
     anchor: Rect,
-    /// The camera has moved: the anchor inherits the errors of that motion.
-    carried: bool,
-    /// Pictures in a row without a detection of it.
+    /// The camera has moved: the anchor carries the errors of the compensation.
+    compensated: bool,
+    /// Consecutive pictures without a detection of it.
     misses: u32,
 }
 
@@ -62,17 +68,17 @@ impl Tracker {
         Self { config, kinds: ClassKinds::default(), live: Vec::new(), next_id: 1, last_at: None }
     }
 
-    /// Sets the kinds of the model's classes. By default the kinds follow from their names.
+    /// Sets the kinds of the model's classes. By default the kinds are derived from the names.
     #[must_use]
     pub fn with_class_kinds(mut self, kinds: ClassKinds) -> Self {
         self.kinds = kinds;
         self
     }
 
-    /// Updates the tracks with one picture's detections, in any order. Returns all live tracks, including those not seen
-    /// now, by rising id.
+    /// Updates the tracks with one picture's detections, in any order. Returns all live tracks by rising id,
+    /// including those without a detection in this picture.
     ///
-    /// If the clock steps back, the times of all tracks move back with it, so that durations stay.
+    /// If the clock steps back, the times of all tracks step back with it, which keeps their durations.
     pub fn update(&mut self, at: WallTime, detections: &[Detection]) -> Vec<Track> {
         let gap = self.advance(at);
         let seen = distinct(detections, self.config.low_score, &self.kinds);
@@ -94,18 +100,20 @@ impl Tracker {
         self.live.iter().map(|l| l.track.clone()).collect()
     }
 
-    /// The camera moved since the last picture: moves all tracks with the ground under them. Call it before that picture's
-    /// [`update`](Self::update). Stillness refers to the object and not to its image, so it continues.
-    pub fn follow(&mut self, motion: &Motion) {
-        self.live.retain_mut(|live| live.carry(motion).is_some());
+    /// Compensates the motion of the camera since the last picture: moves all tracks with the ground under
+    /// them. Call it before the picture's [`update`](Self::update). An object that stood still on the ground
+    /// still does.
+    pub fn compensate(&mut self, motion: &Motion) {
+        self.live.retain_mut(|live| live.compensate(motion).is_some());
     }
 
-    /// The camera jumped in an unknown way: ends all tracks.
+    /// Ends all tracks, because the camera moved in an unknown way.
     pub fn forget(&mut self) {
         self.live.clear();
     }
 
-    /// Drops tracks that were not seen for too long and predicts the others. Returns the seconds since the last picture.
+    /// Drops the tracks that were not seen for too long and predicts the others. Returns the seconds since
+    /// the last picture.
     fn advance(&mut self, at: WallTime) -> f64 {
         let last = self.last_at.replace(at).unwrap_or(at);
         let back = last.since(at);
@@ -168,8 +176,8 @@ impl Tracker {
     }
 }
 
-/// Distance of `found` from `predicted` as a share of the largest plausible distance after `gap` seconds, 0 to 1. `None` if
-/// it is too far or of another size.
+/// Distance of `found` from `predicted` as a share of the largest plausible distance after `gap` seconds, 0
+/// to 1. `None` if it is too far away or its size differs too much.
 fn reach(predicted: &Rect, last: &Rect, found: &Rect, gap: f64) -> Option<f64> {
     let ratio = found.area() / last.area().max(1e-9);
     if !(0.4..=2.5).contains(&ratio) {
@@ -181,7 +189,7 @@ fn reach(predicted: &Rect, last: &Rect, found: &Rect, gap: f64) -> Option<f64> {
     (share <= 1.0).then_some(share)
 }
 
-/// Tracks and detections that no round has paired yet.
+/// Tracks and detections that no round has matched yet.
 struct Unmatched {
     tracks: Vec<bool>,
     detections: Vec<bool>,
@@ -200,7 +208,7 @@ impl Unmatched {
     }
 }
 
-/// Usable detections, best first, without second boxes of one object under a confusable class.
+/// Usable detections, best first, without duplicates of an object under a confusable class.
 fn distinct<'a>(detections: &'a [Detection], low: f32, kinds: &ClassKinds) -> Vec<&'a Detection> {
     let finite = |r: &Rect| [r.x0, r.y0, r.x1, r.y1].iter().all(|v| v.is_finite()) && r.area() > 0.0;
     let mut best: Vec<&Detection> =
@@ -235,20 +243,20 @@ impl LiveTrack {
             filter: BoxFilter::new(&d.rect),
             votes: vec![(d.class.clone(), d.score)],
             anchor: d.rect,
-            carried: false,
+            compensated: false,
             misses: 0,
         }
     }
 
-    /// Moves the track with the camera's motion. `None` if it is behind the camera now.
-    fn carry(&mut self, motion: &Motion) -> Option<()> {
+    /// Moves the track by the camera's motion. `None` if it is behind the camera now.
+    fn compensate(&mut self, motion: &Motion) -> Option<()> {
         let predicted = self.filter.rect();
         let c = predicted.center();
         let steps = motion.steps_at([f64::from(c.x), f64::from(c.y)])?;
-        self.filter.carry(&motion.rect(&predicted)?, steps);
+        self.filter.compensate(&motion.rect(&predicted)?, steps);
         self.track.rect = motion.rect(&self.track.rect)?;
         self.anchor = motion.rect(&self.anchor)?;
-        self.carried = true;
+        self.compensated = true;
         Some(())
     }
 
@@ -262,7 +270,7 @@ impl LiveTrack {
         if moved(&self.anchor, &d.rect) {
             self.anchor = d.rect;
             self.track.still_since = at;
-        } else if self.carried {
+        } else if self.compensated {
             self.anchor = self.anchor.towards(&d.rect, ANCHOR_DRIFT);
         }
         let t = &mut self.track;
@@ -276,7 +284,7 @@ impl LiveTrack {
             Some(v) => v.1 += d.score,
             None => self.votes.push((d.class.clone(), d.score)),
         }
-        // Of equals the first wins, so a tie does not change the class.
+        // The first of equals wins, so a tie does not change the class.
         let mut lead = &self.votes[0];
         for v in &self.votes[1..] {
             if v.1 > lead.1 {
@@ -287,8 +295,8 @@ impl LiveTrack {
     }
 }
 
-/// True if the box moved by more than half its size along either axis. The larger box is the measure, so that an object
-/// partly hidden for a while does not count as moved.
+/// True if the box moved by more than half its size along either axis. The larger box is the measure: an
+/// object that is partly hidden for a while has not moved.
 fn moved(from: &Rect, to: &Rect) -> bool {
     let (a, b) = (from.center(), to.center());
     (a.x - b.x).abs() > STILL_SHIFT * from.width().max(to.width())

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{ClassName, Rect, TrackId, WallTime, ZoneId};
 
-/// One object followed over the pictures of one camera.
+/// One object tracked through the pictures of one camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Track {
     pub id: TrackId,
@@ -16,20 +16,20 @@ pub struct Track {
     pub score: f32,
     pub first_seen: WallTime,
     pub last_seen: WallTime,
-    /// Since when it has moved by no more than half its own size.
+    /// The time since which it has moved by no more than half its size.
     pub still_since: WallTime,
-    /// Number of pictures that it was seen in.
+    /// Number of pictures with a detection of it.
     pub hits: u32,
-    /// Seen in the newest picture, not only predicted.
+    /// Detected in the newest picture, not only predicted.
     pub seen_now: bool,
-    /// Position on the ground when it was last seen. The tracker leaves it empty; the scene fills it in where it knows the
-    /// camera's position.
+    /// Position on the ground when it was last seen. The tracker leaves it empty; the scene fills it in where
+    /// it knows the camera's position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ground: Option<OnGround>,
 }
 
-/// An object's position on the ground, in metres from a fixed point near the camera. Single precision resolves millimetres
-/// there.
+/// An object's position on the ground, in metres from a fixed point near the camera. Single precision
+/// resolves millimetres there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OnGround {
     pub east_m: f32,

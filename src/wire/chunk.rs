@@ -1,6 +1,6 @@
-//! A piece of a file with a header of its own, so that it can be stored, bridged to MQTT 3.1.1 and resumed.
+//! A piece of a file with its own header, so that it can be stored, bridged to MQTT 3.1.1 and resumed.
 //!
-//! `"LTC1"`, length of the header as u32 big-endian, header as JSON, bytes of the file up to the end.
+//! Format: `"LTC1"`, length of the header as big-endian u32, header as JSON, bytes of the file up to the end.
 
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::outbox::MediaChunk;
 
 const MAGIC: &[u8; 4] = b"LTC1";
-/// No honest header comes near this.
+/// Far above the length of any valid header.
 const MAX_HEADER_BYTES: usize = 4096;
-/// Largest file that a receiver takes: two hours at 4 Mbit/s.
+/// Largest file that a receiver accepts: two hours at 4 Mbit/s.
 pub const MAX_TOTAL_BYTES: u64 = 4 << 30;
 const MAX_COUNT: u32 = 1 << 20;
 
@@ -23,42 +23,42 @@ pub struct ChunkHeader {
     /// `still`, `annotated`, `clip`, `closed` or `manifest`.
     #[schemars(regex(pattern = "^[a-z0-9_]{1,32}$"))]
     pub kind: String,
-    /// Name of the file, without folder.
+    /// Name of the file, without its folder.
     #[schemars(regex(pattern = "^[a-z0-9][a-z0-9_-]{0,31}\\.[a-z0-9]{1,8}$"))]
     pub file: String,
     pub media_type: String,
     /// Number of this piece, from 0.
     pub index: u32,
-    /// Pieces in all. All but the last are of one size.
+    /// Total number of pieces. All but the last have the same size.
     #[schemars(range(min = 1))]
     pub count: u32,
-    /// Of the first byte of this piece within the file.
+    /// Offset of this piece in the file, in bytes.
     pub offset: u64,
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub total: u64,
-    /// Of the whole file.
+    /// SHA-256 of the whole file.
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub sha256: String,
 }
 
-/// Why a payload is not a piece of a file. Nothing of it was used.
+/// Why a payload is not a valid piece of a file. None of it was used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkError {
-    #[error("does not begin as a piece of a file does")]
+    #[error("does not begin with the magic bytes of a piece of a file")]
     NotAChunk,
-    #[error("its header is cut short or longer than {MAX_HEADER_BYTES} bytes")]
+    #[error("its header is truncated or longer than {MAX_HEADER_BYTES} bytes")]
     Truncated,
-    #[error("its header is not the JSON it should be: {0}")]
+    #[error("its header is not valid: {0}")]
     Header(String),
-    #[error("its file name {0:?} is not a plain name in small letters")]
+    #[error("its file name {0:?} is not a plain lower-case name")]
     FileName(String),
-    #[error("its kind {0:?} is not a plain word in small letters")]
+    #[error("its kind {0:?} is not a plain lower-case word")]
     Kind(String),
     #[error("its event id {0} is not a UUIDv7")]
     EventId(Uuid),
     #[error("its SHA-256 is not 64 hexadecimal digits")]
     Hash,
-    #[error("it promises {0} bytes in all, more than {MAX_TOTAL_BYTES}")]
+    #[error("its file has {0} bytes, more than {MAX_TOTAL_BYTES}")]
     TooLarge(u64),
     #[error("piece {index} of {count} at {offset} with {bytes} bytes does not fit a file of {total}")]
     Numbers { index: u32, count: u32, offset: u64, bytes: u64, total: u64 },
@@ -86,10 +86,10 @@ pub fn encode_chunk(chunk: &MediaChunk) -> Bytes {
     payload.into()
 }
 
-/// Takes a payload apart and checks every number and name in it: what comes out is safe to use in a path.
+/// Parses a payload and checks every number and name in it: the result is safe to use in a path.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The payload is not a valid piece of a file.
 pub fn decode_chunk(payload: &Bytes) -> Result<(ChunkHeader, Bytes), ChunkError> {
     if payload.len() < 8 || &payload[..4] != MAGIC {
         return Err(ChunkError::NotAChunk);
@@ -98,15 +98,20 @@ pub fn decode_chunk(payload: &Bytes) -> Result<(ChunkHeader, Bytes), ChunkError>
     if length > MAX_HEADER_BYTES || payload.len() < 8 + length {
         return Err(ChunkError::Truncated);
     }
+    let header = &payload[8..8 + length];
+    // Serde would take the values of a list for the fields in their order.
+    if header.trim_ascii_start().starts_with(b"[") {
+        return Err(ChunkError::Header("a list, not an object".to_owned()));
+    }
     let header: ChunkHeader =
-        serde_json::from_slice(&payload[8..8 + length]).map_err(|e| ChunkError::Header(e.to_string()))?;
+        serde_json::from_slice(header).map_err(|e| ChunkError::Header(e.to_string()))?;
     let data = payload.slice(8 + length..);
     header.check(data.len() as u64)?;
     Ok((header, data))
 }
 
 impl ChunkHeader {
-    /// Bytes of every piece but the last.
+    /// Size of every piece but the last, in bytes.
     pub fn piece_bytes(&self, data: u64) -> u64 {
         if self.index + 1 < self.count || self.index == 0 {
             data
@@ -149,7 +154,7 @@ impl ChunkHeader {
             && (self.index > 0 || self.offset == 0)
             && if last { self.offset + bytes == self.total } else { self.offset + bytes < self.total }
             && {
-                // All pieces but the last are of one size, so index, offset, count and total bind each other.
+                // All pieces but the last have the same size, so index, offset, count and total must agree.
                 let piece = self.piece_bytes(bytes);
                 piece * u64::from(self.index) == self.offset
                     && bytes <= piece

@@ -1,21 +1,16 @@
-//! What a platform asks of a node, and what the node answers.
+//! Commands of a platform.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Topics;
-use super::{CloudEvent, MissingEvidence};
-use crate::base::WallTime;
-use crate::outbox::OutMessage;
-
-/// No sensible command is longer.
+/// Longest command that is parsed.
 pub const MAX_COMMAND_BYTES: usize = 64 << 10;
 const MAX_ID: usize = 128;
 const MAX_TEXT: usize = 2_000;
 
-/// A command that was understood. Its name is the last part of the topic.
+/// A parsed command. Its name is the last part of the topic.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     Lead(LeadCommand),
@@ -23,33 +18,33 @@ pub enum Command {
     Calibration(CalibrationCommand),
 }
 
-/// What people decided about an event.
+/// A person's decision about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Feedback {
     /// It is a violation.
     Confirmed,
-    /// It is none: the node learns to leave the place alone for a time.
+    /// It is not a violation: the node ignores the place for a time.
     Rejected,
-    /// The violation is said to be gone: the camera is asked.
+    /// The violation is said to be gone: the node checks with the camera.
     Rectified,
     /// It is allowed.
     Permitted,
 }
 
-/// `command/lead`: what do the cameras see at a place?
+/// `command/lead`: requests what the cameras see at a place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "command/lead")]
 #[serde(deny_unknown_fields)]
 pub struct LeadCommand {
-    /// Comes back with the answer; a repeat of the command with the same id gives the same evidence.
+    /// Returned with the reply. A repeated command with the same id has the same evidence.
     pub id: Option<String>,
     /// WGS-84, degrees.
     #[schemars(range(min = -180, max = 180))]
     pub lon: f64,
     #[schemars(range(min = -90, max = 90))]
     pub lat: f64,
-    /// Above the ground, metres. Default: 0.
+    /// Metres above the ground. Default: 0.
     #[schemars(range(min = -100, max = 1000))]
     pub height_m: Option<f64>,
     /// Also send a clip from each camera. Default: true.
@@ -61,54 +56,29 @@ pub struct LeadCommand {
 #[schemars(title = "command/confirmed, rejected, rectified, permitted")]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackCommand {
-    /// Comes back with the answer.
+    /// Returned with the reply.
     pub id: Option<String>,
     pub event: Uuid,
-    /// Why, in the officer's words.
+    /// The reason, in the officer's words.
     pub reason: Option<String>,
     /// Who decided.
     pub by: Option<String>,
-    /// For `rejected`: for how many days no event of the class opens at the place. Default: 30; 0: not at all.
+    /// For `rejected`: the number of days without new events of the class at the place. Default: 30; 0:
+    /// ignores nothing.
     #[schemars(range(min = 0, max = 366))]
     pub ignore_days: Option<f64>,
     /// For `permitted`: the permit's number.
     pub permit: Option<String>,
 }
 
-/// `command/calibration`: somebody has looked, the camera's positions are right again.
+/// `command/calibration`: somebody has checked that the camera's positions are right again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "command/calibration")]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationCommand {
-    /// Comes back with the answer.
+    /// Returned with the reply.
     pub id: Option<String>,
     pub camera: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "cn.lintel.command.reply: data")]
-pub struct ReplyData {
-    /// Its name: `lead`, `confirmed` and so on.
-    pub command: String,
-    /// As the command had it.
-    pub id: Option<String>,
-    pub status: ReplyStatus,
-    /// What is wrong, and what to do.
-    pub error: Option<ReplyError>,
-    /// The event that the feedback is about.
-    pub event: Option<Uuid>,
-    /// For `rectified`.
-    pub verdict: Option<Verdict>,
-    /// For `lead` those that see the place, best first; for `rectified` the event's camera.
-    pub cameras: Vec<CameraAnswer>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplyStatus {
-    Done,
-    /// Nothing was done.
-    Refused,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -117,53 +87,9 @@ pub struct ReplyError {
     pub help: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Not seen in any of the newest pictures.
-    Gone,
-    StillThere,
-    /// No picture came in time, the place cannot be judged now (night, weather), or only another flight can show it.
-    Unknown,
-}
-
-/// What one camera has to say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CameraAnswer {
-    pub camera: String,
-    pub name: String,
-    /// Its files come under this id on the media topic, with a message on the camera's evidence topic.
-    pub evidence: Option<Uuid>,
-    /// Kinds that are on their way: `still`, `annotated`, `clip`, `manifest`.
-    pub expected: Vec<String>,
-    pub missing: Vec<MissingEvidence>,
-    /// Capture time of the picture.
-    pub time: Option<String>,
-    /// Where the place is in the picture, as shares of width and height.
-    pub pixel: Option<[f64; 2]>,
-    pub distance_m: Option<f64>,
-    pub metres_per_pixel: Option<f64>,
-    /// Terrain stands between camera and place.
-    pub hidden: Option<bool>,
-    /// What the detectors found in the picture, nearest to the place first.
-    pub objects: Vec<FoundObject>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FoundObject {
-    pub class: String,
-    pub score: f64,
-    #[serde(rename = "box")]
-    pub rect: [f64; 4],
-    /// From the place that was asked for, along the ground.
-    pub distance_m: Option<f64>,
-    /// Since when it has stood there.
-    pub still_since: String,
-}
-
 impl Command {
     /// # Errors
-    /// What is wrong with it, for whoever sent it.
+    /// The problem, worded for the sender.
     pub fn parse(name: &str, payload: &[u8]) -> Result<Self, ReplyError> {
         let wrong = |reason: String, help: &str| ReplyError { reason, help: help.to_owned() };
         if payload.len() > MAX_COMMAND_BYTES {
@@ -232,55 +158,15 @@ impl Command {
 }
 
 fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ReplyError> {
-    serde_json::from_slice(payload).map_err(|error| ReplyError {
-        reason: format!("the command cannot be read: {error}"),
+    let wrong = |reason: String| ReplyError {
+        reason: format!("the command cannot be read: {reason}"),
         help: "a JSON object with the fields that docs/mqtt.md names for it".to_owned(),
-    })
-}
-
-impl ReplyData {
-    pub fn done(command: &str, id: Option<&str>) -> Self {
-        Self {
-            command: command.to_owned(),
-            id: id.map(str::to_owned),
-            status: ReplyStatus::Done,
-            error: None,
-            event: None,
-            verdict: None,
-            cameras: Vec::new(),
-        }
+    };
+    // Serde would take the values of a list for the fields in their order.
+    if payload.trim_ascii_start().starts_with(b"[") {
+        return Err(wrong("it is a list".to_owned()));
     }
-
-    pub fn refused(command: &str, id: Option<&str>, error: ReplyError) -> Self {
-        Self { status: ReplyStatus::Refused, error: Some(error), ..Self::done(command, id) }
-    }
-}
-
-/// The answer to a command. `subject` is an id of its own; `topic` and `correlation` are as the command asked.
-pub fn reply_message(
-    node: &str,
-    subject: Uuid,
-    at: WallTime,
-    topic: String,
-    correlation: Vec<u8>,
-    data: ReplyData,
-) -> OutMessage {
-    let message = CloudEvent::new(
-        format!("{subject}/reply"),
-        format!("/lintel/{node}"),
-        "cn.lintel.command.reply",
-        subject.to_string(),
-        at.to_string(),
-        data,
-    )
-    .schema("urn:lintel:schema:reply:1")
-    .into_message(topic);
-    OutMessage { reply_to: Some(correlation), ..message }
-}
-
-/// The topic for an answer: the command's own where it may be used, else the node's.
-pub fn reply_topic(topics: &Topics, asked: Option<&str>) -> String {
-    asked.filter(|topic| topics.may_answer_on(topic)).map_or_else(|| topics.reply(), str::to_owned)
+    serde_json::from_slice(payload).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
@@ -311,31 +197,11 @@ mod tests {
         refused("lead", r#"{"lon": 30.2, "lat": 120.1}"#, "no place");
         refused("lead", r#"{"lon": 120.1, "lat": 30.2, "clips": true}"#, "unknown field `clips`");
         refused("lead", r#"{"lon": 1e999, "lat": 30.2}"#, "out of range");
+        refused("lead", r#" ["7", 120.1, 30.2, null, null]"#, "it is a list");
         refused("rejected", r#"{"event": "7"}"#, "cannot be read");
         refused("rejected", &format!(r#"{{"event": "{event}", "ignore_days": -1}}"#), "ignore_days");
         refused("confirmed", &format!(r#"{{"event": "{event}", "by": "{}"}}"#, "x".repeat(3000)), "longer");
         refused("calibration", &" ".repeat(MAX_COMMAND_BYTES + 1), "bytes");
         refused("calibration", "\u{0}\u{1}", "cannot be read");
-    }
-
-    #[test]
-    fn answers_stay_off_the_topics_that_mean_something_else() {
-        let topics = Topics::new("lintel", "box");
-        let to = |asked| reply_topic(&topics, asked);
-        assert_eq!(to(Some("platform/answers/7")), "platform/answers/7");
-        assert_eq!(to(Some("lintel/v1/box/reply/7")), "lintel/v1/box/reply/7");
-        for bad in [
-            None,
-            Some("lintel/v1/box/state"),
-            Some("lintel/v1/other/camera/a/event"),
-            Some("a/#"),
-            Some(""),
-            Some("$SYS/x"),
-        ] {
-            assert_eq!(to(bad), "lintel/v1/box/reply", "{bad:?}");
-        }
-        assert_eq!(topics.command_name("lintel/v1/box/command/lead"), Some("lead"));
-        assert_eq!(topics.command_name("lintel/v1/box/command/a/b"), None);
-        assert_eq!(topics.command_name("lintel/v1/boxer/command/lead"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A transition of a suspected violation.
+//! Messages about a suspected violation.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,25 +15,25 @@ use crate::geo::{CalibrationState, EventPlace, Method};
 use crate::outbox::OutMessage;
 use crate::rules::{ChangeFacts, Transition, Violation};
 
-/// Everything that a message about a violation is made of.
+/// The facts in a message about a violation.
 #[derive(Clone, Copy, Debug)]
 pub struct EventFacts<'a> {
     pub node: &'a NodeConfig,
     pub camera: EventCamera<'a>,
     pub class: &'a ViolationClass,
     pub violation: &'a Violation,
-    /// Of the picture that made the transition; `None` where none did (expiry).
+    /// Capture of the picture that made the transition; `None` without one (expiry).
     pub capture: Option<Capture>,
     /// Width and height of that picture.
     pub picture: Option<(u32, u32)>,
-    /// Where it is on the map, as far as that is known.
+    /// Its place on the map, if known.
     pub place: Option<&'a EventPlace>,
-    /// The cameras that see it, if they are several.
+    /// The cameras that see it, if there are several.
     pub seen_by: &'a [SeenBy],
     pub evidence: &'a EvidenceState,
 }
 
-/// Who saw it: a camera, or an area that drones fly over.
+/// The source of the event: a camera, or a flight area.
 #[derive(Clone, Copy, Debug)]
 pub struct EventCamera<'a> {
     pub id: &'a str,
@@ -59,9 +59,9 @@ impl<'a> From<&'a FlightArea> for EventCamera<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "cn.lintel.violation.*: data")]
 pub struct EventData {
-    /// The same through the whole life of the violation (UUIDv7 of its start).
+    /// The same for the whole life of the violation (UUIDv7 of its start).
     pub event: Uuid,
-    /// 0 for opened, then rising by one.
+    /// 0 for opened, then increasing by one.
     pub revision: u32,
     pub class: ClassRef,
     pub camera: CameraRef,
@@ -70,46 +70,49 @@ pub struct EventData {
     /// The configured rule that it broke.
     pub rule: String,
     pub status: EventStatus,
-    /// Number of the permit that covers it, or what people said that allows it; for `status` `permitted`.
+    /// For `status` `permitted`: the number of the permit that covers it, or the permission that a person
+    /// named.
     pub permit: Option<String>,
     #[schemars(with = "SeveritySchema")]
     pub severity: Severity,
     #[schemars(range(min = 0.0, max = 1.0))]
     pub confidence: f64,
-    /// When the thing was first seen. RFC 3339, UTC, as all times.
+    /// When the object was first seen. RFC 3339, UTC, as all times.
     pub started: String,
-    /// When this transition was made.
+    /// Time of this transition.
     pub at: String,
     pub last_seen: String,
-    /// Why this is a suspected violation, in a sentence.
+    /// Why this is a suspected violation, as a sentence.
     pub reason: String,
-    /// Around all objects: left, top, right, bottom as shares of the picture's width and height.
+    /// The box around all objects: left, top, right, bottom as shares of the picture's width and height.
     #[serde(rename = "box")]
     pub rect: [f64; 4],
     pub objects: Vec<ObjectData>,
-    /// What a place looks like now, for a class that is about that; else `null`.
+    /// For a class about lasting change: how the place looks now. Else `null`.
     pub change: Option<ChangeData>,
     pub capture: Option<CaptureData>,
     pub picture: Option<PictureSize>,
-    /// GeoJSON (RFC 7946): longitude, latitude, and altitude in metres where known. `null`: not known.
+    /// GeoJSON (RFC 7946): longitude, latitude, and altitude in metres where known. `null`: unknown.
     pub geometry: Option<PointGeometry>,
-    /// What stands at `geometry`. `object`: the thing; `camera`: the camera itself, the violation is somewhere in its view.
+    /// What `geometry` is the position of. `object`: the object. `camera`: the camera; the violation is in
+    /// its view.
     #[schemars(extend("enum" = ["object", "camera"]))]
     pub position_of: String,
-    /// Where the thing stands: where the lower edge of its box meets the ground. `null`: not known.
+    /// Position of the object: the point where the lower edge of its box meets the ground. `null`: unknown.
     pub position: Option<PositionData>,
     pub accuracy: Option<AccuracyData>,
-    /// How the place was found: `pose_*` by a calibrated camera, `telemetry_*` by a drone's flight data; `*_plane` on level
-    /// ground, `*_dem` on a terrain model.
+    /// How the position was found: `pose_*` by a calibrated camera, `telemetry_*` by a drone's flight data;
+    /// `*_plane` on level ground, `*_dem` on a terrain model.
     pub method: Option<Method>,
-    /// Whether the place can be trusted.
+    /// Whether the position is reliable.
     pub calibration: Option<CalibrationState>,
-    /// The ground under the event's things: the square under each box, as deep as the box is wide, and what lies between.
+    /// The ground under the event's objects: a square under each box, as deep as the box is wide, and the
+    /// area between them.
     pub footprint: Option<PolygonGeometry>,
-    /// The same place in GCJ-02 (longitude, latitude), for Chinese web maps, where the config asks for it.
+    /// The same position in GCJ-02 (longitude, latitude), for Chinese web maps, if configured.
     pub gcj02: Option<[f64; 2]>,
-    /// Where several cameras see the same thing at the same place and time: all of them, the event's own first. Each one's
-    /// stills and clip come under the id in `evidence`.
+    /// If several cameras see the same object at the same place and time: all of them, the event's camera
+    /// first. The stills and clip of each have the id in `evidence`.
     pub seen_by: Vec<SeenBy>,
     #[schemars(extend("const" = "EPSG:4326"))]
     pub crs: String,
@@ -120,9 +123,9 @@ pub struct EventData {
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {
     Suspected,
-    /// A permit covers the place, the class and the time, or people said so.
+    /// A permit covers the place, the class and the time, or a person permitted it.
     Permitted,
-    /// People said that it is no violation; it is closed.
+    /// A person rejected it: it is not a violation, and it is closed.
     Rejected,
 }
 
@@ -134,7 +137,7 @@ pub struct ClassRef {
     pub en: String,
     #[schemars(extend("enum" = ["construction", "street"]))]
     pub group: String,
-    /// The city's event code with the area in front; `null` where the city has none.
+    /// The city's event code with the area as a prefix; `null` if the city has none.
     pub code: Option<String>,
 }
 
@@ -150,7 +153,7 @@ pub struct CameraRef {
 pub struct SeenBy {
     pub camera: String,
     pub evidence: Uuid,
-    /// Kinds that come: `still`, `annotated`, `clip`, `manifest`.
+    /// Kinds of files to come: `still`, `annotated`, `clip`, `manifest`.
     pub expected: Vec<String>,
 }
 
@@ -162,15 +165,15 @@ pub struct ZoneRef {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectData {
-    /// As the model calls it.
+    /// The model's name of the class.
     pub class: String,
-    /// Number of the track: the same thing has the same one as long as it is followed.
+    /// Number of the track: the same for an object as long as it is tracked.
     pub track: u64,
     #[schemars(range(min = 0.0, max = 1.0))]
     pub score: f64,
     #[serde(rename = "box")]
     pub rect: [f64; 4],
-    /// Where it stands, if that is known.
+    /// Its position, if known.
     pub position: Option<PositionData>,
 }
 
@@ -183,34 +186,35 @@ pub struct ChangeData {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
     pub first_seen: String,
-    /// The last look that showed it.
+    /// The last sample that showed it.
     pub last_confirmed: String,
-    /// In how many different lights it was seen: times of day, infrared.
+    /// Number of lights in which it was seen: times of day, infrared.
     pub lights: u32,
-    /// When it had grown, and to which share of the picture; the first entry is its beginning.
+    /// Times at which it had grown, and its share of the picture then. The first entry is its start.
     pub growth: Vec<GrowthData>,
-    /// 0 to 1: how much green was lost.
+    /// Share of green that was lost, 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub lost_green: f64,
-    /// Brightness now by brightness before, against the rest of the picture.
+    /// Ratio of the brightness now to the brightness before, relative to the rest of the picture.
     pub brighter: f64,
-    /// The rule's objects that the detector saw beside it; where flights were compared its companions too.
+    /// The rule's objects that were detected beside it; for a comparison of flights also its companions.
     pub near: Vec<String>,
-    /// What stood there before it came.
+    /// The object that stood there before the change.
     pub left_by: Option<LeftByData>,
-    /// Where two flights were compared; else `null`.
+    /// For a comparison of two flights; else `null`.
     pub flights: Option<FlightsData>,
 }
 
 /// A difference between two flights over the same ground; its outline on the map is the event's `footprint`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FlightsData {
-    /// Name of the earlier flight and of the later one.
+    /// Name of the earlier flight.
     pub before: String,
+    /// Name of the later flight.
     pub after: String,
     #[schemars(with = "GroundChange")]
     pub kind: GroundChange,
-    /// Square metres within the outline; `null`: the pictures have no scale.
+    /// Area of the outline in square metres; `null`: the pictures have no scale.
     pub area_m2: Option<f64>,
 }
 
@@ -223,7 +227,7 @@ pub struct GrowthData {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftByData {
-    /// As the model calls it.
+    /// The model's name of the class.
     pub class: String,
     pub from: String,
     pub to: String,
@@ -232,7 +236,8 @@ pub struct LeftByData {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaptureData {
     pub time: String,
-    /// `rtcp`: the camera's clock; `telemetry`: the drone's; `arrival`: the node's clock on arrival; `footage`: the recording's own time.
+    /// `rtcp`: the camera's clock; `telemetry`: the drone's; `arrival`: the node's clock on arrival;
+    /// `footage`: the recording's own time.
     #[schemars(extend("enum" = ["rtcp", "telemetry", "arrival", "footage"]))]
     pub source: String,
     /// Camera clock minus node clock, if the camera sends its time.
@@ -254,13 +259,13 @@ pub struct PointGeometry {
     pub coordinates: Vec<f64>,
 }
 
-/// What will follow on the evidence topic.
+/// Evidence to come on the evidence topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceState {
-    /// Kinds that are on their way: `still`, `annotated`, `clip`, `closed`, `manifest`, and
-    /// for a lasting change `before` and `after`, of two flights `comparison` too.
+    /// Kinds of files to come: `still`, `annotated`, `clip`, `closed`, `manifest`. For a lasting change also
+    /// `before` and `after`; for two flights also `comparison`.
     pub expected: Vec<String>,
-    /// What could not be made; the event stands without it.
+    /// Evidence that could not be made; the event has none of it.
     pub missing: Vec<MissingEvidence>,
 }
 
@@ -272,7 +277,7 @@ pub struct MissingEvidence {
 
 #[derive(JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "stands for config's Severity, which knows nothing of schemas, in the schema")]
+#[expect(dead_code, reason = "the schema of config's Severity, which has none itself")]
 enum SeveritySchema {
     Low,
     Medium,
@@ -416,7 +421,8 @@ fn change(facts: &ChangeFacts) -> ChangeData {
     }
 }
 
-/// Four decimals: a tenth of a pixel at 1080p, and no noise of single precision on the wire.
+/// Rounds to four decimals, which removes the noise of single precision. The error is at most a tenth of a
+/// pixel at 1080p.
 fn round(v: f32) -> f64 {
     (f64::from(v) * 1e4).round() / 1e4
 }

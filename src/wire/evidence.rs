@@ -1,4 +1,4 @@
-//! What evidence there is for an event, and what of it was lost on the way.
+//! The evidence of an event, and evidence that was lost before it was sent.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,9 @@ use crate::outbox::{LostMedia, OutMedia, OutMessage};
 #[schemars(title = "cn.lintel.evidence.ready: data")]
 pub struct EvidenceData {
     pub event: Uuid,
-    /// Files that come, or came, on the media topic. Evidence is complete once all of them are there.
+    /// The files on the media topic. The evidence is complete once all of them have arrived.
     pub media: Vec<MediaFile>,
-    /// The manifest as it stands in manifest.json.
+    /// The content of manifest.json.
     pub manifest: serde_json::Value,
 }
 
@@ -56,7 +56,8 @@ impl From<&OutMedia> for MediaFile {
     }
 }
 
-/// The message with the manifest and all media of the event, sent earlier or not. `at` is when it was complete.
+/// The message with the manifest and all media of the event, whether already sent or not. `at`: when the
+/// evidence was complete.
 pub fn evidence_message(
     topics: &Topics,
     node: &str,
@@ -80,7 +81,7 @@ pub fn evidence_message(
     .into_message(topics.evidence(camera))
 }
 
-/// The message that a file was gone or changed before it could be sent.
+/// The message that a file was missing or changed before it could be sent.
 pub fn lost_message(topics: &Topics, node: &str, at: WallTime, lost: &LostMedia) -> OutMessage {
     let hash: String = lost.sha256.chars().take(16).collect();
     CloudEvent::new(

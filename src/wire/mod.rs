@@ -1,12 +1,13 @@
-//! What goes over the wire, and nothing else does: CloudEvents 1.0 in structured JSON, and pieces of files.
+//! The messages on the wire: CloudEvents 1.0 in structured JSON, and pieces of files.
 //!
-//! Pure: the same facts give the same bytes. JSON Schemas of all of it are in docs/schema, made from these types.
+//! Pure: the same facts give the same bytes. The JSON Schemas in docs/schema are generated from these types.
 
 mod chunk;
 mod command;
 mod event;
 mod evidence;
 mod place;
+mod reply;
 mod state;
 mod tamper;
 mod topics;
@@ -22,8 +23,7 @@ use crate::outbox::OutMessage;
 
 pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk};
 pub use command::{
-    CalibrationCommand, CameraAnswer, Command, Feedback, FeedbackCommand, FoundObject, LeadCommand,
-    MAX_COMMAND_BYTES, ReplyData, ReplyError, ReplyStatus, Verdict, reply_message, reply_topic,
+    CalibrationCommand, Command, Feedback, FeedbackCommand, LeadCommand, MAX_COMMAND_BYTES, ReplyError,
 };
 pub use event::{
     CameraRef, CaptureData, EventCamera, EventData, EventFacts, EventStatus, EvidenceState, FlightsData,
@@ -31,6 +31,7 @@ pub use event::{
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
 pub use place::{AccuracyData, PolygonGeometry, PositionData};
+pub use reply::{CameraAnswer, FoundObject, ReplyData, ReplyStatus, Verdict, reply_message, reply_topic};
 pub use state::{
     CameraBehind, CameraState, CameraSuppressed, ConfigState, FlightNotTaken, HealthStatus, NodeHealth,
     NodeLoad, NodeState, NodeStatus, ReloadState, RingsFull,
@@ -44,19 +45,20 @@ pub const CLOUD_EVENT: &str = "application/cloudevents+json";
 pub const MEDIA_CHUNK: &str = "application/vnd.lintel.chunk";
 pub const JSON: &str = "application/json";
 
-/// The envelope (CloudEvents 1.0.2). `source` and `id` together are unique: who has seen both may drop the message.
+/// The envelope (CloudEvents 1.0.2). `source` and `id` together are unique. A receiver may drop a message
+/// whose `source` and `id` it already has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CloudEvent<T> {
     #[schemars(extend("const" = "1.0"))]
     pub specversion: Cow<'static, str>,
     /// `<event>/<revision>`, `<event>/evidence/<hash>`, `<event>/lost/<kind>/<hash>` or `<answer>/reply`.
     pub id: String,
-    /// `/lintel/<node>/<camera>`, or `/lintel/<node>` where no camera is concerned.
+    /// `/lintel/<node>/<camera>`, or `/lintel/<node>` for a message without a camera.
     #[schemars(regex(pattern = "^/lintel/[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64})?$"))]
     pub source: String,
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
-    /// The event's id, or the answer's (UUIDv7).
+    /// The id of the event or the reply (UUIDv7).
     #[schemars(regex(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"))]
     pub subject: String,
     /// RFC 3339, UTC.
@@ -69,7 +71,7 @@ pub struct CloudEvent<T> {
 }
 
 impl<T: Serialize> CloudEvent<T> {
-    /// Spec version and content type filled in.
+    /// Fills in spec version and content type.
     fn new(id: String, source: String, kind: &'static str, subject: String, time: String, data: T) -> Self {
         Self {
             specversion: "1.0".into(),

@@ -1,4 +1,4 @@
-//! Places on the map, as they go into messages.
+//! Places on the map, as in messages.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub struct PositionData {
     pub lon: f64,
     #[schemars(range(min = -90.0, max = 90.0))]
     pub lat: f64,
-    /// Metres, in the vertical datum of the survey; `null`: not known.
+    /// Metres, in the vertical datum of the survey; `null`: unknown.
     pub alt: Option<f64>,
 }
 
@@ -22,12 +22,12 @@ impl From<Coordinates> for PositionData {
     }
 }
 
-/// The ellipse that holds the true place with the given confidence.
+/// The ellipse that contains the true position with the given confidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccuracyData {
     pub semi_major_m: f64,
     pub semi_minor_m: f64,
-    /// Of the longer axis, clockwise from north.
+    /// Direction of the longer axis, clockwise from north.
     pub azimuth_deg: f64,
     #[schemars(range(min = 0.0, max = 1.0))]
     pub confidence: f64,
@@ -39,7 +39,7 @@ impl From<Accuracy> for AccuracyData {
     }
 }
 
-/// GeoJSON (RFC 7946): one ring, longitude and latitude, against the clock, closed.
+/// GeoJSON (RFC 7946): one closed ring of longitude and latitude, counterclockwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PolygonGeometry {
     #[serde(rename = "type")]

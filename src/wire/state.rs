@@ -1,4 +1,4 @@
-//! Retained states: plain JSON, the newest one counts.
+//! Retained states: plain JSON; the newest one is valid.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::base::WallTime;
 #[serde(rename_all = "snake_case")]
 pub enum NodeStatus {
     Online,
-    /// The connection broke: the broker says so in the node's name (last will).
+    /// The connection broke. The broker publishes this for the node (last will).
     Offline,
     /// Stopped by its operator.
     Stopped,
@@ -20,21 +20,21 @@ pub enum NodeStatus {
 pub struct NodeState {
     pub node: String,
     pub status: NodeStatus,
-    /// When this status began, RFC 3339. For `offline`: when the connection that broke was made.
+    /// Start of this status, RFC 3339. For `offline`: start of the broken connection.
     pub since: String,
-    /// Of the program.
+    /// Version of the program.
     pub version: String,
-    /// While it is online: the config that runs.
+    /// While online: the running config.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ConfigState>,
 }
 
-/// Which config a node runs with.
+/// The running config of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigState {
-    /// Since when, RFC 3339.
+    /// When it took effect, RFC 3339.
     pub since: String,
-    /// What became of the last attempt to change it; missing if there was none since the start.
+    /// Result of the last attempt to change it; missing if there was none since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reload: Option<ReloadState>,
 }
@@ -43,11 +43,11 @@ pub struct ConfigState {
 pub struct ReloadState {
     /// RFC 3339.
     pub at: String,
-    /// `applied`, `unchanged`, `refused` or `rolled_back`; only after `applied` another config runs than before.
+    /// `applied`, `unchanged`, `refused` or `rolled_back`. Only `applied` changes the running config.
     pub outcome: String,
-    /// What was changed, or would have been.
+    /// The changes that were made, or would have been made.
     pub changes: Vec<String>,
-    /// Why it was not taken, a line each; the same as in the node's log.
+    /// Why it was not applied, one line each, as in the node's log.
     pub problems: Vec<String>,
 }
 
@@ -73,9 +73,9 @@ pub struct CameraState {
     pub status: String,
     /// When this was reported, RFC 3339.
     pub at: String,
-    /// Frames a second that arrive now; 0 when the stream is dead.
+    /// Frames a second that arrive now; 0 while not streaming.
     pub fps: f64,
-    /// When the last frame came.
+    /// Time of the last frame.
     pub last_frame: Option<String>,
     /// Why it does not stream.
     pub reason: Option<String>,
@@ -84,8 +84,8 @@ pub struct CameraState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
-    /// Every camera that streams is analysed as often as configured, no event is held back, no flight failed, and the
-    /// footage of all cameras fits into its memory.
+    /// Every streaming camera is analysed as often as configured, no event is suppressed, no flight failed,
+    /// and the footage of all cameras fits into its memory.
     Ok,
     Degraded,
 }
@@ -98,14 +98,15 @@ pub struct NodeHealth {
     /// When this was reported, RFC 3339.
     pub at: String,
     pub load: NodeLoad,
-    /// Cameras that stream and are analysed less often than configured.
+    /// Streaming cameras that are analysed less often than configured.
     pub behind: Vec<CameraBehind>,
-    /// Cameras of which events were held back by `max_events_per_hour` within the last hour.
+    /// Cameras with events that `max_events_per_hour` suppressed within the last hour.
     pub suppressed: Vec<CameraSuppressed>,
-    /// Areas whose last flight to fail did so within the last hour.
+    /// Areas with a flight that failed within the last hour.
     #[serde(default)]
     pub flights: Vec<FlightNotTaken>,
-    /// Set if footage was dropped within the last hour, because all cameras together need more than `budget.ring_mb`.
+    /// Set if footage was dropped within the last hour, because all cameras together need more than
+    /// `budget.ring_mb`.
     #[serde(default)]
     pub rings: Option<RingsFull>,
 }
@@ -121,7 +122,7 @@ pub struct RingsFull {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlightNotTaken {
     pub area: String,
-    /// Its name as it was dropped.
+    /// Name of the flight in the drop folder.
     pub flight: String,
     pub reason: String,
     /// RFC 3339.
@@ -132,18 +133,18 @@ pub struct FlightNotTaken {
 pub struct NodeLoad {
     /// Processor cores that the node uses.
     pub cores: f64,
-    /// Those that it may use.
+    /// Processor cores that it may use.
     pub budget: f64,
-    /// The load guard has stretched the cameras' intervals by this; 1 is as configured.
+    /// Factor by which the load governor stretches the cameras' intervals; 1 is as configured.
     pub stretch: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraBehind {
     pub camera: String,
-    /// Between two analysed pictures now, or since the last one if that is longer.
+    /// Current time between two analysed pictures, or the time since the last one if that is longer.
     pub interval_s: f64,
-    /// As configured.
+    /// The configured interval.
     pub promised_s: f64,
 }
 

@@ -14,17 +14,18 @@ use crate::tamper::TamperKind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "cn.lintel.camera.tamper: data")]
 pub struct TamperData {
-    /// The same from the beginning of the trouble to its end.
+    /// The same from the start of the tampering to its end.
     pub incident: Uuid,
     pub camera: CameraRef,
     pub kind: TamperKind,
-    /// Capture time of the picture that decided it. RFC 3339, UTC.
+    /// Capture time of the deciding picture. RFC 3339, UTC.
     pub at: String,
-    /// Whether the camera's positions can be trusted; `null`: it is not calibrated.
+    /// Whether the camera's positions are reliable; `null`: it is not calibrated.
     pub calibration: Option<CalibrationState>,
-    /// For `moved`, if it could be measured: how far the picture went, in pixels of the reference picture, right and down.
+    /// For `moved`, if measured: the shift of the picture to the right and down, in pixels of the reference
+    /// picture.
     pub shift_px: Option<[f64; 2]>,
-    /// And how far it turned, clockwise.
+    /// For `moved`, if measured: the clockwise rotation of the picture.
     pub turn_deg: Option<f64>,
     pub reason: String,
 }

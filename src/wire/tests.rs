@@ -22,6 +22,17 @@ fn pieces(content: &[u8], size: usize) -> Vec<MediaChunk> {
         .collect()
 }
 
+#[test]
+fn a_header_that_is_a_list_is_refused() {
+    let header = format!(
+        r#"["01a20184-a5b8-7101-8101-010101010101","still","still.jpg","image/jpeg",0,1,0,0,"{}"]"#,
+        "a".repeat(64)
+    );
+    let length = u32::try_from(header.len()).expect("short").to_be_bytes();
+    let payload = Bytes::from([b"LTC1", &length[..], header.as_bytes()].concat());
+    assert_eq!(decode_chunk(&payload), Err(ChunkError::Header("a list, not an object".to_owned())));
+}
+
 proptest! {
     #[test]
     fn every_piece_of_every_file_comes_back_as_it_was(content in prop::collection::vec(any::<u8>(), 0..400), size in 1usize..500) {

@@ -1,10 +1,10 @@
-//! Where each message goes. The table for people is in docs/mqtt.md.
+//! The topic of each message. docs/mqtt.md has the table.
 
 use uuid::Uuid;
 
 use crate::base::CameraId;
 
-/// Version of the topics and of everything in them.
+/// Version of the topics and their messages.
 pub const TOPIC_VERSION: &str = "v1";
 
 /// Topics of one node: `<prefix>/v1/<node>/...`.
@@ -23,7 +23,7 @@ impl Topics {
         format!("{}/state", self.root)
     }
 
-    /// Retained: does the node do what its config promises?
+    /// Retained: whether the node does what its config promises.
     pub fn health(&self) -> String {
         format!("{}/health", self.root)
     }
@@ -43,17 +43,17 @@ impl Topics {
         format!("{}/camera/{camera}/tamper", self.root)
     }
 
-    /// What evidence there is, and what of it was lost.
+    /// Available and lost evidence.
     pub fn evidence(&self, camera: &CameraId) -> String {
         format!("{}/camera/{camera}/evidence", self.root)
     }
 
-    /// A file of an event that can no longer be sent; the outbox does not know the camera.
+    /// A file of an event that can no longer be sent. The outbox does not know the camera.
     pub fn lost(&self) -> String {
         format!("{}/lost", self.root)
     }
 
-    /// Orders to the node: `<root>/command/<name>`.
+    /// Commands to the node: `<root>/command/<name>`.
     pub fn commands(&self) -> String {
         format!("{}/command/+", self.root)
     }
@@ -63,12 +63,12 @@ impl Topics {
         topic.strip_prefix(&self.root)?.strip_prefix("/command/").filter(|name| !name.contains('/'))
     }
 
-    /// Where answers go whose command names no topic of its own.
+    /// Replies to commands without a response topic.
     pub fn reply(&self) -> String {
         format!("{}/reply", self.root)
     }
 
-    /// May an answer go there? Not onto topics that mean something else to a platform.
+    /// Whether a reply may go to `topic`: topics with another meaning for a platform are refused.
     pub fn may_answer_on(&self, topic: &str) -> bool {
         let own = self.reply();
         let others = self.root.rsplit_once('/').map_or(self.root.as_str(), |(all_nodes, _)| all_nodes);
@@ -87,7 +87,7 @@ impl Topics {
     }
 }
 
-/// What a platform subscribes to for the events and files of all nodes under `prefix`.
+/// The subscriptions of a platform for the events and files of all nodes under `prefix`.
 pub fn subscriptions(prefix: &str) -> [String; 4] {
     ["camera/+/event", "camera/+/evidence", "lost", "media/#"]
         .map(|rest| format!("{prefix}/{TOPIC_VERSION}/+/{rest}"))

@@ -1,5 +1,5 @@
-//! The import rules of ARCHITECTURE.md, read from the source itself: the order of `pub mod` in src/lib.rs is the order
-//! in which the data flows, and a stage knows only what stands above it.
+//! The import rules of ARCHITECTURE.md, read from the source itself: the order of `pub mod` in src/lib.rs is
+//! the order in which the data flows, and a stage knows only what stands above it.
 #![allow(clippy::unwrap_used, reason = "helpers of tests too")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,8 +172,8 @@ fn handed_on(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// Which file imports which, by module. What a folder's face (`mod.rs`) hands on counts as an import of the file that
-/// defines it, and handing on is no import.
+/// Which file imports which, by module. What a folder's face (`mod.rs`) hands on counts as an import of the
+/// file that defines it, and handing on is no import.
 struct Imports {
     of: BTreeMap<String, BTreeSet<String>>,
 }

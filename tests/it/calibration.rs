@@ -162,7 +162,8 @@ fn a_camera_on_a_hill_is_calibrated_and_asked() {
     inverse(&Locator::new(view, Ground::Dem(dem())));
 }
 
-/// As a node's config has the camera and the ground: the same answer, and wrong names are reported with the right ones.
+/// As a node's config has the camera and the ground: the same answer, and wrong names are reported with the
+/// right ones.
 fn the_config_names_them(folder: &Path, calibration: &Path, expected: &serde_json::Value) {
     let config = folder.join("lintel.toml");
     let text = format!(

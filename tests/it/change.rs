@@ -1,5 +1,5 @@
-//! Lasting change on the committed week of a generated mast camera: what is opened and closed, with which evidence, also over
-//! a kill -9 of the program, and what bad pictures make of it.
+//! Lasting change on the committed week of a generated mast camera: what is opened and closed, with which
+//! evidence, also over a kill -9 of the program, and what bad pictures make of it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -105,7 +105,8 @@ fn apart(picture: &Picture, expected: &[u8]) -> f64 {
     sum as f64 * 7.0 / expected.len() as f64
 }
 
-/// GStreamer's fast conversion is up to 4 levels darker than ffmpeg's, so the pictures are near but not equal.
+/// GStreamer's fast conversion is up to 4 levels darker than ffmpeg's, so the pictures are near but not
+/// equal.
 fn assert_near(picture: &Picture, size: (u32, u32), expected: &[u8]) {
     assert_eq!((picture.width, picture.height), size, "{picture:?}");
     let mean = apart(picture, expected);
@@ -217,7 +218,8 @@ fn odd_sizes_fields_depths_and_cropping_come_out_as_ffmpeg_shows_them() {
     for (name, args, codec, size) in table {
         let path = encoded(dir.path(), name, &args);
         let frame = &frames(&path, name, codec)[0];
-        // Above 576 lines GStreamer takes BT.709 for granted, ffmpeg never does: brightness and edges must agree.
+        // Above 576 lines GStreamer takes BT.709 for granted, ffmpeg never does: brightness and edges must
+        // agree.
         let picture = decoder.decode(frame).expect(name);
         assert_named(&picture, frame);
         let matrix = if size.1 > 576 { "-vf scale=in_color_matrix=bt709" } else { "" };

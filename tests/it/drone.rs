@@ -65,7 +65,8 @@ fn a_file_without_positions_says_so_and_what_to_do() {
     assert!(missing.contains("none.srt"), "{missing}");
 }
 
-/// The drone's clock and the video's run together in a file of one flight; both start times are then the same.
+/// The drone's clock and the video's run together in a file of one flight; both start times are then the
+/// same.
 #[test]
 fn the_clock_of_the_drone_is_found_from_its_records() {
     let clock = read(&sample("mini3_abs_rel.srt")).clock.expect("both times");
@@ -112,7 +113,8 @@ fn not_one_valid_record_of_real_flights_is_rejected() {
     }
 }
 
-/// The longer of the two packets carries a checksum that is not its own: refused as a packet, though its items read well.
+/// The longer of the two packets carries a checksum that is not its own: refused as a packet, though its
+/// items read well.
 #[test]
 fn real_packets_of_a_drone_are_read_and_their_checksums_held() {
     let Some(shared) = shared("KLV packets of a real flight") else { return };
@@ -131,7 +133,7 @@ fn real_packets_of_a_drone_are_read_and_their_checksums_held() {
     for set in [&**set, &klv::read_items(&constant[18..]).expect("readable items")] {
         let pose = set.pose().expect("a place");
         assert!(
-            (pose.place.lat - 60.1768).abs() < 1e-3 && (pose.place.lon - 128.4267).abs() < 1e-3,
+            (pose.position.lat - 60.1768).abs() < 1e-3 && (pose.position.lon - 128.4267).abs() < 1e-3,
             "{pose:?}"
         );
         assert!((pose.alt_abs.expect("altitude") - 14_190.7).abs() < 0.5, "{pose:?}");
@@ -139,7 +141,8 @@ fn real_packets_of_a_drone_are_read_and_their_checksums_held() {
     }
 }
 
-/// 55.5 m up, looking 60 degrees down to the north-west: the middle of the still is 55.5 / tan 60 = 32.0 m ahead.
+/// 55.5 m up, looking 60 degrees down to the north-west: the middle of the still is 55.5 / tan 60 = 32.0 m
+/// ahead.
 #[test]
 fn a_still_is_placed_by_its_own_telemetry_and_asked_back() {
     let folder = tempfile::tempdir().expect("a folder");

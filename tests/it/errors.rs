@@ -1,5 +1,5 @@
-//! An error either says its cause in its message or gives it as its source, never both: whoever prints the chain would
-//! print the cause twice.
+//! An error either says its cause in its message or gives it as its source, never both: whoever prints the
+//! chain would print the cause twice.
 #![allow(clippy::unwrap_used, reason = "helpers of tests too")]
 
 use std::error::Error;
@@ -20,7 +20,8 @@ struct Declared<'a> {
 }
 
 impl Declared<'_> {
-    /// How the message would name the source: the field's name, or its place in a tuple. `None` where there is no source.
+    /// How the message would name the source: the field's name, or its place in a tuple. `None` where there
+    /// is no source.
     fn source(&self) -> Option<String> {
         let field = |marked: &str| {
             let before = self.item.find(marked)?;
@@ -64,7 +65,8 @@ fn declared(text: &str) -> Vec<Declared<'_>> {
     found
 }
 
-/// How much of the text comes before `end` or a closing bracket that nothing opened, strings and brackets skipped.
+/// How much of the text comes before `end` or a closing bracket that nothing opened, strings and brackets
+/// skipped.
 fn length(text: &str, end: char) -> usize {
     let (mut depth, mut quoted, mut escaped) = (0, false, false);
     for (at, c) in text.char_indices() {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use lintel::base::Shutdown;
 use lintel::config::{self, SourceConfig, UdpConfig};
-use lintel::drone::{Flight, Place};
+use lintel::drone::{Flight, LonLat};
 use lintel::geo::Accuracy;
 use lintel::ingest::{EncodedFrame, FlightSettings, FrameSink, Telemetry, flight_of, spawn_camera};
 
@@ -85,7 +85,7 @@ fn a_flight_over_a_terrain_model_is_placed_on_it() {
 fn each_van_is_in_its_ellipse(events: &[serde_json::Value], method: &str) {
     let text = std::fs::read_to_string(root().join("testdata/clips/drone.json")).expect("the truth");
     let truth: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let mut vans: Vec<Place> = truth["vans"].as_array().expect("vans").iter().map(place).collect();
+    let mut vans: Vec<LonLat> = truth["vans"].as_array().expect("vans").iter().map(place).collect();
     for event in events {
         let data = &event["data"];
         assert_eq!((&data["method"], &data["calibration"]), (&method.into(), &"valid".into()), "{data:#}");
@@ -93,7 +93,7 @@ fn each_van_is_in_its_ellipse(events: &[serde_json::Value], method: &str) {
         assert!(accuracy.semi_major_m < 25.0, "{accuracy:?} is too coarse for vans 25 m apart");
         let found = place(&data["position"]);
         let metres = 111_320.0 * found.lat.to_radians().cos();
-        let off = |van: &Place| [(van.lon - found.lon) * metres, (van.lat - found.lat) * 110_850.0];
+        let off = |van: &LonLat| [(van.lon - found.lon) * metres, (van.lat - found.lat) * 110_850.0];
         let nearest = (0..vans.len())
             .min_by(|a, b| found.distance_to(&vans[*a]).total_cmp(&found.distance_to(&vans[*b])))
             .expect("a van for each event");
@@ -105,9 +105,9 @@ fn each_van_is_in_its_ellipse(events: &[serde_json::Value], method: &str) {
     }
 }
 
-fn place(value: &serde_json::Value) -> Place {
+fn place(value: &serde_json::Value) -> LonLat {
     let number = |name: &str| value[name].as_f64().expect("a coordinate");
-    Place { lon: number("lon"), lat: number("lat") }
+    LonLat { lon: number("lon"), lat: number("lat") }
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn both_forms_of_the_flight_give_the_same() {
     assert_eq!((srt.len(), klv.len()), (140, 140), "{report}");
     let at = lintel::base::WallTime(7_350_000);
     let (a, b) = (srt.at(at).expect("flying").pose, klv.at(at).expect("flying").pose);
-    assert!(a.place.distance_to(&b.place) < 0.15, "{a:?} {b:?}");
+    assert!(a.position.distance_to(&b.position) < 0.15, "{a:?} {b:?}");
     let (heading, pitch) = (a.gimbal.heading.zip(b.gimbal.heading), a.gimbal.pitch.zip(b.gimbal.pitch));
     let (heading, pitch) = (heading.expect("both"), pitch.expect("both"));
     assert!((heading.0 - heading.1).abs() < 0.2 && (pitch.0 - pitch.1).abs() < 0.2);
@@ -161,7 +161,7 @@ fn both_forms_of_the_flight_give_the_same() {
 #[derive(Default)]
 struct Heard {
     frames: Vec<EncodedFrame>,
-    poses: Vec<(lintel::base::WallTime, Place)>,
+    poses: Vec<(lintel::base::WallTime, LonLat)>,
 }
 
 #[derive(Clone, Default)]
@@ -174,7 +174,7 @@ impl FrameSink for Ears {
 
     fn telemetry(&self, telemetry: Telemetry) {
         if let Telemetry::Pose(at, pose) = telemetry {
-            self.0.lock().poses.push((at, pose.place));
+            self.0.lock().poses.push((at, pose.position));
         }
     }
 }
@@ -236,6 +236,6 @@ fn a_live_stream_over_udp_gives_pictures_and_poses_on_one_clock() {
     let pose = heard.poses[20].0;
     let nearest = heard.frames.iter().map(|f| (f.capture.at.0 - pose.0).abs()).min();
     assert!(nearest.is_some_and(|us| us < 2_000_000), "{nearest:?} us from the pose at {pose} to a frame");
-    let base = Place { lon: 120.1614, lat: 30.2931 };
+    let base = LonLat { lon: 120.1614, lat: 30.2931 };
     assert!(heard.poses.iter().all(|(_, place)| place.distance_to(&base) < 100.0));
 }

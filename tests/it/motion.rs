@@ -18,8 +18,8 @@ use crate::support::root;
 const STEPS: u32 = 60;
 const SIZE: (u32, u32) = (320, 240);
 
-/// Where the window's upper left corner is: it swings over more than the thing's size within a few seconds, 13 pixels a
-/// step at most.
+/// Where the window's upper left corner is: it swings over more than the thing's size within a few seconds,
+/// 13 pixels a step at most.
 fn corner(step: u32) -> (u32, u32) {
     let t = f64::from(step) / f64::from(STEPS) * 2.0 * std::f64::consts::TAU;
     ((200.0 - 60.0 * t.cos()) as u32, (150.0 - 50.0 * (1.3 * t).cos()) as u32)
@@ -80,10 +80,10 @@ fn pan(compensate: bool) -> Seen {
     for step in 0..STEPS {
         let (picture, truth) = window(&street, step, thing);
         if compensate {
-            let motion = registrar.follow(&picture).expect("OpenCV");
+            let motion = registrar.register(&picture).expect("OpenCV");
             assert!(step == 0 || motion.is_some(), "step {step}: the pictures have enough in common");
             if let Some(motion) = motion {
-                tracker.follow(&motion);
+                tracker.compensate(&motion);
                 rules.follow(Some(&motion));
             }
         }

@@ -135,6 +135,10 @@ impl Commander {
                     recorder.refuse_clip(request, error);
                 }
             }
+        } else {
+            // The command comes again. Nothing waits for the evidence of this answer.
+            let mut held = recorder.journal.lock();
+            clips.iter().for_each(|request| drop(held.remove(&request.event)));
         }
         self.parts.clips.release(&clips);
     }

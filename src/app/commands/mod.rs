@@ -61,8 +61,8 @@ impl CommandService {
         Ok(Self { task, thread, stop })
     }
 
-    /// Stops both. The broker sends unfinished commands again. A command that does not end within [`STOP_LIMIT`] is
-    /// left alone: its thread ends after it.
+    /// Stops both. The broker sends unfinished commands again. A command that does not end within
+    /// [`STOP_LIMIT`] is left alone: its thread ends after it.
     pub fn stop(self, runtime: &tokio::runtime::Runtime) {
         self.stop.stop();
         let began = monotonic();

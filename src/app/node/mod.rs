@@ -323,8 +323,9 @@ impl Node {
     }
 }
 
-/// Stores the records for which there was no room. Returns the number of those that are lost with the process: the
-/// next start continues from the state before them, and repeats the steps of events with the same ids.
+/// Stores the records for which there was no room. Returns the number of those that are lost with the
+/// process: the next start continues from the state before them, and repeats the steps of events with the
+/// same ids.
 fn store_rest(config: &Config, outbox: &Outbox, recorder: &Recorder) -> u64 {
     if recorder.journal.flush() > 0 {
         disk::tidy(config, outbox, recorder);

@@ -33,7 +33,7 @@ pub struct Live {
 pub struct ReloadRequest(Arc<AtomicBool>);
 
 impl ReloadRequest {
-    pub fn ask(&self) {
+    pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 

@@ -1,8 +1,8 @@
 //! Least squares: pose, focal length and distortion from points, by Levenberg-Marquardt.
 //!
-//! Own code, because what counts here is the information matrix: it becomes the covariance, tells wrong points by their
-//! leverage, and says where one more point helps most. (The `levenberg-marquardt` crate gives none, and is bound to an
-//! older `nalgebra`.)
+//! Our own code, because it needs the information matrix, which the `levenberg-marquardt` crate does not
+//! return. (The crate also needs an older `nalgebra`.) The matrix yields the covariance, reveals wrong points
+//! by their leverage, and shows where one more point helps most.
 
 use nalgebra::{Matrix2x3, Matrix3, Rotation3, SMatrix, SVector, Vector2, Vector3};
 
@@ -81,8 +81,8 @@ impl Pose {
         noise.pixel_px.powi(2) + (self.lens.focal_px / depth * noise.survey_m).powi(2)
     }
 
-    /// Square of how far a point is off against what can be expected, where `information` says how well the parameters
-    /// are known without it. Chi-square with two degrees of freedom if the point is right.
+    /// Square of how far a point is off against what can be expected, where `information` says how well the
+    /// parameters are known without it. Chi-square with two degrees of freedom if the point is right.
     pub fn surprise(&self, point: &Observation, noise: &Noise, information: &Information) -> f64 {
         let Some((pixel, rows, _)) = self.see(&point.place) else { return f64::INFINITY };
         let Some(covariance) = information.try_inverse() else { return 0.0 };
@@ -92,7 +92,7 @@ impl Pose {
         expected.try_inverse().map_or(0.0, |inverse| (off.transpose() * inverse * off)[0])
     }
 
-    /// What one more point there would tell.
+    /// The information that one more point there would add.
     pub fn information_of(&self, place: &Vector3<f64>, noise: &Noise) -> Option<Information> {
         let (pixel, rows, _) = self.see(place)?;
         let variance = self.variance(&Observation { pixel, place: *place }, noise);
@@ -110,8 +110,8 @@ impl Pose {
     }
 }
 
-/// The points of one adjustment. `soft` is how many standard deviations a point may be off before it loses its weight
-/// (Geman-McClure); `None` weighs all fully.
+/// The points of one adjustment. `soft` is how many standard deviations a point may be off before it loses
+/// its weight (Geman-McClure); `None` weighs all fully.
 pub(super) struct Adjustment<'a> {
     pub points: &'a [Observation],
     pub used: &'a [bool],

@@ -102,7 +102,7 @@ fn weakness(information: &Information, pose: &Pose, distance: f64) -> Option<[f6
     Some([covariance[(6, 6)].sqrt() / pose.lens.focal_px, place / distance])
 }
 
-/// Of a grid of pixels whose ground is in reach, the one where a point would tell most.
+/// Of a grid of pixels with ground in reach, the one where a point would add most information.
 fn best_place(
     survey: &Survey,
     frame: &LocalFrame,

@@ -16,16 +16,17 @@ use statistics::{chi2_95, median};
 pub(crate) use survey::{Fit, Solution};
 pub use survey::{Known, Survey};
 
-/// 99.99 % of right points are off by less than the root of this, in standard deviations (chi-square, two degrees).
+/// 99.99 % of right points are off by less than the root of this, in standard deviations (chi-square, two
+/// degrees).
 const WRONG: f64 = 18.42;
-/// Where even the better half of the points is off by more than the root of this, in standard deviations, they are of no
-/// camera.
+/// Where even the better half of the points is off by more than the root of this, in standard deviations,
+/// they are of no camera.
 const USELESS: f64 = 400.0;
 /// Median of chi-square with two degrees of freedom.
 const MEDIAN: f64 = 1.386;
 /// Of all points, at most so many may be wrong.
 const WRONG_SHARE: f64 = 0.4;
-/// Standard deviation of k1 and k2 about 0 where the points tell something of them, and where they do not.
+/// Prior standard deviation of k1 and k2 about 0: if the points constrain them, and if not.
 const DISTORTION: ([f64; 2], [f64; 2]) = ([0.3, 0.2], [0.02, 0.01]);
 /// What counts as known when it is said to be exact: metres, and a share of the focal length.
 const EXACT: f64 = 1e-3;
@@ -56,7 +57,7 @@ pub(crate) fn solve(survey: &Survey) -> Result<Solution, CalibrationError> {
     around.solution(&used, &pose, &information, scale)
 }
 
-/// Twice as many equations as unknowns and two points more, so that a wrong one can be told.
+/// Twice as many equations as unknowns and two points more, so that a wrong one can be found.
 fn needed(known: &Known) -> usize {
     let unknown = 3 + usize::from(known.focal.is_none()) + 3 * usize::from(known.position.is_none());
     (unknown + 4).div_ceil(2).max(4)
@@ -84,7 +85,7 @@ impl Problem {
             place: Vector3::from(frame.to_enu(p.place)),
         };
         let points: Vec<Observation> = survey.points.iter().map(observed).collect();
-        let distortion = tells_distortion(survey);
+        let distortion = determines_distortion(survey);
         let exact = |sigma: f64, least: f64| sigma.max(least);
         let priors = Priors {
             position: survey
@@ -116,7 +117,7 @@ impl Problem {
             };
             self.points.iter().map(square).collect()
         };
-        // How far off the better half is, tells what the survey is worth, whatever the rest.
+        // The error of the better half shows the quality of the survey, whatever the rest.
         let spread = |pose: &Pose| (median(squares(pose)) / MEDIAN).max(1.0);
         let limit = WRONG * spread(start);
         let mut used: Vec<bool> = squares(start).into_iter().map(|s| s <= limit).collect();
@@ -134,9 +135,9 @@ impl Problem {
                     if !used[i] {
                         return pose.surprise(&self.points[i], &self.noise, &information);
                     }
-                    let (without, told) =
+                    let (without, information) =
                         self.without(i, &used, &pose).unwrap_or_else(|| (pose.clone(), information));
-                    without.surprise(&self.points[i], &self.noise, &told)
+                    without.surprise(&self.points[i], &self.noise, &information)
                 })
                 .collect();
             let worst = (0..used.len())
@@ -227,7 +228,7 @@ impl Problem {
 }
 
 /// Ten points, and one of them far from the middle where lenses bend.
-fn tells_distortion(survey: &Survey) -> bool {
+fn determines_distortion(survey: &Survey) -> bool {
     let half = survey.size.map(|v| f64::from(v) / 2.0);
     let far = |p: &SurveyPoint| (p.pixel[0] - half[0]).hypot(p.pixel[1] - half[1]);
     let furthest = survey.points.iter().map(far).fold(0.0, f64::max);

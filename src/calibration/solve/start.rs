@@ -1,5 +1,5 @@
-//! A first pose: perspective-n-point over small sets of points and a ladder of focal lengths, whatever fits most of the
-//! points best. Wrong points do no harm as long as some sets are without them.
+//! A first pose: perspective-n-point over small sets of points and a ladder of focal lengths, whatever fits
+//! most of the points best. Wrong points do no harm as long as some sets are without them.
 
 use nalgebra::Vector3;
 
@@ -78,8 +78,8 @@ fn focals(size: [u32; 2], priors: &Priors) -> Vec<f64> {
     }
 }
 
-/// Sets of points: all there are while they are few, else as many as are tried, drawn by a fixed generator so that the
-/// same file always gives the same answer.
+/// Sets of points: all there are while they are few, else as many as are tried, drawn by a fixed generator so
+/// that the same file always gives the same answer.
 fn sets(points: usize) -> Vec<Vec<usize>> {
     let size = SET.min(points);
     if points <= FEW {

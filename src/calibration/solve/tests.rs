@@ -162,6 +162,6 @@ fn points_that_contradict_each_other_are_refused() {
     for (i, point) in points.iter_mut().enumerate() {
         point.place = places[(i * 5 + 3) % n];
     }
-    let told = calibrate(&points).expect_err("refused").to_string();
-    assert!(told.contains("contradict each other") && told.contains("px off"), "{told}");
+    let error = calibrate(&points).expect_err("refused").to_string();
+    assert!(error.contains("contradict each other") && error.contains("px off"), "{error}");
 }

@@ -172,8 +172,8 @@ impl Source {
     }
 }
 
-/// Picks the first frame at or after each multiple of `every`, or all frames if it is zero. Unlike a camera's sampler it
-/// is exact.
+/// Picks the first frame at or after each multiple of `every`, or all frames if it is zero. Unlike a camera's
+/// sampler it is exact.
 struct Due {
     every: Duration,
     last: Option<u128>,
@@ -190,8 +190,8 @@ impl Due {
     }
 }
 
-/// Decodes JPEGs with libjpeg-turbo, as nearly all training pipelines do. Other decoders differ by a level or two, which
-/// alone moves scores by more than the 0.01 that we promise against the reference.
+/// Decodes JPEGs with libjpeg-turbo, as nearly all training pipelines do. Other decoders differ by a level or
+/// two, which alone moves scores by more than the 0.01 that we promise against the reference.
 fn rgb_of(file: &[u8]) -> anyhow::Result<RgbImage> {
     /// The limit of the `image` crate too.
     const MAX_BYTES: usize = 512 << 20;

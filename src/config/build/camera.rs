@@ -32,7 +32,8 @@ impl<'i> Builder<'_, 'i> {
         let zones = self.zones(&raw.zone);
         let profile = raw.profile.as_ref().map(|p| p.as_str());
         let drone = self.drone(&raw);
-        // Without calibration, and without a drone's telemetry, there is no place on the ground to find a zone by.
+        // Without calibration, and without a drone's telemetry, there is no place on the ground to find a
+        // zone by.
         let on_map = raw.calibration.is_some() || drone.is_some();
         self.ground_names_are_free(&raw.zone);
         let (zones, rules) = self.rules(profile, zones, on_map, rules);
@@ -112,7 +113,7 @@ impl<'i> Builder<'_, 'i> {
 
     /// The id, unless a camera or an area has it.
     pub(super) fn take_id(&mut self, id: &str, at: &At<String>) -> Option<String> {
-        // Ids become folder names, and some file systems do not tell case apart.
+        // Ids become folder names, and some file systems ignore case.
         let taken = self.ids.iter().find(|(other, _)| other.eq_ignore_ascii_case(id)).map(|(_, s)| s.clone());
         if let Some(first) = taken {
             self.report(
@@ -247,7 +248,7 @@ impl<'i> Builder<'_, 'i> {
         zones
     }
 
-    /// A rule could not tell which of two zones of one id is meant.
+    /// With two zones of one id, a rule would be ambiguous.
     fn ground_names_are_free(&mut self, raw: &[RawZone]) {
         for at in raw.iter().filter_map(|zone| zone.id.as_ref()) {
             if self.map.zones.iter().any(|z| z.id.as_str() == at.as_str()) {
@@ -291,7 +292,8 @@ impl<'i> Builder<'_, 'i> {
         TrackConfig { high_score: *raw.high_score, low_score: *raw.low_score, max_gap: raw.max_gap.0 }
     }
 
-    /// Warns of rings that cannot hold a whole clip with a usual GOP before it, or not its beginning until it is asked for.
+    /// Warns of rings that cannot hold a whole clip with a usual GOP before it, or cannot hold its beginning
+    /// until it is requested.
     pub(super) fn check_rings(&mut self, pre_roll: Duration, post_roll: Duration) {
         const GOP: Duration = Duration::from_secs(4);
         /// An event is noticed within this on a box that keeps up.

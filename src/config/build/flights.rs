@@ -30,7 +30,7 @@ impl<'i> Builder<'_, 'i> {
         }
         if classes.is_empty() {
             self.report(
-                Problem::new(span, "the area has no rule: nothing would ever be told of its flights")
+                Problem::new(span, "the area has no rule: its flights would never be reported")
                     .help("add `[[flight_area.rule]]` with `class`, and `zones` of `map.zones`"),
             );
         }

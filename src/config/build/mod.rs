@@ -1,4 +1,5 @@
-//! Raw values to checked ones. Each part reports what is wrong and gives `None`; the caller carries on with the rest.
+//! Raw values to checked ones. Each part reports what is wrong and gives `None`; the caller carries on with
+//! the rest.
 
 mod camera;
 mod decision;

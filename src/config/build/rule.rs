@@ -72,8 +72,8 @@ impl<'i> Builder<'_, 'i> {
         }
     }
 
-    /// The rules of one camera, and its zones with those on the ground that its rules name. `on_map`: places on the
-    /// ground are known.
+    /// The rules of one camera, and its zones with those on the ground that its rules name. `on_map`: places
+    /// on the ground are known.
     pub(super) fn rules(
         &mut self,
         profile: Option<&str>,
@@ -161,7 +161,7 @@ impl<'i> Builder<'_, 'i> {
         };
         if matches!(kind, Some(RuleKind::Entry)) && schedule.is_none() && rule_zones.is_empty() {
             let warning = format!(
-                "`{}` tells of every such object in the picture, at all hours: set `zones` or `schedule`",
+                "`{}` reports every such object in the picture, at all hours: set `zones` or `schedule`",
                 **class_at
             );
             self.warnings.push((class_at.span.clone(), warning));
@@ -189,7 +189,7 @@ impl<'i> Builder<'_, 'i> {
         })
     }
 
-    /// Smallest and largest size; without places on the ground they cannot be told, and every size counts.
+    /// Smallest and largest size. Without positions on the ground the size is unknown, and every size counts.
     fn sizes(&mut self, settings: &RawRuleSettings, on_map: bool) -> (Option<f64>, Option<f64>) {
         let (least, most) = (&settings.min_area_m2, &settings.max_area_m2);
         if let (Some(least), Some(most)) = (least, most)

@@ -15,8 +15,8 @@ pub(crate) struct RawCamera {
     pub(crate) name: Option<At<String>>,
     /// Profile whose settings it takes: `high_mount`, `street`, `drone` or one of `[profiles]`.
     pub(crate) profile: Option<At<String>>,
-    /// `rtsp://host:554/path`, user and password go into `rtsp.username` and `rtsp.password_env`; or `udp://0.0.0.0:5600`
-    /// to receive MPEG-TS (a multicast group is joined).
+    /// `rtsp://host:554/path`, user and password go into `rtsp.username` and `rtsp.password_env`; or
+    /// `udp://0.0.0.0:5600` to receive MPEG-TS (a multicast group is joined).
     pub(crate) url: Option<At<String>>,
     /// A recorded file (mp4, mkv, ts) instead of `url`.
     pub(crate) file: Option<At<String>>,
@@ -68,7 +68,8 @@ pub(crate) struct RawZone {
     /// At least three corners `[x, y]`, 0 to 1 from the left and from the top; the edges may not cross.
     #[schemars(required)]
     pub(crate) polygon: Option<At<Vec<At<[f32; 2]>>>>,
-    /// Height of what the zone is on above the ground in metres, such as a roof: things in it are placed on the map at this height. Default: 0.
+    /// Height of what the zone is on above the ground in metres, such as a roof: things in it are placed on
+    /// the map at this height. Default: 0.
     #[schemars(range(min = -1000, max = 10_000))]
     pub(crate) height_m: Option<At<f64>>,
 }
@@ -78,22 +79,25 @@ pub(crate) struct RawZone {
 pub(crate) struct RawSettings {
     /// Which pictures are decoded.
     pub(crate) sampling: RawSampling,
-    /// Who gives way first when the box has too much to do: rates of `low` fall twice as far, of `high` a third as far.
+    /// Who gives way first when the box has too much to do: rates of `low` fall twice as far, of `high` a
+    /// third as far.
     pub(crate) priority: RawPriority,
     /// With `sampling = "adaptive"`: what a camera gets while something moves.
     pub(crate) adaptive: RawAdaptive,
-    /// How often a picture is analysed at least, as far as key frames come as often. What follows faster is passed over.
+    /// How often a picture is analysed at least, as far as key frames come as often. What follows faster is
+    /// passed over.
     pub(crate) interval: At<Positive>,
     /// Opened events an hour; what is above is counted and reported, not sent.
     #[schemars(range(min = 1, max = 100_000))]
     pub(crate) max_events_per_hour: At<u32>,
-    /// Slices of the picture that are analysed beside the whole, for small far objects. Each costs one run of the model.
+    /// Slices of the picture that are analysed beside the whole, for small far objects. Each costs one run of
+    /// the model.
     pub(crate) tiling: RawTiling,
     /// Recent video in memory, from which clips are cut.
     pub(crate) ring: RawRing,
     /// How detections are joined to tracks.
     pub(crate) track: RawTrack,
-    /// How lasting change is looked for, where a rule of kind `change` or `sequence` asks for it.
+    /// How lasting change is detected, if there is a rule of kind `change` or `sequence`.
     pub(crate) change: RawChange,
     /// Connection to the camera.
     pub(crate) rtsp: RawRtsp,
@@ -102,7 +106,8 @@ pub(crate) struct RawSettings {
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RawSampling {
-    /// Key frames at `interval` while a scene is quiet, more while something moves, and then every frame for a while.
+    /// Key frames at `interval` while a scene is quiet, more while something moves, and then every frame for
+    /// a while.
     Adaptive,
     /// Key frames only, through the shared decoders: cheap.
     Keyframes,
@@ -125,12 +130,13 @@ pub(crate) struct RawAdaptive {
     /// Pictures a second that are analysed while every frame is decoded.
     #[schemars(range(min = 1, max = 30))]
     pub(crate) fps: At<u32>,
-    /// Every frame is decoded for at most this long at a time, from the last key frame before the motion on. `0s`: never.
+    /// Every frame is decoded for at most this long at a time, from the last key frame before the motion on.
+    /// `0s`: never.
     pub(crate) burst: At<Wait>,
     /// After that, not for this long.
     pub(crate) rest: At<Wait>,
-    /// A look that shows what the look before showed keeps what was found then, for at most this long; then the detector
-    /// is run again. `0s`: it is run at each look.
+    /// A look that shows what the look before showed keeps what was found then, for at most this long; then
+    /// the detector is run again. `0s`: it is run at each look.
     pub(crate) full_look: At<Wait>,
 }
 
@@ -145,8 +151,8 @@ pub(crate) struct RawTiling {
     /// Share of a slice that it has in common with its neighbour.
     #[schemars(range(min = 0, max = 0.5))]
     pub(crate) overlap: At<f32>,
-    /// Of the slices so many are looked at each picture: where something is or moves first, zones before the rest, all of
-    /// them in turn. 0: all each time.
+    /// Of the slices so many are looked at each picture: where something is or moves first, zones before the
+    /// rest, all of them in turn. 0: all each time.
     #[schemars(range(min = 0, max = 64))]
     pub(crate) per_picture: At<u32>,
 }
@@ -158,7 +164,8 @@ pub(crate) struct RawRing {
     pub(crate) max_mb: At<usize>,
     /// Upper bound of time. Wants room for pre-roll, post-roll and one whole GOP.
     pub(crate) max_duration: At<Positive>,
-    /// What is kept while no event needs a clip. Wants room for pre-roll, the time until an event is noticed, and one GOP.
+    /// What is kept while no event needs a clip. Wants room for pre-roll, the time until an event is noticed,
+    /// and one GOP.
     pub(crate) quiet_duration: At<Positive>,
 }
 

@@ -1,7 +1,8 @@
-//! The config as it is written. The doc comments are what the JSON Schema, the error messages and docs/config.md say.
+//! The config as it is written. The doc comments are what the JSON Schema, the error messages and
+//! docs/config.md say.
 //!
-//! Every key but those marked as required has its default in `src/config/defaults.toml`, and stands under the operator's
-//! own values before these types are filled; so a field without `Option` is always there.
+//! Every key but those marked as required has its default in `src/config/defaults.toml`, and stands under the
+//! operator's own values before these types are filled; so a field without `Option` is always there.
 
 mod camera;
 mod drone;

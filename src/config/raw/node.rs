@@ -11,7 +11,8 @@ use crate::config::types::Provider;
 /// Configuration of a Lintel node.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RawSections {
-    /// Files of further cameras: paths and patterns such as `cameras/*.toml`, relative to this file. They hold `[[camera]]` only.
+    /// Files of further cameras: paths and patterns such as `cameras/*.toml`, relative to this file. They
+    /// hold `[[camera]]` only.
     #[serde(default)]
     #[expect(dead_code, reason = "here for the schema; read from the tree, before the layers are joined")]
     pub(crate) include: Vec<At<String>>,
@@ -40,13 +41,15 @@ pub(crate) struct RawSections {
     /// The list of violation classes.
     #[expect(dead_code, reason = "here for the schema; read from the tree, before the layers are joined")]
     pub(crate) catalogue: RawCatalogueChoice,
-    /// The city's event code of each violation class, by class id; digits only. Replaces the catalogue's code.
+    /// The city's event code of each violation class, by class id; digits only. Replaces the catalogue's
+    /// code.
     pub(crate) codes: BTreeMap<String, At<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RawNode {
-    /// Part of every MQTT topic and of every event: letters, digits, `-` and `_`, at most 64. Keep it for the node's life.
+    /// Part of every MQTT topic and of every event: letters, digits, `-` and `_`, at most 64. Keep it for the
+    /// node's life.
     #[schemars(required)]
     pub(crate) id: Option<At<String>>,
     /// What people call the node. Default: its id.
@@ -61,11 +64,13 @@ pub(crate) struct RawNode {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RawRuntime {
-    /// The ONNX Runtime library. Default: `ORT_DYLIB_PATH`, then `libonnxruntime.so` beside the program and in the usual folders.
+    /// The ONNX Runtime library. Default: `ORT_DYLIB_PATH`, then `libonnxruntime.so` beside the program and
+    /// in the usual folders.
     pub(crate) onnxruntime: Option<At<String>>,
     /// A stop that takes longer than this is cut off.
     pub(crate) stop_deadline: At<Positive>,
-    /// Read the config again when one of its files changes. SIGHUP (`systemctl reload lintel`) does it either way.
+    /// Read the config again when one of its files changes. SIGHUP (`systemctl reload lintel`) does it either
+    /// way.
     pub(crate) watch_config: bool,
 }
 
@@ -96,12 +101,12 @@ pub(crate) struct RawDetect {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RawBudget {
-    /// Processor cores, for example 2.0. Above it all cameras are analysed less often, by their priority. Default: all
-    /// that the box gives.
+    /// Processor cores, for example 2.0. Above it all cameras are analysed less often, by their priority.
+    /// Default: all that the box gives.
     #[schemars(range(min = 0.1, max = 1024))]
     pub(crate) cores: Option<At<f64>>,
-    /// Memory for the last seconds of all cameras together, in MB. Above it the camera that uses the most loses its
-    /// oldest footage first.
+    /// Memory for the last seconds of all cameras together, in MB. Above it the camera that uses the most
+    /// loses its oldest footage first.
     #[schemars(range(min = 16, max = 1_048_576))]
     pub(crate) ring_mb: At<usize>,
 }
@@ -127,7 +132,8 @@ pub(crate) struct RawEvidence {
     pub(crate) keep_medium: At<Wait>,
     /// The same for high severity.
     pub(crate) keep_high: At<Wait>,
-    /// TrueType font for the names on annotated stills, for example a Noto Sans CJK. Default: ASCII labels only.
+    /// TrueType font for the names on annotated stills, for example a Noto Sans CJK. Default: ASCII labels
+    /// only.
     pub(crate) font: Option<At<String>>,
 }
 
@@ -171,7 +177,7 @@ pub(crate) struct RawMqtt {
 pub(crate) struct RawTls {
     /// PEM file of the authority that signed the broker's certificate. Default: the system's authorities.
     pub(crate) ca_file: Option<At<String>>,
-    /// PEM file of this node's certificate, where the broker asks for one.
+    /// PEM file of this node's certificate, if the broker requires one.
     pub(crate) client_cert_file: Option<At<String>>,
     /// PEM file of the key to `client_cert_file`.
     pub(crate) client_key_file: Option<At<String>>,
@@ -179,19 +185,24 @@ pub(crate) struct RawTls {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RawMap {
-    /// Heights of the ground: GeoTIFF of one band, geographic or UTM/Gauss-Krueger coordinates. Default: each calibration's own ground.
+    /// Heights of the ground: GeoTIFF of one band, geographic or UTM/Gauss-Krueger coordinates. Default: each
+    /// calibration's own ground.
     pub(crate) dem: Option<At<String>>,
-    /// GeoJSON file of ground zones: polygons with `id`, and `name` and `height_m` where wanted. Rules of calibrated cameras name them.
+    /// GeoJSON file of ground zones: polygons with `id`, and `name` and `height_m` where wanted. Rules of
+    /// calibrated cameras name them.
     #[expect(dead_code, reason = "here for the schema; read from the tree, with the other files")]
     pub(crate) zones: Option<At<String>>,
-    /// GeoJSON file of permits: polygons with `id`, and `valid_from`, `valid_to`, `classes` and `name` where wanted.
+    /// GeoJSON file of permits: polygons with `id`, and `valid_from`, `valid_to`, `classes` and `name` where
+    /// wanted.
     #[expect(dead_code, reason = "here for the schema; read from the tree, with the other files")]
     pub(crate) permits: Option<At<String>>,
     /// Events carry a second coordinate in GCJ-02, for Chinese web maps.
     pub(crate) gcj02: bool,
-    /// Middle of the area that the node is for; what lies farther than `radius_km` from it is an error, such as swapped coordinates.
+    /// Middle of the area that the node is for; what lies farther than `radius_km` from it is an error, such
+    /// as swapped coordinates.
     pub(crate) home: Option<At<RawHome>>,
-    /// Objects that cameras see nearer to each other than this (and than their errors allow) are one event; `0`: each camera tells its own.
+    /// Objects of several cameras are one event if they are nearer to each other than this, and than their
+    /// errors allow; `0`: each camera reports its own.
     #[schemars(range(min = 0, max = 1000))]
     pub(crate) same_place_m: At<f64>,
 }
@@ -215,7 +226,7 @@ pub(crate) struct RawHome {
 pub(crate) struct RawHttp {
     /// Serve `/metrics` and `/health`.
     pub(crate) enabled: bool,
-    /// Address and port. Nothing is asked of who calls, so leave it on the loopback.
+    /// Address and port. Clients are not authenticated, so leave it on the loopback.
     pub(crate) listen: At<String>,
 }
 

@@ -12,7 +12,8 @@ pub(crate) struct RawRule {
     /// Violation class of the catalogue, for example `motor_vehicle_parking`.
     #[schemars(required)]
     pub(crate) class: Option<At<String>>,
-    /// Unique within the camera. Default: the class. A camera's rule with the id of a shared one changes that one, value by value.
+    /// Unique within the camera. Default: the class. A camera's rule with the id of a shared one changes that
+    /// one, value by value.
     #[expect(dead_code, reason = "here for the schema; read from the tree, before the layers are joined")]
     pub(crate) id: Option<At<String>>,
     /// Zones of the camera that it is about. Default: the whole picture.
@@ -29,7 +30,8 @@ pub(crate) struct RawSharedRule {
     pub(crate) profiles: Option<Vec<At<String>>>,
 }
 
-/// How a class is decided; `[defaults]` of the catalogue, then the class, then the shared rule, then the camera's rule.
+/// How a class is decided; `[defaults]` of the catalogue, then the class, then the shared rule, then the
+/// camera's rule.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RawRuleSettings {
     /// How it is decided.
@@ -59,25 +61,30 @@ pub(crate) struct RawRuleSettings {
     /// For `companion_absent`: how near a companion must be, in object heights.
     #[schemars(range(min = 0, max = 100))]
     pub(crate) distance: Option<At<f32>>,
-    /// For `companion_absent`: how near a companion must be on the ground, in metres; where the camera is not calibrated `distance` holds.
+    /// For `companion_absent`: how near a companion must be on the ground, in metres; where the camera is not
+    /// calibrated `distance` holds.
     #[schemars(range(min = 0, max = 10_000))]
     pub(crate) distance_m: Option<At<f64>>,
     /// For `line_crossing`: two points `[[x, y], [x, y]]`, 0 to 1.
     pub(crate) line: Option<At<[[f32; 2]; 2]>>,
-    /// For `line_crossing`: the way that counts, as seen walking from the first point of the line to the second.
+    /// For `line_crossing`: the way that counts, as seen walking from the first point of the line to the
+    /// second.
     pub(crate) direction: Option<At<RawDirection>>,
-    /// When it is awake: `"mon-fri 22:00-06:00"`, `"sat,sun 00:00-24:00"`, `"07:00-09:00"` for every day. Default: always.
+    /// When it is awake: `"mon-fri 22:00-06:00"`, `"sat,sun 00:00-24:00"`, `"07:00-09:00"` for every day.
+    /// Default: always.
     pub(crate) schedule: Option<At<Vec<At<String>>>>,
-    /// `[N, M]`: seen in at least N of the last M pictures before it opens, gone from as many before it closes.
+    /// `[N, M]`: seen in at least N of the last M pictures before it opens, gone from as many before it
+    /// closes.
     pub(crate) hysteresis: Option<At<[u32; 2]>>,
-    /// An open event is told again at most this often.
+    /// An open event is updated at most this often.
     pub(crate) update_every: Option<At<Positive>>,
     /// After a close, the same class at the same place stays silent for this long.
     pub(crate) cool_down: Option<At<Wait>>,
     /// Objects whose boxes, grown by this share of their size, touch are one event; 0: each is its own.
     #[schemars(range(min = 0, max = 10))]
     pub(crate) merge_distance: Option<At<f32>>,
-    /// Objects that stand within so many metres on the ground are one event; where the camera is not calibrated `merge_distance` holds.
+    /// Objects that stand within so many metres on the ground are one event; where the camera is not
+    /// calibrated `merge_distance` holds.
     #[schemars(range(min = 0, max = 10_000))]
     pub(crate) merge_m: Option<At<f64>>,
     /// Smallest object that counts, in square metres of its box as seen. Only where the camera is calibrated.
@@ -107,7 +114,8 @@ pub(crate) enum RawKind {
     CompanionAbsent,
     /// As presence, over hours to days: gaps, night and restarts do not count as leaving.
     LongDwell,
-    /// A part of the zone looks different from how it was, and stays so for `dwell`, whatever the light. Needs no object.
+    /// A part of the zone looks different from how it was, and stays so for `dwell`, whatever the light.
+    /// Needs no object.
     Change,
     /// As `change`, where one of `companions` stood before: a truck stops, leaves, and a heap remains.
     Sequence,

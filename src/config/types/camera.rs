@@ -60,7 +60,7 @@ pub struct Tiling {
 pub struct RingConfig {
     pub max_bytes: usize,
     pub max_duration: Duration,
-    /// As long as no clip is asked for.
+    /// While no clip is requested.
     pub quiet: Duration,
 }
 
@@ -74,7 +74,7 @@ pub struct TrackConfig {
     pub max_gap: Duration,
 }
 
-/// How lasting change is looked for, where a rule of the camera asks for it.
+/// How lasting change is detected, if a rule of the camera needs it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChangeConfig {
     /// How often a picture is compared with how the place has looked.

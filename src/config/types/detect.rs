@@ -38,7 +38,7 @@ pub enum Provider {
     Openvino,
 }
 
-/// As it stands in the config.
+/// The name in the config.
 impl std::fmt::Display for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.to_possible_value().expect("no variant is skipped").get_name())

@@ -33,7 +33,8 @@ pub struct RuntimeConfig {
 pub struct DecodeConfig {
     /// Shared keyframe decoders; each holds about 21 MB at 1080p.
     pub workers: usize,
-    /// `None`: the best that the box has; else a GStreamer element's name, for example `avdec_h264`, per codec.
+    /// `None`: the best that the box has; else a GStreamer element's name, for example `avdec_h264`, per
+    /// codec.
     pub h264_decoder: Option<String>,
     pub h265_decoder: Option<String>,
 }

@@ -29,7 +29,7 @@ pub struct Rule {
     pub schedule: Option<Schedule>,
     /// Seen in at least `.0` of the last `.1` pictures before it opens; gone from as many before it closes.
     pub hysteresis: (u32, u32),
-    /// An open event is told again at most this often.
+    /// An open event is updated at most this often.
     pub update_every: Duration,
     /// After a close, the same class at the same place stays silent for this long.
     pub cool_down: Duration,
@@ -37,7 +37,8 @@ pub struct Rule {
     pub merge_distance: f32,
     /// As `merge_distance`, on the ground, where places on it are known.
     pub merge_m: Option<f64>,
-    /// Objects whose box is smaller or larger do not count, where places on the ground are known; square metres.
+    /// Objects whose box is smaller or larger do not count, where places on the ground are known; square
+    /// metres.
     pub area_m2: (Option<f64>, Option<f64>),
     /// An open event that is not seen clearly for this long (camera dark, stream gone) expires.
     pub expire_after: Duration,
@@ -54,15 +55,16 @@ pub enum RuleKind {
     LineCrossing { line: (Point, Point), direction: Direction },
     /// More than `limit` objects in the zone for `dwell`.
     Count { limit: u32, dwell: Duration },
-    /// An object without any of `companions` within `distance` object heights, for `dwell`; within `distance_m` metres
-    /// where places on the ground are known.
+    /// An object without any of `companions` within `distance` object heights, for `dwell`; within
+    /// `distance_m` metres where places on the ground are known.
     CompanionAbsent { distance: f32, distance_m: Option<f64>, dwell: Duration },
     /// As presence, over hours to days: gaps, night and restarts do not count as leaving.
     LongDwell { dwell: Duration },
-    /// A part of the zone looks different, by day in every light, from its beginning until at least `dwell` later.
-    /// `bare`: it has lost its green.
+    /// A part of the zone looks different, by day in every light, from its beginning until at least `dwell`
+    /// later. `bare`: it has lost its green.
     Change { dwell: Duration, bare: bool },
-    /// As change, where one of `companions` stood for `stop` and no longer than `within` before it was first seen.
+    /// As change, where one of `companions` stood for `stop` and no longer than `within` before it was first
+    /// seen.
     Sequence { dwell: Duration, stop: Duration, within: Duration },
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
-    /// Key frames while a scene is quiet, more of them while something moves, and then every frame for a while.
+    /// Key frames while a scene is quiet, more of them while something moves, and then every frame for a
+    /// while.
     Adaptive(Adaptive),
     /// Key frames only, through the shared decoders.
     Keyframes,
@@ -31,7 +32,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// How often the camera stands in the schedule for once that a normal one does, when there is not enough for all.
+    /// How many times as often as a normal camera this one is scheduled, when there is not enough for all.
     pub fn weight(self) -> f64 {
         match self {
             Priority::Low => 0.5,
@@ -57,6 +58,7 @@ pub struct Adaptive {
     pub burst: Duration,
     /// And then not for this long.
     pub rest: Duration,
-    /// The detector is run again at the latest so long after it was, also where a look shows nothing new. Zero: each time.
+    /// The detector is run again at the latest so long after it was, also where a look shows nothing new.
+    /// Zero: each time.
     pub full_look: Duration,
 }

@@ -1,10 +1,10 @@
-//! The network's input and classes, as its head's decoder needs them.
+//! Input and classes of a network, for the decoder of its head.
 
 use crate::detect::OutputError;
 use crate::detect::manifest::HeadKind;
 use crate::detect::onnx::{Data, Output};
 
-/// What a decoder needs to know besides the tensors.
+/// The input of a decoder besides the tensors.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::detect) struct Context {
     pub kind: HeadKind,
@@ -17,7 +17,7 @@ pub(in crate::detect) struct Context {
 }
 
 impl Context {
-    /// Error for outputs of another shape.
+    /// The error for outputs of a wrong shape.
     pub(super) fn mismatch(
         &self,
         needed: impl Into<String>,

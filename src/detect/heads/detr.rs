@@ -28,8 +28,9 @@ pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Ca
 /// Centre, size, score, class.
 const WITH_CLASS: usize = 6;
 
-/// `[1, queries, 4 + classes]`: centre and size in fractions of the input, then class probabilities, as Ultralytics
-/// exported RT-DETR up to 8.3. Or `[1, queries, 6]`: score and class after the box, as it does since.
+/// `[1, queries, 4 + classes]`: centre and size in fractions of the input, then class probabilities, as
+/// Ultralytics exported RT-DETR up to 8.3. Or `[1, queries, 6]`: score and class after the box, as it does
+/// since.
 fn fused(
     context: &Context,
     only: &Output<'_>,
@@ -42,7 +43,8 @@ fn fused(
     let Some((_, columns, values)) = only.matrix() else {
         return Err(context.mismatch(needed, outputs, "export as float32"));
     };
-    // Class numbers are whole, and probabilities are not in every row; where they are all 0, both readings say the same.
+    // Class numbers are integers; probabilities are not, at least in some row. If all are 0, both readings
+    // agree.
     if columns == WITH_CLASS
         && values.chunks_exact(WITH_CLASS).all(|row| row[5] >= 0.0 && row[5].fract() == 0.0)
     {
@@ -64,9 +66,10 @@ fn fused(
     Ok(centred(context, rows))
 }
 
-/// Best first; a query that comes again with another class counts once, as in the other layouts. Fails with advice.
+/// Best first. A query that repeats with another class counts once, as in the other layouts. Fails with
+/// advice.
 fn with_class(context: &Context, values: &[f32]) -> Result<Vec<Candidate>, String> {
-    /// Fractions end at 1 (a little more where a network does not bound them).
+    /// Limit of fractions: 1, and a little more for networks that do not bound them.
     const FRACTIONS: f32 = 2.0;
     let rows = || values.chunks_exact(WITH_CLASS);
     if rows().any(|row| row[..4].iter().any(|&v| v > FRACTIONS)) {
@@ -80,7 +83,7 @@ fn with_class(context: &Context, values: &[f32]) -> Result<Vec<Candidate>, Strin
     Ok(centred(context, rows.filter(|(_, place)| seen.insert(place.map(f32::to_bits)))))
 }
 
-/// The first of the largest.
+/// Index of the largest value; the first of equals.
 fn best_of(values: &[f32]) -> (usize, f32) {
     let mut best = (0, f32::NEG_INFINITY);
     for (class, &value) in values.iter().enumerate() {
@@ -128,7 +131,7 @@ fn raw(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, Outp
     Ok(centred(context, rows))
 }
 
-/// Labels, corners and scores, already in pixels of the input. `None`: not of these shapes.
+/// Labels, corners and scores, in pixels of the input. `None` if the shapes differ.
 fn sized(
     context: &Context,
     labels: &Output<'_>,

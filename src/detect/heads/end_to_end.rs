@@ -1,5 +1,5 @@
-//! Boxes that need no suppression any more: Ultralytics exports with `nms=True` or of models without NMS (YOLOv10 and
-//! later), and our own with NMS inside.
+//! Boxes that need no suppression: Ultralytics exports with `nms=True` or of models without NMS (YOLOv10 and
+//! later), and our own exports with NMS inside.
 
 use crate::base::Rect;
 use crate::detect::OutputError;
@@ -8,17 +8,17 @@ use crate::detect::onnx::Output;
 
 use super::context::Context;
 
-/// left, top, right, bottom in pixels of the input, score, class.
+/// Left, top, right, bottom in pixels of the input, score, class.
 const COLUMNS: usize = 6;
 
-/// Rows of score 0 fill the tensor up.
+/// Rows of score 0 pad the tensor.
 pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, OutputError> {
     let needed = "[1, boxes, 6]: left, top, right, bottom, score, class";
     let Some((_, COLUMNS, values)) = outputs.first().and_then(Output::matrix) else {
         let advice = "export with NMS inside, or choose the head.kind of the raw network";
         return Err(context.mismatch(needed, outputs, advice));
     };
-    // Rows that fill up are zeros, and no network finds only boxes within one pixel.
+    // Rows of padding are zeros, and no network finds only boxes within one pixel.
     if !values.is_empty()
         && values.chunks_exact(COLUMNS).all(|row| row[..4].iter().all(|&v| v > 0.0 && v <= 1.0))
     {
@@ -31,7 +31,7 @@ pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Ca
         if score.is_nan() || score < context.floor {
             continue;
         }
-        // Whole numbers as floats; a cast of a wrong one saturates and is refused.
+        // Integers as floats. A cast of a wrong one saturates, and the check refuses it.
         let class = row[5].round() as usize;
         if row[5].is_nan() || row[5] < -0.5 || class >= context.classes {
             let advice =

@@ -1,4 +1,5 @@
-//! Decodes network outputs into candidates above a score floor: each with its best class, in pixels of the network's input.
+//! Decodes network outputs into candidates above a score floor, each with its best class, in pixels of the
+//! network's input.
 
 mod context;
 mod detr;
@@ -15,7 +16,7 @@ pub(super) use context::Context;
 /// Decodes the outputs of one run.
 ///
 /// # Errors
-/// Outputs of another shape than the head's, or a class that the manifest lacks.
+/// The outputs do not have the head's shape, or the manifest lacks a class.
 pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, OutputError> {
     let mut found = match context.kind {
         HeadKind::Yolox | HeadKind::Yolov5 | HeadKind::Yolov8 => yolo::decode(context, outputs)?,

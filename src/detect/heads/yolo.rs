@@ -34,7 +34,7 @@ pub(super) fn decode(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Ca
     }
 }
 
-/// The first output, if it is as wide as the classes make it.
+/// The first output, if its width matches the number of classes.
 fn shape<'a>(context: &Context, outputs: &[Output<'a>]) -> Result<(usize, usize, &'a [f32]), OutputError> {
     let classes = context.classes;
     let needed = match context.kind {
@@ -67,7 +67,7 @@ fn shape<'a>(context: &Context, outputs: &[Output<'a>]) -> Result<(usize, usize,
 fn by_rows(context: &Context, values: &[f32], place: impl Fn(usize, &[f32]) -> [f32; 4]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for (i, row) in values.chunks_exact(5 + context.classes).enumerate() {
-        // A class probability is 1 at most, so most points are passed over at once.
+        // A class probability is at most 1, so this skips most points early.
         if row[4].is_nan() || row[4] < context.floor {
             continue;
         }
@@ -85,7 +85,7 @@ fn by_rows(context: &Context, values: &[f32], place: impl Fn(usize, &[f32]) -> [
     found
 }
 
-/// `[4 + classes, points]` without objectness. Runs along the rows, as they lie in memory.
+/// `[4 + classes, points]` without objectness. Runs along the rows, in memory order.
 fn by_columns(context: &Context, points: usize, values: &[f32]) -> Vec<Candidate> {
     let mut scores = vec![f32::NEG_INFINITY; points];
     let mut classes = vec![0u32; points];

@@ -1,7 +1,8 @@
-//! Letterboxes planar pictures into the tensor, without full-size RGB in between.
+//! Letterboxes planar pictures into the tensor, without a full-size RGB picture.
 //!
-//! Luma and both chroma planes are interpolated first and converted to RGB afterwards. Both steps are linear, so the
-//! result differs only where a colour is clipped to 0..255: it stays within two levels of the conversion through RGB.
+//! Interpolates luma and both chroma planes first, and then converts to RGB. Both steps are linear, so the
+//! result differs only where a colour is clipped to 0..255. It stays within two levels of the conversion
+//! through RGB.
 
 use crate::decode::{Colour, Yuv};
 use crate::detect::crop::Crop;
@@ -36,7 +37,8 @@ impl PlanarRows {
         Self { luma: pair(), blue: pair(), red: pair() }
     }
 
-    /// Fills the picture's part of the tensor. `taps`: sampling positions of columns and rows within the crop.
+    /// Fills the picture's part of the tensor. `taps`: sampling positions of columns and rows within the
+    /// crop.
     pub fn fill(
         &mut self,
         yuv: &Yuv,
@@ -49,7 +51,7 @@ impl PlanarRows {
         let ((width, height), (origin_x, origin_y)) = (target.size, target.origin);
         let n = column_taps.len();
         let half = |size: u32| (size as usize).div_ceil(2) - 1;
-        // Chroma lies in line with the even columns, half-way between two rows.
+        // Chroma samples are at the even columns, half-way between two rows.
         let columns = chroma_taps(column_taps, crop.x, 0.0, half(yuv.width()));
         let rows = chroma_taps(row_taps, crop.y, 0.5, half(yuv.height()));
         let (left, top) = (crop.x as usize, crop.y as usize);
@@ -100,8 +102,8 @@ impl RowPair {
     }
 }
 
-/// Sampling positions of the chroma of each output pixel. `origin`: start of the crop, in pixels of the picture; `shift`:
-/// distance from the first luma sample to the first chroma sample, in luma samples.
+/// Sampling positions of the chroma of each output pixel. `origin`: start of the crop, in pixels of the
+/// picture; `shift`: distance from the first luma sample to the first chroma sample, in luma samples.
 fn chroma_taps(taps: &[Tap], origin: u32, shift: f32, last: usize) -> Vec<Tap> {
     let tap = |tap: &Tap| {
         let at = (tap.low + origin as usize) as f32 + tap.weight;
@@ -216,7 +218,7 @@ mod tests {
             let spec = spec();
             let mut letterbox = Letterbox::new(&spec, crop.width, crop.height);
             let (mut ours, mut theirs) = (vec![f32::NAN; 96 * 64 * 3], vec![f32::NAN; 96 * 64 * 3]);
-            // Twice: no value of the first picture may stay.
+            // Twice: no value of the first picture may remain.
             letterbox.fill_planar(&self::yuv(321, 179, step), Crop { x: 0, y: 0, ..crop }, &spec, &mut ours);
             letterbox.fill_planar(&yuv, crop, &spec, &mut ours);
             letterbox.fill(&picture.rgb(), 321, crop, &spec, &mut theirs);

@@ -1,4 +1,4 @@
-//! Sampling positions, normalisation and rounding: shared by the letterboxes of packed and of planar pictures.
+//! Sampling positions, normalisation and rounding, for the letterboxes of packed and of planar pictures.
 
 use crate::detect::manifest::{Channels, InputSpec};
 
@@ -45,7 +45,8 @@ pub(super) fn taps(from: u32, to: u32) -> Vec<Tap> {
         .collect()
 }
 
-/// Rounds a value of 0..255 to the nearest whole number, halves up. Without SSE 4.1 `f32::floor` would be a function call.
+/// Rounds a value of 0..255 to the nearest integer, halves up. Without SSE 4.1 `f32::floor` is a function
+/// call.
 pub(super) fn round_half_up(value: f32) -> f32 {
     /// From here on 32-bit floats have no fraction.
     const WHOLE: f32 = 8_388_608.0;

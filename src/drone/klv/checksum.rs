@@ -1,4 +1,5 @@
-//! The checksum of a packet (ST 0601, 6.5.3): the running 16-bit sum from the key's first byte to the checksum's length.
+//! The checksum of a packet (ST 0601, 6.5.3): the running 16-bit sum from the key's first byte to the
+//! checksum's length.
 
 use crate::drone::Fault;
 

@@ -1,10 +1,10 @@
-//! The items of a local set that place a picture, each mapped as ST 0601 section 8 says.
+//! The items of a local set that locate a picture, mapped as in ST 0601 section 8.
 
 use super::ber;
 use crate::base::WallTime;
-use crate::drone::{Angles, Fault, Place, Pose, compose};
+use crate::drone::{Angles, Fault, LonLat, Pose, compose};
 
-/// What a packet tells; degrees and metres. An item that marks itself as out of range is `None`.
+/// The items of a packet, in degrees and metres. An item that is marked as out of range is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LocalSet {
     /// Tag 2.
@@ -36,9 +36,9 @@ pub struct LocalSet {
 }
 
 impl LocalSet {
-    /// `None` if it tells no place.
+    /// `None` if it has no position.
     pub fn pose(&self) -> Option<Pose> {
-        let place = Place { lon: self.sensor_lon?, lat: self.sensor_lat? };
+        let position = LonLat { lon: self.sensor_lon?, lat: self.sensor_lat? };
         let platform = Angles { heading: self.heading, pitch: self.pitch, roll: self.roll };
         let sensor = [self.sensor_azimuth, self.sensor_elevation, self.sensor_roll];
         let gimbal = match (self.heading, sensor) {
@@ -50,17 +50,17 @@ impl LocalSet {
         };
         Some(Pose {
             at: self.timestamp,
-            // Height above the ellipsoid where there is one: the other datum is not told.
+            // The height above the ellipsoid, if there is no altitude above the sea.
             alt_abs: self.altitude.or(self.ellipsoid_height),
             platform,
             gimbal,
             fov: (self.fov_h, self.fov_v),
             slant_range: self.slant_range,
-            frame_centre: self.frame_centre.map(|(lon, lat, _)| Place { lon, lat }),
+            frame_centre: self.frame_centre.map(|(lon, lat, _)| LonLat { lon, lat }),
             centre_alt: self.frame_centre.and_then(|(_, _, alt)| alt),
             // 32 bits over 360 degrees.
             step: 1e-7,
-            ..Pose::at(place)
+            ..Pose::at(position)
         })
     }
 }

@@ -5,8 +5,8 @@ use super::checksum::checksum;
 use super::packets::KEY;
 use super::tags::LocalSet;
 
-/// A packet with everything that `set` has, timestamp first and checksum last. Numbers outside a tag's range are brought
-/// to its border.
+/// A packet with everything that `set` has, timestamp first and checksum last. Numbers outside a tag's range
+/// are brought to its border.
 pub fn packet(set: &LocalSet) -> Vec<u8> {
     let mut items = Vec::new();
     let mut item = |tag: u8, value: Option<Vec<u8>>| {

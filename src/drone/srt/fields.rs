@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime, Time};
 
-use crate::drone::{Angles, Fault, Place, Pose};
+use crate::drone::{Angles, Fault, LonLat, Pose};
 
 /// Which of two numbers is the longitude.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum Order {
     LatitudeFirst,
 }
 
-/// What a record tells.
+/// The fields of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Fields {
     pub date: Option<DateTime>,
@@ -59,12 +59,12 @@ impl Fields {
         if known { Ok(fields) } else { Err(Fault::Unknown) }
     }
 
-    /// Pairs whose order is not told.
+    /// Pairs of coordinates in unknown order.
     pub fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
         self.gps.into_iter()
     }
 
-    /// `None` if the record tells no place.
+    /// `None` if the record has no position.
     pub fn pose(&self, order: Order) -> Option<Pose> {
         let longitude_first = match order {
             Order::ByFamily => self.marked_altitude != Some(true),
@@ -72,11 +72,11 @@ impl Fields {
             Order::LatitudeFirst => false,
         };
         let ordered = |(a, b): (f64, f64)| match longitude_first {
-            true => Place { lon: a, lat: b },
-            false => Place { lon: b, lat: a },
+            true => LonLat { lon: a, lat: b },
+            false => LonLat { lon: b, lat: a },
         };
-        let place = match self.named {
-            (Some(lat), Some(lon)) => Place { lon, lat },
+        let position = match self.named {
+            (Some(lat), Some(lon)) => LonLat { lon, lat },
             _ => ordered(self.gps?),
         };
         Some(Pose {
@@ -87,7 +87,7 @@ impl Fields {
             focal_35mm: self.focal_35mm.map(|f| f * self.zoom.unwrap_or(1.0)),
             home: self.home.map(ordered),
             step: 0.1f64.powi(self.decimals.min(9) as i32),
-            ..Pose::at(place)
+            ..Pose::at(position)
         })
     }
 

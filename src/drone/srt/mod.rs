@@ -1,10 +1,11 @@
-//! DJI's video subtitles (.SRT): all the families that were seen in the field.
+//! DJI's video subtitles (.SRT), in all families known from the field.
 //!
-//! Families differ in punctuation and not in meaning, so a record is read by its fields and not by its family: what
-//! stands in brackets as `[name : value]`, what stands as `NAME(a, b, c)`, and the few bare ones.
+//! Families differ in punctuation and not in meaning. So the parser reads fields and does not detect the
+//! family. A field is `[name : value]`, `NAME(a, b, c)`, or one of a few bare ones.
 //!
-//! Which of the two numbers in `GPS(a, b, ..)` is the longitude differs: first on all but the Matrice 300, which marks
-//! its altitude with an M. A number above 90 settles it for the whole file, and so does the place that the config gives.
+//! The order of the two numbers in `GPS(a, b, ..)` differs. Longitude is first, except on the Matrice 300,
+//! which marks its altitude with an M. A number above 90 decides the order for the whole file, and so does
+//! the position in the config.
 
 mod fields;
 mod text;
@@ -13,20 +14,20 @@ use crate::base::{MediaTime, WallTime};
 use jiff::tz::TimeZone;
 
 use super::check::judge;
-use super::{Fault, Flight, Place, Pose, TelemetryReport, fit_clock};
+use super::{Fault, Flight, LonLat, Pose, TelemetryReport, fit_clock};
 use fields::{Fields, Order};
 use text::{Record, records};
 
-/// What the reader must know from elsewhere.
+/// Settings of the parser.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Where the flight was, roughly: settles which number is the longitude and finds swapped ones.
-    pub base: Option<Place>,
-    /// Of the times that the drone wrote, which are local and say no zone.
+    /// Approximate position of the flight. Decides which number is the longitude, and reveals swapped ones.
+    pub base: Option<LonLat>,
+    /// Time zone of the drone's times, which are local and carry none.
     pub time_zone: Option<TimeZone>,
 }
 
-/// Reads a whole file's text. Never fails: the report says what could not be used.
+/// Parses a whole file. Never fails: the report names the unusable records.
 pub fn parse(text: &str, settings: &Settings) -> (Flight, TelemetryReport) {
     let mut report = TelemetryReport::default();
     let mut read: Vec<(Record, Fields)> = Vec::new();
@@ -43,7 +44,7 @@ pub fn parse(text: &str, settings: &Settings) -> (Flight, TelemetryReport) {
     let mut poses: Vec<(usize, Pose)> = Vec::new();
     let mut without_time = false;
     for (record, fields) in &read {
-        // Without a subtitle's time the drone's clock tells it: the video begins with the first record.
+        // A subtitle without a time gets it from the drone's clock: the video begins with the first record.
         let media = record.begins.or_else(|| {
             without_time = true;
             Some(MediaTime(fields.date?.duration_since(first_date?).as_micros().try_into().ok()?))
@@ -61,46 +62,46 @@ pub fn parse(text: &str, settings: &Settings) -> (Flight, TelemetryReport) {
         }
     }
     if without_time {
-        report.note("subtitles without times: the drone's clock stands in for them".to_owned());
+        report.note("the subtitles have no times: the drone's clock is used instead".to_owned());
     }
     report.clock = fit_clock(&pairs);
     let flight = judge(poses, settings.base, &mut report);
     (flight, report)
 }
 
-/// Decides once for the file, so that no record is read another way than its neighbour.
+/// Decides once for the whole file, so that all records are read the same way.
 fn order<'a>(
     all: impl Iterator<Item = &'a Fields> + Clone,
-    base: Option<Place>,
+    base: Option<LonLat>,
     report: &mut TelemetryReport,
 ) -> Order {
     let pairs = || all.clone().flat_map(|f| f.pairs());
     let plain = || all.clone().filter(|f| f.marked_altitude == Some(false)).flat_map(|f| f.pairs());
     let Some(some) = pairs().next() else { return Order::ByFamily };
-    // Only what is a coordinate at all may speak for the rest.
+    // Only valid coordinates may decide.
     let valid = |(a, b): &(f64, f64)| a.abs() <= 180.0 && b.abs() <= 180.0;
     let first_large = plain().filter(valid).any(|(a, _)| a.abs() > 90.0);
     let second_large = plain().filter(valid).any(|(_, b)| b.abs() > 90.0);
     match (first_large, second_large) {
         (true, false) => {
-            report.note("longitude stands first: it is above 90".to_owned());
+            report.note("longitude is first: it is above 90".to_owned());
             return Order::ByFamily;
         }
         (false, true) => {
-            report.note("latitude stands first: the second number is above 90".to_owned());
+            report.note("latitude is first: the second number is above 90".to_owned());
             return Order::LatitudeFirst;
         }
         _ => {}
     }
     let Some(base) = base else { return Order::ByFamily };
-    let (lon_first, lat_first) = (Place { lon: some.0, lat: some.1 }, Place { lon: some.1, lat: some.0 });
+    let (lon_first, lat_first) = (LonLat { lon: some.0, lat: some.1 }, LonLat { lon: some.1, lat: some.0 });
     let (as_lon, as_lat) = (lon_first.distance_to(&base), lat_first.distance_to(&base));
     const NEAR: f64 = 100_000.0;
     if as_lon < NEAR && as_lat > NEAR {
-        report.note("longitude stands first, by the position in the config".to_owned());
+        report.note("longitude is first, by the position in the config".to_owned());
         Order::LongitudeFirst
     } else if as_lat < NEAR && as_lon > NEAR {
-        report.note("latitude stands first, by the position in the config".to_owned());
+        report.note("latitude is first, by the position in the config".to_owned());
         Order::LatitudeFirst
     } else {
         Order::ByFamily

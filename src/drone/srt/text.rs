@@ -1,5 +1,5 @@
-//! The frame of a subtitle file: records with their number and time. Takes what players take: any line ends, a byte order
-//! mark, HTML tags, missing or doubled empty lines, missing times.
+//! The frame of a subtitle file: records with their number and time. Takes what players take: any line ends,
+//! a byte order mark, HTML tags, missing or doubled empty lines, missing times.
 
 use crate::base::MediaTime;
 

@@ -42,7 +42,8 @@ fn level_ground_is_met_where_geometry_says() {
     assert!(fix.position.alt.abs() < 1e-6 && (fix.distance_m - 100.0 * 2.0_f64.sqrt()).abs() < 0.01);
     assert!((fix.metres_per_pixel - fix.distance_m / 1500.0).abs() < 1e-6);
     assert_eq!(fix.method, Method::TelemetryPlane);
-    // One pixel is one metres-per-pixel across, and twice the root of two of it along; the ground's metre adds up along.
+    // One pixel is one metres-per-pixel across, and twice the root of two of it along; the ground's metre
+    // adds up along.
     let across = fix.metres_per_pixel * CHI2_95.sqrt();
     assert!((fix.accuracy.semi_minor_m - across).abs() < 1e-3, "{fix:?}");
     let along = ((fix.metres_per_pixel.powi(2) * 2.0 + 1.0) * CHI2_95).sqrt();
@@ -174,8 +175,8 @@ fn the_ellipse_is_that_of_small_differences() {
         covariance[i][i] = step * step;
         let locator = Locator::new(view_of(at, attitude, lens, covariance), ground.clone());
         let fix = locator.with_ground_sigma(0.0).locate(pixel, 0.0).expect("ground");
-        let told = fix.accuracy.semi_major_m / CHI2_95.sqrt();
-        assert!((told / shift - 1.0).abs() < 0.01, "parameter {i}: {told} instead of {shift}");
+        let reported = fix.accuracy.semi_major_m / CHI2_95.sqrt();
+        assert!((reported / shift - 1.0).abs() < 0.01, "parameter {i}: {reported} instead of {shift}");
     }
 }
 

@@ -33,7 +33,8 @@ fn check_clip(frames: Vec<EncodedFrame>, (from, to): (u64, u64), starts_ms: u64,
     assert!(packets.starts_with("flags=K"), "the first frame is a key frame: {packets}");
     assert_eq!(decoded(file, &[]).len() as u64, clip.frames, "every frame is shown");
 
-    // Bit for bit the camera's: the end of every frame's payload is in the file as it came, in the same order.
+    // Bit for bit the camera's: the end of every frame's payload is in the file as it came, in the same
+    // order.
     let muxed = std::fs::read(file).unwrap();
     let put_in = ring.clip(after(from), after(to)).unwrap().frames;
     let mut at = 0;

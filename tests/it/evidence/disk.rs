@@ -3,7 +3,8 @@
 use super::stills::{noise, picture, violation, write, zone_of_beijing};
 use super::*;
 
-/// The mount, unmounted at the end; `None` where this user may not mount, and then the test says that it is skipped.
+/// The mount, unmounted at the end; `None` where this user may not mount, and then the test says that it is
+/// skipped.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
@@ -33,8 +34,8 @@ fn a_disk_that_fills_while_cutting_is_an_error_and_leaves_nothing() {
     let free = free_bytes(disk.0.path()).unwrap();
     let dir = event_dir(disk.0.path(), event());
     let span = ring_of(street()).clip(after(10_000), after(40_000)).unwrap();
-    let told = error_chain(&ClipCutter::new().unwrap().cut(&span, &dir).expect_err("no room"));
-    assert!(told.to_lowercase().contains("space"), "{told}");
+    let error = error_chain(&ClipCutter::new().unwrap().cut(&span, &dir).expect_err("no room"));
+    assert!(error.to_lowercase().contains("space"), "{error}");
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
     assert!(
         free - free_bytes(disk.0.path()).unwrap() <= 16_384,

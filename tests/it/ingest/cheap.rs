@@ -1,5 +1,5 @@
-//! A scripted camera with the flaws of cheap ones: interleaved data before the answer to PLAY, RTP times that stand
-//! still, no RTCP, and wrong numbers in RTP-Info.
+//! A scripted camera with the flaws of cheap ones: interleaved data before the answer to PLAY, RTP times that
+//! stand still, no RTCP, and wrong numbers in RTP-Info.
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};

@@ -9,7 +9,8 @@ use lintel::ingest::{Codec, EncodedFrame, IngestError, probe};
 use super::{Camera, PATIENCE, clip, clip_h265, rtsp, with_login};
 use crate::support::rtsp::{Options, RtspServer};
 
-/// In order, complete, one stream, key frame first and every `gop` frames, each key frame with its parameter sets.
+/// In order, complete, one stream, key frame first and every `gop` frames, each key frame with its parameter
+/// sets.
 fn check_frames(frames: &[EncodedFrame], codec: Codec, gop: usize) {
     let first_set = match codec {
         Codec::H264 => 0x67,

@@ -58,8 +58,8 @@ pub fn shared(test: &str) -> Option<PathBuf> {
     None
 }
 
-/// Says that a test, or a part of it, cannot run here. Past the test harness's capture, so that scripts/test.sh sees and
-/// counts it.
+/// Says that a test, or a part of it, cannot run here. Past the test harness's capture, so that
+/// scripts/test.sh sees and counts it.
 pub fn skipped(test: &str, why: &str) {
     use std::io::Write;
     let line = format!("SKIPPED {test}: {why}\n");

@@ -1,5 +1,5 @@
-//! A real mosquitto in a process of its own, a certificate authority made with openssl, and a line that can be
-//! slowed down and cut.
+//! A real mosquitto in a process of its own, a certificate authority made with openssl, and a line that can
+//! be slowed down and cut.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

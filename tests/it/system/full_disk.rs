@@ -38,7 +38,8 @@ fn a_full_disk_delays_events_with_all_of_their_evidence() {
     disk.free();
     wait_for("the delayed events", || receiver.events().len() == 2);
     receiver.wait_for_evidence(2);
-    // The stills wait with their events for room, in memory. A clip that is cut at the same time may be published first.
+    // The stills wait with their events for room, in memory. A clip that is cut at the same time may be
+    // published first.
     wait_for("the stills", || {
         receiver.events().iter().all(|event| event.folder.join("annotated.jpg").exists())
     });

@@ -1,4 +1,5 @@
-//! Curves as SVG. A plotting crate would change the features of crates that the whole workspace shares, and rebuild it.
+//! Curves as SVG. A plotting crate would change the features of crates that the whole workspace shares, and
+//! rebuild it.
 
 use std::fmt::Write as _;
 

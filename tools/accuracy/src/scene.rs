@@ -111,7 +111,8 @@ impl Country {
         Ok(Self { ground, model, noise, chance })
     }
 
-    /// A mast of 20 to 60 m on one of the higher places, with a lens of 20 to 60 degrees, that sees enough ground.
+    /// A mast of 20 to 60 m on one of the higher places, with a lens of 20 to 60 degrees, that sees enough
+    /// ground.
     pub fn site(&mut self) -> Option<Site> {
         let chance = &mut self.chance;
         let frame = LocalFrame::new(Geodetic::new(HOME[0], HOME[1], 0.0));

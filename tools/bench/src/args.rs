@@ -6,15 +6,15 @@ use clap::value_parser;
 
 /// Measure how many cameras this machine can watch, on recorded footage over RTSP.
 ///
-/// Starts lintel-rtsp-server, mosquitto and `lintel run` with a generated config. The cameras share the footage and
-/// each starts at another point of it. Each camera has one rule: a vehicle parked in a corner. From time to time one of
-/// them reaches its dwell, so events, stills and clips are part of the load.
+/// Starts lintel-rtsp-server, mosquitto and `lintel run` with a generated config. The cameras share the
+/// footage and each starts at another point of it. Each camera has one rule: a vehicle parked in a corner.
+/// From time to time one of them reaches its dwell, so events, stills and clips are part of the load.
 /// Prints a table. Processor time is in cores: 1.0 is one core, always busy. Progress goes to standard error.
 ///
 /// Example: lintel-bench --cameras 32 --footage street.mp4 --seconds 60 --json bench.json
 ///
-/// Exit codes: 0 measured; 1 something did not start, or no camera was analysed; 3 stopped by a signal; 4 the soak
-/// found growth, or a camera that did not come back.
+/// Exit codes: 0 measured; 1 something did not start, or no camera was analysed; 3 stopped by a signal; 4 the
+/// soak found growth, or a camera that did not come back.
 #[derive(clap::Parser, Debug)]
 #[command(name = "lintel-bench", version, max_term_width = 110, verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -36,7 +36,8 @@ pub(crate) struct Args {
     /// The interval of each camera, as in the config.
     #[arg(long, value_name = "TIME", default_value = "4s")]
     pub interval: String,
-    /// Time between two cameras with events. With the clip of the tests each has two events, with stills and clips.
+    /// Time between two cameras with events. With the clip of the tests each has two events, with stills and
+    /// clips.
     #[arg(long, value_name = "S", default_value_t = 6, value_parser = value_parser!(u64).range(1..))]
     pub event_every: u64,
     /// Any other setting, as in the config: --set 'detect.workers = 2'; repeatable.
@@ -48,8 +49,9 @@ pub(crate) struct Args {
     /// Write all figures to this file.
     #[arg(long, value_name = "OUT")]
     pub json: Option<PathBuf>,
-    /// Soak instead of measuring: restart cameras at random for --seconds, write memory, threads, files and cameras to
-    /// this CSV every 10 s, and judge them. Memory counts after --warm-up; growth under 1 MB an hour is flat.
+    /// Soak instead of measuring: restart cameras at random for --seconds, write memory, threads, files and
+    /// cameras to this CSV every 10 s, and judge them. Memory counts after --warm-up; growth under 1 MB an
+    /// hour is flat.
     #[arg(long, value_name = "CSV", conflicts_with = "scaling")]
     pub soak: Option<PathBuf>,
     /// With --soak: time between two restarts of cameras.

@@ -133,8 +133,8 @@ impl HealthMonitor {
         Ok(self.last.len())
     }
 
-    /// Ends the window that began with `before`. A camera whose last analysis is long ago counts with the time since
-    /// then.
+    /// Ends the window that began with `before`. A camera whose last analysis is long ago counts with the
+    /// time since then.
     ///
     /// # Errors
     /// The node does not answer.

@@ -1,6 +1,7 @@
 //! `lintel-bench`: measures how many cameras a machine can watch, on recorded footage over RTSP.
 //!
-//! Camera server, broker and node run as processes of their own, so the figures of the node are the node's alone.
+//! Camera server, broker and node run as processes of their own, so the figures of the node are the node's
+//! alone.
 
 mod args;
 mod events;
@@ -126,9 +127,9 @@ fn soak(
     Ok(if verdict.good { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
 }
 
-/// The dwell of each camera's rule, in seconds. They are spread so that during the measurement one camera after the
-/// other opens its events, and the remaining cameras none. In a soak every camera opens events, again after each
-/// restart.
+/// The dwell of each camera's rule, in seconds. They are spread so that during the measurement one camera
+/// after the other opens its events, and the remaining cameras none. In a soak every camera opens events,
+/// again after each restart.
 fn dwells_s(cameras: u32, args: &Args) -> Vec<u64> {
     const NEVER_S: u64 = 24 * 3600;
     /// About how long it takes from the first picture of one camera to the first picture of all.

@@ -144,7 +144,8 @@ impl Run {
     }
 }
 
-/// Access units of a camera that were sent, or were due, and did not arrive. A reconnect counts as one at least.
+/// Access units of a camera that were sent, or were due, and did not arrive. A reconnect counts as one at
+/// least.
 fn lost(name: &str, health: &HealthWindow, served: &Served) -> u64 {
     let (Some(after), Some(before)) = (health.after.cameras.get(name), health.before.cameras.get(name))
     else {

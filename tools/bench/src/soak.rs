@@ -1,4 +1,5 @@
-//! A long run in which cameras restart: does the node find each of them again, and does it stay the same size?
+//! A long run in which cameras restart: does the node find each of them again, and does it stay the same
+//! size?
 
 use std::collections::BTreeMap;
 use std::fs::File;

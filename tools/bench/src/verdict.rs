@@ -18,9 +18,9 @@ pub(crate) struct Verdict {
     pub minutes: f64,
     pub restarts: u64,
     pub missed: u64,
-    /// Slope of the least RSS of each window after the warm-up, by least squares, with its standard error. Decoders of
-    /// moving scenes, clips and queued pictures come and go and make memory swing by a tenth. A leak raises the floor
-    /// that remains without them.
+    /// Slope of the least RSS of each window after the warm-up, by least squares, with its standard error.
+    /// Decoders of moving scenes, clips and queued pictures come and go and make memory swing by a tenth. A
+    /// leak raises the floor that remains without them.
     pub floor_mb_per_hour: f64,
     pub floor_error: f64,
     /// Slope of RSS itself, with the swing.

@@ -1,4 +1,5 @@
-//! A short run with the real programs. Its figures depend on the machine, so the test checks only that they add up.
+//! A short run with the real programs. Its figures depend on the machine, so the test checks only that they
+//! add up.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! `lintel-rtsp-server`: loops recorded footage over RTSP, as a camera would send it.
 //!
-//! Nothing is transcoded. Each clip is read into memory once, and one thread sends its access units in real time to all
-//! paths with a client. For tests the server also misbehaves on command, see [`control`].
+//! Nothing is transcoded. Each clip is read into memory once, and one thread sends its access units in real
+//! time to all paths with a client. For tests the server also misbehaves on command, see [`control`].
 
 mod auth;
 mod clip;
@@ -47,8 +47,8 @@ struct Args {
     /// Authentication method.
     #[arg(long, value_enum, default_value = "digest")]
     auth: auth::Method,
-    /// Packetise each stream once and send the same packets to all clients, over TCP only and without a password. Takes a
-    /// tenth of the processor time, for many cameras on one machine.
+    /// Packetise each stream once and send the same packets to all clients, over TCP only and without a
+    /// password. Takes a tenth of the processor time, for many cameras on one machine.
     #[arg(long, conflicts_with_all = ["launches", "user"])]
     packed: bool,
     /// Read commands from standard input and exit at its end. stall to resume may name one PATH at the end:

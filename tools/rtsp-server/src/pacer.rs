@@ -188,7 +188,8 @@ impl Player {
     }
 }
 
-/// The unit with its times in this round; with `flip`, some bytes are changed, lengths and headers among them.
+/// The unit with its times in this round; with `flip`, some bytes are changed, lengths and headers among
+/// them.
 fn timed(unit: &Unit, zero: gst::ClockTimeDiff, flip: Option<&mut u64>) -> gst::Buffer {
     let mut buffer = if flip.is_some() {
         unit.buffer.copy_deep().unwrap_or_else(|_| unit.buffer.clone())

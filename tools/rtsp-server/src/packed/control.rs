@@ -50,7 +50,8 @@ fn obey(words: &[&str], paths: &Paths) -> Result<String, String> {
     }
 }
 
-/// `{"cam-1":{"sent":50,"dropped":0,"clients":1,"plays":1}}`; names of paths need no quoting beyond that of the shell.
+/// `{"cam-1":{"sent":50,"dropped":0,"clients":1,"plays":1}}`; names of paths need no quoting beyond that of
+/// the shell.
 fn stats(paths: &Paths) -> String {
     let path = |(name, path): (&String, &Arc<Path>)| {
         let get = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);

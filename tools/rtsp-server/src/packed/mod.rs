@@ -1,9 +1,9 @@
-//! A server for many cameras on one machine. It cuts each clip into RTP packets once. One thread sends every client the
-//! same packets, with numbers of its own, over its RTSP connection (RFC 2326, 10.12).
+//! A server for many cameras on one machine. It cuts each clip into RTP packets once. One thread sends every
+//! client the same packets, with numbers of its own, over its RTSP connection (RFC 2326, 10.12).
 //!
-//! The clock of a path runs from the start of the server, with or without a client. A client begins at the next key
-//! frame. The paths are apart by an irrational share of a GOP, so that their key frames do not coincide. Sender reports
-//! (RFC 3550, 6.4.1) carry the time at which a unit was sent.
+//! The clock of a path runs from the start of the server, with or without a client. A client begins at the
+//! next key frame. The paths are apart by an irrational share of a GOP, so that their key frames do not
+//! coincide. Sender reports (RFC 3550, 6.4.1) carry the time at which a unit was sent.
 //!
 //! When full: units for a client that does not read are dropped up to the next key frame, and counted.
 //! Not here: UDP, passwords, damaged data; the server without `--packed` has them.

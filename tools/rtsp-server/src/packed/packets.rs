@@ -104,8 +104,8 @@ impl Packets {
         Ok(Self { encoding, fmtp, units, duration, gop })
     }
 
-    /// How far path `n` of `all` is ahead: somewhere else in the clip, and in its GOP (by the golden ratio, which
-    /// spreads any number of paths evenly).
+    /// How far path `n` of `all` is ahead: somewhere else in the clip, and in its GOP (by the golden ratio,
+    /// which spreads any number of paths evenly).
     pub fn phase(&self, n: usize, all: usize) -> Duration {
         const GOLDEN: f64 = 0.618_033_988_749_895;
         let elsewhere = self.duration.mul_f64(n as f64 / all.max(1) as f64);
