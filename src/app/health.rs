@@ -1,23 +1,27 @@
 //! Checks that the node does what its config promises: every camera sampled often enough, no events
-//! suppressed by the hourly limit, no flight rejected. Takes: snapshots. Gives: health messages. Not here:
-//! sending them.
+//! suppressed by the hourly limit, no flight rejected, no footage dropped for want of memory. Takes:
+//! snapshots. Gives: health messages. Not here: sending them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::base::{CameraId, WallTime};
 use crate::monitor::NodeSnapshot;
-use crate::wire::{CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad};
+use crate::wire::{
+    CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad, RingsFull,
+};
 
 /// While something is wrong, the health is published again after this time, with its newest figures.
 const REPEAT: Duration = Duration::from_secs(60);
-/// How long suppressed events and failed flights stay in the report.
+/// How long suppressed events, failed flights and dropped footage stay in the report.
 const REPORT_FOR: Duration = Duration::from_secs(3600);
 
-/// The last published health, and when events were last suppressed.
+/// The last published health, and when events were last suppressed and footage dropped.
 #[derive(Default)]
 pub(super) struct HealthWatch {
     suppressed: BTreeMap<CameraId, (u64, Instant)>,
+    /// Bytes dropped since the start, and when they last grew.
+    dropped: Option<(u64, Instant)>,
     published: Option<(Problems, Instant)>,
 }
 
@@ -27,6 +31,7 @@ struct Problems {
     behind: Vec<String>,
     suppressed: Vec<String>,
     flights: Vec<FlightNotTaken>,
+    rings_full: bool,
 }
 
 impl HealthWatch {
@@ -41,13 +46,17 @@ impl HealthWatch {
         let behind: Vec<_> = behind.collect();
         let suppressed = self.suppressed(node, now);
         let flights = flights(node, at);
+        let rings = self.rings(node, now);
         let problems = Problems {
             behind: behind.iter().map(|b| b.camera.clone()).collect(),
             suppressed: suppressed.iter().map(|s| s.camera.clone()).collect(),
             flights: flights.clone(),
+            rings_full: rings.is_some(),
         };
-        let well =
-            problems.behind.is_empty() && problems.suppressed.is_empty() && problems.flights.is_empty();
+        let well = problems.behind.is_empty()
+            && problems.suppressed.is_empty()
+            && problems.flights.is_empty()
+            && !problems.rings_full;
         let known = self.published.as_ref().is_some_and(|(before, when)| {
             *before == problems && (well || now.saturating_duration_since(*when) < REPEAT)
         });
@@ -66,10 +75,23 @@ impl HealthWatch {
             behind,
             suppressed,
             flights,
+            rings,
         };
         self.log(&problems, &health);
         self.published = Some((problems, now));
         Some(health)
+    }
+
+    fn rings(&mut self, node: &NodeSnapshot, now: Instant) -> Option<RingsFull> {
+        let dropped = node.rings.dropped_bytes;
+        if dropped > self.dropped.map_or(0, |(before, _)| before) {
+            self.dropped = Some((dropped, now));
+        }
+        self.dropped.filter(|(_, when)| now.duration_since(*when) < REPORT_FOR)?;
+        Some(RingsFull {
+            budget_mb: node.rings.max_bytes as u64 >> 20,
+            dropped_mb: dropped.div_ceil(1 << 20),
+        })
     }
 
     fn suppressed(&mut self, node: &NodeSnapshot, now: Instant) -> Vec<CameraSuppressed> {

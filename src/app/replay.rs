@@ -73,7 +73,7 @@ pub fn replay(
     for (camera, flight) in &options.flights {
         flights.of(camera).push(Telemetry::Flight(flight.clone().starting(options.start)));
     }
-    let memory = PlaceMemoryContext::new(options.evidence.clone());
+    let memory = PlaceMemoryContext::new(options.evidence.clone()).map_err(AppError::Thread)?;
     let mut scenes = scene::build_all(&config, model, &Sites::load(&config)?, &flights, &memory);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
@@ -117,6 +117,7 @@ pub fn replay(
         clips.cut(&streams, &recorder, false);
     }
     clips.cut(&streams, &recorder, true);
+    memory.finish();
     report.opened = recorder.journal.counts().opened;
     Ok(report)
 }

@@ -9,12 +9,13 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::base::{CameraId, monotonic};
 use crate::config::CameraConfig;
 use crate::ingest::IngestStats;
-use crate::ring::Ring;
+use crate::ring::{Ring, RingPool};
 
 /// Shared by `Arc`; every call takes the lock for microseconds only.
-#[derive(Default)]
 pub(super) struct Roster {
     entries: RwLock<BTreeMap<CameraId, Entry>>,
+    /// The common bound of all rings.
+    pub rings: Arc<RingPool>,
 }
 
 struct Entry {
@@ -37,13 +38,18 @@ pub(super) struct Member {
 }
 
 impl Roster {
+    /// `ring_bytes`: the most footage that all rings together hold.
+    pub fn new(ring_bytes: usize) -> Self {
+        Self { entries: RwLock::default(), rings: Arc::new(RingPool::new(ring_bytes)) }
+    }
+
     /// Adds the camera, or updates its name and ring size. The content of the ring stays.
     pub fn enter(&self, camera: &CameraConfig) -> Arc<Ring> {
         let mut entries = self.write();
         let entry = entries.entry(camera.id.clone()).or_insert_with(|| Entry {
             name: String::new(),
             interval: camera.interval,
-            ring: Arc::new(Ring::new(camera.ring)),
+            ring: self.rings.ring(camera.ring),
             ingest: None,
             gone: None,
         });

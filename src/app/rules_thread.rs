@@ -150,7 +150,8 @@ impl RulesThread {
         }
         self.last_picture.insert(picture.camera.clone(), monotonic());
         if let Some(decided) = &analysed.decided {
-            let clips = self.recorder.record(&scene.config, decided, Some(picture));
+            let hold = |clips: &[ClipRequest]| self.clips.hold(clips);
+            let clips = self.recorder.record_holding(&scene.config, decided, Some(picture), hold);
             self.schedule(clips);
         } else if scene.is_far_from_checkpoint(picture.capture.at) {
             // Footage played faster than real time: the node's clock has hardly moved.
@@ -216,11 +217,12 @@ impl RulesThread {
     }
 
     fn schedule(&self, clips: Vec<ClipRequest>) {
-        for request in clips {
+        for request in &clips {
             if let Err(error) = self.clips.schedule(request.clone()) {
-                self.recorder.record_clip(&request, &Err(error));
+                self.recorder.refuse_clip(request, error);
             }
         }
+        self.clips.release(&clips);
     }
 
     fn checkpoint(&self, cameras: &BTreeSet<CameraId>) {

@@ -120,6 +120,7 @@ impl NodeStatus {
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
             detect_busy_s: detect.as_ref().map_or(0.0, |d| d.busy_s),
             load: *self.load.lock(),
+            rings: self.stages.roster.rings.stats(),
             publish: self.stages.publish.snapshot(),
             events: self.stages.recorder.journal.counts(),
             config: self.config(),

@@ -49,9 +49,15 @@ pub(crate) fn read_all(
     let mut seen: Vec<(PathBuf, Span)> = vec![(real(main), base..base)];
     if let Some(DeValue::Array(patterns)) = root.get("include").map(|v| v.get_ref()) {
         for pattern in patterns.iter() {
-            let Some(text) = pattern.get_ref().as_str() else { continue };
+            let Some(name) = pattern.get_ref().as_str() else { continue };
             let span = at(pattern.span());
-            for path in matches(text, &span, sources, problems, warnings) {
+            let (_, shown, within) = sources.text_around(&span);
+            // A list that is not closed includes the lines after it. A password there is no file, and is not
+            // shown.
+            if shown.get(within) != text.get(pattern.span()) {
+                continue;
+            }
+            for path in matches(name, &span, sources, problems, warnings) {
                 if let Some((_, first)) = seen.iter().find(|(p, _)| *p == real(&path)) {
                     let twice = Problem::new(&span, format!("{} is included twice", path.display()))
                         .help("take one of the two away; a pattern may match a file that is named too");

@@ -88,8 +88,7 @@ impl Recorder {
             }
             store_pending(&mut held, violation.id, &mut batch);
         }
-        let done = self.journal.commit(&batch);
-        drop(held);
+        let done = self.journal.commit_or_nothing(held, batch);
         for FlightEventStep { violation, .. } in steps.iter().filter(|_| done) {
             self.journal.count(violation.transition);
             tracing::info!(area = %area.id, event = %violation.id, class = violation.class, "{:?}: {}", violation.transition, violation.reason);

@@ -3,38 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
+use super::backlog::{Backlog, Store};
 use super::pending_evidence::PendingEvidence;
 use crate::base::{Shutdown, WallTime, error_chain};
 use crate::evidence::{EvidenceFile, EvidenceKind, Missing, event_dir, write_manifest};
 use crate::monitor::EventCounts;
-use crate::outbox::{Appended, Batch, OutMedia, Outbox, OutboxError};
+use crate::outbox::{Batch, OutMedia};
 use crate::rules::Transition;
 use crate::wire::{EvidenceState, MissingEvidence, Topics, evidence_message};
 
-/// Where batches go: the outbox of a node, or a replay's standard output.
-pub(crate) trait Store: Send + Sync {
-    /// # Errors
-    /// As [`Outbox::append`].
-    fn append(&self, batch: &Batch) -> Result<Appended, OutboxError>;
-}
+/// The evidence that events wait for, locked.
+pub(crate) type Held<'a> = MutexGuard<'a, BTreeMap<Uuid, PendingEvidence>>;
 
-impl Store for Outbox {
-    fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
-        Outbox::append(self, batch)
-    }
-}
-
-/// Shared by everything that records a part of an event. One lock covers reading, changing and storing pending
-/// evidence, so that the rules, stills and clips never overwrite each other's part.
+/// Shared by everything that records a part of an event. One lock covers changing pending evidence and
+/// queueing the batch with it, so that the rules, stills and clips never overwrite each other's part. The
+/// lock is free while a batch waits for the disk.
 pub(crate) struct Journal {
     pub topics: Topics,
-    store: Arc<dyn Store>,
+    backlog: Backlog,
     /// The data folder; `None` in a replay that only lists events and writes no evidence.
     pub media_dir: Option<PathBuf>,
     /// Program and model that made the evidence, for its manifest.
@@ -51,8 +42,6 @@ struct JournalCounts {
     closed: AtomicU64,
     expired: AtomicU64,
     evidence_missing: AtomicU64,
-    outbox_full_seconds: AtomicU64,
-    waits_for_disk: AtomicBool,
 }
 
 impl Journal {
@@ -64,12 +53,12 @@ impl Journal {
         shutdown: Shutdown,
     ) -> Self {
         let (pending, counts) = (Mutex::default(), JournalCounts::default());
-        Self { topics, store, media_dir, generator, pending, counts, shutdown }
+        Self { topics, backlog: Backlog::new(store), media_dir, generator, pending, counts, shutdown }
     }
 
     /// True while a record waits for room on the disk. The rules wait too, and a restart would not help.
     pub fn waits_for_disk(&self) -> bool {
-        self.counts.waits_for_disk.load(Ordering::Relaxed)
+        self.backlog.is_failing()
     }
 
     /// Whether a clip of this event is still to be cut. Its folder must stay until then.
@@ -89,8 +78,8 @@ impl Journal {
             updated: get(&self.counts.updated),
             closed: get(&self.counts.closed),
             expired: get(&self.counts.expired),
-            evidence_missing: get(&self.counts.evidence_missing),
-            outbox_full_seconds: get(&self.counts.outbox_full_seconds),
+            evidence_missing: get(&self.counts.evidence_missing) + self.backlog.refused(),
+            outbox_full_seconds: self.backlog.full_seconds(),
         }
     }
 
@@ -133,39 +122,47 @@ impl Journal {
         ));
     }
 
-    /// Retries until the outbox accepts the batch, and gives up only when the node stops. The stored state of the
-    /// rules is then older than this step, so the next start repeats the step with the same id.
+    /// Stores the batch and frees the lock. Waits while the disk is full, and gives up only when the node
+    /// stops. Then the batch stays queued before all later ones: [`flush`](Self::flush) may still store it,
+    /// and otherwise the next start continues from the state before it and repeats the step with the same id.
     ///
     /// Returns whether the batch was stored.
-    pub fn commit(&self, batch: &Batch) -> bool {
-        let mut logged = false;
-        loop {
-            match self.store.append(batch) {
-                Ok(appended) => {
-                    self.counts.waits_for_disk.store(false, Ordering::Relaxed);
-                    self.missing(appended.refused.len());
-                    for media in &appended.refused {
-                        tracing::error!(event = %media.event, kind = media.kind, "outbox.max_mb is reached: not sent");
-                    }
-                    return true;
-                }
-                Err(error) => {
-                    self.counts.waits_for_disk.store(true, Ordering::Relaxed);
-                    if !logged {
-                        tracing::error!(
-                            "cannot store a record, retrying every second: {}",
-                            error_chain(&error)
-                        );
-                        logged = true;
-                    }
-                }
-            }
-            if self.shutdown.wait(Duration::from_secs(1)) {
-                tracing::error!("stopped before the outbox could store a step: the next start repeats it");
-                return false;
-            }
-            self.counts.outbox_full_seconds.fetch_add(1, Ordering::Relaxed);
+    pub fn commit(&self, held: Held<'_>, batch: Batch) -> bool {
+        let ticket = self.backlog.push(batch);
+        drop(held);
+        let stored = self.backlog.wait(ticket, &self.shutdown, &self.shutdown);
+        if !stored {
+            tracing::error!(
+                "the node stops before a record could be stored: it is tried once more at the end"
+            );
         }
+        stored
+    }
+
+    /// As [`commit`](Self::commit), for a batch that no later one builds on. It also gives up when `stop`
+    /// asks for it, and then nothing was stored and nothing will be.
+    pub fn commit_or_withdraw(&self, held: Held<'_>, batch: Batch, stop: &Shutdown) -> bool {
+        let ticket = self.backlog.push(batch);
+        drop(held);
+        self.backlog.wait(ticket, &self.shutdown, stop) || !self.backlog.withdraw(ticket)
+    }
+
+    /// As [`commit_or_withdraw`](Self::commit_or_withdraw), until the node stops.
+    pub fn commit_or_nothing(&self, held: Held<'_>, batch: Batch) -> bool {
+        self.commit_or_withdraw(held, batch, &self.shutdown)
+    }
+
+    /// Stores the batch if the disk has room now. Otherwise it is stored with the next one, without waiting
+    /// for it.
+    pub fn queue(&self, held: Held<'_>, batch: Batch) {
+        let ticket = self.backlog.push(batch);
+        drop(held);
+        self.backlog.store(ticket);
+    }
+
+    /// Tries once more to store what waits. Returns the number of records that still wait.
+    pub fn flush(&self) -> usize {
+        self.backlog.flush()
     }
 
     pub fn count(&self, transition: Transition) {
@@ -182,7 +179,7 @@ impl Journal {
         self.counts.evidence_missing.fetch_add(parts as u64, Ordering::Relaxed);
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, PendingEvidence>> {
+    pub fn lock(&self) -> Held<'_> {
         self.pending.lock()
     }
 }
@@ -225,4 +222,38 @@ pub(crate) fn media(event: Uuid, file: &EvidenceFile) -> OutMedia {
 /// The kind's name in messages: `still`, `annotated`, `clip`, `closed`, `manifest`.
 fn kind_name(kind: EvidenceKind) -> String {
     kind.file_name().split('.').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::{Appended, OutboxError};
+
+    struct FullDisk;
+
+    impl Store for FullDisk {
+        fn append(&self, _: &Batch) -> Result<Appended, OutboxError> {
+            Err(OutboxError::Full { path: "outbox.db".into() })
+        }
+    }
+
+    #[test]
+    fn pending_evidence_can_be_read_while_a_record_waits_for_the_disk_and_the_wait_ends_at_the_stop() {
+        let stop = Shutdown::new();
+        let topics = Topics::new("lintel", "node");
+        let journal = Journal::new(topics, Arc::new(FullDisk), None, serde_json::Value::Null, stop.clone());
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| journal.commit(journal.lock(), Batch::default()));
+            while !journal.waits_for_disk() {
+                std::thread::yield_now();
+            }
+            // As retention asks before it deletes delivered evidence.
+            assert!(!journal.owes_clip(Uuid::nil()) && !journal.is_under_way(Uuid::nil()));
+            stop.stop();
+            assert!(!waits.join().expect("no panic"), "not stored");
+        });
+        assert!(!journal.commit_or_nothing(journal.lock(), Batch::default()));
+        journal.queue(journal.lock(), Batch::default());
+        assert_eq!(journal.flush(), 2, "what gave up for good is not among them");
+    }
 }

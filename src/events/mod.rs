@@ -9,13 +9,15 @@ pub(crate) mod cross_camera;
 pub(crate) mod feedback;
 mod flights;
 pub(crate) mod pending_evidence;
+mod backlog;
 mod journal;
 mod recorder;
 mod stills;
 mod tamper;
 
+pub(crate) use backlog::Store;
 pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};
 pub(crate) use flights::FlightEventStep;
-pub(crate) use journal::{Store, evidence_state, media, store_pending};
+pub(crate) use journal::{evidence_state, media, store_pending};
 pub(crate) use recorder::{RULES_PREFIX, Recorder, RecorderSettings};
 pub(crate) use tamper::{TAMPER_PREFIX, TamperState};

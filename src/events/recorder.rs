@@ -1,13 +1,16 @@
 //! Records each step of an event: stills, messages and restart state, in one transaction.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
 
+use super::backlog::Store;
 use super::cross_camera::{SharedEvent, SharedEvents};
 use super::feedback::KnownEvent;
-use super::journal::{Journal, Store, evidence_state, media, store_pending};
+use super::journal::{Journal, evidence_state, media, store_pending};
 use super::pending_evidence::PendingEvidence;
 use super::stills::{StillBatch, StillStep};
 use crate::base::{CameraId, Shutdown, error_chain};
@@ -95,7 +98,7 @@ impl Recorder {
         let mut held = self.journal.lock();
         held.extend(pending.into_iter().map(|pending| (pending.manifest.event, pending)));
         let clips = held.values().filter_map(|pending| pending.clip.clone()).collect();
-        self.journal.give_up_stills(&mut held);
+        self.journal.give_up_stills(held);
         clips
     }
 
@@ -107,6 +110,18 @@ impl Recorder {
         camera: &Arc<CameraConfig>,
         decided: &Decided,
         picture: Option<&Arc<Picture>>,
+    ) -> Vec<ClipRequest> {
+        self.record_holding(camera, decided, picture, |_| {})
+    }
+
+    /// As [`record`](Self::record). Calls `hold` with the clips to cut before it waits for the disk, so that
+    /// their footage stays.
+    pub fn record_holding(
+        &self,
+        camera: &Arc<CameraConfig>,
+        decided: &Decided,
+        picture: Option<&Arc<Picture>>,
+        hold: impl FnOnce(&[ClipRequest]),
     ) -> Vec<ClipRequest> {
         let settings = self.settings();
         let config = &settings.config;
@@ -160,8 +175,8 @@ impl Recorder {
                 "{}: {}", transition_name(merged.violation.transition), merged.violation.reason
             );
         }
-        self.journal.commit(&batch);
-        drop(held);
+        hold(&clips);
+        self.journal.commit(held, batch);
         stills.submit();
         clips
     }
@@ -182,12 +197,32 @@ impl Recorder {
         StillBatch::new(queue, steps, picture)
     }
 
-    /// Records a clip, or why there is none.
+    /// Records a clip, or why there is none. Waits while the disk is full.
     pub fn record_clip(&self, request: &ClipRequest, result: &Result<ClipInfo, EvidenceError>) {
         let mut held = self.journal.lock();
+        if let Some(batch) = self.clip_batch(&mut held, request, result) {
+            self.journal.commit(held, batch);
+        }
+    }
+
+    /// Records why a clip will not be cut. Does not wait while the disk is full.
+    pub fn refuse_clip(&self, request: &ClipRequest, why: EvidenceError) {
+        let mut held = self.journal.lock();
+        if let Some(batch) = self.clip_batch(&mut held, request, &Err(why)) {
+            self.journal.queue(held, batch);
+        }
+    }
+
+    /// `None`: the event is not known.
+    fn clip_batch(
+        &self,
+        held: &mut BTreeMap<Uuid, PendingEvidence>,
+        request: &ClipRequest,
+        result: &Result<ClipInfo, EvidenceError>,
+    ) -> Option<Batch> {
         let Some(pending) = held.get_mut(&request.event) else {
             tracing::warn!(event = %request.event, "a clip of an event that is not known any more");
-            return;
+            return None;
         };
         let mut batch = Batch::default();
         pending.clip = None;
@@ -206,14 +241,14 @@ impl Recorder {
         }
         let at = result.as_ref().map_or(request.to, |clip| clip.ends);
         self.journal.add_manifest(pending, at, &mut batch);
-        store_pending(&mut held, request.event, &mut batch);
-        self.journal.commit(&batch);
+        store_pending(held, request.event, &mut batch);
+        Some(batch)
     }
 
     /// Stores the state of the rules between events, so that a restart keeps the dwell so far.
     pub fn checkpoint<'a>(&self, states: impl Iterator<Item = (&'a CameraId, RulesState)>) {
         let state = states.map(|(camera, state)| state_entry(camera, &state)).collect();
-        self.journal.commit(&Batch { state, ..Batch::default() });
+        self.journal.commit(self.journal.lock(), Batch { state, ..Batch::default() });
     }
 
     fn new_pending(&self, config: &Config, camera: &CameraConfig, violation: &Violation) -> PendingEvidence {

@@ -1,13 +1,11 @@
 //! Stills of events: requests them, and records the outcomes.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
 use uuid::Uuid;
 
-use super::journal::{Journal, media, store_pending};
+use super::journal::{Held, Journal, media, store_pending};
 use super::pending_evidence::PendingEvidence;
 use crate::config::{CameraConfig, ViolationClass};
 use crate::decode::Picture;
@@ -136,11 +134,13 @@ impl Journal {
             }
             store_pending(&mut held, outcome.event, &mut batch);
         }
-        self.commit(&batch);
+        self.commit(held, batch);
     }
 
     /// Marks stills that an earlier run still had to write as missing: their pictures are gone.
-    pub fn give_up_stills(&self, held: &mut MutexGuard<'_, BTreeMap<Uuid, PendingEvidence>>) {
+    ///
+    /// Does not wait for a full disk: the node is only starting.
+    pub fn give_up_stills(&self, mut held: Held<'_>) {
         let mut batch = Batch::default();
         let owing: Vec<Uuid> = held.iter().filter(|(_, d)| !d.owed.is_empty()).map(|(id, _)| *id).collect();
         for event in owing {
@@ -151,10 +151,10 @@ impl Journal {
             if pending.complete() {
                 self.add_manifest(pending, crate::base::wall_now(), &mut batch);
             }
-            store_pending(held, event, &mut batch);
+            store_pending(&mut held, event, &mut batch);
         }
         if !batch.state.is_empty() {
-            self.commit(&batch);
+            self.queue(held, batch);
         }
     }
 

@@ -47,10 +47,11 @@ impl Recorder {
         };
         let state = (kind == TamperKind::Moved)
             .then(|| (TamperState::key(&camera.id), serde_json::to_vec(&TamperState { stale: true }).ok()));
-        self.journal.commit(&Batch {
+        let batch = Batch {
             messages: vec![tamper_message(&self.journal.topics, &self.settings().config.node.id, at, data)],
             state: state.into_iter().collect(),
             ..Batch::default()
-        });
+        };
+        self.journal.commit(self.journal.lock(), batch);
     }
 }

@@ -30,6 +30,10 @@ pub(super) fn ensure_free(path: &Path, wanted: u64) -> Result<(), EvidenceError>
     Ok(())
 }
 
+/// On a crowded disk this much more than `min_free_bytes` is freed, or as much again if that is less. Without
+/// it the next file would find too little room.
+const SPARE: u64 = 256 << 20;
+
 /// Result of [`enforce_quota`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuotaReport {
@@ -46,8 +50,9 @@ pub struct QuotaReport {
 
 /// Deletes evidence folders until `root` is within `quota_bytes` and the disk has `min_free_bytes` free.
 /// Delivered evidence goes first. Within it, low severity goes before high, and older before newer.
-/// Undelivered evidence goes only for the quota, never for free space, which another program may use. This
-/// reads the sizes of all files: call it once a minute, not for each event.
+/// Undelivered evidence goes only for the quota, never for free space, which another program may use. Once it
+/// must free space, it frees more: up to 256 MB, and at most as much again as `min_free_bytes`. This reads
+/// the sizes of all files: call it once a minute, not for each event.
 ///
 /// # Errors
 /// `root` cannot be read; one that does not exist is empty.
@@ -60,13 +65,16 @@ pub fn enforce_quota(
     let mut report = QuotaReport::default();
     let mut events = events(root, &mut report)?;
     report.used_bytes = events.iter().map(|e| e.bytes).sum();
+    let too_little = free_bytes(root)? < min_free_bytes;
+    let spare = if too_little { min_free_bytes.min(SPARE) } else { 0 };
+    let wanted = min_free_bytes.saturating_add(spare);
     // Manifests are read only if something must go.
-    if report.used_bytes > quota_bytes || free_bytes(root)? < min_free_bytes {
+    if report.used_bytes > quota_bytes || too_little {
         events.sort_by_key(|event| (severity(&event.dir), event.id));
     }
     let mut kept = Vec::new();
     for event in events {
-        let crowded = report.used_bytes > quota_bytes || free_bytes(root)? < min_free_bytes;
+        let crowded = report.used_bytes > quota_bytes || free_bytes(root)? < wanted;
         if crowded && is_delivered(event.id) {
             report.delivered_deleted += u64::from(delete(&event, &mut report));
         } else {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::disk::ensure_free;
 use super::files::event_dir;
 use super::{ClipCutter, ClipInfo, ClipRequest, EvidenceError};
-use crate::base::{CameraId, Shutdown, monotonic};
+use crate::base::{CameraId, Shutdown, WallTime, monotonic};
 use crate::config::EvidenceConfig;
 use crate::ring::Ring;
 
@@ -127,6 +127,25 @@ impl ClipService {
         }
         queue.waiting.push(WaitingClip { request, deadline });
         Ok(())
+    }
+
+    /// Keeps the footage of clips in their rings that are scheduled only later. Each call needs one of
+    /// [`release`](Self::release).
+    pub fn hold(&self, requests: &[ClipRequest]) {
+        self.rings_of(requests, Ring::hold);
+    }
+
+    /// Ends a [`hold`](Self::hold). The footage of scheduled clips stays until they are cut.
+    pub fn release(&self, requests: &[ClipRequest]) {
+        self.rings_of(requests, Ring::release);
+    }
+
+    fn rings_of(&self, requests: &[ClipRequest], change: impl Fn(&Ring, WallTime)) {
+        for request in requests {
+            if let Some(ring) = (self.rings)(&request.camera) {
+                change(&ring, request.from);
+            }
+        }
     }
 
     pub fn stats(&self) -> ClipStats {

@@ -50,6 +50,17 @@ impl Collector for Node {
             "Factor on the cameras' intervals; 1 as configured",
             node.load.stretch,
         )?;
+        out.gauge("lintel_ring_bytes", "Footage in the rings of all cameras", node.rings.bytes as f64)?;
+        out.gauge(
+            "lintel_ring_budget_bytes",
+            "The most footage that they may hold",
+            node.rings.max_bytes as f64,
+        )?;
+        out.counter(
+            "lintel_ring_over_budget_bytes",
+            "Footage dropped because all rings together were over budget.ring_mb",
+            node.rings.dropped_bytes,
+        )?;
         let decode: f64 = node.cameras.values().map(|camera| camera.decode.seconds).sum();
         out.counter("lintel_decode_milliseconds", "Time spent on decoding", (decode * 1e3) as u64)?;
         out.counter(

@@ -9,7 +9,7 @@ use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::publish::PublishSnapshot;
-use crate::ring::RingStats;
+use crate::ring::{RingPoolStats, RingStats};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct NodeSnapshot {
@@ -27,6 +27,8 @@ pub struct NodeSnapshot {
     /// Time that the detect workers have spent on pictures, seconds.
     pub detect_busy_s: f64,
     pub load: LoadSnapshot,
+    /// All rings together.
+    pub rings: RingPoolStats,
     /// Also the state of the outbox.
     pub publish: PublishSnapshot,
     pub events: EventCounts,

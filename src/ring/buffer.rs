@@ -1,7 +1,8 @@
 //! The ring buffer of one camera.
 //!
 //! Its limits, the strongest first:
-//! 1. Never more than [`HARD_FACTOR`] times `max_bytes`, whatever the camera sends.
+//! 1. Never more than [`HARD_FACTOR`] times `max_bytes`, whatever the camera sends. All rings of a node
+//!    together have a bound too, in `pool`.
 //! 2. The GOP being received and the last whole one before it stay, so that a clip can always start at a key
 //!    frame.
 //! 3. `max_bytes` and `max_duration`: the oldest GOP is dropped until both hold.
@@ -12,6 +13,8 @@
 //! from before.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -31,6 +34,8 @@ const HARD_FACTOR: usize = 4;
 pub struct Ring {
     config: Mutex<RingConfig>,
     state: Mutex<State>,
+    /// Bytes of footage in this ring and in those that share the count.
+    total: Arc<AtomicUsize>,
 }
 
 /// The part of a time span that a ring holds.
@@ -83,7 +88,12 @@ struct State {
 
 impl Ring {
     pub fn new(config: RingConfig) -> Self {
-        Self { config: Mutex::new(config), state: Mutex::default() }
+        Self::counted(config, Arc::default())
+    }
+
+    /// Also counts its bytes in `total`.
+    pub(super) fn counted(config: RingConfig, total: Arc<AtomicUsize>) -> Self {
+        Self { config: Mutex::new(config), state: Mutex::default(), total }
     }
 
     /// Changes the limits from the next frame on. Held frames stay as far as they fit.
@@ -96,6 +106,7 @@ impl Ring {
     pub fn push(&self, mut frame: EncodedFrame) -> EncodedFrame {
         let config = *self.config.lock();
         let mut state = self.lock();
+        let before = state.bytes;
         frame.data = state.blocks.store(&frame.data);
         if !state.keep(frame.clone()) {
             return frame;
@@ -119,10 +130,37 @@ impl Ring {
             }
             evicted.push(gop);
         }
+        self.count(before, state.bytes);
         drop(state);
         // Memory is freed after the lock, so that no camera waits for it.
         drop(evicted);
         frame
+    }
+
+    /// Drops the oldest GOP, whatever needs it. Returns its bytes; `None` if the ring is empty.
+    pub(super) fn drop_oldest(&self) -> Option<usize> {
+        let mut state = self.lock();
+        let before = state.bytes;
+        let gop = state.evict()?;
+        self.count(before, state.bytes);
+        drop(state);
+        Some(gop.bytes)
+    }
+
+    /// Number of GOPs, and bytes of footage.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.gops.len(), state.bytes)
+    }
+
+    /// Counts a change of the ring's bytes. Call it before the lock is free, so that the count never falls
+    /// below zero.
+    fn count(&self, before: usize, after: usize) {
+        if after >= before {
+            self.total.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.total.fetch_sub(before - after, Ordering::Relaxed);
+        }
     }
 
     /// Announces a clip from `from` on. Its footage stays until [`release`](Self::release), within the ring's
@@ -184,6 +222,12 @@ impl Ring {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.state.get_mut().bytes, Ordering::Relaxed);
     }
 }
 

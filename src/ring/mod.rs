@@ -4,13 +4,16 @@
 //! When full: drops the oldest GOP, but never the last whole one.
 //! On failure: a stream without key frames is dropped at a hard limit, counted and logged; the next key frame
 //! starts again.
+//! [`RingPool`] bounds the footage of all rings together.
 //! Not here: the disk, decoding, waiting.
 
 mod blocks;
 mod buffer;
 mod gop;
+mod pool;
 
 pub use buffer::{Ring, RingClip, RingStats};
+pub use pool::{RingPool, RingPoolStats};
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,15 @@
 //! suspected violations, and reports about the camera itself (covered, blinded, moved).
 //! When full: does not queue; the caller passes one picture at a time.
 //! On failure: an unreadable calibration is a config error. An unreadable place memory starts again and logs it.
-//! Not here: threads, messages, evidence.
+//! Not here: messages, evidence, threads other than the one that writes place memories.
 
 mod camera;
 mod drone;
 mod drone_log;
 mod ground;
+mod place_context;
 mod place_memory;
+mod place_writer;
 mod placing;
 mod tamper;
 
@@ -18,5 +20,6 @@ pub(crate) use camera::{Decided, PlacedViolation, RulesChange, Scene, Scenes, bu
 pub(crate) use drone_log::{FlightLog, FlightLogs};
 pub use ground::{SiteError, seen_on_ground};
 pub(crate) use ground::{Sites, read_dem};
-pub(crate) use place_memory::{BeforePicture, PlaceMemoryContext, memory_folder};
+pub(crate) use place_context::memory_folder;
+pub(crate) use place_memory::{BeforePicture, PlaceMemoryContext};
 pub(crate) use tamper::TamperReport;

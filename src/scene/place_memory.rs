@@ -1,19 +1,23 @@
 //! A camera's memory of how its place looks, kept over restarts, and earlier pictures for its events.
 //!
-//! Takes: analysed pictures and the camera's tracks. Gives: the lasting changes of each inspection, for the rules.
-//! When full: does not queue. On failure: an unreadable memory starts again. A failed write is logged and retried at
-//! the next due time. Files are in `<data_dir>/change/<camera>`: `place.bin`, replaced as a whole, and
-//! `<microseconds>-<light>.jpg`. Not here: how a change is found (`change`), writing pictures (`evidence`).
+//! Takes: analysed pictures and the camera's tracks. Gives: the lasting changes of each inspection, for the
+//! rules. When full: does not queue; `place_writer` writes the file. On failure: an unreadable memory starts
+//! again. A failed write is logged and retried at the next due time. Files are in
+//! `<data_dir>/change/<camera>`: `place.bin`, replaced as a whole, and `<microseconds>-<light>.jpg`. Not
+//! here: how a change is found (`change`), writing pictures (`evidence`).
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 
-use crate::base::{CameraId, ClassKinds, Rect, WallTime, replace_file};
+pub(crate) use super::place_context::PlaceMemoryContext;
+use super::place_context::{Inspected, PlaceFiles, memory_folder};
+use super::place_writer::PlaceFile;
+use crate::base::{CameraId, ClassKinds, Rect, WallTime};
 use crate::change::{Alignment, ChangeInput, ChangeWatcher, Inspection, Seen, Settings, Workbench};
 use crate::config::{CameraConfig, ChangeConfig};
 use crate::decode::Picture;
@@ -30,21 +34,6 @@ const MOVING: Duration = Duration::from_secs(60);
 /// objects through a time-lapse, whose pictures are too far apart.
 const SAME_PLACE: f32 = 0.5;
 
-/// Shared by the place memories of a node's cameras.
-#[derive(Clone)]
-pub(crate) struct PlaceMemoryContext {
-    /// Buffers for one inspection at a time.
-    bench: Arc<Mutex<Workbench>>,
-    data_dir: Option<PathBuf>,
-}
-
-impl PlaceMemoryContext {
-    /// `data_dir`: root of the files; `None` in a replay that only lists events and keeps none.
-    pub fn new(data_dir: Option<PathBuf>) -> Self {
-        Self { bench: Arc::default(), data_dir }
-    }
-}
-
 /// A request to keep the newest picture, to show later how the place looked before a change.
 pub(crate) struct BeforePicture {
     /// The camera's folder.
@@ -54,20 +43,16 @@ pub(crate) struct BeforePicture {
     pub needed: Vec<WallTime>,
 }
 
-/// The folder with a camera's place memory and earlier pictures.
-pub(crate) fn memory_folder(data_dir: &Path, camera: &CameraId) -> PathBuf {
-    data_dir.join("change").join(camera.as_str())
-}
-
 pub(crate) struct PlaceMemory {
+    camera: CameraId,
     config: ChangeConfig,
     kinds: ClassKinds,
     time_zone: TimeZone,
     watcher: ChangeWatcher,
     bench: Arc<Mutex<Workbench>>,
     /// `None`: no files are kept.
-    dir: Option<PathBuf>,
-    inspected: Option<WallTime>,
+    files: Option<PlaceFiles>,
+    inspected: Inspected,
     saved: Option<WallTime>,
     kept: Option<WallTime>,
     /// The request of the newest picture, until `pop_before` returns it.
@@ -88,17 +73,21 @@ impl PlaceMemory {
         memory: &PlaceMemoryContext,
     ) -> Option<Self> {
         if !camera.rules.iter().any(|rule| rule.kind.is_change()) {
+            memory.inspected.lock().remove(&camera.id);
             return None;
         }
+        let inspected = Inspected { every: camera.change.interval, last: None };
+        memory.inspected.lock().insert(camera.id.clone(), inspected);
         let settings = Settings { learn: camera.change.learn, min_share: camera.change.min_share };
         Some(Self {
+            camera: camera.id.clone(),
             config: camera.change,
             kinds,
             time_zone,
             watcher: ChangeWatcher::new(settings),
             bench: Arc::clone(&memory.bench),
-            dir: memory.data_dir.as_ref().map(|dir| memory_folder(dir, &camera.id)),
-            inspected: None,
+            files: memory.files.clone(),
+            inspected,
             saved: None,
             kept: None,
             before: None,
@@ -130,10 +119,9 @@ impl PlaceMemory {
     /// Compares a picture with the memory, if an inspection is due. `None`: not due.
     pub fn inspect(&mut self, picture: &Picture, tracks: &[Track]) -> Option<Changes> {
         let at = picture.capture.at;
-        if self.inspected.is_some_and(|last| at >= last && at.since(last) < self.config.interval) {
+        if !self.inspected.take_due(at) {
             return None;
         }
-        self.inspected = Some(at);
         // Machines move about at work. Other objects stay where they were put: a new stall is the change itself.
         let passing =
             |t: &&Track| t.seen_now && (self.kinds.is_passing(&t.class) || self.kinds.is_machine(&t.class));
@@ -150,7 +138,7 @@ impl PlaceMemory {
         self.log_changes(&found, picture);
         self.before = self.before_due(&found, at);
         if found.judged && self.saved.is_none_or(|saved| at.since(saved) >= SAVE_EVERY) {
-            self.saved = Some(at);
+            self.saved = Some(spread(self.saved, SAVE_EVERY, &self.camera, at));
             self.save();
         }
         self.standing = found.judged.then(|| found.regions.iter().map(|r| (r.rect, r.seen)).collect());
@@ -181,20 +169,19 @@ impl PlaceMemory {
         }
     }
 
-    /// Saves the memory. The old file stays until the new one is complete.
+    /// Hands the memory to the thread that writes it. The old file stays until the new one is complete.
     pub fn save(&self) {
-        let Some(path) = self.file() else { return };
-        let written = path.parent().map_or(Ok(()), fs::create_dir_all);
-        if let Err(error) = written.and_then(|()| replace_file(&path, &self.watcher.to_bytes())) {
-            tracing::error!(
-                file = %path.display(),
-                "cannot write the camera's memory of its place: {error}; check the disk"
-            );
+        if let (Some(path), Some(files)) = (self.file(), &self.files) {
+            files.writer.put(&self.camera, PlaceFile { path, content: self.watcher.to_bytes() });
         }
     }
 
+    fn dir(&self) -> Option<PathBuf> {
+        self.files.as_ref().map(|files| memory_folder(&files.data_dir, &self.camera))
+    }
+
     fn file(&self) -> Option<PathBuf> {
-        self.dir.as_ref().map(|dir| dir.join("place.bin"))
+        self.dir().map(|dir| dir.join("place.bin"))
     }
 
     /// Logs what changed about the camera since the last inspection.
@@ -228,11 +215,28 @@ impl PlaceMemory {
     /// Every [`KEEP_EVERY`] a picture is kept, so that an event can show how the place looked before.
     fn before_due(&mut self, found: &Inspection, at: WallTime) -> Option<BeforePicture> {
         let due = self.kept.is_none_or(|kept| at < kept || at.since(kept) >= KEEP_EVERY);
-        let dir = self.dir.as_ref().filter(|_| due && matches!(found.alignment, Alignment::Steady { .. }))?;
-        self.kept = Some(at);
+        let dir = self.dir().filter(|_| due && matches!(found.alignment, Alignment::Steady { .. }))?;
+        self.kept = Some(spread(self.kept, KEEP_EVERY, &self.camera, at));
         let needed = found.regions.iter().map(|r| r.first_seen).collect();
-        Some(BeforePicture { dir: dir.clone(), infrared: found.infrared, needed })
+        Some(BeforePicture { dir, infrared: found.infrared, needed })
     }
+}
+
+/// The time from which the next of a camera's regular writes counts. After the first one it is earlier by a
+/// share of `every` that follows from the camera's id. So cameras that start together do not write together.
+fn spread(last: Option<WallTime>, every: Duration, camera: &CameraId, at: WallTime) -> WallTime {
+    if last.is_some() {
+        return at;
+    }
+    // FNV-1a and a last mix of its bits. The same footage must give the same files on every machine.
+    let mut hash = 0x811c_9dc5_u32;
+    for byte in camera.as_str().bytes() {
+        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
+    hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
+    hash ^= hash >> 16;
+    at - every.mul_f64(f64::from(hash) / f64::from(u32::MAX))
 }
 
 /// Boxes of moving objects; `before` has the boxes of the last inspection.
@@ -254,6 +258,19 @@ fn hour(at: WallTime, zone: &TimeZone) -> f32 {
 mod tests {
     use super::*;
     use crate::base::{ClassName, TrackId};
+
+    #[test]
+    fn cameras_that_start_together_write_at_different_times_and_each_at_its_interval() {
+        let at = WallTime(0) + Duration::from_secs(100_000);
+        let early = |i: usize| {
+            let camera = CameraId::new(format!("camera-{i}"));
+            assert_eq!(spread(Some(at), SAVE_EVERY, &camera, at), at, "only the first time");
+            at.since(spread(None, SAVE_EVERY, &camera, at))
+        };
+        let shares: Vec<f64> = (0..100).map(|i| early(i).div_duration_f64(SAVE_EVERY)).collect();
+        let tenth = |n: usize| shares.iter().filter(|share| (**share * 10.0) as usize == n).count();
+        assert!((0..10).all(|n| tenth(n) > 0 && tenth(n) < 30), "{shares:?}");
+    }
 
     #[test]
     fn an_object_at_the_place_of_the_last_inspection_stands_unless_the_tracker_followed_it() {

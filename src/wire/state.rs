@@ -84,8 +84,8 @@ pub struct CameraState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
-    /// Every streaming camera is analysed as often as configured, no event is suppressed, and no flight
-    /// failed.
+    /// Every streaming camera is analysed as often as configured, no event is suppressed, no flight failed,
+    /// and the footage of all cameras fits into its memory.
     Ok,
     Degraded,
 }
@@ -105,6 +105,18 @@ pub struct NodeHealth {
     /// Areas with a flight that failed within the last hour.
     #[serde(default)]
     pub flights: Vec<FlightNotTaken>,
+    /// Set if footage was dropped within the last hour, because all cameras together need more than
+    /// `budget.ring_mb`.
+    #[serde(default)]
+    pub rings: Option<RingsFull>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RingsFull {
+    /// `budget.ring_mb`.
+    pub budget_mb: u64,
+    /// Footage dropped for it since the node started.
+    pub dropped_mb: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,6 +4,7 @@
 mod commands;
 mod failures;
 mod flights;
+mod full_disk;
 mod live_drone;
 mod node;
 mod outages;

@@ -43,7 +43,8 @@ impl Commander {
 
     pub fn answer(&self, sender: &Sender, data: ReplyData) {
         let batch = Batch { messages: vec![self.reply(sender, data)], ..Batch::default() };
-        if self.parts.recorder.journal.commit(&batch) {
+        let journal = &self.parts.recorder.journal;
+        if journal.commit_or_withdraw(journal.lock(), batch, &self.stop) {
             sender.delivery.done();
         }
     }

@@ -126,16 +126,21 @@ impl Commander {
             store_pending(&mut held, id, &mut batch);
         }
         batch.messages.insert(0, self.reply(sender, data));
-        let committed = recorder.journal.commit(&batch);
-        drop(held);
-        if committed {
+        self.parts.clips.hold(&clips);
+        let stored = recorder.journal.commit_or_withdraw(held, batch, &self.stop);
+        if stored {
             sender.delivery.done();
-        }
-        for request in clips {
-            if let Err(error) = self.parts.clips.schedule(request.clone()) {
-                recorder.record_clip(&request, &Err(error));
+            for request in &clips {
+                if let Err(error) = self.parts.clips.schedule(request.clone()) {
+                    recorder.refuse_clip(request, error);
+                }
             }
+        } else {
+            // The command comes again. Nothing waits for the evidence of this answer.
+            let mut held = recorder.journal.lock();
+            clips.iter().for_each(|request| drop(held.remove(&request.event)));
         }
+        self.parts.clips.release(&clips);
     }
 }
 

@@ -61,7 +61,8 @@ impl Commander {
             state: vec![(TamperState::key(&camera), None)],
             ..Batch::default()
         };
-        if self.parts.recorder.journal.commit(&batch) {
+        let journal = &self.parts.recorder.journal;
+        if journal.commit_or_withdraw(journal.lock(), batch, &self.stop) {
             sender.delivery.done();
         }
     }

@@ -20,8 +20,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::base::Shutdown;
-use crate::base::error_chain;
+use crate::base::{Shutdown, error_chain, monotonic};
 use crate::config::Config;
 use crate::publish::{Delivery, Subscriber, SubscriberError};
 use crate::wire::{Command, MAX_COMMAND_BYTES, Topics};
@@ -34,6 +33,8 @@ pub(super) use commander::Parts;
 const INBOX: usize = 16;
 /// How often the thread checks for pictures.
 const POLL: Duration = Duration::from_millis(200);
+/// How long a stop waits for the command in progress, which may wait for the rules or for a flight.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait after the broker refused the subscription.
 const RETRY: Duration = Duration::from_secs(60);
 
@@ -60,10 +61,17 @@ impl CommandService {
         Ok(Self { task, thread, stop })
     }
 
-    /// Stops both. The broker sends unfinished commands again.
+    /// Stops both. The broker sends unfinished commands again. A command that does not end within
+    /// [`STOP_LIMIT`] is left alone: its thread ends after it.
     pub fn stop(self, runtime: &tokio::runtime::Runtime) {
         self.stop.stop();
-        if self.thread.join().is_err() {
+        let began = monotonic();
+        while !self.thread.is_finished() && began.elapsed() < STOP_LIMIT {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if !self.thread.is_finished() {
+            tracing::error!("a command does not end and is not waited for; is the disk full?");
+        } else if self.thread.join().is_err() {
             tracing::error!("the command thread panicked; commands that waited come again at the next start");
         }
         // It ends by itself within two seconds.

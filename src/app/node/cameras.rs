@@ -78,7 +78,7 @@ impl Cameras {
         self.remove(&camera.id);
         let ring = self.roster.enter(camera);
         self.place(camera);
-        let feed = Arc::new(Feed::new(ring, Arc::clone(&self.decode)));
+        let feed = Arc::new(Feed::new(ring, Arc::clone(&self.roster.rings), Arc::clone(&self.decode)));
         let source = self.spawn(0, camera, &feed);
         self.roster.streams(&camera.id, Arc::clone(&source.handle.stats));
         self.running.insert(camera.id.clone(), Running { feed, source, replaced: None });

@@ -9,7 +9,8 @@ use crate::events::Recorder;
 use crate::evidence::{enforce_age, enforce_quota, event_dir, evidence_root};
 use crate::outbox::Outbox;
 
-/// Called once a minute: it reads the sizes of all evidence.
+/// Called once a minute, and every few seconds while records wait for room: it reads the sizes of all
+/// evidence. It waits for no other thread's disk.
 pub(super) fn tidy(config: &Config, outbox: &Outbox, recorder: &Recorder) {
     let evidence = &config.evidence;
     let data_dir = &config.node.data_dir;

@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use crate::base::FrameSeq;
 use crate::decode::DecodePool;
 use crate::ingest::EncodedFrame;
-use crate::ring::Ring;
+use crate::ring::{Ring, RingPool};
 
 pub(super) struct Feed {
     ring: Arc<Ring>,
+    rings: Arc<RingPool>,
     decode: Arc<DecodePool>,
     state: Mutex<State>,
 }
@@ -30,8 +31,9 @@ struct State {
 }
 
 impl Feed {
-    pub fn new(ring: Arc<Ring>, decode: Arc<DecodePool>) -> Self {
-        Self { ring, decode, state: Mutex::default() }
+    /// `rings`: the pool of `ring`.
+    pub fn new(ring: Arc<Ring>, rings: Arc<RingPool>, decode: Arc<DecodePool>) -> Self {
+        Self { ring, rings, decode, state: Mutex::default() }
     }
 
     /// Passes on a frame of the camera's source number `source`; the first is 0.
@@ -43,6 +45,8 @@ impl Feed {
         // Keep the lock: frames of two sources must not overtake each other.
         let frame = self.ring.push(frame);
         self.decode.offer(frame);
+        drop(state);
+        self.rings.enforce();
     }
 
     /// The number of the source whose frames are accepted.

@@ -112,7 +112,7 @@ impl Node {
             recorder_stop.clone(),
         )?);
         let flights = FlightLogs::default();
-        let memory = PlaceMemoryContext::new(Some(data_dir.clone()));
+        let memory = PlaceMemoryContext::new(Some(data_dir.clone())).map_err(AppError::Thread)?;
         let mut scenes = scene::build_all(&config, model, &sites, &flights, &memory);
         scenes.values_mut().for_each(scene::Scene::recall);
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
@@ -130,7 +130,7 @@ impl Node {
         )
         .map_err(AppError::Thread)?;
 
-        let roster = Arc::new(Roster::default());
+        let roster = Arc::new(Roster::new(config.budget.ring_bytes));
         for camera in &config.cameras {
             roster.enter(camera);
         }
@@ -144,7 +144,7 @@ impl Node {
         };
         for request in owed {
             if let Err(error) = clips.schedule(request.clone()) {
-                recorder.record_clip(&request, &Err(error));
+                recorder.refuse_clip(&request, error);
             }
         }
 
@@ -173,8 +173,11 @@ impl Node {
 
         let detect_stop = Shutdown::new();
         // The receiver outlives the detectors, so a failed send means only that the node is stopping.
-        let sender = to_rules.clone();
-        let decide = Arc::new(move |seen: Detections| drop(sender.send(Work::Detections(seen))));
+        let (sender, places) = (to_rules.clone(), memory.clone());
+        let decide = Arc::new(move |seen: Detections| {
+            places.prepare(&seen.picture);
+            drop(sender.send(Work::Detections(seen)));
+        });
         let detect = DetectPool::start(detectors, Vec::new(), decide, detect_stop.clone())
             .map_err(AppError::Thread)?;
         let detect = Arc::new(detect);
@@ -269,6 +272,8 @@ impl Node {
         let deadline = self.config.runtime.stop_deadline;
         tracing::info!("stopping; a second signal ends at once");
         self.status.not_ready();
+        // First of all: any of the threads below may wait for a full disk.
+        self.recorder_stop.stop();
         // It reads from the pools, which are stopped next.
         self.watchdog.join();
         // It finishes its current pair of pictures while the other stages stop.
@@ -280,13 +285,12 @@ impl Node {
         self.decode_stop.stop();
         join_pool(self.decode, "decode", DecodePool::join);
         self.detect_stop.stop();
-        // A detector may wait for the rules, and these for a full disk: stop that wait.
-        self.recorder_stop.stop();
         join_pool(self.detect, "detect", DetectPool::join);
         drop(self.to_rules);
         if self.rules.join().is_err() {
             tracing::error!("the rules thread panicked; its last pictures were not judged");
         }
+        self.memory.finish();
         self.flight_thread.join();
         self.stills.join();
         self.clips_stop.stop();
@@ -294,6 +298,7 @@ impl Node {
             Ok(clips) => clips.join(),
             Err(_) => tracing::error!("the clip thread is still in use and was not waited for"),
         }
+        let unstored = store_rest(&self.config, &self.outbox, &self.recorder);
         self.tokio.block_on(self.publisher.join(left(started, deadline)));
         self.http_stop.stop();
         if let Some(http) = self.http {
@@ -304,16 +309,35 @@ impl Node {
         let report = RunReport {
             events_opened: self.recorder.journal.counts().opened,
             undelivered: waiting.messages + waiting.media,
+            unstored,
             late: started.elapsed() > deadline + Duration::from_secs(2),
         };
         tracing::info!(
             events = report.events_opened,
             undelivered = report.undelivered,
+            unstored = report.unstored,
             "stopped in {:.1} s",
             started.elapsed().as_secs_f64()
         );
         report
     }
+}
+
+/// Stores the records for which there was no room. Returns the number of those that are lost with the
+/// process: the next start continues from the state before them, and repeats the steps of events with the
+/// same ids.
+fn store_rest(config: &Config, outbox: &Outbox, recorder: &Recorder) -> u64 {
+    if recorder.journal.flush() > 0 {
+        disk::tidy(config, outbox, recorder);
+    }
+    let unstored = recorder.journal.flush();
+    if unstored > 0 {
+        tracing::error!(
+            records = unstored,
+            "stopped before these could be stored: the disk is full; the next start repeats what they say of events"
+        );
+    }
+    unstored as u64
 }
 
 fn left(started: Instant, deadline: Duration) -> Duration {

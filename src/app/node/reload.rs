@@ -126,6 +126,7 @@ impl Node {
             return Err(NotApplied::RolledBack(busy.to_string()));
         }
         self.clips.reconfigure(&next.evidence);
+        self.roster.rings.resize(next.budget.ring_bytes);
         if plan.mqtt {
             self.publisher.reconfigure(&next.mqtt);
             self.restart_commands(&next);

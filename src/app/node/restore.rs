@@ -5,14 +5,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::AppError;
-use crate::base::{CameraId, wall_now};
+use crate::base::{CameraId, error_chain, wall_now};
 use crate::events::cross_camera::SHARED_EVENT_PREFIX;
 use crate::events::feedback::{KNOWN_DAYS, KNOWN_PREFIX};
 use crate::events::pending_evidence;
 use crate::events::{RULES_PREFIX, Recorder};
 use crate::events::{TAMPER_PREFIX, TamperState};
 use crate::evidence::ClipRequest;
-use crate::outbox::{Batch, Outbox};
+use crate::outbox::{Batch, Outbox, OutboxError};
 use crate::scene::Scenes;
 use crate::scene::Sites;
 
@@ -55,7 +55,13 @@ pub(super) fn restore(
         }
     }
     recorder.restore_shared(shared);
-    forget_old(outbox)?;
+    match forget_old(outbox) {
+        // A full disk must not keep the node from the start: it frees old evidence itself.
+        Err(AppError::Outbox(error @ OutboxError::Full { .. })) => {
+            tracing::warn!("cannot forget old events: {}", error_chain(&error));
+        }
+        other => other?,
+    }
     let mut all_pending = Vec::new();
     for (key, value) in outbox.states(pending_evidence::PREFIX)? {
         match serde_json::from_slice(&value) {

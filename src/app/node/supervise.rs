@@ -16,7 +16,9 @@ use crate::monitor::Service;
 const TURN: Duration = Duration::from_secs(1);
 /// How often states are published.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
-const QUOTA_EVERY: Duration = Duration::from_secs(60);
+/// How often old evidence is looked for, and how often while records wait for room on the disk.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+const TIDY_WHEN_FULL: Duration = Duration::from_secs(5);
 /// How often events that are too old for feedback are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How long the ring of a removed camera stays, for clips that must still be cut.
@@ -28,6 +30,8 @@ pub struct RunReport {
     pub events_opened: u64,
     /// Messages and media files that wait for the next start.
     pub undelivered: u64,
+    /// Records that are lost because the disk was full until the end.
+    pub unstored: u64,
     /// The stop took longer than `runtime.stop_deadline`.
     pub late: bool,
 }
@@ -68,7 +72,8 @@ pub fn run(
             node.status.publish_health(&node.publisher);
             service.status(&line(&node));
         }
-        if is_due(&mut cleaned, QUOTA_EVERY) {
+        let full = node.recorder.journal.waits_for_disk();
+        if is_due(&mut cleaned, if full { TIDY_WHEN_FULL } else { TIDY_EVERY }) {
             disk::tidy(&node.config, &node.outbox, &node.recorder);
             node.roster.forget(KEEP_RING);
         }

@@ -165,7 +165,7 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
         restart: onnxruntime;
     });
     keys!(found, "budget.", old.budget, new.budget, BudgetConfig {
-        live: cores;
+        live: cores, ring_bytes = "ring_mb";
     });
     keys!(found, "decode.", old.decode, new.decode, DecodeConfig {
         restart: workers, h264_decoder, h265_decoder;

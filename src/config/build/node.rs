@@ -66,7 +66,7 @@ impl Builder<'_, '_> {
     }
 
     pub(super) fn budget(&self, raw: &RawBudget) -> BudgetConfig {
-        BudgetConfig { cores: raw.cores.as_deref().copied() }
+        BudgetConfig { cores: raw.cores.as_deref().copied(), ring_bytes: *raw.ring_mb * 1024 * 1024 }
     }
 
     pub(super) fn evidence(&self, raw: &RawEvidence) -> EvidenceConfig {

@@ -105,6 +105,10 @@ pub(crate) struct RawBudget {
     /// Default: all that the box gives.
     #[schemars(range(min = 0.1, max = 1024))]
     pub(crate) cores: Option<At<f64>>,
+    /// Memory for the last seconds of all cameras together, in MB. Above it the camera that uses the most
+    /// loses its oldest footage first.
+    #[schemars(range(min = 16, max = 1_048_576))]
+    pub(crate) ring_mb: At<usize>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -43,6 +43,8 @@ pub struct DecodeConfig {
 pub struct BudgetConfig {
     /// Cores that the node may use, averaged over some seconds; `None`: all that the box gives.
     pub cores: Option<f64>,
+    /// The most footage that the rings of all cameras hold together.
+    pub ring_bytes: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]

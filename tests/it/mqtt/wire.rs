@@ -10,8 +10,8 @@ use lintel::tamper::TamperKind;
 use lintel::wire::{
     CalibrationCommand, CameraAnswer, CameraBehind, CameraRef, CameraState, CameraSuppressed, ChunkHeader,
     CloudEvent, EventData, EvidenceData, FeedbackCommand, FlightNotTaken, FoundObject, HealthStatus,
-    LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData, ReplyError, TamperData,
-    Verdict, decode_chunk, encode_chunk, evidence_message, reply_message, tamper_message,
+    LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData, ReplyError, RingsFull,
+    TamperData, Verdict, decode_chunk, encode_chunk, evidence_message, reply_message, tamper_message,
 };
 use lintel::wire::{Topics, subscriptions};
 use serde_json::{Value, json};
@@ -216,6 +216,7 @@ fn examples() -> Vec<(&'static str, String, String)> {
                 .into(),
             at: "2026-10-05T08:15:00.000Z".into(),
         }],
+        rings: Some(RingsFull { budget_mb: 2048, dropped_mb: 310 }),
     };
     all.push(("health", topics().health(), serde_json::to_string_pretty(&health).expect("JSON")));
     all

@@ -1,18 +1,14 @@
-//! Kill, broker outage, full disk: nothing is lost, nothing is doubled.
+//! Kill, broker outage: nothing is lost, nothing is doubled.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::node::{Node, Receiver, street};
-use crate::support::mqtt::{Mosquitto, command, wait_for};
+use crate::support::mqtt::{Mosquitto, wait_for};
 use crate::support::rtsp::{Options, RtspServer};
 
 /// Every event has its revisions 0, 1, 2, ... once each.
 #[track_caller]
-fn assert_whole(receiver: &Receiver, events: usize) {
+pub fn assert_whole(receiver: &Receiver, events: usize) {
     let received = receiver.events();
     assert_eq!(received.len(), events);
     for event in received {
@@ -79,84 +75,4 @@ fn a_broker_that_is_down_at_the_start_and_later_delays_but_loses_nothing() {
     receiver.wait_for_evidence(2);
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
     assert_whole(&receiver, 2);
-}
-
-#[test]
-fn a_full_disk_delays_events_with_all_of_their_evidence() {
-    let Some(disk) = SmallDisk::mount() else { return };
-    let broker = Mosquitto::plain();
-    let camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
-    let receiver = Receiver::start(&broker, None);
-    let mut node = Node::new(&camera.url("gate"), &broker, None);
-    node.data_dir(disk.path());
-    // First an outbox that exists, then no room for anything more.
-    node.replace("dwell = \"3s\"", "dwell = \"8s\"");
-    node.start();
-    node.wait_until_streaming();
-    disk.fill();
-    wait_for("the outbox to be full", || {
-        node.health()["events"]["outbox_full_seconds"].as_u64().is_some_and(|seconds| seconds > 0)
-    });
-    assert_eq!(receiver.events().len(), 0);
-    disk.free();
-    wait_for("the delayed events", || receiver.events().len() == 2);
-    receiver.wait_for_evidence(2);
-    // The stills wait with their events for room, in memory. A clip that is cut at the same time may be published first.
-    wait_for("the stills", || {
-        receiver.events().iter().all(|event| event.folder.join("annotated.jpg").exists())
-    });
-    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
-    assert_whole(&receiver, 2);
-    for event in receiver.events() {
-        event.check_files(&["still.jpg", "annotated.jpg", "clip.mp4", "manifest.json"]);
-        assert_eq!(event.manifest()["missing"].to_string(), "[]");
-    }
-}
-
-/// A tmpfs of 8 MB; unmounted when dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    /// `None` where this user may not mount, and then the test says that it is skipped.
-    fn mount() -> Option<Self> {
-        let dir = TempDir::new().expect("temp dir");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
-            .arg(dir.path())
-            .output()
-            .is_ok_and(|out| out.status.success());
-        if !mounted {
-            crate::support::skipped(
-                "a_full_disk_delays_events_with_all_of_their_evidence",
-                "mounting a tmpfs needs root",
-            );
-            return None;
-        }
-        Some(Self(dir))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn ballast(&self) -> std::path::PathBuf {
-        self.path().join("ballast")
-    }
-
-    fn fill(&self) {
-        use std::io::Write;
-        let mut file = std::fs::File::create(self.ballast()).expect("ballast");
-        while file.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.ballast()).expect("remove ballast");
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // The node's files may still be open for a moment.
-        command("umount", &["-l", self.path().to_str().expect("UTF-8")]);
-    }
 }
