@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::backdrop_file::BackdropFile;
 use super::drone::{DroneScene, Moved};
 use super::drone_log::FlightLogs;
 use super::ground::{Site, Sites};
@@ -25,6 +26,8 @@ use crate::track::{Track, Tracker};
 pub(crate) struct Scene {
     pub config: Arc<CameraConfig>,
     observer: Observer,
+    /// `None`: no files are kept, or the camera moves.
+    backdrop_file: Option<BackdropFile>,
     tracker: Tracker,
     rules: CameraRules,
     /// `None`: the camera is fixed.
@@ -122,6 +125,7 @@ pub(crate) fn build(
         PlaceMemory::new(&camera, model.class_kinds().clone(), config.node.time_zone.clone(), memory);
     Scene {
         observer: Observer::new(drone.is_none(), camera.interval),
+        backdrop_file: if drone.is_none() { BackdropFile::new(&id, memory) } else { None },
         tracker: Tracker::new(camera.track)
             .with_class_kinds(model.class_kinds().clone())
             .with_thresholds(thresholds),
@@ -173,6 +177,9 @@ impl Scene {
         let steps = self.rules.observe(&observation, &self.tracks, &picture);
         let things: Vec<Rect> = self.tracks.iter().map(|track| track.rect).collect();
         self.observer.learn(&observation, &things);
+        if let Some(file) = &mut self.backdrop_file {
+            file.save_if_due(&self.observer, observation.at);
+        }
         // Before the steps are placed, because the positions of a moved camera are stale.
         let tamper = self.inspect_camera(&config.node, &seen.picture);
         self.observation = Some(observation);
@@ -325,6 +332,9 @@ impl Scene {
         if let Some(memory) = &mut self.memory {
             memory.load();
         }
+        if let Some(file) = &self.backdrop_file {
+            file.load(&mut self.observer);
+        }
     }
 
     /// Saves the place memory to disk.
@@ -332,6 +342,9 @@ impl Scene {
         let _camera = self.config.id.span().entered();
         if let Some(memory) = &self.memory {
             memory.save();
+        }
+        if let Some(file) = &self.backdrop_file {
+            file.save(&self.observer);
         }
     }
 

@@ -6,6 +6,7 @@
 //! On failure: an unreadable calibration is a config error. An unreadable place memory starts again and logs it.
 //! Not here: messages, evidence, threads other than the one that writes place memories.
 
+mod backdrop_file;
 mod camera;
 mod drone;
 mod drone_log;

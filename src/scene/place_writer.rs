@@ -1,7 +1,7 @@
 //! Writes the cameras' place memories on a thread of its own, so that no picture waits for the disk.
 //!
 //! Takes: the bytes of a memory and its file. Gives: the file, replaced as a whole. When full: a newer memory
-//! of a camera takes the place of one that still waits, so at most one of each camera waits. On failure: the
+//! takes the place of an older one of the same file that still waits. On failure: the
 //! error is logged with the camera; the old file stays, and the next memory is written at its own time. Not
 //! here: what a memory contains and when it is due (`place_memory`).
 
@@ -36,7 +36,8 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: BTreeMap<CameraId, PlaceFile>,
+    /// By path.
+    waiting: BTreeMap<PathBuf, (CameraId, Vec<u8>)>,
     closed: bool,
 }
 
@@ -62,7 +63,7 @@ impl PlaceWriter {
             drop(state);
             return write(camera, &file);
         }
-        state.waiting.insert(camera.clone(), file);
+        state.waiting.insert(file.path, (camera.clone(), file.content));
         drop(state);
         self.queue.more.notify_one();
     }
@@ -89,8 +90,8 @@ impl Queue {
     fn next(&self) -> Option<(CameraId, PlaceFile)> {
         let mut state = self.state.lock();
         loop {
-            if let Some(next) = state.waiting.pop_first() {
-                return Some(next);
+            if let Some((path, (camera, content))) = state.waiting.pop_first() {
+                return Some((camera, PlaceFile { path, content }));
             }
             if state.closed {
                 return None;
