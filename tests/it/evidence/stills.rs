@@ -43,6 +43,7 @@ pub fn violation(transition: Transition) -> Violation {
         zone: Some(ZoneId::from("kerb")),
         severity: Severity::Medium,
         started: START,
+        watched: None,
         at: after(120),
         last_seen: after(120),
         confidence: 0.91,
