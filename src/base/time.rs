@@ -80,7 +80,7 @@ pub enum TimeSource {
     Rtcp,
     /// The drone's clock, by its telemetry (MISB ST 0601, tag 2).
     Telemetry,
-    /// The node's clock when the last packet of the access unit arrived.
+    /// The node's clock when the access unit arrived, without the jitter of the network.
     Arrival,
     /// The recording's own time: its start plus the frame's presentation time.
     Footage,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::access_unit::{self, AccessUnit};
+use super::clock::{CameraClock, Reading};
 use super::stats::Counted;
-use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts, SenderClock};
+use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts};
 use super::{EncodedFrame, FrameSink, IngestStats, Telemetry};
 use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, monotonic, wall_now};
 
@@ -17,35 +18,33 @@ pub(super) struct Intake {
     stats: Arc<IngestStats>,
     next_seq: u64,
     stream: u32,
+    clock: CameraClock,
     connection: Connection,
 }
 
 /// State of one connection.
 struct Connection {
     parameters: Option<u64>,
-    clock: SenderClock,
     repair: PtsRepair,
     keys: KeyFrameMonitor,
     last_key: Option<MediaTime>,
-    clock_warned: bool,
 }
 
 impl Connection {
     fn new() -> Self {
         Self {
             parameters: None,
-            clock: SenderClock::default(),
             repair: PtsRepair::default(),
             keys: KeyFrameMonitor::new(monotonic()),
             last_key: None,
-            clock_warned: false,
         }
     }
 }
 
 impl Intake {
     pub fn new(camera: CameraId, sink: Arc<dyn FrameSink>, stats: Arc<IngestStats>) -> Self {
-        Self { camera, sink, stats, next_seq: 0, stream: 0, connection: Connection::new() }
+        let clock = CameraClock::new(reading());
+        Self { camera, sink, stats, next_seq: 0, stream: 0, clock, connection: Connection::new() }
     }
 
     pub fn camera(&self) -> &CameraId {
@@ -56,9 +55,11 @@ impl Intake {
         &self.stats
     }
 
-    /// Begins a connection: the next access units do not continue the previous ones.
+    /// Begins a connection: the next access units do not continue the previous ones. Only capture times do.
     pub fn begin_connection(&mut self) {
         self.connection = Connection::new();
+        self.clock.begin_connection(reading());
+        self.report_notes();
     }
 
     /// Whether this connection delivered a decodable key frame.
@@ -68,30 +69,21 @@ impl Intake {
 
     /// An RTCP sender report: the camera's clock read `camera` at `raw_pts`.
     pub fn sender_report(&mut self, raw_pts: MediaTime, camera: WallTime) {
-        let connection = &mut self.connection;
-        connection.clock.report(raw_pts, camera, wall_now());
-        if connection.clock.is_implausible() && !std::mem::replace(&mut connection.clock_warned, true) {
-            tracing::warn!(camera_time = %camera,
-                "the camera's clock is far off the node's: frames carry their arrival time instead; set NTP on the camera and its time zone to UTC");
-        }
+        self.clock.report(self.connection.repair.shifted(raw_pts), camera, reading());
+        self.report_notes();
     }
 
     /// A telemetry packet: the drone's clock read `drone` at `raw_pts`.
     pub fn telemetry_clock(&mut self, raw_pts: MediaTime, drone: WallTime) {
-        self.connection.clock.source(TimeSource::Telemetry);
+        self.clock.reports_as(TimeSource::Telemetry);
         self.sender_report(raw_pts, drone);
     }
 
     /// The time of a telemetry packet on the clock of the frames' capture times. By its own time if the
-    /// drone's clock is usable, else by its presentation time, else now.
+    /// drone's clock is followed, else by its presentation time, else now.
     pub fn telemetry_time(&self, raw_pts: Option<MediaTime>, drone: Option<WallTime>) -> WallTime {
-        let arrived = wall_now();
-        let clock = &self.connection.clock;
-        match (raw_pts.map(|pts| clock.capture(pts, arrived)), drone) {
-            (Some(capture), Some(drone)) if capture.source == TimeSource::Telemetry => drone,
-            (Some(capture), _) => capture.at,
-            (None, _) => arrived,
-        }
+        let pts = raw_pts.map(|raw| self.connection.repair.shifted(raw));
+        self.clock.telemetry_time(pts, drone, reading())
     }
 
     /// Passes telemetry of the drone to the sink.
@@ -101,23 +93,15 @@ impl Intake {
 
     /// Takes a live access unit. Its capture time is by the camera's clock, or its arrival.
     pub fn live(&mut self, unit: AccessUnit) {
-        let (now, arrived) = (monotonic(), wall_now());
-        let placed = self.connection.repair.place(unit.raw_pts, now);
-        let capture = match placed {
-            RepairedPts::AsSent(_) => self.connection.clock.capture(unit.raw_pts, arrived),
-            RepairedPts::StoodStill(_) => {
-                let offset_ms = self.connection.clock.capture(unit.raw_pts, arrived).offset_ms;
-                Capture { offset_ms, ..SenderClock::default().capture(unit.raw_pts, arrived) }
-            }
-            RepairedPts::Jumped(_) => {
-                self.connection.clock.forget();
-                self.connection.clock.capture(unit.raw_pts, arrived)
-            }
-        };
-        if !matches!(placed, RepairedPts::AsSent(_)) {
-            self.stats.count(|s| s.repaired_timestamps += 1);
-        }
-        if let Some(since) = self.give(unit, placed.pts(), capture, now) {
+        let now = reading();
+        let placed = self.connection.repair.place(unit.raw_pts, now.mono);
+        let timed = self.clock.frame(placed, now);
+        self.report_notes();
+        self.stats.count(|s| {
+            s.repaired_timestamps += u64::from(timed.held || !matches!(placed, RepairedPts::AsSent(_)));
+            s.clock_error_ms = Some(timed.error_ms);
+        });
+        if let Some(since) = self.give(unit, placed.pts(), timed.capture, now.mono) {
             self.stats.count(|s| s.key_frames_missing += 1);
             tracing::warn!(
                 seconds = since.as_secs(),
@@ -130,6 +114,12 @@ impl Intake {
     pub fn footage(&mut self, unit: AccessUnit, capture: Capture) {
         let pts = unit.raw_pts;
         self.give(unit, pts, capture, monotonic());
+    }
+
+    fn report_notes(&mut self) {
+        for note in self.clock.take_notes() {
+            note.report(&self.stats);
+        }
     }
 
     /// Returns the time since the last key frame, when key frames become overdue.
@@ -171,6 +161,7 @@ impl Intake {
         );
         let seq = FrameSeq(self.next_seq);
         self.next_seq += 1;
+        self.clock.was_given();
         self.sink.frame(EncodedFrame {
             camera: self.camera.clone(),
             seq,
@@ -198,6 +189,10 @@ impl Intake {
             }
         }
     }
+}
+
+fn reading() -> Reading {
+    Reading { mono: monotonic(), wall: wall_now() }
 }
 
 #[cfg(test)]

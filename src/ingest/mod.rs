@@ -6,6 +6,7 @@
 
 mod access_unit;
 mod camera;
+mod clock;
 mod container;
 mod error;
 mod file;

@@ -64,8 +64,14 @@ pub struct IngestSnapshot {
     pub lost_frames: u64,
     /// Intact access units that cannot be decoded: before the first key frame, or without parameter sets.
     pub skipped_frames: u64,
-    /// Access units whose presentation time stood still or jumped and was repaired.
+    /// Access units whose presentation time stood still, jumped or ran away and was repaired.
     pub repaired_timestamps: u64,
+    /// Steps of the camera's clock.
+    pub camera_clock_steps: u64,
+    /// Steps of the node's clock while the camera was connected or connecting.
+    pub node_clock_steps: u64,
+    /// Sender reports that were ignored, because their RTP time is not that of the stream.
+    pub stray_reports: u64,
     /// Periods without key frames, much longer than the usual interval.
     pub key_frames_missing: u64,
     /// Intact telemetry packets of a drone.
@@ -85,6 +91,8 @@ pub struct IngestSnapshot {
     pub key_interval_ms: Option<u64>,
     /// Camera clock minus node clock.
     pub offset_ms: Option<i64>,
+    /// Capture time minus the clock that it follows: what is left of a step, worked off by 50 ms a second.
+    pub clock_error_ms: Option<i64>,
     pub time_source: Option<TimeSource>,
     pub last_frame_at: Option<WallTime>,
     pub last_error: Option<String>,

@@ -1,13 +1,9 @@
-//! Times of a live stream: the camera's clock from sender reports, repair of presentation times, overdue key
-//! frames. Pure: the caller reads the clocks.
+//! Times of a live stream: NTP time, repair of presentation times, overdue key frames. Pure: the caller reads
+//! the clocks.
 
 use std::time::{Duration, Instant};
 
-use crate::base::{Capture, MediaTime, TimeSource, WallTime};
-
-/// A camera's clock that is further off than this is not used: its frames carry their arrival time. The
-/// offset shows why.
-pub(crate) const CLOCK_TRUST: Duration = Duration::from_secs(60);
+use crate::base::{MediaTime, WallTime};
 
 /// Seconds from 1900 (NTP) to 1970 (RFC 5905, figure 4).
 const NTP_TO_UNIX: i64 = 2_208_988_800;
@@ -17,62 +13,6 @@ pub(crate) fn ntp_to_wall(ntp: u64) -> WallTime {
     let seconds = (ntp >> 32) as i64 - NTP_TO_UNIX;
     let micros = (((ntp & 0xffff_ffff) * 1_000_000) >> 32) as i64;
     WallTime(seconds * 1_000_000 + micros)
-}
-
-/// The camera's clock, by its last sender report (RFC 3550, 6.4.1) or a drone's telemetry.
-#[derive(Debug)]
-pub(crate) struct SenderClock {
-    report: Option<Report>,
-    source: TimeSource,
-}
-
-impl Default for SenderClock {
-    fn default() -> Self {
-        Self { report: None, source: TimeSource::Rtcp }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Report {
-    raw_pts: MediaTime,
-    camera: WallTime,
-    offset_us: i64,
-}
-
-impl SenderClock {
-    /// `camera`: the camera's clock at `raw_pts`. `arrived`: the node's clock when the report arrived.
-    pub fn report(&mut self, raw_pts: MediaTime, camera: WallTime, arrived: WallTime) {
-        let offset_us = camera.0.saturating_sub(arrived.0);
-        self.report = Some(Report { raw_pts, camera, offset_us });
-    }
-
-    /// Sets the source of the reports.
-    pub fn source(&mut self, source: TimeSource) {
-        self.source = source;
-    }
-
-    pub fn forget(&mut self) {
-        self.report = None;
-    }
-
-    /// Whether the camera's clock is too far off to be used.
-    pub fn is_implausible(&self) -> bool {
-        self.report.is_some_and(|r| r.offset_us.unsigned_abs() > CLOCK_TRUST.as_micros() as u64)
-    }
-
-    pub fn capture(&self, raw_pts: MediaTime, arrived: WallTime) -> Capture {
-        match self.report {
-            None => Capture { at: arrived, source: TimeSource::Arrival, offset_ms: None },
-            Some(r) if self.is_implausible() => {
-                Capture { at: arrived, source: TimeSource::Arrival, offset_ms: Some(r.offset_us / 1000) }
-            }
-            Some(r) => Capture {
-                at: WallTime(r.camera.0.saturating_add(raw_pts.0.saturating_sub(r.raw_pts.0))),
-                source: self.source,
-                offset_ms: Some(r.offset_us / 1000),
-            },
-        }
-    }
 }
 
 /// Repairs RTP timestamps of cheap cameras that stand still or jump.
@@ -105,22 +45,26 @@ impl RepairedPts {
 }
 
 impl PtsRepair {
+    /// The position of `raw` among the repaired times.
+    pub fn shifted(&self, raw: MediaTime) -> MediaTime {
+        MediaTime(raw.0.saturating_add(self.shift))
+    }
+
     pub fn place(&mut self, raw: MediaTime, arrived: Instant) -> RepairedPts {
         let before = self.last.replace((raw, arrived));
         let Some((last_raw, last_arrived)) = before else { return RepairedPts::AsSent(raw) };
         let step = raw.0.saturating_sub(last_raw.0);
         let elapsed = i64::try_from(arrived.saturating_duration_since(last_arrived).as_micros()).unwrap_or(0);
-        let shifted = |shift: i64| MediaTime(raw.0.saturating_add(shift));
         if step == 0 {
             self.shift = self.shift.saturating_add(elapsed.max(1));
-            RepairedPts::StoodStill(shifted(self.shift))
+            RepairedPts::StoodStill(self.shifted(raw))
         } else if step < -(BACK.as_micros() as i64)
             || step.saturating_sub(elapsed.max(0)) > FORWARD.as_micros() as i64
         {
             self.shift = self.shift.saturating_sub(step).saturating_add(elapsed.max(1));
-            RepairedPts::Jumped(shifted(self.shift))
+            RepairedPts::Jumped(self.shifted(raw))
         } else {
-            RepairedPts::AsSent(shifted(self.shift))
+            RepairedPts::AsSent(self.shifted(raw))
         }
     }
 }
@@ -162,31 +106,10 @@ mod tests {
     use super::*;
     use crate::base::monotonic;
 
-    const NOON: WallTime = WallTime(1_700_000_000_000_000);
-
     #[test]
     fn the_unix_epoch_in_ntp() {
         assert_eq!(ntp_to_wall(2_208_988_800 << 32), WallTime(0));
         assert_eq!(ntp_to_wall((2_208_988_801 << 32) | 0x8000_0000), WallTime(1_500_000));
-    }
-
-    #[test]
-    fn a_frame_takes_its_time_from_the_last_sender_report() {
-        let mut clock = SenderClock::default();
-        assert_eq!(clock.capture(MediaTime(5), NOON).source, TimeSource::Arrival);
-        clock.report(MediaTime(1_000_000), NOON, NOON + Duration::from_millis(30));
-        let capture = clock.capture(MediaTime(1_400_000), NOON + Duration::from_secs(9));
-        assert_eq!(capture.at, NOON + Duration::from_millis(400));
-        assert_eq!((capture.source, capture.offset_ms), (TimeSource::Rtcp, Some(-30)));
-    }
-
-    #[test]
-    fn a_clock_eight_hours_off_is_shown_but_not_used() {
-        let mut clock = SenderClock::default();
-        clock.report(MediaTime(0), NOON + Duration::from_secs(8 * 3600), NOON);
-        let capture = clock.capture(MediaTime(40_000), NOON);
-        assert_eq!(capture, Capture { at: NOON, source: TimeSource::Arrival, offset_ms: Some(28_800_000) });
-        assert!(clock.is_implausible());
     }
 
     #[test]

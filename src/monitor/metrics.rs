@@ -117,7 +117,7 @@ type Count = fn(&CameraSnapshot) -> u64;
 
 impl Node {
     fn cameras(&self, out: &mut Out<'_, '_>) -> fmt::Result {
-        let gauges: [(&str, &str, Value); 14] = [
+        let gauges: [(&str, &str, Value); 15] = [
             ("lintel_camera_streaming", "1 while frames come", |c| {
                 f64::from(c.ingest.state == SourceState::Streaming)
             }),
@@ -125,6 +125,11 @@ impl Node {
             ("lintel_camera_clock_offset_seconds", "Camera clock minus node clock", |c| {
                 c.ingest.offset_ms.map_or(f64::NAN, |ms| ms as f64 / 1e3)
             }),
+            (
+                "lintel_camera_clock_error_seconds",
+                "Capture times minus the clock that they follow, worked off by 50 ms a second",
+                |c| c.ingest.clock_error_ms.map_or(f64::NAN, |ms| ms as f64 / 1e3),
+            ),
             ("lintel_camera_analysed_interval_seconds", "Between two analysed pictures", |c| {
                 c.detect.as_ref().and_then(|d| d.interval_s).unwrap_or(f64::NAN)
             }),
@@ -156,7 +161,7 @@ impl Node {
         for (name, help, value) in gauges {
             out.family(name, help, MetricType::Gauge, &self.0, |c| ConstGauge::new(value(c)))?;
         }
-        let counters: [(&str, &str, Count); 18] = [
+        let counters: [(&str, &str, Count); 21] = [
             ("lintel_camera_frames", "Access units received", |c| c.ingest.frames),
             ("lintel_camera_bytes", "Bytes received", |c| c.ingest.bytes),
             ("lintel_camera_telemetry", "Telemetry records of a drone", |c| c.ingest.telemetry),
@@ -168,6 +173,17 @@ impl Node {
                 c.ingest.reconnects.total()
             }),
             ("lintel_camera_key_frames_missing", "Times without key frames", |c| c.ingest.key_frames_missing),
+            ("lintel_camera_clock_steps", "Times that the camera's clock was set", |c| {
+                c.ingest.camera_clock_steps
+            }),
+            (
+                "lintel_camera_node_clock_steps",
+                "Times that the node's clock was set while it connected",
+                |c| c.ingest.node_clock_steps,
+            ),
+            ("lintel_camera_stray_reports", "Sender reports of another RTP time, ignored", |c| {
+                c.ingest.stray_reports
+            }),
             ("lintel_camera_ring_evicted_bytes", "Removed to make room for newer footage", |c| {
                 c.ring.evicted_bytes
             }),

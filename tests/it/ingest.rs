@@ -1,6 +1,7 @@
 //! Tests of ingest: real RTSP servers in their own processes, real files.
 
 mod cheap;
+mod clock;
 mod files;
 mod growth;
 mod rtsp;
