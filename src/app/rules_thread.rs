@@ -18,6 +18,7 @@ use crate::detect::Detections;
 use crate::events::Recorder;
 use crate::evidence::before;
 use crate::evidence::{ClipRequest, ClipService};
+use crate::observation::Visibility;
 use crate::scene::{BeforePicture, Scene, Scenes};
 
 /// How often scenes advance their clock.
@@ -36,6 +37,10 @@ pub(super) struct RulesStatus {
 pub(super) struct SceneStatus {
     pub open_events: u64,
     pub suppressed: u64,
+    /// Things that were there when the camera began, and are not reported for that.
+    pub present_at_start: u64,
+    /// Of the newest picture; `None` before the first.
+    pub visibility: Option<Visibility>,
 }
 
 impl RulesStatus {
@@ -235,7 +240,12 @@ impl RulesThread {
 
     fn publish_status(&self, camera: &CameraId) {
         let Some(scene) = self.scenes.get(camera) else { return };
-        let status = SceneStatus { open_events: scene.open_events() as u64, suppressed: scene.suppressed() };
+        let status = SceneStatus {
+            open_events: scene.open_events() as u64,
+            suppressed: scene.suppressed(),
+            present_at_start: scene.present_at_start(),
+            visibility: scene.observation().map(|observation| observation.visibility),
+        };
         let mut all = self.status.cameras.lock();
         if all.get(camera).map_or(0, |before| before.suppressed) < status.suppressed {
             tracing::warn!(

@@ -18,6 +18,7 @@ use crate::events::Recorder;
 use crate::flights::FlightService;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::monitor::{CameraSnapshot, ConfigStatus, LoadSnapshot, NodeSnapshot, ReloadOutcome, ReloadReport};
+use crate::observation::Visibility;
 use crate::publish::{PublishStats, PublisherHandle};
 use crate::wire::{CameraState, ConfigState, ReloadState, Topics};
 
@@ -44,8 +45,8 @@ pub(super) struct NodeStatus {
     topics: Topics,
     started: Instant,
     ready: AtomicBool,
-    /// The last published state of each camera, and when.
-    published: Mutex<BTreeMap<CameraId, (SourceState, Instant)>>,
+    /// The last published state and view of each camera, and when.
+    published: Mutex<BTreeMap<CameraId, (SourceState, Option<Visibility>, Instant)>>,
     config: Mutex<ConfigStatus>,
     health: Mutex<HealthWatch>,
     load: Mutex<LoadSnapshot>,
@@ -106,6 +107,8 @@ impl NodeStatus {
                 detect: detect.as_ref().and_then(|d| d.cameras.iter().find(|c| c.camera == id).cloned()),
                 open_events: scene.open_events,
                 suppressed_events: scene.suppressed,
+                present_at_start: scene.present_at_start,
+                visibility: scene.visibility,
                 promised_s: member.interval.as_secs_f64(),
             };
             (id, snapshot)
@@ -155,13 +158,18 @@ impl NodeStatus {
         });
         for (id, member) in members {
             let ingest = member.ingest.snapshot();
-            let known =
-                published.get(&id).is_some_and(|(state, at)| *state == ingest.state && at.elapsed() < REPEAT);
+            let visibility = self.stages.rules.camera(&id).visibility;
+            let known = published.get(&id).is_some_and(|(state, seen, at)| {
+                (*state, *seen) == (ingest.state, visibility) && at.elapsed() < REPEAT
+            });
             if known {
                 continue;
             }
-            published.insert(id.clone(), (ingest.state, monotonic()));
-            let state = camera_state(&self.stages.config.node.id, &id, member.name, &ingest);
+            published.insert(id.clone(), (ingest.state, visibility, monotonic()));
+            let state = CameraState {
+                view: visibility.map(|seen| seen.name().to_owned()),
+                ..camera_state(&self.stages.config.node.id, &id, member.name, &ingest)
+            };
             publisher.publish_state(&self.topics.camera_state(&id), &state);
         }
     }
@@ -182,6 +190,7 @@ fn camera_state(node: &str, camera: &CameraId, name: String, ingest: &IngestSnap
         at: wall_now().to_string(),
         fps: (ingest.fps * 10.0).round() / 10.0,
         last_frame: ingest.last_frame_at.map(|at| at.to_string()),
+        view: None,
         reason: ingest.last_error.clone().filter(|_| ingest.state != SourceState::Streaming),
     }
 }

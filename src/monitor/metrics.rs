@@ -117,7 +117,7 @@ type Count = fn(&CameraSnapshot) -> u64;
 
 impl Node {
     fn cameras(&self, out: &mut Out<'_, '_>) -> fmt::Result {
-        let gauges: [(&str, &str, Value); 15] = [
+        let gauges: [(&str, &str, Value); 17] = [
             ("lintel_camera_streaming", "1 while frames come", |c| {
                 f64::from(c.ingest.state == SourceState::Streaming)
             }),
@@ -154,6 +154,14 @@ impl Node {
             ("lintel_camera_ring_bytes", "Memory of the ring", |c| c.ring.bytes as f64),
             ("lintel_camera_ring_seconds", "Footage in the ring", |c| c.ring.seconds),
             ("lintel_camera_open_events", "Open events", |c| c.open_events as f64),
+            (
+                "lintel_camera_present_at_start",
+                "Things that were there when the camera began and are not reported for that",
+                |c| c.present_at_start as f64,
+            ),
+            ("lintel_camera_view_clear", "1 if the newest picture can be judged", |c| {
+                c.visibility.map_or(f64::NAN, |seen| f64::from(u8::from(seen.is_clear())))
+            }),
             ("lintel_camera_key_interval_seconds", "Between two key frames", |c| {
                 c.ingest.key_interval_ms.map_or(f64::NAN, |ms| ms as f64 / 1e3)
             }),

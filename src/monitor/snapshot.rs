@@ -8,6 +8,7 @@ use crate::base::{AreaId, CameraId, WallTime};
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
 use crate::ingest::{IngestSnapshot, SourceState};
+use crate::observation::Visibility;
 use crate::publish::PublishSnapshot;
 use crate::ring::{RingPoolStats, RingStats};
 
@@ -129,6 +130,10 @@ pub struct CameraSnapshot {
     pub open_events: u64,
     /// Events held back by the hourly limit.
     pub suppressed_events: u64,
+    /// Things that were there when the camera began, and are not reported for that.
+    pub present_at_start: u64,
+    /// Of the newest picture; `None` before the first.
+    pub visibility: Option<Visibility>,
     /// The longest interval between two analysed pictures that the config promises, seconds.
     pub promised_s: f64,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::base::WallTime;
 use crate::decode::FrameStats;
@@ -23,18 +23,21 @@ const USUAL: Duration = Duration::from_secs(600);
 const USUAL_POOR: Duration = Duration::from_secs(1800);
 
 /// Can the picture be judged?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visibility {
     Clear,
     /// It says nothing about its place: what it does not show is not gone, and what it shows has not come.
-    #[serde(untagged)]
     Poor(Poor),
 }
 
+impl Serialize for Visibility {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
 /// Why a picture cannot be judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poor {
     /// Night without lamps.
     Dark,
@@ -67,6 +70,20 @@ impl Poor {
 }
 
 impl Visibility {
+    /// As in states and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Poor(Poor::Dark) => "dark",
+            Self::Poor(Poor::Even) => "even",
+            Self::Poor(Poor::Faint) => "faint",
+            Self::Poor(Poor::Blurred) => "blurred",
+            Self::Poor(Poor::Blinded) => "blinded",
+            Self::Poor(Poor::OtherView) => "other_view",
+            Self::Poor(Poor::Damaged) => "damaged",
+        }
+    }
+
     pub fn is_clear(self) -> bool {
         self == Self::Clear
     }

@@ -360,6 +360,11 @@ impl Scene {
         self.rules.suppressed()
     }
 
+    /// How many things were there when the camera began and are not reported.
+    pub fn present_at_start(&self) -> u64 {
+        self.rules.present_at_start()
+    }
+
     pub fn open_events(&self) -> usize {
         self.rules.open_events()
     }

@@ -77,6 +77,10 @@ pub struct CameraState {
     pub fps: f64,
     /// Time of the last frame.
     pub last_frame: Option<String>,
+    /// Whether the newest picture can be judged: `clear`, or why not: `dark`, `even`, `faint`, `blurred`, `blinded`,
+    /// `other_view`, `damaged`. Missing before the first picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// Why it does not stream.
     pub reason: Option<String>,
 }

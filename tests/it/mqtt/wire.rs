@@ -273,6 +273,7 @@ fn camera_state() -> CameraState {
         at: WallTime(1_795_321_800_000_000).to_string(),
         fps: 25.0,
         last_frame: Some(WallTime(1_795_321_799_960_000).to_string()),
+        view: Some("clear".to_owned()),
         reason: None,
     }
 }
