@@ -20,6 +20,8 @@ use crate::support::{onnxruntime, root};
 const STREET: &str = "testdata/clips/street.mp4";
 /// Around the van and the car: left, top, right, bottom.
 const ROAD: [f64; 4] = [0.82, 0.04, 1.0, 0.22];
+/// Key frames only, because each picture takes long without optimisation.
+const KEYFRAMES: &str = "sampling = \"keyframes\"";
 const TELL: &str = "dwell = \"20s\"\npresent_at_start = \"tell\"";
 
 /// One camera, and a folder for what it sees.
@@ -37,7 +39,8 @@ impl Camera {
     /// At the street, with its road as the zone.
     fn at_the_street(rule: &str) -> Self {
         let dir = TempDir::new().expect("temp dir");
-        Self { dir, profile: "street", settings: String::new(), zones: vec![ROAD], rule: rule.to_owned() }
+        let (profile, settings) = ("street", KEYFRAMES.to_owned());
+        Self { dir, profile, settings, zones: vec![ROAD], rule: rule.to_owned() }
     }
 
     /// Composes a film by the arguments of ffmpeg.
@@ -147,6 +150,15 @@ impl Told {
     fn assert_nothing(&self) {
         assert_eq!(self.events("opened").len(), 0, "{}", self.summary());
     }
+}
+
+/// Does all of it at once.
+fn at_once<T: Copy + Sync, R: Send>(of: &[T], work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = of.iter().map(|item| scope.spawn(move || work(*item))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    })
 }
 
 /// Seconds since the film's begin, which is at 2000-01-01 00:00:00 UTC.
