@@ -102,6 +102,7 @@ impl Film {
                 first_seen,
                 last_seen,
                 still_since,
+                found_since: at,
                 hits,
                 seen_now,
                 scale: 1.0,

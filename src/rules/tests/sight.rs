@@ -84,3 +84,9 @@ fn a_van_that_moves_out_of_the_zone_no_longer_stands_in_it() {
         [Transition::Opened, Transition::Closed]
     );
 }
+
+#[test]
+fn what_is_there_for_ten_seconds_of_every_half_minute_does_not_stand() {
+    let all = watch(parking(100), 360, |s| ((s % 30 >= 20).then_some(64), true));
+    assert_eq!(reported(&all), [""; 0], "{all:#?}");
+}
