@@ -79,6 +79,7 @@ impl Changed {
             first_seen: region.first_seen,
             last_seen: region.last_confirmed,
             still_since: region.first_seen,
+            found_since: region.first_seen,
             hits: 1,
             seen_now: region.seen == Seen::Yes,
             scale: 0.0,

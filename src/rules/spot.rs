@@ -32,7 +32,8 @@ pub(super) fn begin(input: &RuleInput, quiet: &[Quiet], track: &Track) -> Option
     let since = match rule.kind {
         RuleKind::LongDwell { dwell } if still_for < slot_length(dwell) => return None,
         RuleKind::Presence { still: true, .. } if still_for.is_zero() => return None,
-        RuleKind::Presence { still: true, .. } | RuleKind::LongDwell { .. } => track.still_since,
+        RuleKind::Presence { still: true, .. } => track.still_since.max(track.found_since),
+        RuleKind::LongDwell { .. } => track.still_since,
         _ => at,
     };
     let since = since.max(input.watched_from);

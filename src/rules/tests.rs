@@ -5,6 +5,7 @@ mod ground;
 mod kinds;
 mod life;
 mod properties;
+mod sight;
 
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ impl Film {
                 first_seen,
                 last_seen,
                 still_since,
+                found_since: at,
                 hits,
                 seen_now,
                 scale: 1.0,

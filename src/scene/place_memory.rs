@@ -284,6 +284,7 @@ mod tests {
             first_seen: at - Duration::from_secs(known_for),
             last_seen: at,
             still_since: at,
+            found_since: at,
             hits: 3,
             seen_now: true,
             scale: 1.0,

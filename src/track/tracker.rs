@@ -40,6 +40,8 @@ const STANDING: (Duration, u32) = (Duration::from_secs(2), 3);
 const REACH: (f64, f64, f64) = (0.5, 1.0, 3.0);
 /// Longest gap in seconds for the match by distance.
 const MAX_REACH_GAP: f64 = 5.0;
+/// A track that so many looks in a row, over so long, did not find may have left and come back.
+const AWAY: (u32, Duration) = (2, Duration::from_secs(8));
 /// Share of its size that an object may shift and still count as still.
 const STILL_SHIFT: f32 = 0.5;
 
@@ -168,7 +170,7 @@ impl Tracker {
         let gap = at.since(last);
         for live in &mut self.live {
             let t = &mut live.track;
-            for time in [&mut t.first_seen, &mut t.last_seen, &mut t.still_since] {
+            for time in [&mut t.first_seen, &mut t.last_seen, &mut t.still_since, &mut t.found_since] {
                 *time = *time - back;
             }
             live.filter.predict(gap.as_secs_f64());
@@ -294,6 +296,7 @@ impl LiveTrack {
                 first_seen: at,
                 last_seen: at,
                 still_since: at,
+                found_since: at,
                 hits: 1,
                 seen_now: true,
                 scale: d.scale,
@@ -338,6 +341,9 @@ impl LiveTrack {
             self.anchor = self.anchor.towards(&d.rect, ANCHOR_DRIFT);
         }
         let t = &mut self.track;
+        if self.misses >= AWAY.0 && self.missing >= AWAY.1 {
+            t.found_since = at;
+        }
         (t.rect, t.score, t.last_seen, t.seen_now) = (d.rect, d.score, at, true);
         t.hits = t.hits.saturating_add(u32::from(new));
         t.scale = d.scale;

@@ -18,6 +18,8 @@ pub struct Track {
     pub last_seen: WallTime,
     /// The time since which it has moved by no more than half its size.
     pub still_since: WallTime,
+    /// The time since which it was never missed for long where it was looked for. It may have left before.
+    pub found_since: WallTime,
     /// Number of pictures with a detection of it.
     pub hits: u32,
     /// Detected in the newest picture, not only predicted.

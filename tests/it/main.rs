@@ -19,3 +19,4 @@ mod mqtt;
 mod outbox;
 mod replay;
 mod system;
+mod truth;
