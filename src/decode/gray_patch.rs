@@ -56,7 +56,8 @@ impl GrayPatch {
         self.likeness(other, None).correlation
     }
 
-    /// Compares the gray levels, apart from their mean. Cells within `without` (in shares of the patch) are left out.
+    /// Compares the gray levels, apart from their mean. Cells within `without` (in shares of the patch) are
+    /// left out.
     pub fn likeness(&self, other: &GrayPatch, without: Option<&Rect>) -> Likeness {
         let counts = |i: usize| {
             let at = |n: usize| (n as f32 + 0.5) / CELLS as f32;

@@ -1,8 +1,8 @@
 //! Merges the events of several cameras that see the same object into one shared event.
 //!
-//! Takes: a camera's step with its place. Gives: the step to publish, if any, and the state to store. The event
-//! belongs to the first camera and names the others with their evidence. It stays open while one camera sees the
-//! object. Messages are numbered here, because the rules of two cameras do not know of each other.
+//! Takes: a camera's step with its place. Gives: the step to publish, if any, and the state to store. The
+//! event belongs to the first camera and names the others with their evidence. It stays open while one camera
+//! sees the object. Messages are numbered here, because the rules of two cameras do not know of each other.
 //! When full: does not queue. On failure: an event without a place is never merged. The state goes into the
 //! transaction of the step that changed it, so a restart continues from there.
 //! Not here: committing (`journal`), deciding (`rules`).

@@ -1,7 +1,7 @@
 //! Keeps people's decisions about events as files to train on, outside the evidence quota.
 //!
-//! Takes: a feedback command and what is known of its event. Gives: `<data_dir>/feedback/<event>.json` and, if the
-//! event has a still, `<event>.jpg`. [`FeedbackRecord`] is the layout; docs/mqtt.md describes it.
+//! Takes: a feedback command and what is known of its event. Gives: `<data_dir>/feedback/<event>.json` and,
+//! if the event has a still, `<event>.jpg`. [`FeedbackRecord`] is the layout; docs/mqtt.md describes it.
 //! When full: deletes the oldest decision and logs it. On failure: returns the IO error to the command.
 //! Not here: what feedback changes in the rules (`scene`).
 

@@ -1,9 +1,10 @@
-//! Makes decisions durable: one outbox transaction per step, with messages, pending evidence and restart state.
+//! Makes decisions durable: one outbox transaction per step, with messages, pending evidence and restart
+//! state.
 //!
 //! Takes: steps decided by scenes and flights, finished stills and clips.
-//! Gives: [`Batch`](crate::outbox::Batch)es, committed to the outbox. When full: waits for the outbox, and the rules
-//! wait with it. On failure: the manifest names the missing evidence, and a counter counts it. The event itself is
-//! never lost. Not here: deciding, writing pictures, sending.
+//! Gives: [`Batch`](crate::outbox::Batch)es, committed to the outbox. When full: waits for the outbox, and
+//! the rules wait with it. On failure: the manifest names the missing evidence, and a counter counts it. The
+//! event itself is never lost. Not here: deciding, writing pictures, sending.
 
 pub(crate) mod cross_camera;
 pub(crate) mod feedback;

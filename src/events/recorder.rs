@@ -84,7 +84,8 @@ impl Recorder {
         self.shared.lock().restore(events);
     }
 
-    /// Applies other settings from the next step on, and returns the old ones. Node id and topics do not change.
+    /// Applies other settings from the next step on, and returns the old ones. Node id and topics do not
+    /// change.
     pub fn reconfigure(&self, settings: Arc<RecorderSettings>) -> Arc<RecorderSettings> {
         std::mem::replace(&mut *self.settings.write(), settings)
     }
@@ -102,9 +103,9 @@ impl Recorder {
         clips
     }
 
-    /// Records the steps that one picture, or the passing of time, caused on a camera. The state of its rules is in
-    /// the same transaction, so that a restart continues from exactly here. Waits while the disk is full. Returns
-    /// the clips to cut.
+    /// Records the steps that one picture, or the passing of time, caused on a camera. The state of its rules
+    /// is in the same transaction, so that a restart continues from exactly here. Waits while the disk is
+    /// full. Returns the clips to cut.
     pub fn record(
         &self,
         camera: &Arc<CameraConfig>,

@@ -36,7 +36,8 @@ pub(crate) struct StillBatch<'a> {
 }
 
 impl<'a> StillBatch<'a> {
-    /// Waits for room in the queue. Call it before locking the journal, because the still thread locks it too.
+    /// Waits for room in the queue. Call it before locking the journal, because the still thread locks it
+    /// too.
     ///
     /// Without a queue the calling thread writes the stills.
     pub fn new(
@@ -52,7 +53,8 @@ impl<'a> StillBatch<'a> {
         Self { queue, room, picture, tasks: Vec::new() }
     }
 
-    /// Requests the stills of a step, or records why there are none. Adds the manifest if nothing else can follow.
+    /// Requests the stills of a step, or records why there are none. Adds the manifest if nothing else can
+    /// follow.
     pub fn push(
         &mut self,
         journal: &Journal,

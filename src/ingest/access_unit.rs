@@ -83,7 +83,8 @@ fn kind(codec: Codec, nal: &[u8]) -> Nal {
             number @ (7 | 8) => Nal::Parameters(number),
             _ => Nal::Other,
         },
-        // Without a temporal id there is no NAL unit: two start codes in a row would read as a slice (7.4.2.2).
+        // Without a temporal id there is no NAL unit: two start codes in a row would read as a slice
+        // (7.4.2.2).
         Codec::H265 if nal.get(1).is_none_or(|second| second & 7 == 0) => Nal::Other,
         Codec::H265 => match (first >> 1) & 0x3f {
             16..=23 => Nal::Slice { key: true },

@@ -144,8 +144,8 @@ impl CameraSnapshot {
         self.detect.as_ref().map_or(0.0, |detect| detect.interval_s.unwrap_or(0.0).max(detect.silent_s))
     }
 
-    /// It streams and is analysed less often than promised. Pictures cannot come more often than key frames, and a
-    /// small delay does not count.
+    /// It streams and is analysed less often than promised. Pictures cannot come more often than key frames,
+    /// and a small delay does not count.
     pub fn behind(&self) -> bool {
         let keys = self.ingest.key_interval_ms.map_or(0.0, |ms| ms as f64 / 1e3);
         self.ingest.state == SourceState::Streaming

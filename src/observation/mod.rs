@@ -1,8 +1,8 @@
 //! What one look of a camera shows, and how well.
 //!
-//! Takes: pictures with their [`Detections`](crate::detect::Detections). Gives: one [`Observation`] a picture: which parts
-//! were looked at, how well the place could be seen, what was found, and how much time was watched since the last one. Also
-//! the [`Backdrop`]: how the place looks without the things in it.
+//! Takes: pictures with their [`Detections`](crate::detect::Detections). Gives: one [`Observation`] a
+//! picture: which parts were looked at, how well the place could be seen, what was found, and how much time
+//! was watched since the last one. Also the [`Backdrop`]: how the place looks without the things in it.
 //! When full: does not queue.
 //! On failure: a picture that cannot be judged is an observation of poor visibility; nothing follows from it.
 //! Not here: what the findings mean. Pure; time comes with the pictures.

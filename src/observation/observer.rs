@@ -22,7 +22,8 @@ const SPACES: usize = 9;
 const REPEATED: Duration = Duration::from_secs(20);
 /// Another view is seen when a smaller share of the blocks shows its place.
 const OTHER_VIEW: f32 = 0.3;
-/// Below the first the colours are those of infrared light, above the second of day; in between it stays as it was.
+/// Below the first the colours are those of infrared light, above the second of day; in between it stays as
+/// it was.
 const INFRARED: (f32, f32) = (1.2, 2.5);
 /// Another view that lasts this long is the camera's own from then on.
 const ADOPTED: Duration = Duration::from_secs(1800);
@@ -34,12 +35,14 @@ const LEARNED: u32 = 3;
 pub struct Observation {
     /// Capture time.
     pub at: WallTime,
-    /// Time since the last observation in which the place was watched: zero after a gap, and while it cannot be seen.
+    /// Time since the last observation in which the place was watched: zero after a gap, and while it cannot
+    /// be seen.
     pub watched: Duration,
     pub visibility: Visibility,
     /// The parts on which the detector ran for this picture.
     pub looked: Looked,
-    /// It is evidence of its own: the detector ran, and the picture is not the same as that of the last evidence.
+    /// It is evidence of its own: the detector ran, and the picture is not the same as that of the last
+    /// evidence.
     pub is_new: bool,
     /// What was found. Repeated if the detector did not run.
     pub detections: Vec<Detection>,
@@ -52,7 +55,8 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// An observation by which everything was looked at closely and seen clearly, for pictures that are not at hand.
+    /// An observation by which everything was looked at closely and seen clearly, for pictures that are not
+    /// at hand.
     pub fn clear(at: WallTime, watched: Duration, detections: Vec<Detection>) -> Self {
         let visibility = Visibility::Clear;
         let looked = Looked::everything();

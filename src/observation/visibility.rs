@@ -17,8 +17,8 @@ const BLINDED: f32 = 0.6;
 const FAINT: f32 = 0.35;
 /// Below this share of the usual edges the picture is blurred.
 const BLURRED: f32 = 0.35;
-/// Time constant of what is usual, while the place is seen and while it is not. The second lets a camera that sees worse
-/// for good be judged again.
+/// Time constant of what is usual, while the place is seen and while it is not. The second lets a camera that
+/// sees worse for good be judged again.
 const USUAL: Duration = Duration::from_secs(600);
 const USUAL_POOR: Duration = Duration::from_secs(1800);
 

@@ -64,7 +64,8 @@ pub enum Next {
         id: RecordId,
         chunk: MediaChunk,
     },
-    /// A file that can no longer be sent: report it to the platform, then call [`Outbox::give_up`](super::Outbox::give_up).
+    /// A file that can no longer be sent: report it to the platform, then call
+    /// [`Outbox::give_up`](super::Outbox::give_up).
     Lost(LostMedia),
 }
 

@@ -7,8 +7,8 @@ use crate::decode::{GrayPatch, Picture};
 
 /// Pictures are alike from this correlation on. Shake, noise and passing shadows stay above it.
 const ALIKE: f32 = 0.5;
-/// Weight of an unlike picture against an alike one. Vehicles that follow each other look alike by chance in up to half
-/// of the pictures; a standing one that people walk past does in most.
+/// Weight of an unlike picture against an alike one. Vehicles that follow each other look alike by chance in
+/// up to half of the pictures; a standing one that people walk past does in most.
 const WEIGHT: u32 = 2;
 /// Three unlike pictures in a row are enough, or more with alike ones in between.
 const ENOUGH: u32 = 3 * WEIGHT;
@@ -42,7 +42,8 @@ pub(super) enum Sight {
     Here,
     /// It does not, and its surroundings look as before.
     Gone,
-    /// The surroundings are not seen either, or the look is in between: something hides the place, or the light changed.
+    /// The surroundings are not seen either, or the look is in between: something hides the place, or the
+    /// light changed.
     Unsure,
 }
 
@@ -66,8 +67,8 @@ struct Kept {
 }
 
 impl Appearance {
-    /// Adds a picture that shows the thing at `rect`. True once it has looked different for long enough; it then becomes
-    /// the reference.
+    /// Adds a picture that shows the thing at `rect`. True once it has looked different for long enough; it
+    /// then becomes the reference.
     pub fn push(&mut self, at: WallTime, picture: &Picture, rect: &Rect, dwell: Duration) -> bool {
         let Some(now) = Kept::of(picture, rect) else { return false };
         let Some(kept) = self.kept.as_mut().filter(|kept| kept.rect.iou(rect) >= MOVED) else {
@@ -100,7 +101,8 @@ impl Appearance {
         another
     }
 
-    /// Has it looked the same in most pictures, of at least two? Pictures without structure do not speak against it.
+    /// Has it looked the same in most pictures, of at least two? Pictures without structure do not speak
+    /// against it.
     pub fn is_one(&self) -> bool {
         self.looks.1 + self.plain >= LOOKS && self.looks.0 * 10 >= self.looks.1 * MOST
     }

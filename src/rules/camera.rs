@@ -134,8 +134,8 @@ impl CameraRules {
 
     /// Moves all places with the camera. `None`: the motion is unknown.
     ///
-    /// Call it before [`CameraRules::step`] for the same picture. Standing things are recognised by their place, which is
-    /// on the ground.
+    /// Call it before [`CameraRules::step`] for the same picture. Standing things are recognised by their
+    /// place, which is on the ground.
     pub fn follow(&mut self, motion: Option<&Motion>) {
         self.moving = true;
         self.state.carry(motion);
@@ -158,8 +158,8 @@ impl CameraRules {
         self.state.clone()
     }
 
-    /// Restores a saved state. New rules start empty. Open events expire at the next step or tick if their rule is gone or
-    /// its class, kind, zones or objects have changed.
+    /// Restores a saved state. New rules start empty. Open events expire at the next step or tick if their
+    /// rule is gone or its class, kind, zones or objects have changed.
     pub fn restore(&mut self, mut saved: RulesState) {
         let mut old = std::mem::take(&mut saved.rules);
         for now in &self.state.rules {

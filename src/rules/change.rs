@@ -90,8 +90,8 @@ pub(super) fn is_confirmed(input: &RuleInput, spot: &Spot) -> bool {
     }
 }
 
-/// Was the change known long before it reached the rule's zones? Then only the time counts for which its whole outline has
-/// stood. A thing beside a zone may seem to reach into it for an hour of odd light.
+/// Was the change known long before it reached the rule's zones? Then only the time counts for which its
+/// whole outline has stood. A thing beside a zone may seem to reach into it for an hour of odd light.
 fn came_later(input: &RuleInput, changed: &Changed) -> bool {
     let (RuleKind::Change { dwell, .. } | RuleKind::Sequence { dwell, .. }) = input.rule.kind else {
         return false;
@@ -99,7 +99,8 @@ fn came_later(input: &RuleInput, changed: &Changed) -> bool {
     input.at.since(changed.region.first_seen) > (dwell / 4).max(AT_ONCE)
 }
 
-/// Finds the region of each spot: by id where the place agrees, and by place only if the memory of the place was lost.
+/// Finds the region of each spot: by id where the place agrees, and by place only if the memory of the place
+/// was lost.
 fn recognise(spots: &[Spot], changes: &Changes) -> Vec<Option<usize>> {
     let mut taken = vec![false; changes.regions.len()];
     let mut found = vec![None; spots.len()];
@@ -225,7 +226,8 @@ fn left_by<'a>(changed: &Changed, stops: &'a [Stop], within: Duration) -> Option
     stops.iter().filter(fits).max_by_key(|s| s.to)
 }
 
-/// The latest time at which the stop may have begun: the change may be visible before the truck leaves, not before it came.
+/// The latest time at which the stop may have begun: the change may be visible before the truck leaves, not
+/// before it came.
 fn latest(first: WallTime, confirmed: WallTime) -> WallTime {
     first.max(first + confirmed.since(first) / 2)
 }

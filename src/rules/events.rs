@@ -247,7 +247,8 @@ impl EventLifecycle {
     }
 }
 
-/// Is it a change without an event that the memory of the place still knows? Its time runs on through night and weather.
+/// Is it a change without an event that the memory of the place still knows? Its time runs on through night
+/// and weather.
 fn is_remembered(spot: &Spot) -> bool {
     spot.event.is_none() && spot.change.is_some() && spot.track != LOST
 }

@@ -1,8 +1,8 @@
 //! What the differences between two flights mean: new events, events that go on, events that are over.
 //!
-//! A difference opens an event of each rule that covers its kind, its zone and its size. The ground of the event is then
-//! kept as it looked before, so each later flight shows the difference again while the thing is there: it is the same
-//! event. Once a flight shows the ground as it was before, the event is closed.
+//! A difference opens an event of each rule that covers its kind, its zone and its size. The ground of the
+//! event is then kept as it looked before, so each later flight shows the difference again while the thing is
+//! there: it is the same event. Once a flight shows the ground as it was before, the event is closed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,8 @@ use crate::compare::{ChangedArea, Comparison, PatchCheck, Shot};
 use crate::config::{FlightArea, Permit, Rule};
 use crate::geo::GroundArea;
 
-/// Two outlines in different pictures of a flight are the same thing when this share of one lies in the other.
+/// Two outlines in different pictures of a flight are the same thing when this share of one lies in the
+/// other.
 const SAME: f64 = 0.3;
 /// A picture that shows less than this share of an event's ground does not decide about the event.
 const SEEN: f64 = 0.6;

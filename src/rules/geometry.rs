@@ -57,7 +57,8 @@ pub(super) fn heights_between(thing: &Rect, other: &Rect) -> f32 {
     ((a.x - b.x) * ASPECT).hypot(a.y - b.y) / thing.height().max(1e-6)
 }
 
-/// The foot of a thing that is clear of the line. `None` on the line, so that jitter does not count as crossing.
+/// The foot of a thing that is clear of the line. `None` on the line, so that jitter does not count as
+/// crossing.
 pub(super) fn clear_of_line((a, b): (Point, Point), rect: &Rect) -> Option<Point> {
     let p = rect.bottom_center();
     let length = (b.x - a.x).hypot(b.y - a.y).max(1e-6);

@@ -57,7 +57,8 @@ pub const CHANGE: &str = "change";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     pub regions: Vec<Changed>,
-    /// The highest id given so far. A region with a higher id is from before the memory of the place was lost.
+    /// The highest id given so far. A region with a higher id is from before the memory of the place was
+    /// lost.
     pub last_id: u32,
 }
 

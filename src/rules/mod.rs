@@ -1,11 +1,12 @@
 //! Decides which tracks, changes and differences between flights are suspected violations.
 //!
-//! Takes: the tracks and changes of one camera, picture by picture ([`CameraRules`]); the differences between two flights,
-//! pair by pair ([`FlightJudge`]). Gives: [`Violation`] transitions.
-//! When full: a rule holds at most 512 things at a time and skips and counts the rest. Events above the camera's hourly
-//! cap wait and are counted. A flight opens at most 200 events.
+//! Takes: the tracks and changes of one camera, picture by picture ([`CameraRules`]); the differences between
+//! two flights, pair by pair ([`FlightJudge`]). Gives: [`Violation`] transitions.
+//! When full: a rule holds at most 512 things at a time and skips and counts the rest. Events above the
+//! camera's hourly cap wait and are counted. A flight opens at most 200 events.
 //! On failure: tracks with coordinates that are not finite are skipped.
-//! Not here: clocks, IO, threads. The state of a camera is plain data ([`RulesState`]) that survives a restart.
+//! Not here: clocks, IO, threads. The state of a camera is plain data ([`RulesState`]) that survives a
+//! restart.
 
 mod camera;
 mod change;

@@ -1,4 +1,5 @@
-//! Compares a picture with the things that a rule watches: which are still there, which are gone, which are new.
+//! Compares a picture with the things that a rule watches: which are still there, which are gone, which are
+//! new.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use crate::track::Track;
 
 /// A thing has not left until it was unseen for this long, however many pictures that are.
 const LEFT: Duration = Duration::from_secs(8);
-/// A place that cannot be compared for this long goes by the detector alone, if the camera's view is otherwise as usual.
+/// A place that cannot be compared for this long goes by the detector alone, if the camera's view is
+/// otherwise as usual.
 const UNSURE: Duration = Duration::from_secs(120);
 /// The view is as usual when so many of its blocks show their place.
 const USUAL_VIEW: f32 = 0.7;
@@ -54,8 +56,8 @@ fn restart(spot: &mut Spot, at: WallTime) {
     (spot.since, spot.unwatched) = (at, Duration::ZERO);
 }
 
-/// Has the thing clearly been absent in enough looks, and for long enough? A picture in which nothing can be seen ends
-/// nothing.
+/// Has the thing clearly been absent in enough looks, and for long enough? A picture in which nothing can be
+/// seen ends nothing.
 pub(super) fn is_gone(input: &RuleInput, spot: &Spot) -> bool {
     let (n, m) = input.rule.hysteresis;
     let judged = input.observation.visibility.is_clear() && input.observation.is_new;
@@ -84,8 +86,8 @@ pub(super) fn qualifies(input: &RuleInput, spot: &Spot) -> bool {
         && (!input.rule.kind.is_change() || is_confirmed(input, spot))
 }
 
-/// The time that counts as dwell. Lasting changes and days of standing run on through nights, and are recognised by their
-/// look afterwards.
+/// The time that counts as dwell. Lasting changes and days of standing run on through nights, and are
+/// recognised by their look afterwards.
 fn time_of(input: &RuleInput, spot: &Spot) -> Duration {
     match input.rule.kind {
         RuleKind::Change { .. } | RuleKind::Sequence { .. } | RuleKind::LongDwell { .. } => {
@@ -107,7 +109,8 @@ fn is_sure(input: &RuleInput, spot: &Spot) -> bool {
     !held && mean >= least(input, &spot.class) && seen_to_stand
 }
 
-/// Does the rule compare the look of its things over time? In the view of a fixed camera, where there are pictures.
+/// Does the rule compare the look of its things over time? In the view of a fixed camera, where there are
+/// pictures.
 fn is_compared(input: &RuleInput) -> bool {
     stands(&input.rule.kind) && input.picture.is_some() && !input.moving
 }
@@ -225,8 +228,8 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
     note_companions(input, spot);
 }
 
-/// Keeps the look of the thing, in the view of a fixed camera. Vehicles that follow each other at one place are not one
-/// that stands; only vehicles flow past and keep their shape.
+/// Keeps the look of the thing, in the view of a fixed camera. Vehicles that follow each other at one place
+/// are not one that stands; only vehicles flow past and keep their shape.
 fn keep_appearance(input: &RuleInput, spot: &mut Spot) {
     let Some(picture) = input.picture.filter(|_| !input.moving) else { return };
     let place = if stands(&input.rule.kind) { spot.place } else { spot.rect };

@@ -5,8 +5,8 @@ use crate::config::{Schedule, WeekSpan};
 
 /// Is a rule with this schedule awake?
 ///
-/// By civil time: an hour that the clock repeats counts twice, a skipped hour does not occur. False for a time outside the
-/// calendar.
+/// By civil time: an hour that the clock repeats counts twice, a skipped hour does not occur. False for a
+/// time outside the calendar.
 pub fn is_awake(schedule: &Schedule, at: WallTime) -> bool {
     let Some(timestamp) = at.timestamp() else { return false };
     let civil = schedule.time_zone.to_datetime(timestamp);
@@ -14,7 +14,8 @@ pub fn is_awake(schedule: &Schedule, at: WallTime) -> bool {
     schedule.spans.iter().any(|span| covers(span, day, time))
 }
 
-/// A span over midnight belongs to the day on which it begins. `from == to` is a whole day starting at `from`.
+/// A span over midnight belongs to the day on which it begins. `from == to` is a whole day starting at
+/// `from`.
 fn covers(span: &WeekSpan, day: usize, time: jiff::civil::Time) -> bool {
     let (today, yesterday) = (span.days[day], span.days[(day + 6) % 7]);
     if span.from < span.to {

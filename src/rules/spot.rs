@@ -62,7 +62,8 @@ pub(super) fn stood(spot: &Spot, at: WallTime) -> Duration {
     at.since(spot.since).saturating_sub(spot.unwatched)
 }
 
-/// Notes whether a new thing came while the camera watched. What came is a thing; what was always there may be the scene.
+/// Notes whether a new thing came while the camera watched. What came is a thing; what was always there may
+/// be the scene.
 fn note_arrival(input: &RuleInput, spot: &mut Spot) {
     let may_be_scene = matches!(
         input.rule.kind,

@@ -1,5 +1,5 @@
-//! The state of a camera's rules: plain data, unchanged by a restart. Numbers are integers or `f32`, which JSON
-//! preserves exactly, so a restored state continues bit for bit.
+//! The state of a camera's rules: plain data, unchanged by a restart. Numbers are integers or `f32`, which
+//! JSON preserves exactly, so a restored state continues bit for bit.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,8 @@ use crate::track::OnGround;
 
 const VERSION: u32 = 1;
 
-/// All state that survives a restart. Reading another version is an error: start with an empty state in that case.
+/// All state that survives a restart. Reading another version is an error: start with an empty state in that
+/// case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RulesState {
     #[serde(deserialize_with = "this_version")]
@@ -135,7 +136,8 @@ pub(super) enum Arrival {
     /// Its place looked otherwise before, or nothing is known against it.
     #[default]
     Came,
-    /// Its place has looked so since the camera began: it was there, or the detector takes the scene for a thing.
+    /// Its place has looked so since the camera began: it was there, or the detector takes the scene for a
+    /// thing.
     PresentAtStart,
 }
 
@@ -149,8 +151,8 @@ pub(super) struct Stop {
     pub(super) to: WallTime,
 }
 
-/// The last looks, one bit each: 1 seen, 0 clearly absent. Inconclusive looks are left out. Looks within one second count
-/// as one, so that the spacing of pictures does not matter.
+/// The last looks, one bit each: 1 seen, 0 clearly absent. Inconclusive looks are left out. Looks within one
+/// second count as one, so that the spacing of pictures does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct History {
     bits: u64,
@@ -250,8 +252,8 @@ impl RulesState {
         }
     }
 
-    /// Moves all times back by `d` after the camera's clock stepped back, so that durations stay right. The start of an open
-    /// event stays, because it is part of its id.
+    /// Moves all times back by `d` after the camera's clock stepped back, so that durations stay right. The
+    /// start of an open event stays, because it is part of its id.
     pub(super) fn move_back(&mut self, d: Duration) {
         let mut times: Vec<&mut WallTime> = self.opened.iter_mut().chain(&mut self.watched_from).collect();
         times.extend(self.quiet.iter_mut().flat_map(|q| [&mut q.from, &mut q.until]));
@@ -271,8 +273,9 @@ impl RulesState {
 }
 
 impl RulesState {
-    /// Moves every place with the camera, to where its ground is in the picture now. A place that is behind the camera or
-    /// cannot be followed (`None`) moves far outside, where nothing is found and nothing is missed.
+    /// Moves every place with the camera, to where its ground is in the picture now. A place that is behind
+    /// the camera or cannot be followed (`None`) moves far outside, where nothing is found and nothing is
+    /// missed.
     pub(super) fn carry(&mut self, motion: Option<&Motion>) {
         const AWAY: Rect = Rect { x0: -1e6, y0: -1e6, x1: -999_999.0, y1: -999_999.0 };
         let place = |r: &mut Rect| {

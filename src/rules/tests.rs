@@ -75,7 +75,8 @@ fn camera_rules(rules: Vec<Rule>, cap: u32) -> CameraRules {
 #[derive(Clone, Copy, Debug)]
 struct Thing(&'static str, u64, f32, f32);
 
-/// Turns things into tracks, keeping what a tracker with a longest gap of an hour would: first seen, still since, hits.
+/// Turns things into tracks, keeping what a tracker with a longest gap of an hour would: first seen, still
+/// since, hits.
 #[derive(Clone, Default)]
 struct Film {
     known: Vec<Track>,

@@ -1,7 +1,7 @@
 //! Keeps the backdrops of a fixed camera over restarts, in `<data_dir>/change/<camera>/backdrop.bin`.
 //!
-//! Takes: the camera's observer. Gives: its backdrops of an earlier run. On failure: the error is logged, and the camera
-//! learns how its place looks again; what stands there then counts as present at its start.
+//! Takes: the camera's observer. Gives: its backdrops of an earlier run. On failure: the error is logged, and
+//! the camera learns how its place looks again; what stands there then counts as present at its start.
 
 use std::fs;
 use std::io::ErrorKind;

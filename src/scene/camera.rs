@@ -233,7 +233,8 @@ impl Scene {
         &self.tracks
     }
 
-    /// What the newest observation says about the places of an open event. `None`: the event is not open here.
+    /// What the newest observation says about the places of an open event. `None`: the event is not open
+    /// here.
     pub fn place_of(&self, event: Uuid) -> Option<EventSight> {
         self.rules.sight_of(event)
     }
@@ -243,7 +244,8 @@ impl Scene {
         self.observation.as_ref()
     }
 
-    /// The lasting changes found by the last inspection. `None`: the place could not be judged, or no rule needs it.
+    /// The lasting changes found by the last inspection. `None`: the place could not be judged, or no rule
+    /// needs it.
     pub fn standing(&self) -> Option<&[(Rect, Seen)]> {
         self.memory.as_ref().and_then(PlaceMemory::standing)
     }
@@ -285,8 +287,8 @@ impl Scene {
         far
     }
 
-    /// Advances the time without a picture: events that no picture shows any more expire. `silent` is the time since
-    /// the newest picture, or since the node started if there was none.
+    /// Advances the time without a picture: events that no picture shows any more expire. `silent` is the
+    /// time since the newest picture, or since the node started if there was none.
     pub fn tick(&mut self, silent: Duration, map: &MapConfig) -> Option<Decided> {
         // On the camera's own clock, which may be far from the node's.
         let newest = self.newest.or(self.rules.last_picture())?;
@@ -294,8 +296,8 @@ impl Scene {
         (!steps.is_empty()).then(|| self.decided(steps, map))
     }
 
-    /// Continues from the scene of the same camera under an earlier config. Tracks stay, and so do dwell and open
-    /// events of rules that did not change. Events of other rules expire.
+    /// Continues from the scene of the same camera under an earlier config. Tracks stay, and so do dwell and
+    /// open events of rules that did not change. Events of other rules expire.
     pub fn take_over(&mut self, old: Scene) {
         if old.config.track == self.config.track {
             self.tracker = old.tracker;

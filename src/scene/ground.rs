@@ -1,4 +1,5 @@
-//! Fixed calibrated cameras: boxes to positions on the ground, positions to pixels, ground zones in the picture.
+//! Fixed calibrated cameras: boxes to positions on the ground, positions to pixels, ground zones in the
+//! picture.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +46,8 @@ pub(crate) fn read_dem(map: &MapConfig) -> Result<Option<Arc<Dem>>, SiteError> {
     Ok(map.dem.as_deref().map(load_dem).transpose()?.map(Arc::new))
 }
 
-/// One line per ground zone and permit: which cameras see it, and how much of it. Empty without a calibrated camera.
+/// One line per ground zone and permit: which cameras see it, and how much of it. Empty without a calibrated
+/// camera.
 ///
 /// # Errors
 /// The terrain model, or a calibration, cannot be read.
@@ -109,8 +111,8 @@ impl Sites {
         Ok(sites)
     }
 
-    /// Reads a camera's calibration over this terrain; `None` if it has none. A known site with the same calibration
-    /// passes on whether it is stale, and how far the camera turned.
+    /// Reads a camera's calibration over this terrain; `None` if it has none. A known site with the same
+    /// calibration passes on whether it is stale, and how far the camera turned.
     ///
     /// # Errors
     /// The calibration cannot be read.
@@ -229,7 +231,8 @@ impl Site {
         self.stale.store(stale, Ordering::Relaxed);
     }
 
-    /// Fills in the ground positions of the tracks in this picture. `picture`: its width and height in pixels.
+    /// Fills in the ground positions of the tracks in this picture. `picture`: its width and height in
+    /// pixels.
     pub fn place(&self, tracks: &mut [Track], picture: (u32, u32)) {
         let fits = self.fits(picture);
         let locator = self.locator();
@@ -260,15 +263,16 @@ impl Site {
         [pixel[0] / f64::from(width), pixel[1] / f64::from(height)]
     }
 
-    /// Outlines of the area in the picture, for drawing. Empty if the picture does not show it, or shows a part
-    /// without a simple outline.
+    /// Outlines of the area in the picture, for drawing. Empty if the picture does not show it, or shows a
+    /// part without a simple outline.
     pub fn draw(&self, area: &GroundArea, above_m: f64) -> Vec<Polygon> {
         area.outlines()
             .filter_map(|outline| Polygon::new(clip(&self.pixels(outline, above_m)?)).ok())
             .collect()
     }
 
-    /// Share of the area that the camera sees, 0 to 1. Samples the corners, and points between them and the middle.
+    /// Share of the area that the camera sees, 0 to 1. Samples the corners, and points between them and the
+    /// middle.
     pub fn share_seen(&self, area: &GroundArea, above_m: f64) -> f64 {
         let middle = area.center();
         let (mut seen, mut all) = (0, 0);

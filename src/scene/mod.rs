@@ -3,7 +3,8 @@
 //! Takes: pictures of one camera with their [`Detections`](crate::detect::Detections). Gives: placed steps of
 //! suspected violations, and reports about the camera itself (covered, blinded, moved).
 //! When full: does not queue; the caller passes one picture at a time.
-//! On failure: an unreadable calibration is a config error. An unreadable place memory starts again and logs it.
+//! On failure: an unreadable calibration is a config error. An unreadable place memory starts again and logs
+//! it.
 //! Not here: messages, evidence, threads other than the one that writes place memories.
 
 mod backdrop_file;

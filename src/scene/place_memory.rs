@@ -30,8 +30,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(6 * 3600);
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
 /// An object that has stood for less than this counts as moving, and hides the place behind it.
 const MOVING: Duration = Duration::from_secs(60);
-/// A new track that overlaps a box of the last inspection by this much stands still. The tracker cannot follow
-/// objects through a time-lapse, whose pictures are too far apart.
+/// A new track that overlaps a box of the last inspection by this much stands still. The tracker cannot
+/// follow objects through a time-lapse, whose pictures are too far apart.
 const SAME_PLACE: f32 = 0.5;
 
 /// A request to keep the newest picture, to show later how the place looked before a change.
@@ -122,7 +122,8 @@ impl PlaceMemory {
         if !self.inspected.take_due(at) {
             return None;
         }
-        // Machines move about at work. Other objects stay where they were put: a new stall is the change itself.
+        // Machines move about at work. Other objects stay where they were put: a new stall is the change
+        // itself.
         let passing =
             |t: &&Track| t.seen_now && (self.kinds.is_passing(&t.class) || self.kinds.is_machine(&t.class));
         let passing: Vec<&Track> = tracks.iter().filter(passing).collect();

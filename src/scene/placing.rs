@@ -78,7 +78,8 @@ impl Placing<'_> {
         }
     }
 
-    /// The square on the ground under a box, as deep as the box is wide, away from the camera. Metres east and north.
+    /// The square on the ground under a box, as deep as the box is wide, away from the camera. Metres east
+    /// and north.
     fn under(&self, rect: &Rect, at: &OnGround) -> [[f64; 2]; 4] {
         let camera = self.frame.to_enu(self.locator.view().position());
         let foot = [at.east_m, at.north_m, at.up_m].map(f64::from);
@@ -107,7 +108,8 @@ impl Placing<'_> {
     }
 }
 
-/// The ground position of an object with the box `rect`, found at `fix` inside `zones`. The picture has `width` x
+/// The ground position of an object with the box `rect`, found at `fix` inside `zones`. The picture has
+/// `width` x
 /// `height` pixels; metres are in `frame`.
 pub(crate) fn on_ground(
     fix: &Fix,

@@ -1,5 +1,5 @@
-//! Monitors one fixed camera itself. Reports when it is covered, blinded or moved, or when its place is lost for long.
-//! Corrects its positions after a small turn, and marks them as stale after a move.
+//! Monitors one fixed camera itself. Reports when it is covered, blinded or moved, or when its place is lost
+//! for long. Corrects its positions after a small turn, and marks them as stale after a move.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,8 +102,8 @@ impl TamperMonitor {
         Some(self.report(node, camera, at, kind, shift, reason))
     }
 
-    /// Checks the place memory's alignment of the newest picture. It finds a move of a camera without calibration,
-    /// and a place lost for long. An open incident of the detector comes first.
+    /// Checks the place memory's alignment of the newest picture. It finds a move of a camera without
+    /// calibration, and a place lost for long. An open incident of the detector comes first.
     pub fn inspect_place(
         &mut self,
         node: &NodeConfig,
@@ -141,8 +141,8 @@ impl TamperMonitor {
         }
     }
 
-    /// Checks how long the camera has shown another view. For cameras without calibration and place memory. An open
-    /// incident of the detector comes first.
+    /// Checks how long the camera has shown another view. For cameras without calibration and place memory.
+    /// An open incident of the detector comes first.
     pub fn inspect_view(
         &mut self,
         node: &NodeConfig,

@@ -25,8 +25,8 @@ use crate::observation::Observation;
 const STRONG_IOU: f32 = 0.2;
 /// The same for weak detections and for standing tracks.
 const FIRM_IOU: f32 = 0.5;
-/// Two boxes of confusable classes that overlap more are one object detected twice. Boxes of the same class have passed
-/// the detector's own suppression.
+/// Two boxes of confusable classes that overlap more are one object detected twice. Boxes of the same class
+/// have passed the detector's own suppression.
 const DUPLICATE_IOU: f32 = 0.7;
 const DUPLICATE_IOU_OTHER: f32 = 0.5;
 /// So is a box of another class that lies within one up to this many times its size, by this share.
@@ -89,24 +89,27 @@ impl Tracker {
         self
     }
 
-    /// Sets the model's score thresholds. A class whose threshold is below `high_score` starts tracks from there on.
+    /// Sets the model's score thresholds. A class whose threshold is below `high_score` starts tracks from
+    /// there on.
     #[must_use]
     pub fn with_thresholds(mut self, thresholds: BTreeMap<ClassName, f32>) -> Self {
         self.thresholds = thresholds;
         self
     }
 
-    /// Like [`observe`](Self::observe), for detections of which nothing else is known: all of the picture was looked at.
+    /// Like [`observe`](Self::observe), for detections of which nothing else is known: all of the picture was
+    /// looked at.
     pub fn update(&mut self, at: WallTime, detections: &[Detection]) -> Vec<Track> {
         let gap = self.last_at.map_or(Duration::ZERO, |last| at.since(last));
         let watched = if gap <= self.config.max_gap { gap } else { Duration::ZERO };
         self.observe(&Observation::clear(at, watched, detections.to_vec()))
     }
 
-    /// Updates the tracks with one observation. Returns all live tracks, including those not seen now, by rising id.
+    /// Updates the tracks with one observation. Returns all live tracks, including those not seen now, by
+    /// rising id.
     ///
-    /// A track whose place was not looked at, or cannot be seen, is neither seen nor missed. If the clock steps back, the
-    /// times of all tracks move back with it, so that durations stay.
+    /// A track whose place was not looked at, or cannot be seen, is neither seen nor missed. If the clock
+    /// steps back, the times of all tracks move back with it, so that durations stay.
     pub fn observe(&mut self, observation: &Observation) -> Vec<Track> {
         let at = observation.at;
         let gap = self.advance(at);
@@ -152,8 +155,8 @@ impl Tracker {
     }
 
     /// Compensates the motion of the camera since the last picture: moves all tracks with the ground under
-    /// them. Call it before the picture's [`observe`](Self::observe). An object that stood still on the ground
-    /// still does.
+    /// them. Call it before the picture's [`observe`](Self::observe). An object that stood still on the
+    /// ground still does.
     pub fn compensate(&mut self, motion: &Motion) {
         self.live.retain_mut(|live| live.compensate(motion).is_some());
     }

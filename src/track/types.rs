@@ -24,8 +24,8 @@ pub struct Track {
     pub hits: u32,
     /// Detected in the newest picture, not only predicted.
     pub seen_now: bool,
-    /// How closely it was looked at when it was last seen: pixels of the network's input a pixel of the picture. 0: not
-    /// known.
+    /// How closely it was looked at when it was last seen: pixels of the network's input a pixel of the
+    /// picture. 0: not known.
     #[serde(default)]
     pub scale: f32,
     /// Position on the ground when it was last seen. The tracker leaves it empty; the scene fills it in where

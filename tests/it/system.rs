@@ -1,5 +1,5 @@
-//! The whole node: a real camera server, a real broker, the real program and the platform's side, and what goes wrong
-//! between them.
+//! The whole node: a real camera server, a real broker, the real program and the platform's side, and what
+//! goes wrong between them.
 
 mod commands;
 mod failures;

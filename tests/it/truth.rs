@@ -1,4 +1,5 @@
-//! Only what is true is told: the real program on a street that is covered, darkened, turned, cut up or repeated.
+//! Only what is true is told: the real program on a street that is covered, darkened, turned, cut up or
+//! repeated.
 //!
 //! The films are composed from the committed street, where a white van and a blue car stand the whole time.
 

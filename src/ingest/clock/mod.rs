@@ -1,5 +1,6 @@
 //! The one clock of a camera, over all its connections. Input: media times of frames, sender reports,
-//! readings of the node's clocks. Output: capture times that run as evenly as the stream, and notes about the clocks.
+//! readings of the node's clocks. Output: capture times that run as evenly as the stream, and notes about the
+//! clocks.
 //!
 //! Capture times approach another clock by a slew and never jump to it. Pure: the caller reads the clocks.
 //! docs/design/clock.md has the reasons.

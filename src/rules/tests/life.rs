@@ -30,7 +30,8 @@ fn at_ten_pictures_a_second_a_flicker_of_the_detector_is_not_a_departure() {
     check(parking(20), &film, &["opened@20", "closed@47"]);
 }
 
-/// Recorded detections through the tracker: the two vehicles that park in the clip are two events, to the end.
+/// Recorded detections through the tracker: the two vehicles that park in the clip are two events, to the
+/// end.
 #[test]
 fn the_two_parked_vehicles_of_the_real_clip_are_two_events_over_ten_minutes() {
     type Seen = (String, f32, f32, f32, f32, f32);

@@ -1,4 +1,5 @@
-//! What the pictures show beside the detector's answer: of a thing that it misses, and of one that leaves its zone.
+//! What the pictures show beside the detector's answer: of a thing that it misses, and of one that leaves its
+//! zone.
 
 use std::sync::Arc;
 

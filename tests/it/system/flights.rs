@@ -1,4 +1,5 @@
-//! Finished flights that are dropped in a folder of a running node: compared, published like any other event, and kept.
+//! Finished flights that are dropped in a folder of a running node: compared, published like any other event,
+//! and kept.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -63,8 +64,8 @@ zones = ["verge", "lane", "field"]
     node
 }
 
-/// Drops a flight as people do: under another name, then renamed. Its files are of one time, so its events have the same
-/// ids wherever it is dropped.
+/// Drops a flight as people do: under another name, then renamed. Its files are of one time, so its events
+/// have the same ids wherever it is dropped.
 fn drop_flight(node: &Node, name: &str, files: &[PathBuf], note: &str, hour: u64) {
     let folder = node.folder().join("drop");
     fs::create_dir_all(&folder).expect("the drop folder");

@@ -46,12 +46,14 @@ fn a_kill_in_the_middle_of_an_event_loses_and_doubles_nothing() {
         let said = |kind: &str| {
             manifest["missing"].as_array().is_some_and(|all| all.iter().any(|m| m["kind"] == kind))
         };
-        // Stills are written a moment after the event is durable: a kill in between takes them, and the manifest says so.
+        // Stills are written a moment after the event is durable: a kill in between takes them, and the
+        // manifest says so.
         for kind in ["still", "annotated"] {
             let there = event.folder.join(format!("{kind}.jpg")).exists();
             assert!(there != said(kind), "{kind}.jpg: there {there}, and the manifest is {manifest}");
         }
-        // The footage before the kill died with the process: either the new one saw part of the span, or none.
+        // The footage before the kill died with the process: either the new one saw part of the span, or
+        // none.
         let late = manifest["clip"]["starts_late"] == true;
         assert!(
             late || said("clip"),

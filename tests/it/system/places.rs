@@ -1,4 +1,5 @@
-//! Events of a calibrated camera have a place, zones and permits on the ground hold, and a lead finds the camera.
+//! Events of a calibrated camera have a place, zones and permits on the ground hold, and a lead finds the
+//! camera.
 
 use serde_json::{Value, json};
 
@@ -8,8 +9,8 @@ use crate::support::level_terrain;
 use crate::support::mqtt::{Mosquitto, wait_for};
 use crate::support::rtsp::{Options, RtspServer};
 
-/// A camera of the street's picture size, 12 m up, that looks down to the north-east. Nobody surveyed the street: what the
-/// tests need is that both ways of reckoning agree.
+/// A camera of the street's picture size, 12 m up, that looks down to the north-east. Nobody surveyed the
+/// street: what the tests need is that both ways of reckoning agree.
 fn calibration() -> String {
     let mut covariance = String::new();
     for i in 0..9 {
@@ -93,7 +94,8 @@ fn events_have_places_that_leads_zones_and_permits_go_by() {
             .is_some_and(|f| f.join("clip.mp4").exists() && f.join("still.jpg").exists())
     });
 
-    // A terrain model, taken on while the node runs: the same place is 4 m lower, and further down in the picture.
+    // A terrain model, taken on while the node runs: the same place is 4 m lower, and further down in the
+    // picture.
     level_terrain(&node.folder().join("terrain.tif"), [120.1551, 30.2741], 16.0);
     node.replace("gcj02 = true", "gcj02 = true\ndem = \"terrain.tif\"");
     let reloaded = node.reload();

@@ -159,7 +159,8 @@ fn a_camera_gets_a_new_address_and_a_new_password_and_its_events_go_on() {
     node.start();
     receiver.wait_for_evidence(2);
 
-    // A wrong password first: the address is taken, the camera is reported as down, and then the file alone is put right.
+    // A wrong password first: the address is taken, the camera is reported as down, and then the file alone
+    // is put right.
     node.replace(&old.url("gate"), &new.url("gate"));
     node.camera_login("operator", "wrong");
     assert_eq!(reported(&node.reload()), ("applied".into(), vec!["camera gate: source".into()]));

@@ -1,4 +1,5 @@
-//! A camera that sees nothing, or another place, knows nothing of its place: nothing closes, and nothing came.
+//! A camera that sees nothing, or another place, knows nothing of its place: nothing closes, and nothing
+//! came.
 
 use super::{Camera, TELL};
 
