@@ -63,6 +63,7 @@ fn tracks(n: usize, second: f64) -> Vec<Track> {
             first_seen: at(0.0),
             last_seen: at(second),
             still_since: if i % 2 == 0 { at(0.0) } else { at(second) },
+            found_since: if i % 2 == 0 { at(0.0) } else { at(second) },
             hits: n as u32,
             seen_now: true,
             scale: 1.0,

@@ -40,13 +40,19 @@ pub(super) struct Stages {
     pub flight_service: Arc<FlightService>,
 }
 
+/// What was last published of a camera, and when.
+struct Published {
+    state: SourceState,
+    visibility: Option<Visibility>,
+    at: Instant,
+}
+
 pub(super) struct NodeStatus {
     stages: Stages,
     topics: Topics,
     started: Instant,
     ready: AtomicBool,
-    /// The last published state and view of each camera, and when.
-    published: Mutex<BTreeMap<CameraId, (SourceState, Option<Visibility>, Instant)>>,
+    published: Mutex<BTreeMap<CameraId, Published>>,
     config: Mutex<ConfigStatus>,
     health: Mutex<HealthWatch>,
     load: Mutex<LoadSnapshot>,
@@ -159,13 +165,13 @@ impl NodeStatus {
         for (id, member) in members {
             let ingest = member.ingest.snapshot();
             let visibility = self.stages.rules.camera(&id).visibility;
-            let known = published.get(&id).is_some_and(|(state, seen, at)| {
-                (*state, *seen) == (ingest.state, visibility) && at.elapsed() < REPEAT
+            let known = published.get(&id).is_some_and(|last| {
+                (last.state, last.visibility) == (ingest.state, visibility) && last.at.elapsed() < REPEAT
             });
             if known {
                 continue;
             }
-            published.insert(id.clone(), (ingest.state, visibility, monotonic()));
+            published.insert(id.clone(), Published { state: ingest.state, visibility, at: monotonic() });
             let state = CameraState {
                 view: visibility.map(|seen| seen.name().to_owned()),
                 ..camera_state(&self.stages.config.node.id, &id, member.name, &ingest)

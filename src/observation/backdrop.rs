@@ -9,6 +9,8 @@ use crate::base::Rect;
 const LEARN: Duration = Duration::from_secs(600);
 /// Covered cells are learned so much slower.
 const COVERED: f32 = 1.0 / 20.0;
+/// So many first pictures are averaged.
+const AVERAGED: u32 = 4;
 /// Fraction bits of a cell.
 const SCALE: f32 = 256.0;
 /// Parts with a smaller standard deviation, in gray levels, have no structure to compare.
@@ -60,8 +62,10 @@ impl Backdrop {
         self.looks = self.looks.saturating_add(1);
         let rate = elapsed.as_secs_f32() / LEARN.as_secs_f32();
         let slow = (rate * COVERED).min(1.0);
-        // The first pictures are averaged, so that what passed through one of them fades.
-        let rate = rate.max(1.0 / self.looks as f32).min(1.0);
+        // The first pictures are averaged, so that what passed through one of them fades. No more of them: what comes
+        // and is detected late must not count as having been there.
+        let first = if self.looks <= AVERAGED { 1.0 / self.looks as f32 } else { 0.0 };
+        let rate = rate.max(first).min(1.0);
         let mut is_covered = vec![false; self.cells.len()];
         let cell = |share: f32, of: usize| (share.clamp(0.0, 1.0) * of as f32) as usize;
         for rect in covered {
