@@ -93,7 +93,7 @@ mosquitto -c "$work/mosquitto.conf" >"$work/mosquitto.log" 2>&1 &
 pids+=($!)
 sed -e "s|^data_dir = .*|data_dir = \"$work/data\"|" -e "s|^model = .*|model = \"$PWD/models/lintel-nano\"|" \
   -e "s|^url = \"mqtt:.*|url = \"mqtts://localhost:$port\"\ntls = { ca_file = \"$work/ca.pem\", client_cert_file = \"$work/client.pem\", client_key_file = \"$work/client.key\" }|" \
-  -e "s|^url = \"rtsp:.*|file = \"$work/short.mp4\"|" -e 's|^listen = .*|enabled = false|' -e 's|^dwell = .*|dwell = "5s"|' \
+  -e "s|^url = \"rtsp:.*|file = \"$work/short.mp4\"\nrepeat = true|" -e 's|^listen = .*|enabled = false|' -e 's|^dwell = .*|dwell = "5s"|' \
   "$work/replay.toml" >"$work/lintel.toml"
 on_native receive --broker "mqtts://localhost:$port" --ca "$work/ca.pem" --cert "$work/client.pem" --key "$work/client.key" \
   --out "$work/received" >"$work/receive.log" 2>&1 &
