@@ -52,9 +52,10 @@ pub(super) enum LookedAt {
 impl LookedAt {
     /// `event`: the one whose places are asked about.
     fn of(scene: &Scene, event: Option<Uuid>) -> Self {
-        let Some(observation) = scene.observation() else { return Self::Not("no picture was looked at") };
-        if let Visibility::Poor(why) = observation.visibility {
-            return Self::Not(why.words());
+        match scene.visibility() {
+            None => return Self::Not("no picture was looked at"),
+            Some(Visibility::Poor(why)) => return Self::Not(why.words()),
+            Some(Visibility::Clear) => {}
         }
         match event.and_then(|event| scene.place_of(event)) {
             Some(EventSight::Here) => Self::LooksSame,

@@ -244,7 +244,7 @@ impl RulesThread {
             open_events: scene.open_events() as u64,
             suppressed: scene.suppressed(),
             present_at_start: scene.present_at_start(),
-            visibility: scene.observation().map(|observation| observation.visibility),
+            visibility: scene.visibility(),
         };
         let mut all = self.status.cameras.lock();
         if all.get(camera).map_or(0, |before| before.suppressed) < status.suppressed {

@@ -10,7 +10,7 @@ const SAMPLES: usize = 2;
 #[derive(Clone, Debug, PartialEq)]
 pub struct GrayPatch([f32; CELLS * CELLS]);
 
-/// How two patches of one place compare.
+/// How two pictures of one place compare.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Likeness {
     /// Standard deviations of the first and of the second, in gray levels.
@@ -18,6 +18,25 @@ pub struct Likeness {
     pub now: f32,
     /// -1 to 1. `None` if either is plain.
     pub correlation: Option<f32>,
+}
+
+impl Likeness {
+    /// Of pairs of gray levels, before and now.
+    pub fn of(pairs: impl Iterator<Item = (f32, f32)>) -> Self {
+        let (mut n, mut a, mut b, mut aa, mut bb, mut ab) = (0.0f64, 0.0, 0.0, 0.0, 0.0, 0.0);
+        for (x, y) in pairs {
+            let (x, y) = (f64::from(x), f64::from(y));
+            n += 1.0;
+            (a, b) = (a + x, b + y);
+            (aa, bb, ab) = (aa + x * x, bb + y * y, ab + x * y);
+        }
+        let n = n.max(1.0);
+        let deviation = |sum: f64, squares: f64| (squares / n - (sum / n).powi(2)).max(0.0).sqrt() as f32;
+        let (before, now) = (deviation(a, aa), deviation(b, bb));
+        let comparable = before >= GrayPatch::PLAIN && now >= GrayPatch::PLAIN;
+        let together = (ab / n - a * b / (n * n)) as f32;
+        Self { before, now, correlation: comparable.then(|| together / (before * now)) }
+    }
 }
 
 impl GrayPatch {
@@ -64,18 +83,7 @@ impl GrayPatch {
             let (x, y) = (at(i % CELLS), at(i / CELLS));
             without.is_none_or(|r| x < r.x0 || x > r.x1 || y < r.y0 || y > r.y1)
         };
-        let (mut n, mut a, mut b, mut aa, mut bb, mut ab) = (0.0f32, 0.0, 0.0, 0.0, 0.0, 0.0);
-        for (x, y) in (0..CELLS * CELLS).filter(|i| counts(*i)).map(|i| (self.0[i], other.0[i])) {
-            n += 1.0;
-            (a, b) = (a + x, b + y);
-            (aa, bb, ab) = (aa + x * x, bb + y * y, ab + x * y);
-        }
-        let n = n.max(1.0);
-        let deviation = |sum: f32, squares: f32| (squares / n - (sum / n).powi(2)).max(0.0).sqrt();
-        let (before, now) = (deviation(a, aa), deviation(b, bb));
-        let comparable = before >= Self::PLAIN && now >= Self::PLAIN;
-        let correlation = comparable.then(|| (ab / n - a * b / (n * n)) / (before * now));
-        Likeness { before, now, correlation }
+        Likeness::of((0..CELLS * CELLS).filter(|i| counts(*i)).map(|i| (self.0[i], other.0[i])))
     }
 
     /// Mixes in a share of another patch, 0 to 1.

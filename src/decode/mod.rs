@@ -7,6 +7,7 @@ mod activity;
 mod adaptive_queue;
 mod adaptive_sampler;
 mod camera_queues;
+mod cell_means;
 mod choice;
 mod error;
 mod footage;
@@ -25,6 +26,7 @@ mod throttle;
 mod thumbnail;
 mod yuv;
 
+pub(crate) use cell_means::cell_means;
 pub use choice::DecoderChoice;
 pub use error::DecodeError;
 pub use footage::FootageDecoder;

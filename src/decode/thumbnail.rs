@@ -2,7 +2,8 @@
 
 use crate::base::Rect;
 
-use super::{Picture, Pixels};
+use super::Picture;
+use super::cell_means::cell_means;
 
 /// Cells of a picture: 12 pixels square at 1080p, 24 at 4K.
 const COLUMNS: usize = 160;
@@ -31,18 +32,7 @@ impl Thumbnail {
         if width < COLUMNS || height < ROWS {
             return None;
         }
-        let mut sums = vec![0u16; COLUMNS * ROWS];
-        let columns: Vec<usize> = spread(COLUMNS * SAMPLES, width);
-        for (i, y) in spread(ROWS * SAMPLES, height).into_iter().enumerate() {
-            let row = &mut sums[i / SAMPLES * COLUMNS..][..COLUMNS];
-            match &picture.pixels {
-                Pixels::Yuv(yuv) => add(row, &columns, yuv.luma_row(y), 1, 0),
-                // Green contributes most to luma.
-                Pixels::Rgb(rgb) => add(row, &columns, rgb.get(y * width * 3..)?.get(..width * 3)?, 3, 1),
-            }
-        }
-        let cells = sums.iter().map(|sum| (sum / (SAMPLES * SAMPLES) as u16) as u8).collect();
-        Some(Self { cells })
+        Some(Self { cells: cell_means(picture, (COLUMNS, ROWS), SAMPLES)? })
     }
 
     /// Has something changed within `part` (normalised picture coordinates)?
@@ -106,20 +96,10 @@ fn median(differences: &[i32]) -> i32 {
     index.map_or(0, |index| index as i32 - 255)
 }
 
-/// Centres of `count` equal parts of `size`.
-fn spread(count: usize, size: usize) -> Vec<usize> {
-    (0..count).map(|i| (2 * i + 1) * size / (2 * count)).collect()
-}
-
-fn add(row: &mut [u16], columns: &[usize], samples: &[u8], step: usize, first: usize) {
-    for (sum, columns) in row.iter_mut().zip(columns.chunks_exact(SAMPLES)) {
-        *sum += columns.iter().map(|x| u16::from(samples[x * step + first])).sum::<u16>();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Pixels;
 
     fn changes(before: impl Fn(usize, usize) -> u8, now: impl Fn(usize, usize) -> u8) -> bool {
         let thumbnail = |picture: Picture| Thumbnail::of(&picture).expect("large enough");

@@ -1,9 +1,11 @@
 //! How a fixed camera's place looks without the things in it: slowly learned, and compared with each picture.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::gray_copy::{COLUMNS, GrayCopy, ROWS, cells_of};
 use crate::base::Rect;
+use crate::decode::{GrayPatch, Likeness};
 
 /// Time constant of learning, for cells that no thing covers.
 const LEARN: Duration = Duration::from_secs(600);
@@ -13,8 +15,6 @@ const COVERED: f32 = 1.0 / 20.0;
 const AVERAGED: u32 = 4;
 /// Fraction bits of a cell.
 const SCALE: f32 = 256.0;
-/// Parts with a smaller standard deviation, in gray levels, have no structure to compare.
-const PLAIN: f32 = 4.0;
 /// A part has lost its structure when its standard deviation is below this share of what it was.
 const LOST: f32 = 0.4;
 /// From this correlation on a part looks as before; below the second it looks otherwise.
@@ -83,10 +83,9 @@ impl Backdrop {
     /// How a part of the picture (normalised) looked before.
     pub fn before(&self, now: &GrayCopy, rect: &Rect) -> Before {
         let Some((columns, rows)) = cells_of(rect) else { return Before::Unknown };
-        let part = Part::of(self, now, columns, rows);
-        let (before, now) = (part.before, part.now);
-        match part.correlation() {
-            _ if before.max(now) < PLAIN => Before::Unknown,
+        let Likeness { before, now, correlation } = self.likeness(now, columns, rows);
+        match correlation {
+            _ if before.max(now) < GrayPatch::PLAIN => Before::Unknown,
             _ if before < LOST * now || now < LOST * before => Before::Otherwise,
             Some(likeness) if likeness >= SAME => Before::Same,
             Some(likeness) if likeness < OTHERWISE => Before::Otherwise,
@@ -100,14 +99,24 @@ impl Backdrop {
         let (mut judged, mut alike) = (0usize, 0usize);
         for block in 0..BLOCKS.0 * BLOCKS.1 {
             let (x, y) = (block % BLOCKS.0 * width, block / BLOCKS.0 * height);
-            let part = Part::of(self, now, x..x + width, y..y + height);
-            if part.before < 2.0 * PLAIN {
+            let part = self.likeness(now, x..x + width, y..y + height);
+            if part.before < 2.0 * GrayPatch::PLAIN {
                 continue;
             }
             judged += 1;
-            alike += usize::from(part.correlation().is_some_and(|likeness| likeness >= BLOCK_ALIKE));
+            alike += usize::from(part.correlation.is_some_and(|likeness| likeness >= BLOCK_ALIKE));
         }
         (judged >= MIN_BLOCKS).then(|| alike as f32 / judged as f32)
+    }
+
+    /// Compares the same cells, before and now.
+    fn likeness(&self, now: &GrayCopy, columns: Range<usize>, rows: Range<usize>) -> Likeness {
+        let row = |row: usize| {
+            let at = row * COLUMNS;
+            let before = self.cells[at..][columns.clone()].iter().map(|cell| f32::from(*cell) / SCALE);
+            before.zip(now.0[at..][columns.clone()].iter().map(|cell| f32::from(*cell)))
+        };
+        Likeness::of(rows.flat_map(row))
     }
 
     /// For a restart.
@@ -131,45 +140,3 @@ impl Backdrop {
 }
 
 const MAGIC: [u8; 4] = *b"LBD1";
-
-/// The same cells, before and now.
-struct Part {
-    /// Standard deviations, in gray levels.
-    before: f32,
-    now: f32,
-    /// Covariance.
-    together: f32,
-}
-
-impl Part {
-    fn of(
-        backdrop: &Backdrop,
-        now: &GrayCopy,
-        columns: std::ops::Range<usize>,
-        rows: std::ops::Range<usize>,
-    ) -> Self {
-        let (mut n, mut a, mut b, mut aa, mut bb, mut ab) = (0.0f64, 0.0, 0.0, 0.0, 0.0, 0.0);
-        for row in rows {
-            let at = row * COLUMNS;
-            let before = &backdrop.cells[at..][columns.clone()];
-            for (x, y) in before.iter().zip(&now.0[at..][columns.clone()]) {
-                let (x, y) = (f64::from(*x) / f64::from(SCALE), f64::from(*y));
-                n += 1.0;
-                a += x;
-                b += y;
-                aa += x * x;
-                bb += y * y;
-                ab += x * y;
-            }
-        }
-        let n = n.max(1.0);
-        let deviation = |sum: f64, squares: f64| ((squares / n - (sum / n).powi(2)).max(0.0)).sqrt() as f32;
-        Self { before: deviation(a, aa), now: deviation(b, bb), together: (ab / n - a * b / (n * n)) as f32 }
-    }
-
-    /// -1 to 1. `None` if either is plain.
-    fn correlation(&self) -> Option<f32> {
-        let (before, now) = (self.before, self.now);
-        (before >= PLAIN && now >= PLAIN).then(|| self.together / (before * now))
-    }
-}

@@ -1,7 +1,7 @@
 //! A small gray copy of a picture, fine enough to compare single places.
 
 use crate::base::Rect;
-use crate::decode::{Picture, Pixels};
+use crate::decode::{Picture, cell_means};
 
 /// Cells of a copy: 5 pixels square at 1080p.
 pub(super) const COLUMNS: usize = 384;
@@ -20,30 +20,7 @@ pub struct GrayCopy(pub(super) Vec<u8>);
 impl GrayCopy {
     /// `None` for a picture without the bytes of its size, or without pixels.
     pub fn of(picture: &Picture) -> Option<Self> {
-        let (width, height) = (picture.width as usize, picture.height as usize);
-        if width == 0 || height == 0 {
-            return None;
-        }
-        let spread = |count: usize, size: usize| -> Vec<usize> {
-            (0..count).map(|i| (2 * i + 1) * size / (2 * count)).collect()
-        };
-        let columns = spread(COLUMNS * SAMPLES, width);
-        let mut sums = vec![0u16; COLUMNS * ROWS];
-        for (i, y) in spread(ROWS * SAMPLES, height).into_iter().enumerate() {
-            let row = &mut sums[i / SAMPLES * COLUMNS..][..COLUMNS];
-            match &picture.pixels {
-                Pixels::Yuv(yuv) => add(row, &columns, yuv.luma_row(y), 1, 0),
-                // Green contributes most to luma.
-                Pixels::Rgb(rgb) => add(row, &columns, rgb.get(y * width * 3..)?.get(..width * 3)?, 3, 1),
-            }
-        }
-        Some(Self(sums.into_iter().map(|sum| (sum / (SAMPLES * SAMPLES) as u16) as u8).collect()))
-    }
-}
-
-fn add(row: &mut [u16], columns: &[usize], samples: &[u8], step: usize, first: usize) {
-    for (sum, columns) in row.iter_mut().zip(columns.chunks_exact(SAMPLES)) {
-        *sum += columns.iter().map(|x| u16::from(samples[x * step + first])).sum::<u16>();
+        cell_means(picture, (COLUMNS, ROWS), SAMPLES).map(Self)
     }
 }
 

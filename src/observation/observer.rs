@@ -48,6 +48,8 @@ pub struct Observation {
     pub detections: Vec<Detection>,
     /// The camera has begun to show another view for good. Nothing that was known of places holds any more.
     pub new_view: bool,
+    /// Of the picture; `None` if it is not at hand.
+    pub stats: Option<FrameStats>,
     /// `None` without pixels, and for a camera that moves.
     pub gray: Option<GrayCopy>,
     /// Of a fixed camera: the share of its view that shows its usual place.
@@ -61,7 +63,8 @@ impl Observation {
         let visibility = Visibility::Clear;
         let looked = Looked::everything();
         let (is_new, new_view) = (true, false);
-        Self { at, watched, visibility, looked, is_new, detections, new_view, gray: None, view: None }
+        let (stats, gray, view) = (None, None, None);
+        Self { at, watched, visibility, looked, is_new, detections, new_view, stats, gray, view }
     }
 
     /// Was the place looked at in this picture, as closely as a thing there that was seen at `scale`?
@@ -168,7 +171,8 @@ impl Observer {
         }
         let (looked, detections) = (seen.looked.clone(), seen.items.clone());
         let is_new = self.is_new(picture, &looked);
-        Observation { at, watched, visibility, looked, is_new, detections, new_view, gray, view }
+        let stats = Some(stats);
+        Observation { at, watched, visibility, looked, is_new, detections, new_view, stats, gray, view }
     }
 
     /// Learns the place from an observation. `covered`: the boxes of the things in it.

@@ -10,7 +10,7 @@ use super::geometry::{ONE_IOU, SAME_IOU, around, is_shown, touch};
 use super::input::RuleInput;
 use super::observe::{is_gone, qualifies};
 use super::reason;
-use super::spot::{LOST, stands};
+use super::spot::{LOST, mean_score, stands};
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
 use super::violation::{ChangeFacts, Transition, Violation, ViolationObject};
 use crate::base::{CameraId, DerivedId, Rect, WallTime};
@@ -312,9 +312,8 @@ fn objects(spot: &Spot) -> Vec<ViolationObject> {
 /// The mean score over all pictures and members, raised by each kind of companion. 0 to 1.
 fn confidence<'a>(members: impl Iterator<Item = &'a Spot> + Clone) -> f32 {
     let (sum, n) = members.clone().fold((0, 0), |(sum, n), s| (sum + s.scores.0, n + s.scores.1));
-    let mean = sum as f32 / (n.max(1) as f32 * 10_000.0);
     let mut kinds: Vec<_> = members.flat_map(|s| &s.companions).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    raised(mean, kinds.len()).clamp(0.0, 1.0)
+    raised(mean_score((sum, n)), kinds.len()).clamp(0.0, 1.0)
 }

@@ -42,6 +42,11 @@ impl RuleInput<'_> {
         self.elapsed.saturating_sub(self.observation.watched)
     }
 
+    /// The picture, if places in it can be compared with earlier pictures: there is one, and the camera is fixed.
+    pub(super) fn fixed_picture(&self) -> Option<&Picture> {
+        self.picture.filter(|_| !self.moving)
+    }
+
     /// Did the place look otherwise before? `None`: the camera moves, or there is no picture.
     pub(super) fn before(&self, rect: &Rect) -> Option<Before> {
         let gray = self.observation.gray.as_ref()?;

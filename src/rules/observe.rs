@@ -9,8 +9,8 @@ use super::count::observe_count;
 use super::geometry::{ONE_IOU, SAME_IOU, clear_of_line, crosses, hides, is_near, is_shown};
 use super::input::RuleInput;
 use super::spot::{
-    MAX_SPOTS, add_score, begin, clearly_absent, condition, least, mark_seen, note_companions, stands, stood,
-    zone_of,
+    MAX_SPOTS, add_score, begin, clearly_absent, condition, least, mark_seen, mean_score, note_companions,
+    stands, stood, zone_of,
 };
 use super::state::{Arrival, EventSight, History, Quiet, RuleState, Spot};
 use crate::base::WallTime;
@@ -102,17 +102,15 @@ fn is_sure(input: &RuleInput, spot: &Spot) -> bool {
     if input.rule.kind.is_change() {
         return true;
     }
-    let (sum, looks) = spot.scores;
-    let mean = sum as f32 / (looks.max(1) as f32 * 10_000.0);
     let held = spot.arrival == Arrival::PresentAtStart && input.rule.present_at_start != PresentAtStart::Tell;
     let seen_to_stand = !is_compared(input) || spot.appearance.is_one();
-    !held && mean >= least(input, &spot.class) && seen_to_stand
+    !held && mean_score(spot.scores) >= least(input, &spot.class) && seen_to_stand
 }
 
 /// Does the rule compare the look of its things over time? In the view of a fixed camera, where there are
 /// pictures.
 fn is_compared(input: &RuleInput) -> bool {
-    stands(&input.rule.kind) && input.picture.is_some() && !input.moving
+    stands(&input.rule.kind) && input.fixed_picture().is_some()
 }
 
 /// Would it be a violation, had it not been there from the start?
@@ -231,7 +229,7 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
 /// Keeps the look of the thing, in the view of a fixed camera. Vehicles that follow each other at one place
 /// are not one that stands; only vehicles flow past and keep their shape.
 fn keep_appearance(input: &RuleInput, spot: &mut Spot) {
-    let Some(picture) = input.picture.filter(|_| !input.moving) else { return };
+    let Some(picture) = input.fixed_picture() else { return };
     let place = if stands(&input.rule.kind) { spot.place } else { spot.rect };
     let dwell = match input.rule.kind {
         RuleKind::Presence { dwell, still: true } | RuleKind::LongDwell { dwell } => Some(dwell),
@@ -253,7 +251,7 @@ fn miss(input: &RuleInput, spot: &mut Spot) {
     if hidden || !is_shown(&spot.rect) || !input.observation.looked_at(&spot.rect, spot.scale) {
         return;
     }
-    let sight = input.picture.filter(|_| !input.moving).and_then(|picture| spot.appearance.find(picture));
+    let sight = input.fixed_picture().and_then(|picture| spot.appearance.find(picture));
     spot.sight = match sight {
         Some(Sight::Here) => EventSight::Here,
         Some(Sight::Unsure) => EventSight::Unsure,

@@ -220,6 +220,11 @@ pub(super) fn note_companions(input: &RuleInput, spot: &mut Spot) {
     }
 }
 
+/// The mean of a sum of scores in ten-thousandths over a number of looks, 0 to 1.
+pub(super) fn mean_score((sum, looks): (u64, u64)) -> f32 {
+    sum as f32 / (looks.max(1) as f32 * 10_000.0)
+}
+
 /// Adds the score of a look. Looks from farther away than the closest one say less and do not count.
 pub(super) fn add_score(spot: &mut Spot, track: &Track) {
     if track.scale < AS_CLOSE * spot.scale {

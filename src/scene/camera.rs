@@ -19,7 +19,7 @@ use crate::config::{CameraConfig, Config, MapConfig, NodeConfig, ZoneArea};
 use crate::decode::Picture;
 use crate::detect::{Detections, ModelManifest};
 use crate::geo::{CalibrationState, EventPlace};
-use crate::observation::{Observation, Observer};
+use crate::observation::{Observation, Observer, Visibility};
 use crate::rules::{CameraRules, EventSight, RulesState, Seen as SeenPicture, Violation};
 use crate::track::{Track, Tracker};
 
@@ -42,7 +42,7 @@ pub(crate) struct Scene {
     /// Tracks after the newest picture.
     tracks: Vec<Track>,
     /// Of the newest picture.
-    observation: Option<Observation>,
+    visibility: Option<Visibility>,
     /// Capture time at which `is_far_from_checkpoint` last asked for a checkpoint.
     stored: Option<WallTime>,
 }
@@ -137,7 +137,7 @@ pub(crate) fn build(
         memory: place_memory,
         newest: None,
         tracks: Vec::new(),
-        observation: None,
+        visibility: None,
         stored: None,
     }
 }
@@ -181,8 +181,8 @@ impl Scene {
             file.save_if_due(&self.observer, observation.at);
         }
         // Before the steps are placed, because the positions of a moved camera are stale.
-        let tamper = self.inspect_camera(&config.node, &seen.picture);
-        self.observation = Some(observation);
+        let tamper = self.inspect_camera(&config.node, &seen.picture, &observation);
+        self.visibility = Some(observation.visibility);
         Analysed {
             tamper,
             before: self.memory.as_mut().and_then(PlaceMemory::pop_before),
@@ -191,8 +191,14 @@ impl Scene {
     }
 
     /// Checks whether the camera was covered, blinded or moved.
-    fn inspect_camera(&mut self, node: &NodeConfig, picture: &Picture) -> Option<TamperReport> {
-        let report = self.tamper.inspect(node, &self.config, picture);
+    fn inspect_camera(
+        &mut self,
+        node: &NodeConfig,
+        picture: &Picture,
+        observation: &Observation,
+    ) -> Option<TamperReport> {
+        let stats = observation.stats.as_ref();
+        let report = stats.and_then(|stats| self.tamper.inspect(node, &self.config, picture, stats));
         let alignment = self.memory.as_ref().map(PlaceMemory::alignment);
         let at = picture.capture.at;
         report.or_else(|| match alignment {
@@ -239,9 +245,9 @@ impl Scene {
         self.rules.sight_of(event)
     }
 
-    /// The observation of the newest picture.
-    pub fn observation(&self) -> Option<&Observation> {
-        self.observation.as_ref()
+    /// Whether the newest picture could be judged; `None` before the first.
+    pub fn visibility(&self) -> Option<Visibility> {
+        self.visibility
     }
 
     /// The lasting changes found by the last inspection. `None`: the place could not be judged, or no rule
@@ -310,7 +316,7 @@ impl Scene {
         }
         self.newest = old.newest;
         self.observer = old.observer;
-        self.observation = old.observation;
+        self.visibility = old.visibility;
         self.rules.restore(old.rules.state());
         // The memory stays valid unless its settings changed.
         if let (Some(memory), Some(old_memory)) = (&mut self.memory, old.memory)

@@ -10,7 +10,7 @@ use super::ground::Site;
 use crate::base::{CameraId, DerivedId, WallTime, error_chain};
 use crate::change::Alignment;
 use crate::config::{CameraConfig, NodeConfig};
-use crate::decode::Picture;
+use crate::decode::{FrameStats, Picture};
 use crate::geo::CalibrationState;
 use crate::tamper::{Finding, Movement, Reference, TamperDetector, TamperKind};
 
@@ -67,8 +67,9 @@ impl TamperMonitor {
         node: &NodeConfig,
         camera: &CameraConfig,
         picture: &Picture,
+        stats: &FrameStats,
     ) -> Option<TamperReport> {
-        let finding = self.detector.inspect(picture)?;
+        let finding = self.detector.inspect(picture, stats)?;
         let at = picture.capture.at;
         let (kind, movement, reason) = match finding {
             Finding::Nudged(movement) => {

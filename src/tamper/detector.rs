@@ -113,18 +113,17 @@ impl TamperDetector {
         }
     }
 
-    /// Inspects the next picture of the camera.
-    pub fn inspect(&mut self, picture: &Picture) -> Option<Finding> {
+    /// Inspects the next picture of the camera, with its statistics.
+    pub fn inspect(&mut self, picture: &Picture, stats: &FrameStats) -> Option<Finding> {
         let at = picture.capture.at;
-        let stats = FrameStats::of(picture);
-        if let Some(found) = self.check_view(&stats, at) {
+        if let Some(found) = self.check_view(stats, at) {
             return Some(found);
         }
         if self.suspicion.is_some() || matches!(self.reported, Some(Condition::Covered | Condition::Blinded))
         {
             return None;
         }
-        self.check_position(picture, &stats, at)
+        self.check_position(picture, stats, at)
     }
 
     /// Covered, blinded, or well again.

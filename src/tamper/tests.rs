@@ -5,7 +5,7 @@ use image::{GrayImage, RgbImage, imageops};
 use super::*;
 use crate::base::{CameraId, Capture, FrameSeq, TimeSource, WallTime};
 use crate::calibration::Features;
-use crate::decode::{Picture, Pixels};
+use crate::decode::{FrameStats, Picture, Pixels};
 
 const START: WallTime = WallTime(1_795_321_800_000_000);
 
@@ -60,7 +60,8 @@ fn found_every(pause: u64, watch: &mut TamperDetector, films: &[(&RgbImage, u64)
     for (image, seconds) in films {
         let end = second + seconds;
         while second < end {
-            found.extend(watch.inspect(&picture(image, second)).map(|f| (second, f)));
+            let picture = picture(image, second);
+            found.extend(watch.inspect(&picture, &FrameStats::of(&picture)).map(|f| (second, f)));
             second += pause;
         }
     }
