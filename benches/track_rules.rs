@@ -31,6 +31,7 @@ fn picture(n: usize) -> Vec<Detection> {
                 score: 0.5 + 0.005 * (i % 50) as f32,
                 rect: Rect::new(x, y - 0.1, x + 0.06, y),
                 scale: 1.0,
+                there_since: None,
             }
         })
         .collect()

@@ -19,6 +19,7 @@ pub mod decode;
 pub mod motion;
 pub mod draw;
 pub mod detect;
+pub mod second_look;
 pub mod observation;
 pub mod track;
 pub mod change;

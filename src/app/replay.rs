@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::node::{AppError, generator};
+use super::node::{AppError, generator, open_classifier};
 use super::rules_thread::keep_before;
+use crate::second_look::Models;
 use parking_lot::Mutex;
 
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
 use crate::config::{CameraConfig, Config, Pace, RingConfig};
 use crate::decode::{DecoderChoice, FootageDecoder, Picture};
-use crate::detect::{Detections, Detector, ModelManifest, Runtime, TileScheduler};
+use crate::detect::{Detections, Detector, Runtime, TileScheduler};
 use crate::drone::Flight;
 use crate::events::{Recorder, Store};
 use crate::evidence::{ClipCutter, ClipRequest, EvidenceError, event_dir};
@@ -55,18 +56,20 @@ pub struct ReplayReport {
 /// The model, a recording or the evidence folder cannot be used. A damaged frame is counted, not an error.
 pub fn replay(
     config: Config,
-    model: &ModelManifest,
+    models: &Models,
     options: &ReplayOptions,
     out: Box<dyn Write + Send>,
     stop: &Shutdown,
 ) -> Result<ReplayReport, AppError> {
     let config = Arc::new(config);
     let runtime = Runtime::load(config.runtime.onnxruntime.as_deref())?;
-    let mut detector = Detector::open(&runtime, model, config.detect.threads, config.detect.provider)?;
+    let mut detector =
+        Detector::open(&runtime, &models.detector, config.detect.threads, config.detect.provider)?;
+    let mut classifier = open_classifier(&config, models)?;
     let choice = DecoderChoice::new(&config.decode)?;
     let lines = Arc::new(Lines { out: Mutex::new(out) });
     let recorder =
-        Recorder::new(Arc::clone(&config), lines, options.evidence.clone(), generator(model), stop.clone())?;
+        Recorder::new(Arc::clone(&config), lines, options.evidence.clone(), generator(models), stop.clone())?;
     let mut clips =
         Clips { cutter: ClipCutter::new()?, data_dir: options.evidence.clone(), waiting: Vec::new() };
     let flights = FlightLogs::default();
@@ -74,7 +77,7 @@ pub fn replay(
         flights.of(camera).push(Telemetry::Flight(flight.clone().starting(options.start)));
     }
     let memory = PlaceMemoryContext::new(options.evidence.clone()).map_err(AppError::Thread)?;
-    let mut scenes = scene::build_all(&config, model, &Sites::load(&config)?, &flights, &memory);
+    let mut scenes = scene::build_all(&config, models, &Sites::load(&config)?, &flights, &memory);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
         if let Some(scene) = scenes.remove(camera) {
@@ -109,6 +112,13 @@ pub fn replay(
             }
             if let Some(report) = analysed.tamper {
                 recorder.record_tamper(&stream.scene.config, report);
+            }
+            for question in analysed.questions {
+                match classifier.as_mut().map(|classifier| classifier.answer(&question)) {
+                    Some(Ok(answer)) => stream.scene.answer(&answer),
+                    Some(Err(error)) => tracing::error!(%error, "a second look failed"),
+                    None => {}
+                }
             }
             if let Some(decided) = &analysed.decided {
                 clips.waiting.extend(recorder.record(&stream.scene.config, decided, Some(&seen.picture)));

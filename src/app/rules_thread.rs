@@ -20,6 +20,7 @@ use crate::evidence::before;
 use crate::evidence::{ClipRequest, ClipService};
 use crate::observation::Visibility;
 use crate::scene::{BeforePicture, Scene, Scenes};
+use crate::second_look::{CropAnswer, SecondLookService};
 
 /// How often scenes advance their clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -58,6 +59,8 @@ pub(super) enum Work {
     Detections(Detections),
     Change(SceneChange),
     Request(Request),
+    /// What a second look at one of the camera's things shows.
+    Answer(CameraId, CropAnswer),
 }
 
 /// New scenes, scenes that replace the one of the same camera, and cameras to remove.
@@ -101,6 +104,7 @@ pub(super) struct RulesThread {
     /// When each camera's newest picture came; until the first one, when the camera was added.
     pub last_picture: BTreeMap<CameraId, Instant>,
     pub picture_requests: PictureRequests,
+    pub second_look: Option<Arc<SecondLookService>>,
 }
 
 impl RulesThread {
@@ -124,6 +128,11 @@ impl RulesThread {
                 }
                 Ok(Work::Change(change)) => self.change(change),
                 Ok(Work::Request(request)) => self.handle(request),
+                Ok(Work::Answer(camera, answer)) => {
+                    if let Some(scene) = self.scenes.get_mut(&camera) {
+                        scene.answer(&answer);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -147,6 +156,9 @@ impl RulesThread {
         let settings = self.recorder.settings();
         let analysed = scene.analyse(&settings.config, seen);
         self.picture_requests.answer(scene, picture);
+        if let Some(service) = &self.second_look {
+            analysed.questions.into_iter().for_each(|question| service.ask(&picture.camera, question));
+        }
         if let Some(wanted) = &analysed.before {
             keep_before(picture, wanted);
         }

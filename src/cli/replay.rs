@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::files::{load_for_replay, load_model};
+use super::files::{load_for_replay, load_models};
 use super::signals;
 use crate::app::{ReplayOptions, replay};
 use crate::base::{CameraId, WallTime};
@@ -84,7 +84,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         footage.push((id, path));
     }
-    let Some(model) = load_model(&loaded)? else { return Ok(ExitCode::from(2)) };
+    let Some(models) = load_models(&loaded)? else { return Ok(ExitCode::from(2)) };
     let with_reports = flights(&loaded.config, &footage, &args.telemetry)?;
     let clock = with_reports.iter().find_map(|(_, _, report)| Some(report.clock.as_ref()?.start));
     let flights = with_reports.into_iter().map(|(id, flight, _)| (id, flight)).collect();
@@ -92,7 +92,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let start = args.start.map(WallTime::from).or(clock).or(recorded).unwrap_or(WallTime(YEAR_2000));
     let options = ReplayOptions { footage, flights, start, pace: args.speed, evidence: args.out };
     let stop = signals::watch(None)?;
-    let report = replay(loaded.config, &model, &options, Box::new(std::io::stdout()), &stop)?;
+    let report = replay(loaded.config, &models, &options, Box::new(std::io::stdout()), &stop)?;
     eprintln!(
         "replayed {} frames, {} pictures analysed, {} damaged, {} events",
         report.frames, report.pictures, report.damaged, report.opened

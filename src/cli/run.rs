@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::files::{load, load_model};
+use super::files::{load, load_models};
 use super::signals;
 use crate::app::{Live, ReloadRequest};
 
@@ -35,10 +35,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let Some(model) = load_model(&loaded)? else { return Ok(ExitCode::from(2)) };
+    let Some(models) = load_models(&loaded)? else { return Ok(ExitCode::from(2)) };
     let reload = ReloadRequest::default();
     let stop = signals::watch(Some(reload.clone()))?;
     let live = Live { path: args.config, watched: loaded.watched(), request: reload, log };
-    let report = crate::app::run(loaded.config, &model, &stop, Some(live))?;
+    let report = crate::app::run(loaded.config, &models, &stop, Some(live))?;
     Ok(if report.late { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ClassName, Rect};
+use crate::base::{ClassName, Rect, WallTime};
 use crate::decode::Picture;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Detection {
     /// How closely it was looked at: pixels of the network's input a pixel of the picture. 0: not known.
     #[serde(skip)]
     pub scale: f32,
+    /// Found by the change of its place: since when it has stood there. `None`: found by a detector.
+    #[serde(skip)]
+    pub there_since: Option<WallTime>,
 }
 
 /// What a detector looked at in one picture.

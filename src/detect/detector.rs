@@ -49,7 +49,8 @@ impl Detector {
         threads: Option<usize>,
         provider: Provider,
     ) -> Result<Self, ModelError> {
-        let network = Network::open(runtime, manifest, threads.unwrap_or(manifest.threads), provider)?;
+        let network =
+            Network::open(runtime, &manifest.network(), threads.unwrap_or(manifest.threads), provider)?;
         let input = &manifest.input;
         let context = Context {
             kind: manifest.head.kind,
@@ -70,7 +71,7 @@ impl Detector {
         let crop = Crop { x: 0, y: 0, width: input.width, height: input.height };
         match detector.detect_crop(&Pixels::Rgb(grey.into()), input.width, crop) {
             Ok(_) => Ok(detector),
-            Err(source) => Err(ModelError::Trial { path: manifest.path(), source }),
+            Err(source) => Err(ModelError::Trial { path: manifest.network().manifest, source }),
         }
     }
 
@@ -134,6 +135,7 @@ impl Detector {
             score: c.score.min(1.0),
             rect: Rect::new(c.rect.x0 / w, c.rect.y0 / h, c.rect.x1 / w, c.rect.y1 / h),
             scale: c.scale,
+            there_since: None,
         };
         Ok(found.into_iter().map(normalised).collect())
     }

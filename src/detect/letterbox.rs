@@ -8,7 +8,7 @@ mod planar;
 mod resample;
 
 use super::crop::Crop;
-use super::manifest::{InputSpec, LetterboxMode};
+use super::input_spec::{InputSpec, LetterboxMode};
 use crate::base::Rect;
 use crate::decode::Yuv;
 
@@ -46,13 +46,18 @@ impl Letterbox {
             LetterboxMode::Center => ((spec.width - new_w) / 2, (spec.height - new_h) / 2),
             LetterboxMode::TopLeft | LetterboxMode::Stretch => (0, 0),
         };
+        Self::placed((width, height), (new_w, new_h), (left, top))
+    }
+
+    /// For crops of one size that fill the part of the input with this size and origin (left, top).
+    pub fn placed((width, height): (u32, u32), (new_w, new_h): (u32, u32), (left, top): (u32, u32)) -> Self {
         Self {
             columns: taps(width, new_w),
             rows: taps(height, new_h),
             left: left as usize,
             top: top as usize,
-            scale_x: (f64::from(new_w) / w) as f32,
-            scale_y: (f64::from(new_h) / h) as f32,
+            scale_x: (f64::from(new_w) / f64::from(width)) as f32,
+            scale_y: (f64::from(new_h) / f64::from(height)) as f32,
             size: (width, height),
             rgb_rows: [vec![0.0; new_w as usize * 3], vec![0.0; new_w as usize * 3]],
             planar_rows: None,

@@ -1,14 +1,14 @@
 //! `model.toml`: the input of a network, the layout of its outputs, and its classes.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use super::input_spec::InputSpec;
+use super::model_folder::{ModelFolder, WrongValue, check_file, check_threads};
+use super::onnx::NetworkFile;
 use crate::base::{ClassKind, ClassKinds, ClassName};
 
 /// The manifest of a checked model folder: the model file exists and has the manifest's hash.
@@ -24,49 +24,12 @@ pub struct ModelManifest {
     pub head: HeadSpec,
     /// Threads of one run, unless the config sets another number.
     pub threads: usize,
-    folder: PathBuf,
+    folder: ModelFolder,
     file: PathBuf,
     classes: Vec<ClassName>,
     thresholds: Vec<f32>,
     nms_ious: Vec<f32>,
     kinds: ClassKinds,
-}
-
-/// The network's input: `[1, 3, height, width]` float32 of `(pixel * scale - mean) / std`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputSpec {
-    pub width: u32,
-    pub height: u32,
-    pub channels: Channels,
-    /// Factor on pixel values 0..255.
-    pub scale: f32,
-    /// In channel order, after `scale`.
-    #[serde(default)]
-    pub mean: [f32; 3],
-    #[serde(default = "ones")]
-    pub std: [f32; 3],
-    pub letterbox: LetterboxMode,
-    /// Pixel value of the margins, 0..255.
-    #[serde(default = "grey")]
-    pub pad: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Channels {
-    Rgb,
-    Bgr,
-}
-
-/// Where the resized picture is in the network's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LetterboxMode {
-    TopLeft,
-    Center,
-    /// Ignores the aspect ratio.
-    Stretch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -114,32 +77,19 @@ impl ModelManifest {
     /// # Errors
     /// The manifest or the model file is missing, a key or value is wrong, or the hash differs.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("model.toml");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| ModelError::NoManifest { path: path.clone(), source })?;
-        let raw: Raw = toml::from_str(&text).map_err(|e| ModelError::Syntax {
-            path: path.clone(),
-            reason: e.to_string().trim_end().into(),
-        })?;
-        raw.check().map_err(|(key, problem)| ModelError::Value { manifest: path.clone(), key, problem })?;
-        let file = folder.join(&raw.file);
-        let actual = sha256_of(&file).map_err(|source| ModelError::NoFile {
-            manifest: path.clone(),
-            path: file.clone(),
-            source,
-        })?;
-        if !actual.eq_ignore_ascii_case(&raw.sha256) {
-            return Err(ModelError::Hash { manifest: path, path: file, expected: raw.sha256, actual });
-        }
+        let folder = ModelFolder::new(folder);
+        let raw: Raw = folder.read()?;
+        raw.check().map_err(|wrong| folder.wrong(wrong))?;
+        let file = folder.checked_file(&raw.file, &raw.sha256)?;
         Ok(Self {
             name: raw.name,
             version: raw.version,
             licence: raw.licence,
-            sha256: actual,
+            sha256: raw.sha256.to_ascii_lowercase(),
             input: raw.input,
             head: raw.head,
             threads: raw.runtime.threads,
-            folder: folder.to_path_buf(),
+            folder,
             file,
             thresholds: raw.classes.iter().map(|c| c.threshold).collect(),
             nms_ious: raw.classes.iter().map(|c| c.nms_iou.unwrap_or(raw.head.nms_iou)).collect(),
@@ -177,9 +127,8 @@ impl ModelManifest {
         &self.file
     }
 
-    /// The manifest file, for messages.
-    pub(super) fn path(&self) -> PathBuf {
-        self.folder.join("model.toml")
+    pub(super) fn network(&self) -> NetworkFile<'_> {
+        NetworkFile { file: &self.file, manifest: self.folder.manifest(), input: &self.input }
     }
 }
 
@@ -217,40 +166,15 @@ struct RawClass {
 
 impl Raw {
     /// Fails with the key and the problem of its value.
-    fn check(&self) -> Result<(), (String, String)> {
-        let no = |key: &str, problem: String| Err((key.to_owned(), problem));
-        let InputSpec { width, height, scale, mean, std, .. } = &self.input;
-        for (key, size) in [("input.width", *width), ("input.height", *height)] {
-            if !(32..=4096).contains(&size) {
-                return no(key, format!("{size} is not in 32 to 4096"));
-            }
-        }
-        if !(scale.is_finite() && *scale > 0.0) {
-            return no(
-                "input.scale",
-                format!("{scale} is not above 0; 1.0 feeds 0..255, 0.00392157 feeds 0..1"),
-            );
-        }
-        if mean.iter().any(|v| !v.is_finite()) {
-            return no("input.mean", "not a number".into());
-        }
-        if std.iter().any(|v| !v.is_finite() || *v <= 0.0) {
-            return no("input.std", "every value must be above 0".into());
-        }
+    fn check(&self) -> Result<(), WrongValue> {
+        self.input.check()?;
         check_overlap("head.nms_iou".into(), self.head.nms_iou)?;
-        if !(1..=64).contains(&self.runtime.threads) {
-            return no("runtime.threads", format!("{} is not in 1 to 64", self.runtime.threads));
-        }
-        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return no("sha256", "needs 64 hexadecimal digits, as sha256sum prints them".into());
-        }
-        if self.file.is_empty() || Path::new(&self.file).components().count() != 1 {
-            return no("file", format!("\"{}\" is not the name of a file in the model's folder", self.file));
-        }
+        check_threads(self.runtime.threads)?;
+        check_file(&self.file, &self.sha256)?;
         self.check_classes()
     }
 
-    fn check_classes(&self) -> Result<(), (String, String)> {
+    fn check_classes(&self) -> Result<(), WrongValue> {
         if self.classes.is_empty() {
             return Err(("classes".into(), "no [[classes]]; list them in the order of the network".into()));
         }
@@ -275,37 +199,11 @@ impl Raw {
     }
 }
 
-fn check_overlap(key: String, iou: f32) -> Result<(), (String, String)> {
+fn check_overlap(key: String, iou: f32) -> Result<(), WrongValue> {
     let fits = iou > 0.0 && iou <= 1.0;
     if fits { Ok(()) } else { Err((key, format!("{iou} is not above 0 and at most 1"))) }
 }
 
-fn ones() -> [f32; 3] {
-    [1.0; 3]
-}
-
-fn grey() -> u8 {
-    114
-}
-
 fn half() -> f32 {
     0.5
-}
-
-fn sha256_of(path: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut block = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut block)? {
-            0 => break,
-            n => hash.update(&block[..n]),
-        }
-    }
-    let mut hex = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    Ok(hex)
 }

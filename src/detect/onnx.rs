@@ -16,7 +16,8 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef};
 use parking_lot::Mutex;
 
-use super::{DetectError, ModelError, ModelManifest};
+use super::input_spec::InputSpec;
+use super::{DetectError, ModelError};
 use crate::config::Provider;
 
 const LIBRARY: &str = "libonnxruntime.so";
@@ -72,8 +73,16 @@ impl Runtime {
     }
 }
 
+/// A network, for [`Network::open`].
+pub(crate) struct NetworkFile<'a> {
+    pub file: &'a Path,
+    /// For messages.
+    pub manifest: PathBuf,
+    pub input: &'a InputSpec,
+}
+
 /// One session of a model, with the network's weights. `threads` includes the caller's.
-pub(super) struct Network {
+pub(crate) struct Network {
     session: Session,
     image: String,
     /// The input for the picture's size, of DETR exports that scale the boxes themselves.
@@ -82,13 +91,13 @@ pub(super) struct Network {
 }
 
 /// One output tensor of a run, row-major.
-pub(super) struct Output<'a> {
+pub(crate) struct Output<'a> {
     pub name: &'a str,
     pub dims: Vec<usize>,
     pub data: Data<'a>,
 }
 
-pub(super) enum Data<'a> {
+pub(crate) enum Data<'a> {
     F32(&'a [f32]),
     I64(&'a [i64]),
     I32(&'a [i32]),
@@ -100,7 +109,7 @@ impl Network {
     /// manifest.
     pub fn open(
         runtime: &Runtime,
-        manifest: &ModelManifest,
+        network: &NetworkFile<'_>,
         threads: usize,
         provider: Provider,
     ) -> Result<Self, ModelError> {
@@ -110,12 +119,12 @@ impl Network {
             let has = has.into_iter().map(|p| format!("\"{p}\"")).collect();
             return Err(ModelError::NoProvider { requested: provider, library, has });
         }
-        let session = session(runtime, manifest.file(), threads, provider)
-            .map_err(|reason| ModelError::Refused { path: manifest.file().to_path_buf(), reason })?;
-        let (height, width) = (manifest.input.height as usize, manifest.input.width as usize);
+        let session = session(runtime, network.file, threads, provider)
+            .map_err(|reason| ModelError::Refused { path: network.file.to_path_buf(), reason })?;
+        let (height, width) = (network.input.height as usize, network.input.width as usize);
         let shape = [1, 3, height, width];
         let problem = |key: &str, problem: String| {
-            Err(ModelError::Value { manifest: manifest.path(), key: key.into(), problem })
+            Err(ModelError::Value { manifest: network.manifest.clone(), key: key.into(), problem })
         };
         let (image, rest) = match session.inputs() {
             [] => return problem("file", "the network has no inputs".into()),

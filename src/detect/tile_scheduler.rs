@@ -253,7 +253,13 @@ mod tests {
         for picture in &quiet {
             let crops = parts(tiles.next(picture));
             let thing = Rect::new(0.1, 0.6, 0.12, 0.64);
-            tiles.found(&[Detection { class: "car".into(), score: 0.5, rect: thing, scale: 1.0 }]);
+            tiles.found(&[Detection {
+                class: "car".into(),
+                score: 0.5,
+                rect: thing,
+                scale: 1.0,
+                there_since: None,
+            }]);
             seen.push(crops[1]);
         }
         let times = |x: u32, y: u32| seen.iter().filter(|crop| crop.x == x && crop.y == y).count();
@@ -268,8 +274,13 @@ mod tests {
             let picture = picture(thing);
             Picture { capture: Capture { at: WallTime(seconds * 1_000_000), ..picture.capture }, ..picture }
         };
-        let car =
-            [Detection { class: "car".into(), score: 0.5, rect: Rect::new(0.1, 0.6, 0.2, 0.7), scale: 1.0 }];
+        let car = [Detection {
+            class: "car".into(),
+            score: 0.5,
+            rect: Rect::new(0.1, 0.6, 0.2, 0.7),
+            scale: 1.0,
+            there_since: None,
+        }];
         let mut look = |seconds, thing, fails: bool| match tiles.next(&at(seconds, thing)) {
             TilePlan::Same(found) => {
                 assert_eq!(found, car);

@@ -93,6 +93,11 @@ impl Backdrop {
         }
     }
 
+    /// Gray levels now minus those of the backdrop, of each cell.
+    pub(super) fn difference(&self, now: &GrayCopy) -> Vec<i16> {
+        self.cells.iter().zip(&now.0).map(|(own, now)| i16::from(*now) - (own >> 8) as i16).collect()
+    }
+
     /// The share of the blocks with structure that still show their place. `None`: too few have structure.
     pub fn view(&self, now: &GrayCopy) -> Option<f32> {
         let (width, height) = (COLUMNS / BLOCKS.0, ROWS / BLOCKS.1);

@@ -22,6 +22,11 @@ impl GrayCopy {
     pub fn of(picture: &Picture) -> Option<Self> {
         cell_means(picture, (COLUMNS, ROWS), SAMPLES).map(Self)
     }
+
+    /// The cells of one row. `row` must be below the number of rows.
+    pub(super) fn row(&self, row: usize) -> &[u8] {
+        &self.0[row * COLUMNS..][..COLUMNS]
+    }
 }
 
 /// The cells of a box without its margin, as ranges of columns and rows. `None`: too few to compare.

@@ -9,10 +9,12 @@
 
 mod backdrop;
 mod gray_copy;
+mod newcomers;
 mod observer;
 mod visibility;
 
 pub use backdrop::{Backdrop, Before};
 pub use gray_copy::GrayCopy;
+pub use newcomers::Newcomers;
 pub use observer::{AS_CLOSE, Observation, Observer};
 pub use visibility::{Poor, Visibility};

@@ -1,6 +1,7 @@
 //! All rules of one camera: steps with a picture, ticks without one, and restart.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -12,6 +13,7 @@ use super::geometry::is_finite;
 use super::input::{Changes, RuleInput, Thresholds};
 use super::observe::{is_held, observe};
 use super::schedule::is_awake;
+use super::second_look::{self, ThingInQuestion};
 use super::state::{EventSight, RuleState, RulesState};
 use super::violation::Violation;
 use crate::base::{CameraId, ClassKinds, WallTime};
@@ -19,6 +21,7 @@ use crate::config::Rule;
 use crate::decode::Picture;
 use crate::motion::Motion;
 use crate::observation::{Backdrop, Observation};
+use crate::second_look::{CropAnswer, SecondLookManifest};
 use crate::track::Track;
 
 /// How long a closed place is remembered as clear, after its quiet time.
@@ -40,6 +43,10 @@ pub struct CameraRules {
     pub(super) rules: Vec<Rule>,
     thresholds: Thresholds,
     kinds: ClassKinds,
+    /// `None`: there are no second looks.
+    second_look: Option<Arc<SecondLookManifest>>,
+    /// Things to look at in the newest picture.
+    questions: Vec<ThingInQuestion>,
     /// The camera moves.
     moving: bool,
     /// `state.rules` is in the order of `rules`.
@@ -57,7 +64,8 @@ impl CameraRules {
         let state = RulesState::new(rules.iter().map(|r| (r.id.clone(), meaning(r))));
         let (node, time_zone) = (node.to_owned(), TimeZone::UTC);
         let lifecycle = EventLifecycle { node, camera, time_zone, max_events_per_hour };
-        Self { lifecycle, rules, thresholds, kinds: ClassKinds::default(), moving: false, state }
+        let (kinds, second_look, questions) = (ClassKinds::default(), None, Vec::new());
+        Self { lifecycle, rules, thresholds, kinds, second_look, questions, moving: false, state }
     }
 
     /// Sets the time zone for times of day in reasons. The default is UTC.
@@ -72,6 +80,26 @@ impl CameraRules {
     pub fn with_class_kinds(mut self, kinds: ClassKinds) -> Self {
         self.kinds = kinds;
         self
+    }
+
+    /// Sets the model for second looks. By default there are none.
+    #[must_use]
+    pub fn with_second_look(mut self, model: Option<Arc<SecondLookManifest>>) -> Self {
+        self.second_look = model;
+        self
+    }
+
+    /// The things of the newest picture that a second look should be taken at, noted as asked. Once for each
+    /// picture.
+    pub fn take_questions(&mut self) -> Vec<ThingInQuestion> {
+        std::mem::take(&mut self.questions)
+    }
+
+    /// Takes what a second look shows.
+    pub fn answer(&mut self, answer: &CropAnswer) {
+        if let Some(model) = &self.second_look {
+            second_look::answer(answer, model, &self.rules, &mut self.state.rules);
+        }
     }
 
     /// Judges one analysed picture, even if it shows nothing. `tracks` are all live tracks of the tracker.
@@ -105,6 +133,7 @@ impl CameraRules {
         }
         let watched_from = *state.watched_from.get_or_insert(at);
         state.present_at_start = 0;
+        let mut questions = Vec::new();
         state.quiet.retain(|q| at < q.until || at.since(q.from) < KNOWN_CLEAR);
         state.ignored.retain(|i| at < i.until);
         for (index, rule) in self.rules.iter().enumerate() {
@@ -119,6 +148,7 @@ impl CameraRules {
                 picture,
                 thresholds: &self.thresholds,
                 kinds: &self.kinds,
+                second_look: self.second_look.as_deref(),
                 rule,
                 awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),
                 moving: self.moving,
@@ -127,8 +157,11 @@ impl CameraRules {
             state.passed_over += observe(&input, &state.quiet, &mut state.rules[index]);
             let held = state.rules[index].spots.iter().filter(|spot| is_held(&input, spot)).count();
             state.present_at_start += held as u64;
+            questions.extend(second_look::questions(&input, &state.rules[index].spots));
             self.lifecycle.advance(&input, state, index, &mut out);
         }
+        let model = self.second_look.as_deref();
+        self.questions = second_look::ask(questions, model, &mut state.rules, at);
         out
     }
 

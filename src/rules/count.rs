@@ -68,5 +68,12 @@ fn inside<'a>(input: &RuleInput<'a>, zone: Option<&ZoneId>) -> Vec<&'a Track> {
 
 fn object(track: &Track) -> ViolationObject {
     let (class, ground) = (track.class.clone(), track.ground.clone());
-    ViolationObject { class, track: track.id, score: track.score, rect: track.rect, ground }
+    ViolationObject {
+        class,
+        track: track.id,
+        score: track.score,
+        rect: track.rect,
+        ground,
+        second_look: None,
+    }
 }

@@ -10,11 +10,13 @@ use super::geometry::{ONE_IOU, SAME_IOU, around, is_shown, touch};
 use super::input::RuleInput;
 use super::observe::{is_gone, qualifies};
 use super::reason;
+use super::second_look::bounds;
 use super::spot::{LOST, mean_score, stands};
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
 use super::violation::{ChangeFacts, Transition, Violation, ViolationObject};
 use crate::base::{CameraId, DerivedId, Rect, WallTime};
 use crate::config::{Rule, RuleKind};
+use crate::second_look::SecondLookManifest;
 
 /// The most quiet places of an event. The newest ones are kept.
 const MAX_PLACES: usize = 64;
@@ -43,7 +45,7 @@ impl EventLifecycle {
         let rule_state = &mut state.rules[index];
         let spots = &rule_state.spots;
         for event in &mut rule_state.events {
-            refresh(event, spots);
+            refresh(event, spots, input.second_look);
             let due =
                 input.at.since(event.reported) >= input.rule.update_every && event.last_seen > event.reported;
             if input.awake && due {
@@ -128,7 +130,7 @@ impl EventLifecycle {
         for id in opened {
             let RuleState { spots, events, .. } = &mut state.rules[index];
             let event = events.iter_mut().find(|e| e.id == id).expect("opened above");
-            refresh(event, spots);
+            refresh(event, spots, input.second_look);
             let reason = reason::of_open(input.rule, event, input.at, &self.time_zone);
             out.push(self.violation(event, Transition::Opened, input.at, reason));
         }
@@ -260,12 +262,12 @@ fn event_id(node: &str, camera: &CameraId, rule: &str, started: WallTime, counte
 }
 
 /// Updates an event from its things. It stays as it is if none of them is in the picture.
-fn refresh(event: &mut Event, spots: &[Spot]) {
+fn refresh(event: &mut Event, spots: &[Spot], model: Option<&SecondLookManifest>) {
     let members = || spots.iter().filter(|s| s.event == Some(event.id));
     let Some(seen) = members().filter(|s| s.seen_now).map(|s| s.last_seen).max() else { return };
     event.last_seen = seen;
     event.unwatched = members().map(|s| s.unwatched).min().unwrap_or(event.unwatched);
-    let objects: Vec<ViolationObject> = members().flat_map(objects).collect();
+    let objects: Vec<ViolationObject> = members().flat_map(|spot| objects(spot, model)).collect();
     let boxes =
         members().filter(|s| s.seen_now || is_shown(&s.rect)).map(|s| s.rect).reduce(|a, b| around(&a, &b));
     let confidence = confidence(members());
@@ -301,12 +303,20 @@ fn remember(places: &mut Vec<Rect>, place: Rect) {
     places.push(place);
 }
 
-fn objects(spot: &Spot) -> Vec<ViolationObject> {
+fn objects(spot: &Spot, model: Option<&SecondLookManifest>) -> Vec<ViolationObject> {
     if !spot.counted.is_empty() {
         return spot.counted.clone();
     }
     let (class, ground) = (spot.class.clone(), spot.ground.clone());
-    vec![ViolationObject { class, track: spot.track, score: spot.score, rect: spot.rect, ground }]
+    let second_look = bounds(model, spot).and_then(|bounds| spot.answers.facts(bounds));
+    vec![ViolationObject {
+        class,
+        track: spot.track,
+        score: spot.score,
+        rect: spot.rect,
+        ground,
+        second_look,
+    }]
 }
 
 /// The mean score over all pictures and members, raised by each kind of companion. 0 to 1.

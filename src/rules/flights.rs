@@ -229,6 +229,7 @@ impl<'a> FlightJudge<'a> {
             score: confidence,
             rect: finding.rect,
             ground: None,
+            second_look: None,
         };
         let zone_name = zone.as_ref().and_then(|id| area.zones.iter().find(|z| z.id == *id));
         let zone_name = zone_name.map(|z| z.name.as_str());

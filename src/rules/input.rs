@@ -8,6 +8,7 @@ use crate::change::{ChangeRegion, Seen};
 use crate::config::Rule;
 use crate::decode::Picture;
 use crate::observation::{Backdrop, Before, Observation};
+use crate::second_look::SecondLookManifest;
 use crate::track::Track;
 
 /// The model's score thresholds by class.
@@ -26,6 +27,8 @@ pub(super) struct RuleInput<'a> {
     pub(super) picture: Option<&'a Picture>,
     pub(super) thresholds: &'a Thresholds,
     pub(super) kinds: &'a ClassKinds,
+    /// `None`: there are no second looks.
+    pub(super) second_look: Option<&'a SecondLookManifest>,
     pub(super) rule: &'a Rule,
     pub(super) awake: bool,
     /// The camera moves, so places drift with the errors of its motion.

@@ -8,6 +8,7 @@
 //! Not here: clocks, IO, threads. The state of a camera is plain data ([`RulesState`]) that survives a
 //! restart.
 
+mod answers;
 mod camera;
 mod change;
 mod constants;
@@ -22,6 +23,7 @@ mod observe;
 mod geometry;
 mod reason;
 mod schedule;
+mod second_look;
 mod spot;
 mod state;
 mod violation;
@@ -31,8 +33,11 @@ pub use flight_finding::FlightFinding;
 pub use flights::{Flight, FlightEvent, FlightJudge, FlightStep, PairFindings};
 pub use input::{CHANGE, Changed, Changes, Thresholds};
 pub use schedule::is_awake;
+pub use second_look::ThingInQuestion;
 pub use state::{EventSight, Ignored, RulesState};
-pub use violation::{ChangeFacts, FlightFacts, Transition, Violation, ViolationObject};
+pub use violation::{
+    ChangeFacts, FlightFacts, SecondLookFacts, SecondLookVerdict, Transition, Violation, ViolationObject,
+};
 
 #[cfg(test)]
 mod tests;

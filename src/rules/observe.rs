@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
+use super::answers::Answers;
 use super::appearance::Sight;
 use super::change::{is_confirmed, observe_changes};
 use super::count::observe_count;
 use super::geometry::{ONE_IOU, SAME_IOU, clear_of_line, crosses, hides, is_near, is_shown};
 use super::input::RuleInput;
+use super::second_look;
 use super::spot::{
     MAX_SPOTS, add_score, begin, clearly_absent, condition, least, mark_seen, mean_score, note_companions,
-    stands, stood, zone_of,
+    stands, time_of, zone_of,
 };
 use super::state::{Arrival, EventSight, History, Quiet, RuleState, Spot};
 use crate::base::WallTime;
@@ -67,34 +69,20 @@ pub(super) fn is_gone(input: &RuleInput, spot: &Spot) -> bool {
 
 /// Does the thing meet the rule, apart from quiet places and the cap?
 pub(super) fn qualifies(input: &RuleInput, spot: &Spot) -> bool {
-    let (dwell, must_happen) = match input.rule.kind {
-        RuleKind::Presence { dwell, .. }
-        | RuleKind::Count { dwell, .. }
-        | RuleKind::CompanionAbsent { dwell, .. }
-        | RuleKind::Change { dwell, .. }
-        | RuleKind::Sequence { dwell, .. }
-        | RuleKind::LongDwell { dwell } => (dwell, false),
-        RuleKind::Entry | RuleKind::LineCrossing { .. } => (Duration::ZERO, true),
-    };
+    let must_happen = matches!(input.rule.kind, RuleKind::Entry | RuleKind::LineCrossing { .. });
     let (seen, of) = input.rule.hysteresis;
     input.awake
         && spot.seen_now
         && (spot.happened || !must_happen)
-        && time_of(input, spot) >= dwell
+        && time_of(input, spot) >= input.rule.kind.dwell()
         && is_sure(input, spot)
-        && spot.history.of_last(of).0 >= seen
+        && spot.history.of_last(of).0 >= needed_looks(input, spot, seen)
         && (!input.rule.kind.is_change() || is_confirmed(input, spot))
 }
 
-/// The time that counts as dwell. Lasting changes and days of standing run on through nights, and are
-/// recognised by their look afterwards.
-fn time_of(input: &RuleInput, spot: &Spot) -> Duration {
-    match input.rule.kind {
-        RuleKind::Change { .. } | RuleKind::Sequence { .. } | RuleKind::LongDwell { .. } => {
-            input.at.since(spot.since)
-        }
-        _ => stood(spot, input.at),
-    }
+/// How many looks must have seen it. One that another network confirms is enough for a thing that stands.
+fn needed_looks(input: &RuleInput, spot: &Spot, usual: u32) -> u32 {
+    if stands(&input.rule.kind) && second_look::is_confirmed(input, spot) { 1 } else { usual }
 }
 
 /// Is it a thing, by all of its looks: its mean score, its look over time, and that it came?
@@ -102,9 +90,11 @@ fn is_sure(input: &RuleInput, spot: &Spot) -> bool {
     if input.rule.kind.is_change() {
         return true;
     }
-    let held = spot.arrival == Arrival::PresentAtStart && input.rule.present_at_start != PresentAtStart::Tell;
     let seen_to_stand = !is_compared(input) || spot.appearance.is_one();
-    !held && mean_score(spot.scores) >= least(input, &spot.class) && seen_to_stand
+    may_be_told(input, spot)
+        && mean_score(spot.scores) >= least(input, &spot.class)
+        && seen_to_stand
+        && second_look::allows(input, spot)
 }
 
 /// Does the rule compare the look of its things over time? In the view of a fixed camera, where there are
@@ -113,11 +103,19 @@ fn is_compared(input: &RuleInput) -> bool {
     stands(&input.rule.kind) && input.fixed_picture().is_some()
 }
 
+/// What was there when the camera began may be the scene, so the rule may hold it back.
+fn may_be_told(input: &RuleInput, spot: &Spot) -> bool {
+    spot.arrival == Arrival::Came
+        || match input.rule.present_at_start {
+            PresentAtStart::Tell => true,
+            PresentAtStart::Hold => second_look::is_sure(input, spot),
+            PresentAtStart::Ignore => false,
+        }
+}
+
 /// Would it be a violation, had it not been there from the start?
 pub(super) fn is_held(input: &RuleInput, spot: &Spot) -> bool {
-    spot.arrival == Arrival::PresentAtStart
-        && spot.event.is_none()
-        && input.rule.present_at_start == PresentAtStart::Hold
+    spot.event.is_none() && input.rule.present_at_start == PresentAtStart::Hold && !may_be_told(input, spot)
 }
 
 fn counts_waking_time(kind: &RuleKind) -> bool {
@@ -238,7 +236,7 @@ fn keep_appearance(input: &RuleInput, spot: &mut Spot) {
     let another = spot.appearance.push(input.at, picture, &place, dwell.unwrap_or_default());
     if another && dwell.is_some() && spot.event.is_none() && input.kinds.flows(&spot.class) {
         restart(spot, input.at);
-        (spot.history, spot.scores) = (History::default(), (0, 0));
+        (spot.history, spot.scores, spot.answers) = (History::default(), (0, 0), Answers::default());
     }
 }
 

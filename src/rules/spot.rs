@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::answers::Answers;
 use super::appearance::Appearance;
 use super::geometry::{SAME_IOU, clear_of_line, heights_between};
 use super::input::RuleInput;
@@ -60,6 +61,17 @@ pub(super) fn least(input: &RuleInput, class: &ClassName) -> f32 {
 /// How long the condition has been met while the camera watched.
 pub(super) fn stood(spot: &Spot, at: WallTime) -> Duration {
     at.since(spot.since).saturating_sub(spot.unwatched)
+}
+
+/// The time that counts as dwell. Lasting changes and days of standing run on through nights, and are
+/// recognised by their look afterwards.
+pub(super) fn time_of(input: &RuleInput, spot: &Spot) -> Duration {
+    match input.rule.kind {
+        RuleKind::Change { .. } | RuleKind::Sequence { .. } | RuleKind::LongDwell { .. } => {
+            input.at.since(spot.since)
+        }
+        _ => stood(spot, input.at),
+    }
 }
 
 /// Notes whether a new thing came while the camera watched. What came is a thing; what was always there may
@@ -126,6 +138,7 @@ pub(super) fn begin_at(
         change: None,
         near: BTreeSet::new(),
         left_by: None,
+        answers: Answers::default(),
         sight: EventSight::default(),
         appearance: Appearance::default(),
     }

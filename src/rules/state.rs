@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use super::answers::Answers;
 use super::appearance::Appearance;
 use super::geometry::{SAME_IOU, is_finite, is_shown};
 use super::violation::{ChangeFacts, ViolationObject};
@@ -108,6 +109,9 @@ pub(super) struct Spot {
     pub(super) near: BTreeSet<ClassName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) left_by: Option<Stop>,
+    /// Of second looks.
+    #[serde(default, skip_serializing_if = "Answers::is_empty")]
+    pub(super) answers: Answers,
     /// By the newest look.
     #[serde(skip)]
     pub(super) sight: EventSight,
@@ -263,7 +267,8 @@ impl RulesState {
             times.extend(rule.events.iter_mut().flat_map(|e| [&mut e.reported, &mut e.last_seen]));
             times.extend(rule.spots.iter_mut().flat_map(|s| {
                 let always = [&mut s.since, &mut s.last_seen, &mut s.last_clear, &mut s.slot.start];
-                always.into_iter().chain(&mut s.history.newest).chain(&mut s.unsure_since)
+                let history = always.into_iter().chain(&mut s.history.newest);
+                history.chain(&mut s.unsure_since).chain(s.answers.times())
             }));
         }
         for time in times {

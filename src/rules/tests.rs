@@ -5,6 +5,7 @@ mod ground;
 mod kinds;
 mod life;
 mod properties;
+mod second_look;
 mod sight;
 
 use std::time::Duration;

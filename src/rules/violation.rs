@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -122,4 +123,29 @@ pub struct ViolationObject {
     pub rect: Rect,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ground: Option<OnGround>,
+    /// `None`: it was not looked at a second time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_look: Option<SecondLookFacts>,
+}
+
+/// What a second network says about the crop around an object.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecondLookFacts {
+    pub verdict: SecondLookVerdict,
+    /// Mean probability that it is what the rule is about; `None`: no answer has come.
+    pub probability: Option<f32>,
+    pub answers: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondLookVerdict {
+    /// It is what the rule is about.
+    Confirmed,
+    /// It may be.
+    Unsure,
+    /// It is not.
+    Denied,
+    /// No answer came in time.
+    NotDone,
 }

@@ -12,15 +12,17 @@ use super::drone_log::FlightLogs;
 use super::ground::{Site, Sites};
 use super::place_memory::{BeforePicture, PlaceMemory, PlaceMemoryContext};
 use super::placing::Placing;
+use super::second_looks::SecondLooks;
 use super::tamper::{TamperMonitor, TamperReport};
 use crate::base::{CameraId, ClassName, Rect, WallTime};
 use crate::change::Seen;
 use crate::config::{CameraConfig, Config, MapConfig, NodeConfig, ZoneArea};
 use crate::decode::Picture;
-use crate::detect::{Detections, ModelManifest};
+use crate::detect::Detections;
 use crate::geo::{CalibrationState, EventPlace};
 use crate::observation::{Observation, Observer, Visibility};
 use crate::rules::{CameraRules, EventSight, RulesState, Seen as SeenPicture, Violation};
+use crate::second_look::{CropAnswer, CropQuestion, Models};
 use crate::track::{Track, Tracker};
 
 pub(crate) struct Scene {
@@ -30,6 +32,8 @@ pub(crate) struct Scene {
     backdrop_file: Option<BackdropFile>,
     tracker: Tracker,
     rules: CameraRules,
+    /// `None`: there are none.
+    second_looks: Option<SecondLooks>,
     /// `None`: the camera is fixed.
     airborne: Option<DroneScene>,
     /// Its calibrated position; `None`: not calibrated.
@@ -53,6 +57,8 @@ pub(crate) struct Analysed {
     pub tamper: Option<TamperReport>,
     /// Set if the picture is to be kept, to show later how the place looked before a change.
     pub before: Option<BeforePicture>,
+    /// For a second look. The answers go to [`Scene::answer`].
+    pub questions: Vec<CropQuestion>,
     /// `None`: the rules made no step.
     pub decided: Option<Decided>,
 }
@@ -81,12 +87,12 @@ pub(crate) type Scenes = BTreeMap<CameraId, Scene>;
 
 pub(crate) fn build_all(
     config: &Config,
-    model: &ModelManifest,
+    models: &Models,
     sites: &Sites,
     flights: &FlightLogs,
     memory: &PlaceMemoryContext,
 ) -> Scenes {
-    let scene = |camera: &CameraConfig| build(config, camera, model, sites, flights, memory);
+    let scene = |camera: &CameraConfig| build(config, camera, models, sites, flights, memory);
     config.cameras.iter().map(|camera| (camera.id.clone(), scene(camera))).collect()
 }
 
@@ -94,12 +100,13 @@ pub(crate) fn build_all(
 pub(crate) fn build(
     config: &Config,
     camera: &CameraConfig,
-    model: &ModelManifest,
+    models: &Models,
     sites: &Sites,
     flights: &FlightLogs,
     memory: &PlaceMemoryContext,
 ) -> Scene {
     let _camera = camera.id.span().entered();
+    let model = &models.detector;
     let thresholds: BTreeMap<ClassName, f32> = model
         .class_names()
         .iter()
@@ -109,7 +116,8 @@ pub(crate) fn build(
     let most = camera.max_events_per_hour;
     let rules = CameraRules::new(&config.node.id, id.clone(), rules, thresholds.clone(), most)
         .with_time_zone(config.node.time_zone.clone())
-        .with_class_kinds(model.class_kinds().clone());
+        .with_class_kinds(model.class_kinds().clone())
+        .with_second_look(models.second_look.clone());
     let drone = camera.drone.clone();
     let site = sites.get(&camera.id);
     let mut camera = camera.clone();
@@ -131,6 +139,10 @@ pub(crate) fn build(
             .with_thresholds(thresholds),
         config: Arc::new(camera),
         rules,
+        second_looks: models
+            .second_look
+            .clone()
+            .map(|manifest| SecondLooks::new(manifest, model.class_kinds().clone(), drone.is_none())),
         airborne: drone.map(|drone| DroneScene::new(drone, flights.of(&id), sites.dem())),
         site,
         tamper,
@@ -145,7 +157,11 @@ pub(crate) fn build(
 impl Scene {
     /// Analyses one picture with its detections.
     pub fn analyse(&mut self, config: &Config, seen: &Detections) -> Analysed {
-        let observation = self.observer.observe(seen);
+        let mut observation = self.observer.observe(seen);
+        let size = (seen.picture.width, seen.picture.height);
+        if let Some(looks) = &mut self.second_looks {
+            looks.follow(&mut observation, self.observer.backdrop(), self.site.as_deref(), size);
+        }
         self.newest = Some(observation.at);
         match self.airborne.as_mut().map_or(Moved::Not, |drone| drone.follow(&seen.picture)) {
             Moved::Not => {}
@@ -159,7 +175,6 @@ impl Scene {
             }
         }
         self.tracks = self.tracker.observe(&observation);
-        let size = (seen.picture.width, seen.picture.height);
         if let Some(drone) = &self.airborne {
             drone.place(&mut self.tracks, &self.config.zones);
         } else if let Some(site) = &self.site {
@@ -175,6 +190,10 @@ impl Scene {
             backdrop: self.observer.backdrop(),
         };
         let steps = self.rules.observe(&observation, &self.tracks, &picture);
+        let questions = self.rules.take_questions();
+        let questions = self.second_looks.as_mut().map_or_else(Vec::new, |looks| {
+            looks.questions(questions, &self.tracks, &seen.picture, observation.is_new)
+        });
         let things: Vec<Rect> = self.tracks.iter().map(|track| track.rect).collect();
         self.observer.learn(&observation, &things);
         if let Some(file) = &mut self.backdrop_file {
@@ -186,6 +205,7 @@ impl Scene {
         Analysed {
             tamper,
             before: self.memory.as_mut().and_then(PlaceMemory::pop_before),
+            questions,
             decided: (!steps.is_empty()).then(|| self.decided(steps, &config.map)),
         }
     }
@@ -254,6 +274,14 @@ impl Scene {
     /// needs it.
     pub fn standing(&self) -> Option<&[(Rect, Seen)]> {
         self.memory.as_ref().and_then(PlaceMemory::standing)
+    }
+
+    /// Takes what a second look at one of the things shows.
+    pub fn answer(&mut self, answer: &CropAnswer) {
+        let taken = self.second_looks.as_mut().is_some_and(|looks| looks.answer(answer));
+        if !taken {
+            self.rules.answer(answer);
+        }
     }
 
     /// Applies a person's decision about an event.

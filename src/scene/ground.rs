@@ -241,6 +241,12 @@ impl Site {
         }
     }
 
+    /// Size of a box on the ground; `None`: not known.
+    pub fn area_m2(&self, rect: &Rect, picture: (u32, u32)) -> Option<f32> {
+        let ground = self.fits(picture).then(|| self.on_ground(&self.locator(), rect))?;
+        ground.map(|ground| ground.area_m2)
+    }
+
     /// Fills in the ground positions of the changes in this picture.
     pub fn place_changes(&self, changes: &mut Changes, picture: (u32, u32)) {
         let fits = self.fits(picture);

@@ -16,6 +16,7 @@ mod place_context;
 mod place_memory;
 mod place_writer;
 mod placing;
+mod second_looks;
 mod tamper;
 
 pub(crate) use camera::{Decided, PlacedViolation, RulesChange, Scene, Scenes, build, build_all};

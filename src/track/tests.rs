@@ -24,6 +24,7 @@ fn recording(name: &str) -> (Duration, Vec<Vec<Detection>>) {
         score,
         rect: Rect::new(x0, y0, x1, y1),
         scale: 1.0,
+        there_since: None,
     };
     let pictures = recording.pictures.into_iter().map(|p| p.into_iter().map(detection).collect()).collect();
     (Duration::from_millis(recording.interval_ms), pictures)
@@ -35,7 +36,7 @@ fn config() -> TrackConfig {
 
 fn detection(class: &str, score: f32, rect: [f32; 4]) -> Detection {
     let [x0, y0, x1, y1] = rect;
-    Detection { class: class.into(), score, rect: Rect::new(x0, y0, x1, y1), scale: 1.0 }
+    Detection { class: class.into(), score, rect: Rect::new(x0, y0, x1, y1), scale: 1.0, there_since: None }
 }
 
 fn second(s: f64) -> WallTime {

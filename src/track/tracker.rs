@@ -290,6 +290,7 @@ fn is_one(a: &Rect, b: &Rect) -> bool {
 
 impl LiveTrack {
     fn new(id: TrackId, at: WallTime, d: &Detection) -> Self {
+        let since = d.there_since.map_or(at, |since| since.min(at));
         Self {
             track: Track {
                 id,
@@ -298,8 +299,8 @@ impl LiveTrack {
                 score: d.score,
                 first_seen: at,
                 last_seen: at,
-                still_since: at,
-                found_since: at,
+                still_since: since,
+                found_since: since,
                 hits: 1,
                 seen_now: true,
                 scale: d.scale,

@@ -13,7 +13,7 @@ use crate::config::{
 };
 use crate::geo::{CalibrationState, EventPlace, Method};
 use crate::outbox::OutMessage;
-use crate::rules::{ChangeFacts, Transition, Violation};
+use crate::rules::{ChangeFacts, SecondLookVerdict, Transition, Violation};
 
 /// The facts in a message about a violation.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +178,19 @@ pub struct ObjectData {
     pub rect: [f64; 4],
     /// Its position, if known.
     pub position: Option<PositionData>,
+    /// What a second network says about the crop around it. `null`: it was not asked.
+    #[serde(default)]
+    pub second_look: Option<SecondLookData>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondLookData {
+    pub verdict: SecondLookVerdict,
+    /// Mean probability that it is what the rule is about. `null`: no answer has come.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub probability: Option<f64>,
+    /// Number of crops, from different pictures.
+    pub answers: u32,
 }
 
 /// A part of the picture that has looked different for a while.
@@ -358,6 +371,11 @@ fn data(facts: &EventFacts<'_>) -> EventData {
                 track: o.track.0,
                 score: round(o.score),
                 rect: corners(&o.rect),
+                second_look: o.second_look.map(|look| SecondLookData {
+                    verdict: look.verdict,
+                    probability: look.probability.map(round),
+                    answers: look.answers,
+                }),
             })
             .collect(),
         change: v.change.as_deref().map(change),

@@ -89,7 +89,13 @@ fn pan(compensate: bool) -> Seen {
         }
         let items: Vec<Detection> = truth
             .iter()
-            .map(|rect| Detection { class: "car".into(), score: 0.8, rect: *rect, scale: 1.0 })
+            .map(|rect| Detection {
+                class: "car".into(),
+                score: 0.8,
+                rect: *rect,
+                scale: 1.0,
+                there_since: None,
+            })
             .collect();
         let tracks = tracker.update(picture.capture.at, &items);
         for track in tracks.iter().filter(|t| t.seen_now) {

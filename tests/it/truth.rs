@@ -5,6 +5,7 @@
 
 mod gaps;
 mod outside;
+mod second_look;
 mod start;
 mod tiles;
 mod unseen;
@@ -28,6 +29,8 @@ const TELL: &str = "dwell = \"20s\"\npresent_at_start = \"tell\"";
 /// One camera, and a folder for what it sees.
 struct Camera {
     dir: TempDir,
+    /// Sections of the node.
+    node: String,
     profile: &'static str,
     /// Lines of its section.
     settings: String,
@@ -41,7 +44,8 @@ impl Camera {
     fn at_the_street(rule: &str) -> Self {
         let dir = TempDir::new().expect("temp dir");
         let (profile, settings) = ("street", KEYFRAMES.to_owned());
-        Self { dir, profile, settings, zones: vec![ROAD], rule: rule.to_owned() }
+        let node = String::new();
+        Self { dir, node, profile, settings, zones: vec![ROAD], rule: rule.to_owned() }
     }
 
     /// Composes a film by the arguments of ffmpeg.
@@ -76,10 +80,10 @@ impl Camera {
 
     fn config(&self) -> PathBuf {
         let (model, data) = (root().join("models/lintel-nano"), self.dir.path().join("data"));
-        let Self { profile, settings, rule, .. } = self;
+        let Self { node, profile, settings, rule, .. } = self;
         let mut text = format!(
             "[node]\nid = \"t\"\ndata_dir = \"{}\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:18830\"\n\
-             [detect]\nmodel = \"{}\"\nthreads = 1\n\
+             [detect]\nmodel = \"{}\"\nthreads = 1\n{node}\
              [[camera]]\nid = \"c\"\nname = \"c\"\nurl = \"rtsp://127.0.0.1/x\"\nprofile = \"{profile}\"\n{settings}\n",
             data.display(),
             model.display()

@@ -37,6 +37,7 @@ use crate::scene;
 use crate::scene::FlightLogs;
 use crate::scene::PlaceMemoryContext;
 use crate::scene::Sites;
+use crate::second_look::{Classifier, CropAnswer, Models, SecondLookService};
 use cameras::Cameras;
 use restore::restore;
 use watchdog::{Pulse, Watchdog, io_heartbeat};
@@ -52,7 +53,7 @@ struct Node {
     config: Arc<Config>,
     /// Stamps of the files that the config names.
     files: Stamps,
-    model: ModelManifest,
+    models: Models,
     tokio: TokioRuntime,
     outbox: Arc<Outbox>,
     publisher: PublisherHandle,
@@ -67,6 +68,8 @@ struct Node {
     sites: Arc<Sites>,
     memory: PlaceMemoryContext,
     rules: JoinHandle<()>,
+    /// `None`: the config names no model for it.
+    second_look: Option<Arc<SecondLookService>>,
     /// `None` only during a restart of the service.
     commands: Option<CommandService>,
     detect: Arc<DetectPool>,
@@ -82,13 +85,14 @@ struct Node {
 }
 
 impl Node {
-    fn start(config: Arc<Config>, model: &ModelManifest, service: Service) -> Result<Self, AppError> {
+    fn start(config: Arc<Config>, models: &Models, service: Service) -> Result<Self, AppError> {
         let data_dir = &config.node.data_dir;
         std::fs::create_dir_all(data_dir)
             .map_err(|source| AppError::DataDir { path: data_dir.display().to_string(), source })?;
         let choice = DecoderChoice::new(&config.decode)?;
         let sites = Arc::new(Sites::load(&config)?);
-        let detectors = open_detectors(&config, model)?;
+        let detectors = open_detectors(&config, &models.detector)?;
+        let classifier = open_classifier(&config, models)?;
         let outbox = Arc::new(Outbox::open(data_dir, &config.outbox)?);
         let removed = remove_unfinished(&evidence_root(data_dir))?;
         if removed > 0 {
@@ -108,12 +112,12 @@ impl Node {
             Arc::clone(&config),
             store,
             Some(data_dir.clone()),
-            generator(model),
+            generator(models),
             recorder_stop.clone(),
         )?);
         let flights = FlightLogs::default();
         let memory = PlaceMemoryContext::new(Some(data_dir.clone())).map_err(AppError::Thread)?;
-        let mut scenes = scene::build_all(&config, model, &sites, &flights, &memory);
+        let mut scenes = scene::build_all(&config, models, &sites, &flights, &memory);
         scenes.values_mut().for_each(scene::Scene::recall);
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
 
@@ -125,7 +129,7 @@ impl Node {
             Arc::clone(&recorder),
             Arc::clone(&outbox),
             Arc::clone(&sites),
-            model.clone(),
+            models.detector.clone(),
             data_dir.clone(),
         )
         .map_err(AppError::Thread)?;
@@ -150,6 +154,20 @@ impl Node {
 
         let rules_status = Arc::new(RulesStatus::default());
         let (to_rules, queue) = sync_channel::<Work>(RULES_QUEUE);
+        let second_look = match classifier {
+            Some(classifier) => {
+                let answers = to_rules.clone();
+                // The rules wait for nothing from this thread, so it may wait for them.
+                let answer = Box::new(move |camera: &CameraId, answer: CropAnswer| {
+                    drop(answers.send(Work::Answer(camera.clone(), answer)));
+                });
+                let share = config.second_look.cores;
+                let service =
+                    SecondLookService::start(classifier, share, answer).map_err(AppError::Thread)?;
+                Some(Arc::new(service))
+            }
+            None => None,
+        };
         let rules = RulesThread {
             scenes,
             recorder: Arc::clone(&recorder),
@@ -157,6 +175,7 @@ impl Node {
             status: Arc::clone(&rules_status),
             last_picture: config.cameras.iter().map(|camera| (camera.id.clone(), monotonic())).collect(),
             picture_requests: PictureRequests::default(),
+            second_look: second_look.clone(),
         };
         let rules = rules.start(queue).map_err(AppError::Thread)?;
 
@@ -237,7 +256,7 @@ impl Node {
         Ok(Self {
             config,
             files,
-            model: model.clone(),
+            models: models.clone(),
             tokio,
             outbox,
             publisher,
@@ -252,6 +271,7 @@ impl Node {
             sites,
             memory,
             rules,
+            second_look,
             commands,
             detect,
             detect_stop,
@@ -287,6 +307,10 @@ impl Node {
         self.detect_stop.stop();
         join_pool(self.detect, "detect", DetectPool::join);
         drop(self.to_rules);
+        // It holds a sender of the rules' queue.
+        if let Some(service) = &self.second_look {
+            service.stop();
+        }
         if self.rules.join().is_err() {
             tracing::error!("the rules thread panicked; its last pictures were not judged");
         }
@@ -358,11 +382,23 @@ fn open_detectors(config: &Config, model: &ModelManifest) -> Result<Vec<Detector
     (0..config.detect.workers).map(open).collect()
 }
 
-/// The program and model that made the evidence, for its manifest.
-pub(super) fn generator(model: &ModelManifest) -> serde_json::Value {
-    serde_json::json!({
+pub(super) fn open_classifier(config: &Config, models: &Models) -> Result<Option<Classifier>, AppError> {
+    let Some(manifest) = &models.second_look else { return Ok(None) };
+    let runtime = Runtime::load(config.runtime.onnxruntime.as_deref())?;
+    Ok(Some(Classifier::open(&runtime, Arc::clone(manifest), config.detect.provider)?))
+}
+
+/// The program and models that made the evidence, for its manifest.
+pub(super) fn generator(models: &Models) -> serde_json::Value {
+    let Models { detector, second_look } = models;
+    let mut generator = serde_json::json!({
         "program": "lintel",
         "version": env!("CARGO_PKG_VERSION"),
-        "model": { "name": model.name, "version": model.version, "sha256": model.sha256 },
-    })
+        "model": { "name": detector.name, "version": detector.version, "sha256": detector.sha256 },
+    });
+    if let Some(model) = second_look {
+        generator["second_look"] =
+            serde_json::json!({ "name": model.name, "version": model.version, "sha256": model.sha256 });
+    }
+    generator
 }

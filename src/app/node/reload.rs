@@ -81,7 +81,7 @@ impl Node {
         }
         let refused = |error: &dyn std::error::Error| NotApplied::Refused(vec![error_chain(error)]);
         loaded
-            .check_objects(self.model.class_names())
+            .check_objects(self.models.detector.class_names())
             .map_err(|e| NotApplied::Refused(lines(e.to_string())))?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
@@ -107,7 +107,7 @@ impl Node {
             sites.into_iter().chain(gone).map(|(id, site)| (id, self.sites.put(id, site))).collect();
         let build = |camera: &&CameraConfig| {
             let flights = self.cameras.flights();
-            let mut scene = scene::build(&next, camera, &self.model, &self.sites, flights, &self.memory);
+            let mut scene = scene::build(&next, camera, &self.models, &self.sites, flights, &self.memory);
             scene.recall();
             scene
         };

@@ -9,9 +9,9 @@ use crate::app::reload::{FileWatch, Live};
 use crate::base::error_chain;
 use crate::base::{Shutdown, monotonic};
 use crate::config::Config;
-use crate::detect::ModelManifest;
 use crate::ingest::SourceState;
 use crate::monitor::Service;
+use crate::second_look::Models;
 
 const TURN: Duration = Duration::from_secs(1);
 /// How often states are published.
@@ -43,12 +43,12 @@ pub struct RunReport {
 /// The node cannot start. A camera or broker that is down is no error.
 pub fn run(
     config: Config,
-    model: &ModelManifest,
+    models: &Models,
     asked_to_stop: &Shutdown,
     live: Option<Live>,
 ) -> Result<RunReport, AppError> {
     let service = Service;
-    let mut node = Node::start(config.into(), model, service)?;
+    let mut node = Node::start(config.into(), models, service)?;
     tracing::info!(cameras = node.cameras.len(), "ready");
     service.ready(&line(&node));
     let mut live = live.map(|live| (FileWatch::new(live.watched.clone()), live));

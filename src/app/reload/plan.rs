@@ -21,7 +21,7 @@ use super::files::{Named, Stamps};
 use crate::base::CameraId;
 use crate::config::{
     BudgetConfig, CameraConfig, Config, DecodeConfig, DetectConfig, EvidenceConfig, HttpConfig, LogConfig,
-    MapConfig, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig,
+    MapConfig, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig, SecondLookConfig,
 };
 
 /// The steps from one config to another.
@@ -152,7 +152,7 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
     // Each section is compared below; a new one must be as well.
     #[rustfmt::skip]
     let Config {
-        node: _, runtime: _, budget: _, decode: _, detect: _, evidence: _, outbox: _, mqtt: _, map: _, http: _, log: _,
+        node: _, runtime: _, budget: _, decode: _, detect: _, second_look: _, evidence: _, outbox: _, mqtt: _, map: _, http: _, log: _,
         catalogue: _, cameras: _, flight_areas: _,
     } = new;
     keys!(found, "node.", old.node, new.node, NodeConfig {
@@ -172,6 +172,9 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
     });
     keys!(found, "detect.", old.detect, new.detect, DetectConfig {
         restart: model, workers, threads, provider;
+    });
+    keys!(found, "second_look.", old.second_look, new.second_look, SecondLookConfig {
+        restart: model, cores;
     });
     keys!(found, "evidence.", old.evidence, new.evidence, EvidenceConfig {
         live: pre_roll, post_roll, jpeg_quality, min_free_bytes = "min_free_mb", quota_bytes = "quota_mb",

@@ -95,11 +95,14 @@ impl<'s, 'i> Builder<'s, 'i> {
         let log = self.log(&raw.log);
         let evidence = self.evidence(&raw.evidence);
         self.check_rings(evidence.pre_roll, evidence.post_roll);
+        let detect = self.detect(&raw.detect);
+        let second_look = self.second_look(&raw.second_look, &detect.model);
         Some(Config {
             node: node?,
             runtime: self.runtime(&raw.runtime),
             decode: self.decode(&raw.decode),
-            detect: self.detect(&raw.detect),
+            detect,
+            second_look,
             budget: self.budget(&raw.budget),
             evidence,
             outbox: self.outbox(&raw.outbox),

@@ -1,5 +1,7 @@
 //! The sections about the node that need little checking.
 
+use std::path::Path;
+
 use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
@@ -8,10 +10,11 @@ use super::name::check_id;
 use crate::config::problem::Problem;
 use crate::config::raw::{
     RawBudget, RawDecode, RawDetect, RawEvidence, RawLog, RawLogFormat, RawNode, RawOutbox, RawRuntime,
+    RawSecondLook,
 };
 use crate::config::types::{
     BudgetConfig, DecodeConfig, DetectConfig, EvidenceConfig, KeepConfig, LogConfig, LogFormat, NodeConfig,
-    OutboxConfig, RuntimeConfig,
+    OutboxConfig, RuntimeConfig, SecondLookConfig,
 };
 
 const MEGABYTE: u64 = 1024 * 1024;
@@ -63,6 +66,16 @@ impl Builder<'_, '_> {
             threads: raw.threads.as_deref().copied(),
             provider: *raw.provider,
         }
+    }
+
+    /// `detector`: the folder of the detector's model, beside which the usual model lies.
+    pub(super) fn second_look(&self, raw: &RawSecondLook, detector: &Path) -> SecondLookConfig {
+        let usual = || {
+            let folder = detector.with_file_name("lintel-look");
+            folder.join("model.toml").is_file().then_some(folder)
+        };
+        let model = self.optional_path(raw.model.as_ref()).or_else(usual);
+        SecondLookConfig { model: model.filter(|_| *raw.enabled), cores: *raw.cores }
     }
 
     pub(super) fn budget(&self, raw: &RawBudget) -> BudgetConfig {

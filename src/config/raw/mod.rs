@@ -16,7 +16,7 @@ pub(crate) use drone::{RawCompensation, RawDrone};
 pub(crate) use flights::RawFlightArea;
 pub(crate) use node::{
     RawBudget, RawDecode, RawDetect, RawEvidence, RawHttp, RawLog, RawLogFormat, RawMap, RawMqtt, RawNode,
-    RawOutbox, RawRuntime, RawSections,
+    RawOutbox, RawRuntime, RawSecondLook, RawSections,
 };
 pub(crate) use rule::{
     CLASS_KEYS, RawClass, RawDirection, RawKind, RawNeeds, RawRule, RawRuleSettings, RawSharedRule,

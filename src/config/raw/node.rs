@@ -24,6 +24,8 @@ pub(crate) struct RawSections {
     pub(crate) decode: RawDecode,
     /// The model and its workers.
     pub(crate) detect: RawDetect,
+    /// A second network that looks at things closely before an event opens.
+    pub(crate) second_look: RawSecondLook,
     /// How much of the box the node may use.
     pub(crate) budget: RawBudget,
     /// Clips and stills.
@@ -97,6 +99,18 @@ pub(crate) struct RawDetect {
     pub(crate) threads: Option<At<usize>>,
     /// What runs the model, where the ONNX Runtime of the box was built with it.
     pub(crate) provider: At<Provider>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawSecondLook {
+    /// Whether there are second looks.
+    pub(crate) enabled: At<bool>,
+    /// Folder of the model: `model.toml` and what it names. Default: `lintel-look` beside the detector's model, if
+    /// it is there.
+    pub(crate) model: Option<At<String>>,
+    /// The most that second looks take, in processor cores.
+    #[schemars(range(min = 0.001, max = 16))]
+    pub(crate) cores: At<f64>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -14,6 +14,15 @@ pub struct DetectConfig {
     pub provider: Provider,
 }
 
+/// The network that looks at things a second time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecondLookConfig {
+    /// Folder with `model.toml`; `None`: there are no second looks.
+    pub model: Option<PathBuf>,
+    /// The most that they take, in processor cores.
+    pub cores: f64,
+}
+
 /// An execution provider of ONNX Runtime. Which of them there are depends on how the library was built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]

@@ -15,7 +15,7 @@ mod zone;
 
 pub use camera::{CameraConfig, ChangeConfig, Position, RingConfig, Tiling, TrackConfig};
 pub use catalogue::{Group, ViolationClass};
-pub use detect::{DetectConfig, Provider};
+pub use detect::{DetectConfig, Provider, SecondLookConfig};
 pub use flights::FlightArea;
 pub use map::{Home, MapConfig, Permit};
 pub use node::{
@@ -35,6 +35,7 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     pub decode: DecodeConfig,
     pub detect: DetectConfig,
+    pub second_look: SecondLookConfig,
     pub budget: BudgetConfig,
     pub evidence: EvidenceConfig,
     pub outbox: OutboxConfig,

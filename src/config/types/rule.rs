@@ -130,6 +130,19 @@ impl Rule {
 }
 
 impl RuleKind {
+    /// How long a thing must be there; zero for what happens at once.
+    pub fn dwell(&self) -> Duration {
+        match self {
+            Self::Entry | Self::LineCrossing { .. } => Duration::ZERO,
+            Self::Presence { dwell, .. }
+            | Self::Count { dwell, .. }
+            | Self::CompanionAbsent { dwell, .. }
+            | Self::LongDwell { dwell }
+            | Self::Change { dwell, .. }
+            | Self::Sequence { dwell, .. } => *dwell,
+        }
+    }
+
     /// Is it about what a place looks like, not about objects?
     pub fn is_change(&self) -> bool {
         matches!(self, Self::Change { .. } | Self::Sequence { .. })

@@ -155,8 +155,8 @@ fn convert_row(
 mod tests {
     use super::*;
     use crate::decode::{Layout, Picture, Pixels};
+    use crate::detect::input_spec::{Channels, InputSpec, LetterboxMode};
     use crate::detect::letterbox::Letterbox;
-    use crate::detect::manifest::{Channels, InputSpec, LetterboxMode};
 
     /// A smooth, colourful picture within 0..255 as RGB.
     fn yuv(width: u32, height: u32, step: usize) -> Yuv {

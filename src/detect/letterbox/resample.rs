@@ -1,6 +1,6 @@
 //! Sampling positions, normalisation and rounding, for the letterboxes of packed and of planar pictures.
 
-use crate::detect::manifest::{Channels, InputSpec};
+use crate::detect::input_spec::{Channels, InputSpec};
 
 /// Two neighbouring source pixels and the weight of the second, 0 to 1.
 #[derive(Clone, Copy, Debug)]

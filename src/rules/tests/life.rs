@@ -61,6 +61,7 @@ fn the_two_parked_vehicles_of_the_real_clip_are_two_events_over_ten_minutes() {
                 score: *score,
                 rect: Rect::new(*x0, *y0, *x1, *y1),
                 scale: 1.0,
+                there_since: None,
             })
             .collect();
         let at = second(n as f64 * 2.0);

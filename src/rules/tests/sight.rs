@@ -29,6 +29,7 @@ fn van(left: usize) -> Detection {
         score: 0.8,
         rect: Rect::new(x(left), 0.4, x(left + 32), 0.5),
         scale: 1.0,
+        there_since: None,
     }
 }
 

@@ -31,8 +31,14 @@ pub fn noise(width: usize, height: usize) -> Bytes {
 
 pub fn violation(transition: Transition) -> Violation {
     let rect = Rect::new(0.845, 0.07, 0.945, 0.18);
-    let object =
-        ViolationObject { class: ClassName::from("car"), track: TrackId(7), score: 0.91, rect, ground: None };
+    let object = ViolationObject {
+        class: ClassName::from("car"),
+        track: TrackId(7),
+        score: 0.91,
+        rect,
+        ground: None,
+        second_look: None,
+    };
     Violation {
         id: event(),
         transition,

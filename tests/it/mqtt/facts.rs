@@ -79,6 +79,7 @@ pub fn violation(event: Uuid, transition: Transition, revision: u32) -> Violatio
             score: 0.873,
             rect,
             ground: None,
+            second_look: None,
         }],
         permit: None,
         rejected: false,
