@@ -14,6 +14,7 @@ use crate::base::{CameraId, monotonic, wall_now};
 use crate::config::Config;
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
+use crate::second_look::SecondLookService;
 use crate::events::Recorder;
 use crate::flights::FlightService;
 use crate::ingest::{IngestSnapshot, SourceState};
@@ -35,6 +36,7 @@ pub(super) struct Stages {
     pub rules: Arc<RulesStatus>,
     /// Weak: whoever started the pools joins them.
     pub detect: Weak<DetectPool>,
+    pub second_look: Option<Arc<SecondLookService>>,
     pub decode: Weak<DecodePool>,
     pub roster: Arc<Roster>,
     pub flight_service: Arc<FlightService>,
@@ -128,6 +130,7 @@ impl NodeStatus {
             detect_load: detect.as_ref().map_or(0.0, |d| d.load),
             detect_run_ms: detect.as_ref().map_or(0.0, |d| d.run_ms),
             detect_busy_s: detect.as_ref().map_or(0.0, |d| d.busy_s),
+            second_look: self.stages.second_look.as_ref().map(|service| service.stats()),
             load: *self.load.lock(),
             rings: self.stages.roster.rings.stats(),
             publish: self.stages.publish.snapshot(),

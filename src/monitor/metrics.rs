@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use super::snapshot::{CameraSnapshot, FlightsSnapshot, NodeSnapshot};
 use crate::detect::GapQuantiles;
+use crate::second_look::SecondLookStats;
 use crate::ingest::SourceState;
 
 pub(super) fn render(source: Arc<dyn Fn() -> NodeSnapshot + Send + Sync>) -> Result<String, fmt::Error> {
@@ -67,6 +68,19 @@ impl Collector for Node {
             "lintel_detect_milliseconds",
             "Time of the detect workers",
             (node.detect_busy_s * 1e3) as u64,
+        )?;
+        let looks = |value: fn(&SecondLookStats) -> u64| node.second_look.as_ref().map_or(0, value);
+        out.counter("lintel_second_looks", "Crops that a second network has looked at", looks(|s| s.answered))?;
+        out.counter(
+            "lintel_second_looks_refused",
+            "Crops for which second_look.cores left no room; they are asked about again",
+            looks(|s| s.refused),
+        )?;
+        out.counter("lintel_second_looks_failed", "Crops at which it failed", looks(|s| s.failed))?;
+        out.counter(
+            "lintel_second_look_milliseconds",
+            "Time spent on second looks",
+            looks(|s| (s.busy_s * 1e3) as u64),
         )?;
         out.gauge("lintel_broker_connected", "1 while connected", f64::from(node.publish.connected))?;
         out.counter("lintel_broker_reconnects", "Connections lost", node.publish.reconnects)?;

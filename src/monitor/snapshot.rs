@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::base::{AreaId, CameraId, WallTime};
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
+use crate::second_look::SecondLookStats;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::observation::Visibility;
 use crate::publish::PublishSnapshot;
@@ -27,6 +28,8 @@ pub struct NodeSnapshot {
     pub detect_run_ms: f64,
     /// Time that the detect workers have spent on pictures, seconds.
     pub detect_busy_s: f64,
+    /// `None`: there are no second looks.
+    pub second_look: Option<SecondLookStats>,
     pub load: LoadSnapshot,
     /// All rings together.
     pub rings: RingPoolStats,

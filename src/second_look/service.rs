@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use serde::Serialize;
 
 use super::budget::Budget;
 use super::{Classifier, CropAnswer, CropQuestion};
@@ -40,7 +41,7 @@ struct Counts {
 }
 
 /// Since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct SecondLookStats {
     pub answered: u64,
     /// Not taken, because too many waited.

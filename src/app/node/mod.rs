@@ -215,6 +215,7 @@ impl Node {
             recorder: Arc::clone(&recorder),
             rules: Arc::clone(&rules_status),
             detect: Arc::downgrade(&detect),
+            second_look: second_look.clone(),
             decode: Arc::downgrade(&decode),
             roster: Arc::clone(&roster),
             flight_service: Arc::clone(&flight_service),
@@ -250,6 +251,7 @@ impl Node {
             recorder: Arc::clone(&recorder),
             decode: Arc::downgrade(&decode),
             detect: Arc::downgrade(&detect),
+            second_look: second_look.clone(),
         };
         let watchdog = Watchdog::start(service, pulse, watchdog_stop).map_err(AppError::Thread)?;
         let files = stamps(&config);

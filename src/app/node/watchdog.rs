@@ -16,6 +16,7 @@ use crate::app::rules_thread::RulesStatus;
 use crate::base::{Heartbeat, Shutdown};
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
+use crate::second_look::SecondLookService;
 use crate::events::Recorder;
 use crate::monitor::Service;
 
@@ -29,6 +30,7 @@ pub(super) struct Pulse {
     pub recorder: Arc<Recorder>,
     pub decode: Weak<DecodePool>,
     pub detect: Weak<DetectPool>,
+    pub second_look: Option<Arc<SecondLookService>>,
 }
 
 impl Pulse {
@@ -44,6 +46,9 @@ impl Pulse {
         if !waits_for_disk && self.recorder.stills.get().is_some_and(|queue| queue.alive.silent_for() > LIMIT)
         {
             return Some("stills");
+        }
+        if !waits_for_disk && self.second_look.as_ref().is_some_and(|service| service.stalled_for() > LIMIT) {
+            return Some("second-look");
         }
         // A detector hands over to the rules, so it stops when they do.
         if !waits_for_disk && self.detect.upgrade().is_some_and(|pool| pool.stalled_for() > LIMIT) {
