@@ -110,6 +110,9 @@ pub fn replay(
             if let Some(wanted) = &analysed.before {
                 keep_before(&seen.picture, wanted);
             }
+            if analysed.shows_first && options.evidence.is_some() {
+                recorder.first_sights.keep(&seen.picture, config.evidence.jpeg_quality);
+            }
             if let Some(report) = analysed.tamper {
                 recorder.record_tamper(&stream.scene.config, report);
             }

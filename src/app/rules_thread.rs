@@ -17,6 +17,7 @@ use crate::decode::Picture;
 use crate::detect::Detections;
 use crate::events::Recorder;
 use crate::evidence::before;
+use crate::evidence::first_sight::FirstSightService;
 use crate::evidence::{ClipRequest, ClipService};
 use crate::observation::Visibility;
 use crate::scene::{BeforePicture, Scene, Scenes};
@@ -105,6 +106,7 @@ pub(super) struct RulesThread {
     pub last_picture: BTreeMap<CameraId, Instant>,
     pub picture_requests: PictureRequests,
     pub second_look: Option<Arc<SecondLookService>>,
+    pub first_sights: FirstSightService,
 }
 
 impl RulesThread {
@@ -147,6 +149,7 @@ impl RulesThread {
         }
         self.checkpoint(&touched);
         self.scenes.values().for_each(Scene::remember);
+        self.first_sights.join();
     }
 
     fn analyse(&mut self, seen: &Detections) {
@@ -161,6 +164,9 @@ impl RulesThread {
         }
         if let Some(wanted) = &analysed.before {
             keep_before(picture, wanted);
+        }
+        if analysed.shows_first {
+            self.first_sights.keep(picture, settings.config.evidence.jpeg_quality);
         }
         if let Some(report) = analysed.tamper {
             self.recorder.record_tamper(&scene.config, report);

@@ -14,13 +14,13 @@ use crate::base::{CameraId, monotonic, wall_now};
 use crate::config::Config;
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
-use crate::second_look::SecondLookService;
 use crate::events::Recorder;
 use crate::flights::FlightService;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::monitor::{CameraSnapshot, ConfigStatus, LoadSnapshot, NodeSnapshot, ReloadOutcome, ReloadReport};
 use crate::observation::Visibility;
 use crate::publish::{PublishStats, PublisherHandle};
+use crate::second_look::SecondLookService;
 use crate::wire::{CameraState, ConfigState, ReloadState, Topics};
 
 /// The rules thread beats every second; after this silence it counts as hanging.
@@ -135,6 +135,7 @@ impl NodeStatus {
             rings: self.stages.roster.rings.stats(),
             publish: self.stages.publish.snapshot(),
             events: self.stages.recorder.journal.counts(),
+            first_sights_lost: self.stages.recorder.first_sights.lost(),
             config: self.config(),
             cameras: self.stages.roster.members().into_iter().map(camera).collect(),
             flights: self.stages.flight_service.snapshot(),

@@ -16,6 +16,7 @@ use super::stills::{StillBatch, StillStep};
 use crate::base::{CameraId, Shutdown, error_chain};
 use crate::config::{CameraConfig, Config, ViolationClass};
 use crate::decode::Picture;
+use crate::evidence::first_sight::FirstSights;
 use crate::evidence::still_service::StillQueue;
 use crate::evidence::{ClipInfo, ClipRequest, EvidenceError, EvidenceManifest, StillWriter, event_dir};
 use crate::outbox::Batch;
@@ -30,6 +31,8 @@ pub(crate) struct Recorder {
     shared: Mutex<SharedEvents>,
     /// Queue of the still thread; unset in a replay, which writes stills itself.
     pub(crate) stills: OnceLock<Arc<StillQueue>>,
+    /// Pictures that first show what may become an event.
+    pub(crate) first_sights: Arc<FirstSights>,
 }
 
 /// The recorder's part of the config. A reload replaces it as a whole.
@@ -76,7 +79,7 @@ impl Recorder {
         let shared = Mutex::new(SharedEvents::new(config.map.same_place_m));
         let settings = RwLock::new(Arc::new(RecorderSettings::new(config)?));
         let journal = Journal::new(topics, store, media_dir, generator, shutdown);
-        Ok(Self { settings, journal, shared, stills: OnceLock::new() })
+        Ok(Self { settings, journal, shared, stills: OnceLock::new(), first_sights: Arc::default() })
     }
 
     /// Restores the shared events that were open in an earlier run.
@@ -143,7 +146,14 @@ impl Recorder {
             if let Some(dir) = self.journal.media_dir.as_ref().map(|dir| event_dir(dir, violation.id)) {
                 let pending =
                     held.entry(violation.id).or_insert_with(|| self.new_pending(config, camera, violation));
-                let step = StillStep { stills: &settings.stills, camera, class, violation, dir };
+                let step = StillStep {
+                    stills: &settings.stills,
+                    camera,
+                    class,
+                    violation,
+                    dir,
+                    first_sights: &self.first_sights,
+                };
                 stills.push(&self.journal, step, pending, &mut batch);
                 clips.extend(pending.clip.clone().filter(|_| violation.transition == Transition::Opened));
                 evidence = evidence_state(pending);

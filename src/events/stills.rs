@@ -9,6 +9,7 @@ use super::journal::{Held, Journal, media, store_pending};
 use super::pending_evidence::PendingEvidence;
 use crate::config::{CameraConfig, ViolationClass};
 use crate::decode::Picture;
+use crate::evidence::first_sight::FirstSights;
 use crate::evidence::still_service::{StillOutcome, StillQueue, StillTask, kinds};
 use crate::evidence::{EvidenceKind, Missing, StillWriter};
 use crate::outbox::Batch;
@@ -23,6 +24,7 @@ pub(crate) struct StillStep<'a> {
     pub violation: &'a Violation,
     /// The event's folder.
     pub dir: PathBuf,
+    pub first_sights: &'a FirstSights,
 }
 
 /// The stills of one picture's events, collected until all steps are recorded.
@@ -45,7 +47,7 @@ impl<'a> StillBatch<'a> {
         steps: &[PlacedViolation],
         picture: Option<&'a Arc<Picture>>,
     ) -> Self {
-        let wanted = steps.iter().filter(|step| !kinds(step.violation.transition).is_empty()).count();
+        let wanted = steps.iter().filter(|step| !kinds(&step.violation).is_empty()).count();
         let room = match (queue, picture) {
             (Some(queue), Some(picture)) if wanted > 0 => queue.wait_for_room(wanted, picture),
             _ => true,
@@ -62,13 +64,14 @@ impl<'a> StillBatch<'a> {
         pending: &mut PendingEvidence,
         batch: &mut Batch,
     ) {
-        let StillStep { stills, camera, class, violation, dir } = step;
+        let StillStep { stills, camera, class, violation, dir, first_sights } = step;
+        let first = |violation: &Violation| first_sights.get(&camera.id, violation.shown?);
         let opened = violation.transition == Transition::Opened;
         if violation.transition == Transition::Updated {
             return;
         }
         pending.ended = !opened;
-        let kinds = kinds(violation.transition);
+        let kinds = kinds(violation);
         match (self.picture, self.queue) {
             (None, _) => {
                 let kind = if opened { EvidenceKind::Still } else { EvidenceKind::Closed };
@@ -93,6 +96,7 @@ impl<'a> StillBatch<'a> {
                     camera: Arc::clone(camera),
                     violation: violation.clone(),
                     picture: Arc::clone(picture),
+                    first: first(violation),
                     kept: journal.media_dir.as_ref().map(|dir| memory_folder(dir, &camera.id)),
                 };
                 if kinds.is_empty() {

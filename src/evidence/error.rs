@@ -32,6 +32,8 @@ impl EvidenceFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceKind {
+    /// The picture that first showed what the event is about, without drawings.
+    First,
     /// The picture that opened the event, without drawings.
     Still,
     /// The same with boxes, zone and caption.
@@ -51,6 +53,7 @@ pub enum EvidenceKind {
 impl EvidenceKind {
     pub fn file_name(self) -> &'static str {
         match self {
+            EvidenceKind::First => "first.jpg",
             EvidenceKind::Still => "still.jpg",
             EvidenceKind::Annotated => "annotated.jpg",
             EvidenceKind::Clip => "clip.mp4",
@@ -64,7 +67,8 @@ impl EvidenceKind {
 
     pub fn media_type(self) -> &'static str {
         match self {
-            EvidenceKind::Still
+            EvidenceKind::First
+            | EvidenceKind::Still
             | EvidenceKind::Annotated
             | EvidenceKind::Closed
             | EvidenceKind::Before

@@ -9,6 +9,7 @@ mod stills;
 pub(crate) mod before;
 pub(crate) mod still_service;
 mod crops;
+pub(crate) mod first_sight;
 mod flights;
 mod clip;
 mod service;

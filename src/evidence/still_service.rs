@@ -28,6 +28,8 @@ const MOST_BYTES: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Events whose stills are stored in one transaction.
 const TOGETHER: usize = 8;
+/// Two stills of one event lie at least so far apart.
+const APART: Duration = Duration::from_secs(10);
 /// Longest time between two heartbeats.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -41,6 +43,8 @@ pub(crate) struct StillTask {
     pub picture: Arc<Picture>,
     /// The folder with earlier pictures of the place.
     pub kept: Option<PathBuf>,
+    /// The JPEG of its first sight, if it was kept.
+    pub first: Option<Arc<[u8]>>,
 }
 
 /// The result of a task.
@@ -53,7 +57,7 @@ pub(crate) struct StillOutcome {
 
 impl StillTask {
     pub fn write(self) -> StillOutcome {
-        let Self { stills: writer, dir, class, camera, violation, picture, kept } = self;
+        let Self { stills: writer, dir, class, camera, violation, picture, kept, first } = self;
         let _camera = camera.id.span().entered();
         let job = StillJob {
             violation: &violation,
@@ -63,6 +67,9 @@ impl StillTask {
             picture: &picture,
         };
         let mut stills = writer.write(&dir, &job);
+        if kinds(&violation).contains(&EvidenceKind::First) {
+            writer.write_first(&dir, first.as_deref(), &mut stills);
+        }
         if let (Transition::Opened, Some(change)) = (violation.transition, &violation.change) {
             // A crop from before the change, and one from now.
             let region = &change.region;
@@ -75,7 +82,7 @@ impl StillTask {
             stills.files.extend(crops.files);
             stills.missing.extend(crops.missing);
         }
-        StillOutcome { event: violation.id, kinds: kinds(violation.transition), at: violation.at, stills }
+        StillOutcome { event: violation.id, kinds: kinds(&violation), at: violation.at, stills }
     }
 
     fn bytes(&self) -> usize {
@@ -89,13 +96,21 @@ fn bytes(picture: &Picture) -> usize {
 }
 
 /// The kinds of stills for a step.
-pub(crate) fn kinds(transition: Transition) -> &'static [EvidenceKind] {
-    match transition {
+pub(crate) fn kinds(violation: &Violation) -> &'static [EvidenceKind] {
+    match violation.transition {
+        Transition::Opened if has_first(violation) => {
+            &[EvidenceKind::First, EvidenceKind::Still, EvidenceKind::Annotated]
+        }
         Transition::Opened => &[EvidenceKind::Still, EvidenceKind::Annotated],
         Transition::Closed => &[EvidenceKind::Closed],
         // It is not known whether the object is gone, so no picture can show it.
         Transition::Updated | Transition::Expired => &[],
     }
+}
+
+/// Is there a still of its first sight beside that of its opening? Only if they lie apart.
+fn has_first(violation: &Violation) -> bool {
+    violation.shown.is_some_and(|shown| violation.at.since(shown) >= APART)
 }
 
 /// Tasks for the still thread.
@@ -252,6 +267,7 @@ mod tests {
             violation: Violation::step_of(Uuid::now_v7(), "gate", Transition::Opened, 0),
             picture: Arc::clone(picture),
             kept: None,
+            first: None,
         };
         (0..count).map(|_| task()).collect()
     }

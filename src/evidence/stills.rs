@@ -72,6 +72,20 @@ impl StillWriter {
         stills
     }
 
+    /// Writes `first.jpg`, as the camera gave it. `None`: it was not kept.
+    pub(super) fn write_first(&self, dir: &Path, jpeg: Option<&[u8]>, stills: &mut Stills) {
+        let kind = EvidenceKind::First;
+        let Some(jpeg) = jpeg else {
+            let reason = "its picture was not kept: the node began later, or other pictures took its room";
+            stills.missing.push(Missing { kind, reason: reason.to_owned() });
+            return;
+        };
+        match ensure_free(dir, self.min_free_bytes).and_then(|()| write_file(dir, kind, jpeg)) {
+            Ok(file) => stills.files.push(file),
+            Err(error) => stills.missing.push(Missing::new(kind, &error)),
+        }
+    }
+
     /// Writes `still.jpg` and `annotated.jpg` of a picture that a command requested. The caption says where
     /// and when.
     pub fn write_asked(
@@ -201,7 +215,7 @@ impl StillWriter {
 }
 
 /// Encodes by libjpeg-turbo, about eight times faster than in plain Rust: many events may open at once.
-fn jpeg(image: &RgbImage, quality: u8, colours: Subsamp) -> turbojpeg::Result<Vec<u8>> {
+pub(super) fn jpeg(image: &RgbImage, quality: u8, colours: Subsamp) -> turbojpeg::Result<Vec<u8>> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let mut compressor = Compressor::new()?;
     compressor.set_quality(quality.into())?;

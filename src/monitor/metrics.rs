@@ -14,8 +14,8 @@ use prometheus_client::registry::Registry;
 
 use super::snapshot::{CameraSnapshot, FlightsSnapshot, NodeSnapshot};
 use crate::detect::GapQuantiles;
-use crate::second_look::SecondLookStats;
 use crate::ingest::SourceState;
+use crate::second_look::SecondLookStats;
 
 pub(super) fn render(source: Arc<dyn Fn() -> NodeSnapshot + Send + Sync>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
@@ -70,7 +70,11 @@ impl Collector for Node {
             (node.detect_busy_s * 1e3) as u64,
         )?;
         let looks = |value: fn(&SecondLookStats) -> u64| node.second_look.as_ref().map_or(0, value);
-        out.counter("lintel_second_looks", "Crops that a second network has looked at", looks(|s| s.answered))?;
+        out.counter(
+            "lintel_second_looks",
+            "Crops that a second network has looked at",
+            looks(|s| s.answered),
+        )?;
         out.counter(
             "lintel_second_looks_refused",
             "Crops for which second_look.cores left no room; they are asked about again",
@@ -115,6 +119,11 @@ impl Collector for Node {
             "lintel_evidence_missing",
             "Parts of evidence that could not be made",
             node.events.evidence_missing,
+        )?;
+        out.counter(
+            "lintel_first_sights_lost",
+            "Pictures of a first sight that were not kept until an event opened",
+            node.first_sights_lost,
         )?;
         out.counter("lintel_config_applied", "Reloads applied", node.config.applied)?;
         out.counter("lintel_config_refused", "Reloads refused", node.config.refused)?;

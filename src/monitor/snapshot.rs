@@ -7,11 +7,11 @@ use serde::Serialize;
 use crate::base::{AreaId, CameraId, WallTime};
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
-use crate::second_look::SecondLookStats;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::observation::Visibility;
 use crate::publish::PublishSnapshot;
 use crate::ring::{RingPoolStats, RingStats};
+use crate::second_look::SecondLookStats;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct NodeSnapshot {
@@ -36,6 +36,8 @@ pub struct NodeSnapshot {
     /// Also the state of the outbox.
     pub publish: PublishSnapshot,
     pub events: EventCounts,
+    /// Pictures of a first sight that were not kept, or not until they were wanted.
+    pub first_sights_lost: u64,
     pub config: ConfigStatus,
     pub cameras: BTreeMap<CameraId, CameraSnapshot>,
     /// By area.

@@ -14,7 +14,7 @@ use super::input::{Changes, RuleInput, Thresholds};
 use super::observe::{is_held, observe};
 use super::schedule::is_awake;
 use super::second_look::{self, ThingInQuestion};
-use super::state::{EventSight, RuleState, RulesState};
+use super::state::{EventSight, RuleState, RulesState, Spot};
 use super::violation::Violation;
 use crate::base::{CameraId, ClassKinds, WallTime};
 use crate::config::Rule;
@@ -47,6 +47,8 @@ pub struct CameraRules {
     second_look: Option<Arc<SecondLookManifest>>,
     /// Things to look at in the newest picture.
     questions: Vec<ThingInQuestion>,
+    /// The newest picture is the first to show something that could become an event.
+    shows_first: bool,
     /// The camera moves.
     moving: bool,
     /// `state.rules` is in the order of `rules`.
@@ -65,7 +67,17 @@ impl CameraRules {
         let (node, time_zone) = (node.to_owned(), TimeZone::UTC);
         let lifecycle = EventLifecycle { node, camera, time_zone, max_events_per_hour };
         let (kinds, second_look, questions) = (ClassKinds::default(), None, Vec::new());
-        Self { lifecycle, rules, thresholds, kinds, second_look, questions, moving: false, state }
+        Self {
+            lifecycle,
+            rules,
+            thresholds,
+            kinds,
+            second_look,
+            questions,
+            shows_first: false,
+            moving: false,
+            state,
+        }
     }
 
     /// Sets the time zone for times of day in reasons. The default is UTC.
@@ -93,6 +105,11 @@ impl CameraRules {
     /// picture.
     pub fn take_questions(&mut self) -> Vec<ThingInQuestion> {
         std::mem::take(&mut self.questions)
+    }
+
+    /// Is the newest picture the first to show something that could become an event?
+    pub fn shows_first(&self) -> bool {
+        self.shows_first
     }
 
     /// Takes what a second look shows.
@@ -134,6 +151,7 @@ impl CameraRules {
         let watched_from = *state.watched_from.get_or_insert(at);
         state.present_at_start = 0;
         let mut questions = Vec::new();
+        self.shows_first = false;
         state.quiet.retain(|q| at < q.until || at.since(q.from) < KNOWN_CLEAR);
         state.ignored.retain(|i| at < i.until);
         for (index, rule) in self.rules.iter().enumerate() {
@@ -157,6 +175,7 @@ impl CameraRules {
             state.passed_over += observe(&input, &state.quiet, &mut state.rules[index]);
             let held = state.rules[index].spots.iter().filter(|spot| is_held(&input, spot)).count();
             state.present_at_start += held as u64;
+            self.shows_first |= shows_first(&input, &state.rules[index]);
             questions.extend(second_look::questions(&input, &state.rules[index].spots));
             self.lifecycle.advance(&input, state, index, &mut out);
         }
@@ -259,6 +278,14 @@ impl CameraRules {
     pub fn open_events(&self) -> usize {
         self.state.rules.iter().map(|r| r.events.len()).sum()
     }
+}
+
+/// Does the picture first show a thing that the rule must watch for a while, or a stop of its sequence?
+fn shows_first(input: &RuleInput, state: &RuleState) -> bool {
+    let now = Some(input.at);
+    let spot = |spot: &Spot| spot.shown == now && spot.change.is_none() && spot.counted.is_empty();
+    !input.rule.kind.dwell().is_zero()
+        && (state.spots.iter().any(spot) || state.stops.iter().any(|stop| stop.shown == now))
 }
 
 fn finite(tracks: &[Track]) -> Cow<'_, [Track]> {

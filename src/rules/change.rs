@@ -209,7 +209,14 @@ fn note_stops(input: &RuleInput, least: Duration, stops: &mut Vec<Stop>) {
                     stops.remove(0);
                 }
                 let (class, from, to) = (track.class.clone(), track.still_since, input.at);
-                stops.push(Stop { track: track.id, class, rect: track.rect, from, to });
+                stops.push(Stop {
+                    track: track.id,
+                    class,
+                    rect: track.rect,
+                    from,
+                    to,
+                    shown: Some(input.at),
+                });
             }
         }
     }

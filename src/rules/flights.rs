@@ -243,6 +243,7 @@ impl<'a> FlightJudge<'a> {
             class: rule.class.id.clone(),
             severity: rule.severity,
             started: at,
+            shown: None,
             watched: None,
             at,
             last_seen: at,

@@ -55,7 +55,7 @@ pub(super) fn observe(input: &RuleInput, quiet: &[Quiet], state: &mut RuleState)
 
 /// Begins its time anew.
 fn restart(spot: &mut Spot, at: WallTime) {
-    (spot.since, spot.unwatched) = (at, Duration::ZERO);
+    (spot.since, spot.shown, spot.unwatched) = (at, None, Duration::ZERO);
 }
 
 /// Has the thing clearly been absent in enough looks, and for long enough? A picture in which nothing can be
@@ -216,6 +216,7 @@ fn see(input: &RuleInput, spot: &mut Spot, track: &Track) {
         spot.place = spot.place.towards(&track.rect, DRIFT);
     }
     keep_appearance(input, spot);
+    spot.shown.get_or_insert(input.at);
     spot.score = track.score;
     if input.observation.is_new {
         add_score(spot, track);

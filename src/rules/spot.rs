@@ -119,6 +119,7 @@ pub(super) fn begin_at(
         ground: track.ground.clone(),
         score: track.score,
         since,
+        shown: Some(at),
         unwatched: Duration::ZERO,
         arrival: Arrival::Came,
         scale: track.scale,

@@ -73,6 +73,9 @@ pub(super) struct Spot {
     pub(super) score: f32,
     /// Since when the condition has been met.
     pub(super) since: WallTime,
+    /// The picture that first showed it as what it is watched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shown: Option<WallTime>,
     /// How much of the time since then nobody watched: no stream, or nothing could be seen.
     #[serde(default)]
     pub(super) unwatched: Duration,
@@ -153,6 +156,9 @@ pub(super) struct Stop {
     pub(super) rect: Rect,
     pub(super) from: WallTime,
     pub(super) to: WallTime,
+    /// The picture that first showed it standing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shown: Option<WallTime>,
 }
 
 /// The last looks, one bit each: 1 seen, 0 clearly absent. Inconclusive looks are left out. Looks within one
@@ -186,6 +192,9 @@ pub(super) struct Event {
     pub(super) severity: Severity,
     pub(super) revision: u32,
     pub(super) started: WallTime,
+    /// The picture that first showed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shown: Option<WallTime>,
     /// How much of the time since then nobody watched.
     #[serde(default)]
     pub(super) unwatched: Duration,

@@ -39,6 +39,10 @@ pub struct Violation {
     pub severity: Severity,
     /// When the thing was first seen.
     pub started: WallTime,
+    /// Capture time of the picture that first showed it, or the vehicle that left it behind. `None`: none did
+    /// before this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<WallTime>,
     /// How much of the time from `started` to `last_seen` the camera watched. `None` for flights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched: Option<Duration>,
@@ -78,6 +82,7 @@ impl Violation {
             zone: None,
             severity: Severity::Low,
             started: at,
+            shown: None,
             watched: None,
             at,
             last_seen: at,

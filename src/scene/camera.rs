@@ -57,6 +57,8 @@ pub(crate) struct Analysed {
     pub tamper: Option<TamperReport>,
     /// Set if the picture is to be kept, to show later how the place looked before a change.
     pub before: Option<BeforePicture>,
+    /// The picture is to be kept: it is the first to show something that could become an event.
+    pub shows_first: bool,
     /// For a second look. The answers go to [`Scene::answer`].
     pub questions: Vec<CropQuestion>,
     /// `None`: the rules made no step.
@@ -206,6 +208,7 @@ impl Scene {
             tamper,
             before: self.memory.as_mut().and_then(PlaceMemory::pop_before),
             questions,
+            shows_first: self.rules.shows_first(),
             decided: (!steps.is_empty()).then(|| self.decided(steps, &config.map)),
         }
     }

@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::decode::{DecodePool, DecoderChoice};
 use crate::detect::{DetectPool, Detections, Detector, ModelManifest, Runtime};
 use crate::events::Recorder;
+use crate::evidence::first_sight::FirstSightService;
 use crate::evidence::still_service::StillService;
 use crate::evidence::{ClipOutcome, ClipService, evidence_root, remove_unfinished};
 use crate::flights::{FlightService, FlightThread};
@@ -176,6 +177,8 @@ impl Node {
             last_picture: config.cameras.iter().map(|camera| (camera.id.clone(), monotonic())).collect(),
             picture_requests: PictureRequests::default(),
             second_look: second_look.clone(),
+            first_sights: FirstSightService::start(Arc::clone(&recorder.first_sights))
+                .map_err(AppError::Thread)?,
         };
         let rules = rules.start(queue).map_err(AppError::Thread)?;
 

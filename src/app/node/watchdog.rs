@@ -16,9 +16,9 @@ use crate::app::rules_thread::RulesStatus;
 use crate::base::{Heartbeat, Shutdown};
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
-use crate::second_look::SecondLookService;
 use crate::events::Recorder;
 use crate::monitor::Service;
+use crate::second_look::SecondLookService;
 
 /// Longer than any picture takes on any machine.
 const LIMIT: Duration = Duration::from_secs(60);

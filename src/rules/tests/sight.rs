@@ -92,3 +92,26 @@ fn what_is_there_for_ten_seconds_of_every_half_minute_does_not_stand() {
     let all = watch(parking(100), 360, |s| ((s % 30 >= 20).then_some(64), true));
     assert_eq!(reported(&all), [""; 0], "{all:#?}");
 }
+
+#[test]
+fn an_event_names_the_picture_that_first_showed_its_thing() {
+    let mut film = Film::default();
+    let mut rules = camera_rules(vec![parking(20)], 100);
+    let mut first = Vec::new();
+    let mut opened = Vec::new();
+    for s in 0..60 {
+        let at = second(s as f64);
+        // Another car parks at the same place after the first has left.
+        let thing = match s {
+            0..10 => Some(Thing("car", 1, 0.2, 0.8)),
+            10..20 => None,
+            _ => Some(Thing("car", 2, 0.2, 0.8)),
+        };
+        let tracks = film.tracks(at, thing.as_slice());
+        opened.extend(rules.step(at, &tracks).into_iter().filter(|v| v.transition == Transition::Opened));
+        first.extend(rules.shows_first().then_some(s));
+    }
+    assert_eq!(first, [1, 21], "the picture in which each is seen to stand");
+    let [event] = &opened[..] else { panic!("{opened:?}") };
+    assert_eq!(event.shown, Some(second(21.0)));
+}

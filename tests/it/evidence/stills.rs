@@ -49,6 +49,7 @@ pub fn violation(transition: Transition) -> Violation {
         zone: Some(ZoneId::from("kerb")),
         severity: Severity::Medium,
         started: START,
+        shown: None,
         watched: None,
         at: after(120),
         last_seen: after(120),

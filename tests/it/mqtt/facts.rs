@@ -68,6 +68,7 @@ pub fn violation(event: Uuid, transition: Transition, revision: u32) -> Violatio
         zone: Some(ZoneId::new("kerb")),
         severity: Severity::Medium,
         started,
+        shown: None,
         watched: Some(Duration::from_secs(95)),
         at,
         last_seen: at,
