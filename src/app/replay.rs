@@ -47,6 +47,7 @@ pub struct ReplayReport {
     pub pictures: u64,
     /// Frames that could not be decoded.
     pub damaged: u64,
+    pub second_looks: u64,
     pub opened: u64,
 }
 
@@ -118,7 +119,10 @@ pub fn replay(
             }
             for question in analysed.questions {
                 match classifier.as_mut().map(|classifier| classifier.answer(&question)) {
-                    Some(Ok(answer)) => stream.scene.answer(&answer),
+                    Some(Ok(answer)) => {
+                        report.second_looks += 1;
+                        stream.scene.answer(&answer);
+                    }
                     Some(Err(error)) => tracing::error!(%error, "a second look failed"),
                     None => {}
                 }

@@ -94,8 +94,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::watch(None)?;
     let report = replay(loaded.config, &models, &options, Box::new(std::io::stdout()), &stop)?;
     eprintln!(
-        "replayed {} frames, {} pictures analysed, {} damaged, {} events",
-        report.frames, report.pictures, report.damaged, report.opened
+        "replayed {} frames, {} pictures analysed, {} damaged, {} second looks, {} events",
+        report.frames, report.pictures, report.damaged, report.second_looks, report.opened
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,8 @@ use crate::second_look::{Bounds, CropAnswer, SecondLookManifest};
 /// Answers come from pictures that lie a share of the dwell apart, within these limits.
 const APART: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 const SHARE: u32 = 4;
+/// From this mean probability on even a thing that has always been there is believed.
+const SURE: f32 = 0.9;
 /// So long an event waits for answers that do not come.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What was denied is looked at again after this time; then after twice, four times and so on.
@@ -51,9 +53,10 @@ pub(super) fn is_confirmed(input: &RuleInput, spot: &Spot) -> bool {
     bounds(input.second_look, spot).is_some_and(confirmed)
 }
 
-/// Are there enough answers that confirm it, to report a thing that was there when the camera began?
+/// Are there enough answers that confirm it clearly, to report a thing that was there when the camera began?
 pub(super) fn is_sure(input: &RuleInput, spot: &Spot) -> bool {
-    spot.answers.count >= ENOUGH && is_confirmed(input, spot)
+    let clearly = spot.answers.mean().is_some_and(|mean| mean >= SURE);
+    spot.answers.count >= ENOUGH && clearly && is_confirmed(input, spot)
 }
 
 /// The things of a rule to look at in this picture. `spots` are those after it.

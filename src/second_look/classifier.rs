@@ -40,6 +40,9 @@ impl Classifier {
     pub fn answer(&mut self, question: &CropQuestion) -> Result<CropAnswer, DetectError> {
         let CropQuestion { track, rect, at, input } = question;
         let probabilities = self.run(input)?;
+        if let Some((class, probability)) = self.manifest.likeliest(&probabilities) {
+            tracing::debug!(track = track.0, %at, ?rect, "second look: {class} {probability:.2}");
+        }
         Ok(CropAnswer { track: *track, rect: *rect, at: *at, probabilities })
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::base::{ClassKind, ClassName};
+use crate::base::{ClassKind, ClassKinds, ClassName};
 use crate::detect::{InputSpec, ModelError, ModelFolder, NetworkFile, WrongValue, check_file, check_threads};
 
 /// The manifest of a checked model folder: the model file exists and has the manifest's hash.
@@ -26,6 +26,7 @@ pub struct SecondLookManifest {
     folder: ModelFolder,
     file: PathBuf,
     classes: Vec<RawClass>,
+    kinds: ClassKinds,
 }
 
 /// What the mean probability of a thing's class says.
@@ -57,6 +58,7 @@ impl SecondLookManifest {
             threads: raw.runtime.threads,
             folder,
             file,
+            kinds: ClassKinds::new(raw.classes.iter().filter_map(|c| Some((c.name.clone(), c.kind?)))),
             classes: raw.classes,
         })
     }
@@ -83,12 +85,19 @@ impl SecondLookManifest {
         self.class_names().zip(answer.iter().copied()).max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
+    /// The probability that it is of this class or of another one of its kind: a van is car and truck.
+    pub fn probability_of_kind(&self, answer: &[f32], class: &ClassName) -> f32 {
+        let kind = self.kinds.kind(class);
+        let kin = |c: &&ClassName| *c == class || (kind != ClassKind::Other && self.kinds.kind(c) == kind);
+        self.probability(answer, self.class_names().filter(kin))
+    }
+
     /// For tests: without a file. Each class with its bounds, if its word is worth having.
     #[cfg(test)]
     pub(crate) fn for_tests(classes: &[(&str, Option<Bounds>)]) -> Self {
         let class = |(name, bounds): &(&str, Option<Bounds>)| RawClass {
             name: (*name).into(),
-            _kind: None,
+            kind: None,
             judges: bounds.is_some(),
             confirm: bounds.map_or(1.0, |bounds| bounds.confirm),
             deny: bounds.map_or(0.0, |bounds| bounds.deny),
@@ -105,6 +114,7 @@ impl SecondLookManifest {
             folder: ModelFolder::new(Path::new("")),
             file: PathBuf::new(),
             classes: classes.iter().map(class).collect(),
+            kinds: ClassKinds::default(),
         }
     }
 
@@ -158,8 +168,7 @@ struct RawRuntime {
 #[serde(deny_unknown_fields)]
 struct RawClass {
     name: ClassName,
-    #[serde(default, rename = "kind")]
-    _kind: Option<ClassKind>,
+    kind: Option<ClassKind>,
     #[serde(default)]
     judges: bool,
     #[serde(default = "never")]

@@ -182,7 +182,8 @@ impl Newcomer {
     /// As the detector would have seen it. `None`: the answers do not say surely enough what it is.
     fn detection(&self, manifest: &SecondLookManifest) -> Option<Detection> {
         let means: Vec<f32> = self.sums.iter().map(|sum| sum / self.answers.max(1) as f32).collect();
-        let (class, score) = manifest.likeliest(&means)?;
+        let (class, _) = manifest.likeliest(&means)?;
+        let score = manifest.probability_of_kind(&means, class);
         let sure = manifest.bounds(class).is_some_and(|bounds| score >= bounds.confirm);
         let class: ClassName = class.clone();
         let (rect, there_since) = (self.rect, Some(self.since));
