@@ -17,8 +17,18 @@ pub const UNFINISHED: &str = "part";
 /// The unfinished file cannot be written or renamed. It is removed then, and the old file stays.
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = unfinished(path);
-    let written = File::create(&unfinished).and_then(|mut file| file.write_all(content));
+    // Made new: a link under this name would lead to a file of somebody else.
+    let written = remove_if_there(&unfinished)
+        .and_then(|()| File::create_new(&unfinished))
+        .and_then(|mut file| file.write_all(content));
     written.and_then(|()| finish_file(&unfinished, path)).inspect_err(|_| drop(fs::remove_file(&unfinished)))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
 }
 
 /// Gives a completely written file its final name, with the guarantee of [`replace_file`]. Both names must be

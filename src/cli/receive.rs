@@ -13,15 +13,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::base::Shutdown;
 use crate::config::{MqttConfig, Secret, TlsConfig};
 use crate::publish::Subscriber;
-use crate::receive::{self, MAX_PACKET_BYTES, ReceiveStats, Store};
+use crate::receive::{self, Line, MAX_PACKET_BYTES, ReceiveStats, Store};
 use crate::wire::subscriptions;
+
+/// Lines that wait to be printed.
+const LINES: usize = 1024;
 
 /// Receive events and evidence from the broker and store them: the platform's side
 ///
 /// Stores DIR/DATE/EVENT/ with event.json (newest state), events.jsonl (all messages), clip.mp4, still.jpg,
 /// annotated.jpg, closed.jpg and manifest.json. Prints a line for each new event and each complete file. A
 /// file gets its name only when it is complete and its SHA-256 matches. Repeats are dropped, also after a
-/// restart.
+/// restart. What contradicts the stored goes to DIR/quarantine/NODE/, and nothing is replaced by it.
+/// DIR/nodes/NODE/ has what a node says of itself. Each node is told what is stored (docs/mqtt.md).
 ///
 /// While this program is down, the broker keeps its messages for a week, under its client id. Two receivers
 /// therefore need two client ids.
@@ -75,7 +79,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = mqtt_config(&args)?;
     let time_zone = jiff::tz::TimeZone::get(&args.time_zone).context("--time-zone")?;
     let stats = Arc::new(ReceiveStats::default());
-    let store = Store::open(args.out.clone(), time_zone, Arc::clone(&stats))
+    let store = Store::open(args.out.clone(), &args.topic_prefix, time_zone, Arc::clone(&stats))
         .with_context(|| format!("--out {}", args.out.display()))?;
     let filters = subscriptions(&args.topic_prefix).to_vec();
     let subscriber = Subscriber::new(config, filters, MAX_PACKET_BYTES)?;
@@ -84,11 +88,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let shutdown = Shutdown::new();
         let stopper = tokio::spawn(stop_on_signal(shutdown.clone()));
-        let result = receive::run(subscriber, store, shutdown, |line| {
-            // A closed pipe does not stop the receiver.
-            drop(writeln!(std::io::stdout().lock(), "{line}"));
-        })
-        .await;
+        let lines = printer()?;
+        let print = move |line| {
+            // Full while nobody reads the standard output: the line is left out, the message is stored.
+            drop(lines.try_send(line));
+        };
+        let names = (args.topic_prefix.as_str(), args.client_id.as_str());
+        let result = receive::run(subscriber, store, names, shutdown, print).await;
         stopper.abort();
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         tracing::info!(
@@ -97,11 +103,26 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             pieces = count(&stats.pieces),
             repeats = count(&stats.repeats),
             refused = count(&stats.refused),
+            quarantined = count(&stats.quarantined),
             "stopped"
         );
         result?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// A thread that prints lines. Standard output that nobody reads, or that is closed, stops nothing but this
+/// thread; the process ends without it.
+fn printer() -> std::io::Result<std::sync::mpsc::SyncSender<Line>> {
+    let (lines, to_print) = std::sync::mpsc::sync_channel::<Line>(LINES);
+    std::thread::Builder::new().name("print".to_owned()).spawn(move || {
+        for line in to_print {
+            if writeln!(std::io::stdout(), "{line}").is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(lines)
 }
 
 async fn stop_on_signal(shutdown: Shutdown) -> std::io::Result<()> {

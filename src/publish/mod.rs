@@ -28,7 +28,7 @@ pub use connection::{BrokerReport, PublishError, probe};
 use session::{Sender, Stop};
 pub use states::States;
 pub use stats::{PublishSnapshot, PublishStats};
-pub use subscriber::{Delivery, Subscriber, SubscriberError};
+pub use subscriber::{Delivery, Outgoing, Subscriber, SubscriberError};
 
 /// Starts the task that empties an outbox.
 #[derive(Debug)]

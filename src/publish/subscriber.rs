@@ -2,13 +2,16 @@
 //!
 //! The broker keeps messages while this side is away, and sends unacknowledged ones again.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::{info, warn};
 
 use super::connection::{self, PublishError};
@@ -17,8 +20,12 @@ use crate::config::MqttConfig;
 
 /// How long a broker keeps messages for a receiver that is away.
 const SESSION_SECONDS: u32 = 7 * 24 * 3600;
-/// Unacknowledged messages at a time; also the bound of every queue here.
+/// Unacknowledged messages at a time. Brokers send more after a reconnection, so nothing here relies on it.
 const RECEIVE_MAXIMUM: u16 = 32;
+/// Requests between us and the connection; what does not fit waits in [`Outgoing`].
+const REQUESTS: usize = 64;
+/// Messages that wait to be published. More are dropped: what they confirm is asked for again.
+const MOST_PUBLISHED: usize = 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SubscriberError {
@@ -34,7 +41,8 @@ pub enum SubscriberError {
 #[derive(Debug)]
 pub struct Delivery {
     publish: Publish,
-    client: AsyncClient,
+    connection: u64,
+    outgoing: Arc<Outgoing>,
 }
 
 impl Delivery {
@@ -63,8 +71,85 @@ impl Delivery {
     /// Acknowledges the message: its content is on the disk. If the connection has ended meanwhile, the
     /// message comes again.
     pub fn done(&self) {
-        // Never full: it has a place for every message that the broker may have in flight.
-        drop(self.client.try_ack(&self.publish));
+        self.outgoing.push(self.connection, Request::Ack(self.publish.clone()));
+    }
+}
+
+enum Request {
+    Ack(Publish),
+    Publish { topic: String, payload: Vec<u8> },
+}
+
+/// What goes to the broker. A call never blocks and nothing is dropped that was acknowledged: there is at most
+/// one entry a message that was handed over.
+#[derive(Default)]
+pub struct Outgoing {
+    inner: Mutex<Requests>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Requests {
+    /// The number of the connection. Acknowledgements of an earlier one mean nothing on this.
+    connection: u64,
+    waiting: VecDeque<Request>,
+    published: usize,
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outgoing").field("waiting", &self.inner.lock().waiting.len()).finish()
+    }
+}
+
+impl Outgoing {
+    /// Publishes a message at QoS 1, not retained. Without a connection it waits for one.
+    pub fn publish(&self, topic: String, payload: Vec<u8>) {
+        let mut inner = self.inner.lock();
+        if inner.published < MOST_PUBLISHED {
+            inner.published += 1;
+            inner.waiting.push_back(Request::Publish { topic, payload });
+            self.changed.notify_one();
+        }
+    }
+
+    fn push(&self, connection: u64, request: Request) {
+        let mut inner = self.inner.lock();
+        if inner.connection == connection {
+            inner.waiting.push_back(request);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Begins a connection: only messages that are still to be published are carried over.
+    fn begin(&self) -> u64 {
+        let mut inner = self.inner.lock();
+        inner.connection += 1;
+        inner.waiting.retain(|request| matches!(request, Request::Publish { .. }));
+        inner.connection
+    }
+
+    fn pop(&self) -> Option<Request> {
+        let mut inner = self.inner.lock();
+        let next = inner.waiting.pop_front();
+        inner.published -= usize::from(matches!(next, Some(Request::Publish { .. })));
+        next
+    }
+
+    /// Hands everything that waits to the connection, as it has room.
+    async fn drain(&self, client: &AsyncClient) {
+        while let Some(request) = self.pop() {
+            let handed = match request {
+                Request::Ack(publish) => client.ack(&publish).await,
+                Request::Publish { topic, payload } => {
+                    client.publish(topic, QoS::AtLeastOnce, false, payload).await
+                }
+            };
+            // The connection is gone. What was not acknowledged comes again.
+            if handed.is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -74,6 +159,7 @@ pub struct Subscriber {
     config: MqttConfig,
     filters: Vec<String>,
     max_packet_bytes: u32,
+    outgoing: Arc<Outgoing>,
 }
 
 impl Subscriber {
@@ -87,7 +173,12 @@ impl Subscriber {
         max_packet_bytes: u32,
     ) -> Result<Self, SubscriberError> {
         connection::options(&config)?;
-        Ok(Self { config, filters, max_packet_bytes })
+        Ok(Self { config, filters, max_packet_bytes, outgoing: Arc::default() })
+    }
+
+    /// For messages to others on the same connection.
+    pub fn outgoing(&self) -> Arc<Outgoing> {
+        Arc::clone(&self.outgoing)
     }
 
     /// Passes messages to `sink` until `shutdown`, and reconnects for ever. A full sink stops the reading, so
@@ -105,14 +196,17 @@ impl Subscriber {
             options.set_receive_maximum(Some(RECEIVE_MAXIMUM));
             options.set_max_packet_size(Some(self.max_packet_bytes));
             options.set_manual_acks(true);
-            let (client, mut events) = AsyncClient::new(options, 2 * usize::from(RECEIVE_MAXIMUM));
+            let (client, mut events) = AsyncClient::new(options, REQUESTS);
+            let number = self.outgoing.begin();
             let reason = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {
                     self.leave(&client, &mut events).await;
                     return Ok(());
                 }
-                end = self.connection(&client, &mut events, &sink, &mut logged, &mut backoff) => end?,
+                end = self.connection(&client, &mut events, &sink, number, &mut logged, &mut backoff) => end?,
+                // Beside the connection: it must not wait for a place that only the connection can make.
+                () = self.hand_over(&client) => continue,
             };
             if logged.as_ref() != Some(&reason) {
                 warn!(%reason, "no connection; trying again, the broker keeps what comes meanwhile");
@@ -125,12 +219,21 @@ impl Subscriber {
         }
     }
 
+    /// Never ends.
+    async fn hand_over(&self, client: &AsyncClient) {
+        loop {
+            self.outgoing.drain(client).await;
+            self.outgoing.changed.notified().await;
+        }
+    }
+
     /// Returns the reason for the end of the connection.
     async fn connection(
         &self,
         client: &AsyncClient,
         events: &mut EventLoop,
         sink: &mpsc::Sender<Delivery>,
+        number: u64,
         logged: &mut Option<String>,
         backoff: &mut Backoff,
     ) -> Result<String, SubscriberError> {
@@ -152,7 +255,8 @@ impl Subscriber {
                     backoff.reset();
                 }
                 Ok(Event::Incoming(Incoming::Publish(publish))) => {
-                    let delivery = Delivery { publish, client: client.clone() };
+                    let (connection, outgoing) = (number, Arc::clone(&self.outgoing));
+                    let delivery = Delivery { publish, connection, outgoing };
                     if sink.send(delivery).await.is_err() {
                         return Err(SubscriberError::SinkClosed);
                     }
@@ -166,9 +270,11 @@ impl Subscriber {
     /// Sends the acknowledgements that are still waiting, and a DISCONNECT; the session stays with the
     /// broker.
     async fn leave(&self, client: &AsyncClient, events: &mut EventLoop) {
-        if client.try_disconnect().is_err() {
-            return;
-        }
+        let farewell = async {
+            self.outgoing.drain(client).await;
+            drop(client.disconnect().await);
+            std::future::pending::<()>().await;
+        };
         let gone = async {
             loop {
                 match events.poll().await {
@@ -177,6 +283,12 @@ impl Subscriber {
                 }
             }
         };
-        drop(tokio::time::timeout(Duration::from_secs(2), gone).await);
+        let both = async {
+            tokio::select! {
+                () = farewell => {}
+                () = gone => {}
+            }
+        };
+        drop(tokio::time::timeout(Duration::from_secs(2), both).await);
     }
 }

@@ -27,6 +27,10 @@ pub enum Line {
     Complete { event: Uuid, dir: PathBuf, files: usize },
     /// The node could not send a file.
     Lost { event: Uuid, file: String, reason: String },
+    /// Something contradicts what is stored; it is kept apart.
+    Quarantined { event: Uuid, what: String, reason: String },
+    /// A tampered camera, or the answer to a command.
+    Node { node: String, what: String, time: String },
     /// Stored before; not printed.
     Repeat,
 }
@@ -47,6 +51,12 @@ impl fmt::Display for Line {
             }
             Line::Lost { event, file, reason } => {
                 write!(f, "{:<9} {event}  {}  {}", "lost", plain(file), plain(reason))
+            }
+            Line::Quarantined { event, what, reason } => {
+                write!(f, "{:<9} {event}  {}  {}", "kept off", plain(what), plain(reason))
+            }
+            Line::Node { node, what, time } => {
+                write!(f, "{:<9} {}  {}", plain(what), plain(node), plain(time))
             }
             Line::Repeat => Ok(()),
         }

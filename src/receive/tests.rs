@@ -1,17 +1,24 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use sha2::Digest;
 use tempfile::TempDir;
+use uuid::Uuid;
 
+use super::store::{Confirmed, Pushed};
 use super::*;
 use crate::outbox::MediaChunk;
-use crate::wire::encode_chunk;
+use crate::wire::{Outcome, encode_chunk};
+
+mod custody;
 
 const EVENT: &str = "lintel/v1/n/camera/c/event";
-const MEDIA: &str = "lintel/v1/n/media/e/clip/0";
+const EVIDENCE: &str = "lintel/v1/n/camera/c/evidence";
 
 struct Rig {
     dir: TempDir,
@@ -23,21 +30,33 @@ impl Rig {
     fn new() -> Self {
         let dir = TempDir::new().expect("temp dir");
         let stats = Arc::new(ReceiveStats::default());
-        let store = Store::open(dir.path().join("out"), TimeZone::UTC, Arc::clone(&stats)).expect("store");
+        let store =
+            Store::open(dir.path().join("out"), "lintel", TimeZone::UTC, Arc::clone(&stats)).expect("store");
         Self { dir, store, stats }
     }
 
     fn restart(&mut self) {
         let out = self.dir.path().join("out");
-        self.store = Store::open(out, TimeZone::UTC, Arc::clone(&self.stats)).expect("store");
+        self.store = Store::open(out, "lintel", TimeZone::UTC, Arc::clone(&self.stats)).expect("store");
+    }
+
+    fn push(&mut self, topic: &str, payload: &Bytes) -> Result<Vec<Line>, StoreError> {
+        let Pushed { lines, refusal, .. } = self.store.push(topic, payload)?;
+        refusal.map_or(Ok(lines), |refusal| Err(refusal.into()))
     }
 
     fn event(&mut self, message: &Value) -> Result<Vec<Line>, StoreError> {
-        self.store.push(EVENT, &Bytes::from(message.to_string()))
+        let evidence = message["type"] == "cn.lintel.evidence.ready";
+        self.push(if evidence { EVIDENCE } else { EVENT }, &Bytes::from(message.to_string()))
     }
 
     fn piece(&mut self, chunk: &MediaChunk) -> Result<Vec<Line>, StoreError> {
-        self.store.push(MEDIA, &encode_chunk(chunk))
+        self.piece_of("n", chunk)
+    }
+
+    fn piece_of(&mut self, node: &str, chunk: &MediaChunk) -> Result<Vec<Line>, StoreError> {
+        let topic = format!("lintel/v1/{node}/media/{}/{}/{}", chunk.event, chunk.kind, chunk.index);
+        self.push(&topic, &encode_chunk(chunk))
     }
 
     fn event_dir(&self) -> PathBuf {
@@ -112,7 +131,7 @@ fn pieces_in_any_order_with_repeats_and_restarts_make_one_file() {
     assert!(matches!(&whole[..], [Line::File { bytes: 2500, .. }]), "{whole:?}");
     assert_eq!(fs::read(rig.event_dir().join("clip.mp4")).expect("clip").len(), 2500);
     assert_eq!(rig.piece(&chunk(1)).expect("piece"), [Line::Repeat], "known once it is whole");
-    assert_eq!(rig.files(), [format!("out/2026-11-22/{}/clip.mp4", id())]);
+    assert_eq!(rig.files(), [".node", "clip.mp4"].map(|file| format!("out/2026-11-22/{}/{file}", id())));
 }
 
 #[test]
@@ -120,7 +139,7 @@ fn a_piece_that_a_power_cut_tore_is_asked_of_the_sender_again() {
     let mut rig = Rig::new();
     rig.piece(&chunk(0)).expect("piece");
     rig.piece(&chunk(1)).expect("piece");
-    let part = rig.dir.path().join(rig.files().pop().expect("a part"));
+    let part = rig.dir.path().join(rig.files().into_iter().find(|file| file.ends_with(".part")).expect("a part"));
     let mut content = fs::read(&part).expect("part");
     content[1500] ^= 1;
     fs::write(&part, content).expect("tear");
@@ -131,7 +150,7 @@ fn a_piece_that_a_power_cut_tore_is_asked_of_the_sender_again() {
 }
 
 #[test]
-fn a_wrong_hash_is_kept_aside_and_counted() {
+fn a_file_with_a_wrong_hash_is_not_kept_and_can_be_sent_again() {
     let mut rig = Rig::new();
     for index in [0, 1] {
         rig.piece(&MediaChunk { sha256: "0".repeat(64), ..chunk(index) }).expect("piece");
@@ -139,8 +158,11 @@ fn a_wrong_hash_is_kept_aside_and_counted() {
     let wrong = rig.piece(&MediaChunk { sha256: "0".repeat(64), ..chunk(2) });
     assert!(matches!(wrong, Err(StoreError::Refused(Refusal::Hash { .. }))), "{wrong:?}");
     assert_eq!(rig.refused(), 1);
-    let files = rig.files();
-    assert!(matches!(&files[..], [only] if only.ends_with(".bad")), "{files:?}");
+    assert!(!rig.files().iter().any(|file| file.contains("clip")), "{:?}", rig.files());
+    for index in 0..3 {
+        rig.piece(&chunk(index)).expect("piece");
+    }
+    assert!(rig.event_dir().join("clip.mp4").exists());
 }
 
 #[test]
@@ -181,7 +203,10 @@ fn hostile_pieces_are_refused_and_nothing_is_written() {
         ("path", MediaChunk { file: "../../evil.sh".into(), ..chunk(0) }),
         ("absolute", MediaChunk { file: "/etc/passwd".into(), ..chunk(0) }),
         ("hidden", MediaChunk { file: ".ssh".into(), ..chunk(0) }),
-        ("ours", MediaChunk { file: "event.json".into(), ..chunk(0) }),
+        ("ours", MediaChunk { kind: "event".into(), file: "event.json".into(), ..chunk(0) }),
+        ("page", MediaChunk { file: "clip.html".into(), ..chunk(0) }),
+        ("script", MediaChunk { kind: "run".into(), file: "run.sh".into(), ..chunk(0) }),
+        ("other name", MediaChunk { file: "still.jpg".into(), ..chunk(0) }),
         ("kind", MediaChunk { kind: "../x".into(), ..chunk(0) }),
         ("hash", MediaChunk { sha256: "../".repeat(22), ..chunk(0) }),
         ("id", MediaChunk { event: Uuid::nil(), ..chunk(0) }),
@@ -204,7 +229,8 @@ fn hostile_pieces_are_refused_and_nothing_is_written() {
     }
     for payload in [&b""[..], b"LTC1", b"LTC1\xff\xff\xff\xff{}", b"LTC1\0\0\0\x02{}", b"{\"specversion\":1}"]
     {
-        let result = rig.store.push(MEDIA, &Bytes::from_static(payload));
+        let topic = format!("lintel/v1/n/media/{}/clip/0", id());
+        let result = rig.push(&topic, &Bytes::from_static(payload));
         assert!(matches!(result, Err(StoreError::Refused(_))), "{payload:?}: {result:?}");
     }
     assert_eq!(rig.files(), [] as [&str; 0]);
@@ -229,9 +255,9 @@ fn hostile_events_are_refused_and_nothing_is_written() {
         assert!(matches!(result, Err(StoreError::Refused(_))), "{pointer}: {result:?}");
     }
     for payload in [&b"not json"[..], b"", b"[]", b"\xff\xfe"] {
-        assert!(rig.store.push(EVENT, &Bytes::from_static(payload)).is_err());
+        assert!(rig.push(EVENT, &Bytes::from_static(payload)).is_err());
     }
-    assert!(rig.store.push("lintel/v1/n/other", &Bytes::new()).is_err());
+    assert!(rig.push("lintel/v1/n/other", &Bytes::new()).is_err());
     assert_eq!(rig.refused(), 13);
     assert_eq!(rig.files(), [] as [&str; 0]);
 }

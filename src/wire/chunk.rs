@@ -86,6 +86,13 @@ pub fn encode_chunk(chunk: &MediaChunk) -> Bytes {
     payload.into()
 }
 
+/// Whether a receiver stores a file of this name for this kind: pictures, clips and manifests, named after
+/// their kind. Whatever a browser or a shell would run is none.
+pub fn is_storable(kind: &str, file: &str) -> bool {
+    file.strip_prefix(kind).is_some_and(|end| matches!(end, ".jpg" | ".mp4" | ".json"))
+        && !matches!(kind, "event" | "evidence")
+}
+
 /// Parses a payload and checks every number and name in it: the result is safe to use in a path.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 
 mod chunk;
 mod command;
+mod confirm;
 mod event;
 mod evidence;
 mod place;
@@ -21,10 +22,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::outbox::OutMessage;
 
-pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk};
+pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk, is_storable};
 pub use command::{
     CalibrationCommand, Command, Feedback, FeedbackCommand, LeadCommand, MAX_COMMAND_BYTES, ReplyError,
 };
+pub use confirm::{Confirmation, FileConfirmed, MAX_CONFIRMATION_BYTES, MessageConfirmed, Outcome};
 pub use event::{
     CameraRef, CaptureData, EventCamera, EventData, EventFacts, EventStatus, EvidenceState, FlightsData,
     MissingEvidence, ObjectData, PictureSize, PointGeometry, SeenBy, ZoneRef, event_message,
@@ -37,7 +39,7 @@ pub use state::{
     NodeLoad, NodeState, NodeStatus, ReloadState, RingsFull,
 };
 pub use tamper::{TamperData, tamper_message};
-pub use topics::{Topics, subscriptions};
+pub use topics::{About, Origin, Topics, subscriptions};
 
 /// Media type of a CloudEvent in structured mode (CloudEvents JSON format 1.0.2, 3).
 pub const CLOUD_EVENT: &str = "application/cloudevents+json";

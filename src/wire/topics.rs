@@ -53,6 +53,11 @@ impl Topics {
         format!("{}/lost", self.root)
     }
 
+    /// What a platform has stored: it confirms events and files here.
+    pub fn confirm(&self) -> String {
+        format!("{}/confirm", self.root)
+    }
+
     /// Commands to the node: `<root>/command/<name>`.
     pub fn commands(&self) -> String {
         format!("{}/command/+", self.root)
@@ -87,8 +92,90 @@ impl Topics {
     }
 }
 
-/// The subscriptions of a platform for the events and files of all nodes under `prefix`.
-pub fn subscriptions(prefix: &str) -> [String; 4] {
-    ["camera/+/event", "camera/+/evidence", "lost", "media/#"]
-        .map(|rest| format!("{prefix}/{TOPIC_VERSION}/+/{rest}"))
+/// A topic of a node, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub node: String,
+    pub about: About,
+}
+
+/// What a node says on a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    Event { camera: String },
+    Evidence { camera: String },
+    Tamper { camera: String },
+    CameraState { camera: String },
+    Lost,
+    Reply,
+    State,
+    Health,
+    Piece { event: Uuid, kind: String, index: u32 },
+}
+
+impl Origin {
+    /// `None` if the topic is none that a node publishes on. Read from the left: a node may choose what stands
+    /// behind its own name, but not its name.
+    pub fn of(prefix: &str, topic: &str) -> Option<Self> {
+        let rest =
+            topic.strip_prefix(prefix)?.strip_prefix('/')?.strip_prefix(TOPIC_VERSION)?.strip_prefix('/')?;
+        let levels: Vec<&str> = rest.split('/').collect();
+        let (node, levels) = levels.split_first()?;
+        let about = match *levels {
+            ["camera", camera, what] if is_id(camera) => {
+                let camera = camera.to_owned();
+                match what {
+                    "event" => About::Event { camera },
+                    "evidence" => About::Evidence { camera },
+                    "tamper" => About::Tamper { camera },
+                    "state" => About::CameraState { camera },
+                    _ => return None,
+                }
+            }
+            ["lost"] => About::Lost,
+            ["reply"] => About::Reply,
+            ["state"] => About::State,
+            ["health"] => About::Health,
+            ["media", event, kind, index] => About::Piece {
+                event: Uuid::parse_str(event).ok()?,
+                kind: kind.to_owned(),
+                index: index.parse().ok()?,
+            },
+            _ => return None,
+        };
+        is_id(node).then(|| Self { node: (*node).to_owned(), about })
+    }
+
+    /// The `source` that a message on this topic must have.
+    pub fn source(&self) -> String {
+        match &self.about {
+            About::Event { camera }
+            | About::Evidence { camera }
+            | About::Tamper { camera }
+            | About::CameraState { camera } => format!("/lintel/{}/{camera}", self.node),
+            _ => format!("/lintel/{}", self.node),
+        }
+    }
+}
+
+/// Ids of nodes and cameras.
+fn is_id(word: &str) -> bool {
+    (1..=64).contains(&word.len())
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+/// The subscriptions of a platform for everything that the nodes under `prefix` say.
+pub fn subscriptions(prefix: &str) -> [String; 9] {
+    [
+        "camera/+/event",
+        "camera/+/evidence",
+        "camera/+/tamper",
+        "camera/+/state",
+        "lost",
+        "reply",
+        "state",
+        "health",
+        "media/+/+/+",
+    ]
+    .map(|rest| format!("{prefix}/{TOPIC_VERSION}/+/{rest}"))
 }
