@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use super::class_figures::ClassFigures;
 use crate::base::{ClassKind, ClassKinds, ClassName};
 
 /// The manifest of a checked model folder: the model file exists and has the manifest's hash.
@@ -29,6 +30,7 @@ pub struct ModelManifest {
     classes: Vec<ClassName>,
     thresholds: Vec<f32>,
     nms_ious: Vec<f32>,
+    figures: Vec<Option<ClassFigures>>,
     kinds: ClassKinds,
 }
 
@@ -143,6 +145,7 @@ impl ModelManifest {
             file,
             thresholds: raw.classes.iter().map(|c| c.threshold).collect(),
             nms_ious: raw.classes.iter().map(|c| c.nms_iou.unwrap_or(raw.head.nms_iou)).collect(),
+            figures: raw.classes.iter().map(|c| c.measured).collect(),
             kinds: ClassKinds::new(
                 raw.classes.iter().filter_map(|c| Some((ClassName::new(c.name.as_str()), c.kind?))),
             ),
@@ -159,6 +162,12 @@ impl ModelManifest {
     /// class.
     pub fn threshold(&self, class: &ClassName) -> Option<f32> {
         self.classes.iter().position(|c| c == class).map(|i| self.thresholds[i])
+    }
+
+    /// How well the model decides the class. `None`: its author gives no figures.
+    pub fn figures(&self, class: &ClassName) -> Option<&ClassFigures> {
+        let index = self.classes.iter().position(|c| c == class)?;
+        self.figures[index].as_ref()
     }
 
     /// For each class, the overlap (intersection over union) above which only the better of two boxes stays:
@@ -213,6 +222,7 @@ struct RawClass {
     threshold: f32,
     nms_iou: Option<f32>,
     kind: Option<ClassKind>,
+    measured: Option<ClassFigures>,
 }
 
 impl Raw {
@@ -270,6 +280,9 @@ impl Raw {
                 return Err((key("threshold"), format!("{} is not in 0 to 1", class.threshold)));
             }
             class.nms_iou.map_or(Ok(()), |iou| check_overlap(key("nms_iou"), iou))?;
+            if let Some(Err((field, problem))) = class.measured.as_ref().map(ClassFigures::check) {
+                return Err((key(&format!("measured.{field}")), problem));
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! Not here: the list of classes (the model's manifest), the meaning of a detection (rules), the sampling
 //! interval (decode).
 
+mod class_figures;
 mod crop;
 mod detection;
 mod detector;
@@ -19,6 +20,7 @@ mod scheduler;
 mod tile_scheduler;
 mod tiling;
 
+pub use class_figures::{ClassFigures, ShownOn};
 pub use detection::{Detection, Detections, Looked, Part};
 pub use detector::{Detector, SCORE_FLOOR, Timing};
 pub use error::{DetectError, ModelError, OutputError};
