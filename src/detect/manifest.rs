@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::ModelError;
 use super::class_figures::ClassFigures;
-use crate::base::{ClassKind, ClassKinds, ClassName};
+use crate::base::{ClassKind, ClassKinds, ClassName, ConfidenceMap, ConfidenceMaps};
 
 /// The manifest of a checked model folder: the model file exists and has the manifest's hash.
 #[derive(Clone, Debug)]
@@ -32,6 +32,7 @@ pub struct ModelManifest {
     nms_ious: Vec<f32>,
     figures: Vec<Option<ClassFigures>>,
     kinds: ClassKinds,
+    confidences: ConfidenceMaps,
 }
 
 /// The network's input: `[1, 3, height, width]` float32 of `(pixel * scale - mean) / std`.
@@ -145,6 +146,9 @@ impl ModelManifest {
             file,
             thresholds: raw.classes.iter().map(|c| c.threshold).collect(),
             nms_ious: raw.classes.iter().map(|c| c.nms_iou.unwrap_or(raw.head.nms_iou)).collect(),
+            confidences: ConfidenceMaps::new(
+                raw.classes.iter().filter_map(|c| Some((ClassName::new(c.name.as_str()), c.confidence?))),
+            ),
             figures: raw.classes.iter().map(|c| c.measured).collect(),
             kinds: ClassKinds::new(
                 raw.classes.iter().filter_map(|c| Some((ClassName::new(c.name.as_str()), c.kind?))),
@@ -179,6 +183,11 @@ impl ModelManifest {
     /// The kind of each class, by the manifest or by its name.
     pub fn class_kinds(&self) -> &ClassKinds {
         &self.kinds
+    }
+
+    /// What a score of each class is worth.
+    pub fn confidences(&self) -> &ConfidenceMaps {
+        &self.confidences
     }
 
     /// The model file.
@@ -223,6 +232,7 @@ struct RawClass {
     nms_iou: Option<f32>,
     kind: Option<ClassKind>,
     measured: Option<ClassFigures>,
+    confidence: Option<ConfidenceMap>,
 }
 
 impl Raw {
@@ -280,6 +290,12 @@ impl Raw {
                 return Err((key("threshold"), format!("{} is not in 0 to 1", class.threshold)));
             }
             class.nms_iou.map_or(Ok(()), |iou| check_overlap(key("nms_iou"), iou))?;
+            if class.confidence.is_some_and(|map| !map.is_valid()) {
+                return Err((
+                    key("confidence"),
+                    "`slope` must be above 0: a better score is worth more".into(),
+                ));
+            }
             if let Some(Err((field, problem))) = class.measured.as_ref().map(ClassFigures::check) {
                 return Err((key(&format!("measured.{field}")), problem));
             }

@@ -14,7 +14,7 @@ use super::observe::{is_held, observe};
 use super::schedule::is_awake;
 use super::state::{EventSight, RuleState, RulesState};
 use super::violation::Violation;
-use crate::base::{CameraId, ClassKinds, WallTime};
+use crate::base::{CameraId, ClassKinds, ConfidenceMaps, WallTime};
 use crate::config::Rule;
 use crate::decode::Picture;
 use crate::motion::Motion;
@@ -40,6 +40,7 @@ pub struct CameraRules {
     pub(super) rules: Vec<Rule>,
     thresholds: Thresholds,
     kinds: ClassKinds,
+    confidences: ConfidenceMaps,
     /// The camera moves.
     moving: bool,
     /// `state.rules` is in the order of `rules`.
@@ -57,7 +58,8 @@ impl CameraRules {
         let state = RulesState::new(rules.iter().map(|r| (r.id.clone(), meaning(r))));
         let (node, time_zone) = (node.to_owned(), TimeZone::UTC);
         let lifecycle = EventLifecycle { node, camera, time_zone, max_events_per_hour };
-        Self { lifecycle, rules, thresholds, kinds: ClassKinds::default(), moving: false, state }
+        let (kinds, confidences) = (ClassKinds::default(), ConfidenceMaps::default());
+        Self { lifecycle, rules, thresholds, kinds, confidences, moving: false, state }
     }
 
     /// Sets the time zone for times of day in reasons. The default is UTC.
@@ -71,6 +73,13 @@ impl CameraRules {
     #[must_use]
     pub fn with_class_kinds(mut self, kinds: ClassKinds) -> Self {
         self.kinds = kinds;
+        self
+    }
+
+    /// Sets what a score of each class is worth, for the confidence of events. By default it is the score.
+    #[must_use]
+    pub fn with_confidences(mut self, confidences: ConfidenceMaps) -> Self {
+        self.confidences = confidences;
         self
     }
 
@@ -119,6 +128,7 @@ impl CameraRules {
                 picture,
                 thresholds: &self.thresholds,
                 kinds: &self.kinds,
+                confidences: &self.confidences,
                 rule,
                 awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),
                 moving: self.moving,
