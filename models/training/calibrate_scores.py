@@ -1,16 +1,16 @@
 """How often a detection of a score is right, and a map from scores to that share.
 
-    python calibrate_scores.py --truth annotations_dev.json --results results.json --model ../lintel-nano \\
-        [--publish] [--table table.md] [--out calibration.json]
+    python calibrate_scores.py --truth annotations_dev.json --results results.json \\
+        --model ../lintel-nano [--publish] [--table table.md] [--out confidence.json]
 
-A detection is right if it overlaps a box of its class by half. Only pictures that label a class count
-for it. The map of a class is a logistic function of the score's logit with two parameters; it is
-fitted by likelihood, and held back towards no change where there is little data.
+A detection is right if it overlaps a box of its class by half. Only pictures that label a class
+count for it. The map of a class is a logistic function of the score's logit with two parameters.
+It is fitted by likelihood, and held back towards no change where there is little data.
 
-The figures after the map are from cross-validation: each part of the pictures is told by a map that
-was fitted on the other parts. The parts of a class are its sources, or two halves of the picture
-clusters of its only source. A class whose Brier score does not fall by this gets no map, nor does one
-with too few boxes. --publish writes the maps, fitted on everything, into model.toml.
+The figures after the map are from cross-validation: each part of the pictures is told by a map
+that was fitted on the other parts. The parts of a class are its sources, or two halves of the
+picture clusters of its only source. A class whose Brier score does not fall by this gets no map,
+nor does one with too few boxes. --publish writes the maps, fitted on everything, into model.toml.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def fit(scored: Scored) -> tuple[float, float]:
 
 
 def cross_validated(scored: Scored) -> np.ndarray | None:
-    """For each detection what a map tells of it that was fitted without its part. None: one part."""
+    """What maps tell of all detections, each fitted without the part it tells. None: one part."""
     parts = np.unique(scored.part)
     if parts.size < 2:
         return None
@@ -182,7 +182,7 @@ def report(classes: dict[str, Scored], after: dict[str, np.ndarray]) -> dict:
 
 
 def table(figures: dict) -> str:
-    """Reliability before and after, in ten bins: detections, and the share of them that is right."""
+    """Reliability before and after in ten bins: the share that is right, and the detections."""
     head = [f"{group}, {when}" for group in figures for when in ("score", "told")]
     lines = ["| bin | " + " | ".join(head) + " |", "|---" * (1 + len(head)) + "|"]
     for n in range(BINS):

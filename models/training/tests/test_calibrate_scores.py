@@ -1,4 +1,4 @@
-"""Maps of scores are found again from data that follows one, and are refused where they do not help."""
+"""Maps of scores are found again from data that follows one, and refused where they mislead."""
 
 import tomllib
 import unittest
@@ -46,7 +46,8 @@ class Maps(unittest.TestCase):
         self.assertEqual(list(helped(classes)), ["good"])
 
     def test_maps_are_written_once_into_their_class(self):
-        text = 'name = "m"\n\n[[classes]]\nname = "a"\nthreshold = 0.3\n\n[[classes]]\nname = "b"\nthreshold = 0.3\n'
+        classes = "".join(f'\n[[classes]]\nname = "{n}"\nthreshold = 0.3\n' for n in "ab")
+        text = f'name = "m"\n{classes}'
         again = with_maps(with_maps(text, {"b": (1.0, 0.5)}), {"b": (1.2, -0.1)})
         first, second = tomllib.loads(again)["classes"]
         self.assertNotIn("confidence", first)
