@@ -4,6 +4,7 @@
 mod backoff;
 mod class_kind;
 mod clock;
+mod confidence;
 mod derived_id;
 mod durable;
 mod error_chain;
@@ -17,6 +18,7 @@ mod time;
 pub use backoff::Backoff;
 pub use class_kind::{ClassKind, ClassKinds};
 pub use clock::{monotonic, process_cpu, wall, wall_now};
+pub use confidence::{ConfidenceMap, ConfidenceMaps};
 pub use derived_id::DerivedId;
 pub use durable::{UNFINISHED, finish_file, replace_file, sync_folder, unfinished};
 pub use error_chain::error_chain;

@@ -1,12 +1,15 @@
 //! `lintel check`.
 
+mod coverage;
 mod probe;
+mod table;
 
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use self::table::columns;
 use crate::base::error_chain;
 use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
@@ -20,7 +23,8 @@ const WRONG: u8 = 2;
 ///
 /// Reads the config with its includes and prints all errors at once, each with file, line, column and a
 /// remedy. Then tries what the config names: model, ONNX Runtime, decoders, data folder, certificates,
-/// recordings. Without errors, it prints what will run.
+/// recordings. Without errors, it prints what will run, what each class is decided by, and how well the model
+/// finds its objects. It warns of rules whose objects the model hardly knows.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel check --config /etc/lintel/lintel.toml\n  \
                         lintel check --config /etc/lintel/lintel.toml --probe\n\n\
@@ -70,6 +74,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some((manifest, runtime)) = model.filter(|_| errors.is_empty()) else {
         return Ok(ExitCode::from(WRONG));
     };
+    for warning in coverage::warnings(&loaded, &manifest) {
+        eprintln!("warning: {warning}");
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}: all right\n\n{}", args.config.display(), summary(&loaded, &manifest, &runtime))?;
     if !ground.is_empty() {
@@ -209,27 +216,6 @@ fn summary(loaded: &Loaded, manifest: &ModelManifest, runtime: &Runtime) -> Stri
         mqtt.port,
         mqtt.topic_prefix,
     );
-    let uncovered = loaded.uncovered(classes);
-    if !uncovered.is_empty() {
-        text += "\nClasses of the catalogue that this model does not cover:\n";
-        let rows: Vec<_> = uncovered
-            .into_iter()
-            .map(|(class, why)| [format!("  {}", class.id), format!("{}: {why}", class.zh)])
-            .collect();
-        text += &columns(&rows);
-    }
-    text
-}
-
-/// Left-aligned columns, two spaces apart.
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text.push('\n');
-    }
+    text += &coverage::report(loaded, manifest);
     text
 }

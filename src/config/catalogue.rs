@@ -31,6 +31,8 @@ pub(crate) struct ClassNeeds {
     pub(crate) objects: Vec<String>,
     /// It is decided by how a place looks: objects only make it surer.
     pub(crate) by_change: bool,
+    /// Companions without which it cannot be decided; empty: none are needed.
+    pub(crate) needed: Vec<String>,
 }
 
 impl<'i> Catalogue<'i> {
@@ -76,12 +78,19 @@ impl<'i> Catalogue<'i> {
     }
 
     pub(crate) fn needs(&self) -> Vec<ClassNeeds> {
-        let needs = |entry: &Entry<'_>| ClassNeeds {
-            class: entry.class.clone(),
-            ability: entry.needs.map(ability),
-            objects: texts(&entry.settings, "objects").into_iter().flatten().map(|(name, _)| name).collect(),
-            by_change: text_at(&entry.settings, "kind")
-                .is_some_and(|(kind, _)| matches!(kind, "change" | "sequence")),
+        let names = |entry: &Entry<'_>, key| -> Vec<String> {
+            texts(&entry.settings, key).into_iter().flatten().map(|(name, _)| name).collect()
+        };
+        let needs = |entry: &Entry<'_>| {
+            let kind = text_at(&entry.settings, "kind").map_or("", |(kind, _)| kind);
+            let needs_companions = matches!(kind, "sequence" | "companion_absent");
+            ClassNeeds {
+                class: entry.class.clone(),
+                ability: entry.needs.map(ability),
+                objects: names(entry, "objects"),
+                by_change: matches!(kind, "change" | "sequence"),
+                needed: if needs_companions { names(entry, "companions") } else { Vec::new() },
+            }
         };
         self.entries.iter().map(needs).collect()
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::catalogue::ClassNeeds;
 use super::problem::{ConfigErrors, Problem, suggest};
 use super::source::{Sources, Span};
-use super::types::{Config, ViolationClass};
+use super::types::Config;
 use crate::base::ClassName;
 
 /// A checked config, and what it takes to point into its files later.
@@ -67,17 +67,6 @@ impl Loaded {
             if finding.help.is_empty() { problem } else { problem.help(finding.help) }
         };
         ConfigErrors::new(findings.into_iter().map(problem).collect(), &self.sources)
-    }
-
-    /// Classes of the catalogue that cannot be watched for with this model, each with the reason.
-    pub fn uncovered(&self, model: &[ClassName]) -> Vec<(&ViolationClass, String)> {
-        let reason = |needs: &ClassNeeds| match needs.ability {
-            Some(ability) => Some(format!("needs {ability}")),
-            None if needs.by_change => None,
-            None if needs.objects.iter().any(|o| model.iter().any(|m| m.as_str() == o)) => None,
-            None => Some(format!("the model knows none of: {}", needs.objects.join(", "))),
-        };
-        self.classes.iter().filter_map(|needs| Some((&needs.class, reason(needs)?))).collect()
     }
 
     /// Do the rules ask for objects that the model knows? Errors point at the operator's own line.

@@ -9,6 +9,7 @@
 mod build;
 mod built_in;
 mod catalogue;
+mod coverage;
 mod files;
 mod geojson;
 mod load;
@@ -22,6 +23,7 @@ mod structure;
 mod tree;
 mod types;
 
+pub use coverage::{Coverage, Signal};
 pub use load::{load, load_without_secrets};
 pub use loaded::{Finding, Loaded};
 pub use moving::{Compensation, DroneConfig, TelemetrySource, UdpConfig};

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::ModelError;
+use super::class_figures::ClassFigures;
 use super::input_spec::InputSpec;
 use super::model_folder::{ModelFolder, WrongValue, check_file, check_threads};
 use super::onnx::NetworkFile;
-use crate::base::{ClassKind, ClassKinds, ClassName};
+use crate::base::{ClassKind, ClassKinds, ClassName, ConfidenceMap, ConfidenceMaps};
 
 /// The manifest of a checked model folder: the model file exists and has the manifest's hash.
 #[derive(Clone, Debug)]
@@ -29,7 +30,9 @@ pub struct ModelManifest {
     classes: Vec<ClassName>,
     thresholds: Vec<f32>,
     nms_ious: Vec<f32>,
+    figures: Vec<Option<ClassFigures>>,
     kinds: ClassKinds,
+    confidences: ConfidenceMaps,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -93,6 +96,10 @@ impl ModelManifest {
             file,
             thresholds: raw.classes.iter().map(|c| c.threshold).collect(),
             nms_ious: raw.classes.iter().map(|c| c.nms_iou.unwrap_or(raw.head.nms_iou)).collect(),
+            confidences: ConfidenceMaps::new(
+                raw.classes.iter().filter_map(|c| Some((ClassName::new(c.name.as_str()), c.confidence?))),
+            ),
+            figures: raw.classes.iter().map(|c| c.measured).collect(),
             kinds: ClassKinds::new(
                 raw.classes.iter().filter_map(|c| Some((ClassName::new(c.name.as_str()), c.kind?))),
             ),
@@ -111,6 +118,12 @@ impl ModelManifest {
         self.classes.iter().position(|c| c == class).map(|i| self.thresholds[i])
     }
 
+    /// How well the model decides the class. `None`: its author gives no figures.
+    pub fn figures(&self, class: &ClassName) -> Option<&ClassFigures> {
+        let index = self.classes.iter().position(|c| c == class)?;
+        self.figures[index].as_ref()
+    }
+
     /// For each class, the overlap (intersection over union) above which only the better of two boxes stays:
     /// the class's own or else the head's.
     pub fn nms_ious(&self) -> &[f32] {
@@ -120,6 +133,11 @@ impl ModelManifest {
     /// The kind of each class, by the manifest or by its name.
     pub fn class_kinds(&self) -> &ClassKinds {
         &self.kinds
+    }
+
+    /// What a score of each class is worth.
+    pub fn confidences(&self) -> &ConfidenceMaps {
+        &self.confidences
     }
 
     /// The model file.
@@ -162,6 +180,8 @@ struct RawClass {
     threshold: f32,
     nms_iou: Option<f32>,
     kind: Option<ClassKind>,
+    measured: Option<ClassFigures>,
+    confidence: Option<ConfidenceMap>,
 }
 
 impl Raw {
@@ -194,6 +214,15 @@ impl Raw {
                 return Err((key("threshold"), format!("{} is not in 0 to 1", class.threshold)));
             }
             class.nms_iou.map_or(Ok(()), |iou| check_overlap(key("nms_iou"), iou))?;
+            if class.confidence.is_some_and(|map| !map.is_valid()) {
+                return Err((
+                    key("confidence"),
+                    "`slope` must be above 0: a better score is worth more".into(),
+                ));
+            }
+            if let Some(Err((field, problem))) = class.measured.as_ref().map(ClassFigures::check) {
+                return Err((key(&format!("measured.{field}")), problem));
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! Not here: the list of classes (the model's manifest), the meaning of a detection (rules), the sampling
 //! interval (decode).
 
+mod class_figures;
 mod crop;
 mod detection;
 mod detector;
@@ -21,6 +22,7 @@ mod scheduler;
 mod tile_scheduler;
 mod tiling;
 
+pub use class_figures::{ClassFigures, ShownOn};
 pub(crate) use crop::Crop;
 pub use detection::{Detection, Detections, Looked, Part};
 pub use detector::{Detector, SCORE_FLOOR, Timing};

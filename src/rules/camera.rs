@@ -16,7 +16,7 @@ use super::schedule::is_awake;
 use super::second_look::{self, ThingInQuestion};
 use super::state::{EventSight, RuleState, RulesState, Spot};
 use super::violation::Violation;
-use crate::base::{CameraId, ClassKinds, WallTime};
+use crate::base::{CameraId, ClassKinds, ConfidenceMaps, WallTime};
 use crate::config::Rule;
 use crate::decode::Picture;
 use crate::motion::Motion;
@@ -49,6 +49,7 @@ pub struct CameraRules {
     questions: Vec<ThingInQuestion>,
     /// The newest picture is the first to show something that could become an event.
     shows_first: bool,
+    confidences: ConfidenceMaps,
     /// The camera moves.
     moving: bool,
     /// `state.rules` is in the order of `rules`.
@@ -66,14 +67,14 @@ impl CameraRules {
         let state = RulesState::new(rules.iter().map(|r| (r.id.clone(), meaning(r))));
         let (node, time_zone) = (node.to_owned(), TimeZone::UTC);
         let lifecycle = EventLifecycle { node, camera, time_zone, max_events_per_hour };
-        let (kinds, second_look, questions) = (ClassKinds::default(), None, Vec::new());
         Self {
             lifecycle,
             rules,
             thresholds,
-            kinds,
-            second_look,
-            questions,
+            kinds: ClassKinds::default(),
+            confidences: ConfidenceMaps::default(),
+            second_look: None,
+            questions: Vec::new(),
             shows_first: false,
             moving: false,
             state,
@@ -117,6 +118,13 @@ impl CameraRules {
         if let Some(model) = &self.second_look {
             second_look::answer(answer, model, &self.rules, &mut self.state.rules);
         }
+    }
+
+    /// Sets what a score of each class is worth, for the confidence of events. By default it is the score.
+    #[must_use]
+    pub fn with_confidences(mut self, confidences: ConfidenceMaps) -> Self {
+        self.confidences = confidences;
+        self
     }
 
     /// Judges one analysed picture, even if it shows nothing. `tracks` are all live tracks of the tracker.
@@ -167,6 +175,7 @@ impl CameraRules {
                 thresholds: &self.thresholds,
                 kinds: &self.kinds,
                 second_look: self.second_look.as_deref(),
+                confidences: &self.confidences,
                 rule,
                 awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),
                 moving: self.moving,

@@ -14,7 +14,7 @@ use super::second_look::bounds;
 use super::spot::{LOST, mean_score, stands};
 use super::state::{Event, Quiet, RuleState, RulesState, Spot};
 use super::violation::{ChangeFacts, Transition, Violation, ViolationObject};
-use crate::base::{CameraId, DerivedId, Rect, WallTime};
+use crate::base::{CameraId, ConfidenceMaps, DerivedId, Rect, WallTime};
 use crate::config::{Rule, RuleKind};
 use crate::second_look::SecondLookManifest;
 
@@ -45,7 +45,7 @@ impl EventLifecycle {
         let rule_state = &mut state.rules[index];
         let spots = &rule_state.spots;
         for event in &mut rule_state.events {
-            refresh(event, spots, input.second_look);
+            refresh(event, spots, input);
             let due =
                 input.at.since(event.reported) >= input.rule.update_every && event.last_seen > event.reported;
             if input.awake && due {
@@ -130,7 +130,7 @@ impl EventLifecycle {
         for id in opened {
             let RuleState { spots, events, .. } = &mut state.rules[index];
             let event = events.iter_mut().find(|e| e.id == id).expect("opened above");
-            refresh(event, spots, input.second_look);
+            refresh(event, spots, input);
             let reason = reason::of_open(input.rule, event, input.at, &self.time_zone);
             out.push(self.violation(event, Transition::Opened, input.at, reason));
         }
@@ -264,15 +264,15 @@ fn event_id(node: &str, camera: &CameraId, rule: &str, started: WallTime, counte
 }
 
 /// Updates an event from its things. It stays as it is if none of them is in the picture.
-fn refresh(event: &mut Event, spots: &[Spot], model: Option<&SecondLookManifest>) {
+fn refresh(event: &mut Event, spots: &[Spot], input: &RuleInput) {
     let members = || spots.iter().filter(|s| s.event == Some(event.id));
     let Some(seen) = members().filter(|s| s.seen_now).map(|s| s.last_seen).max() else { return };
     event.last_seen = seen;
     event.unwatched = members().map(|s| s.unwatched).min().unwrap_or(event.unwatched);
-    let objects: Vec<ViolationObject> = members().flat_map(|spot| objects(spot, model)).collect();
+    let objects: Vec<ViolationObject> = members().flat_map(|spot| objects(spot, input.second_look)).collect();
     let boxes =
         members().filter(|s| s.seen_now || is_shown(&s.rect)).map(|s| s.rect).reduce(|a, b| around(&a, &b));
-    let confidence = confidence(members());
+    let confidence = confidence(members(), input.confidences);
     let moved: Vec<(Rect, Rect)> = members().map(|s| (s.place, s.rect)).collect();
     (event.objects, event.confidence) = (objects, confidence);
     event.rect = boxes.unwrap_or(event.rect);
@@ -321,11 +321,18 @@ fn objects(spot: &Spot, model: Option<&SecondLookManifest>) -> Vec<ViolationObje
     }]
 }
 
-/// The mean score over all pictures and members, raised by each kind of companion. 0 to 1.
-fn confidence<'a>(members: impl Iterator<Item = &'a Spot> + Clone) -> f32 {
-    let (sum, n) = members.clone().fold((0, 0), |(sum, n), s| (sum + s.scores.0, n + s.scores.1));
+/// What the mean scores of all members and the answers of second looks are worth, weighted by looks and raised by
+/// each kind of companion. 0 to 1.
+fn confidence<'a>(members: impl Iterator<Item = &'a Spot> + Clone, maps: &ConfidenceMaps) -> f32 {
+    let worth = |s: &Spot| {
+        let found = maps.confidence(&s.class, mean_score(s.scores));
+        f64::from(s.answers.mean().map_or(found, |answer| (found + answer) / 2.0))
+    };
+    let add = |(sum, n): (f64, u64), s: &Spot| (sum + worth(s) * s.scores.1 as f64, n + s.scores.1);
+    let (sum, looks) = members.clone().fold((0.0, 0), add);
+    let mean = (sum / looks.max(1) as f64) as f32;
     let mut kinds: Vec<_> = members.flat_map(|s| &s.companions).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    raised(mean_score((sum, n)), kinds.len()).clamp(0.0, 1.0)
+    raised(mean, kinds.len()).clamp(0.0, 1.0)
 }

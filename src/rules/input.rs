@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::base::{ClassKinds, ClassName, Rect, TrackId, WallTime};
+use crate::base::{ClassKinds, ClassName, ConfidenceMaps, Rect, TrackId, WallTime};
 use crate::change::{ChangeRegion, Seen};
 use crate::config::Rule;
 use crate::decode::Picture;
@@ -29,6 +29,7 @@ pub(super) struct RuleInput<'a> {
     pub(super) kinds: &'a ClassKinds,
     /// `None`: there are no second looks.
     pub(super) second_look: Option<&'a SecondLookManifest>,
+    pub(super) confidences: &'a ConfidenceMaps,
     pub(super) rule: &'a Rule,
     pub(super) awake: bool,
     /// The camera moves, so places drift with the errors of its motion.

@@ -50,7 +50,7 @@ pub struct Violation {
     pub at: WallTime,
     /// When the thing was last seen.
     pub last_seen: WallTime,
-    /// 0 to 1.
+    /// 0 to 1: what the scores are worth by the model's manifest, raised by companions.
     pub confidence: f32,
     /// The box around all objects, normalised.
     pub rect: Rect,

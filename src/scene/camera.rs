@@ -119,7 +119,8 @@ pub(crate) fn build(
     let rules = CameraRules::new(&config.node.id, id.clone(), rules, thresholds.clone(), most)
         .with_time_zone(config.node.time_zone.clone())
         .with_class_kinds(model.class_kinds().clone())
-        .with_second_look(models.second_look.clone());
+        .with_second_look(models.second_look.clone())
+        .with_confidences(model.confidences().clone());
     let drone = camera.drone.clone();
     let site = sites.get(&camera.id);
     let mut camera = camera.clone();

@@ -75,6 +75,8 @@ pub struct EventData {
     pub permit: Option<String>,
     #[schemars(with = "SeveritySchema")]
     pub severity: Severity,
+    /// The mean score of the objects over their looks, as the share of such detections that are right by the
+    /// model's manifest, raised by fitting objects nearby. The scores themselves are in `objects`.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub confidence: f64,
     /// When the object was first seen. RFC 3339, UTC, as all times.

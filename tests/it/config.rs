@@ -1,5 +1,7 @@
 //! Configs as files: what good ones become, which errors bad ones give, and that all keys are documented.
 
+mod coverage;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;

@@ -212,7 +212,7 @@ fn a_provider_that_the_library_lacks_is_refused_with_those_that_it_has() {
 #[test]
 fn a_wrong_model_folder_is_refused_by_place_key_and_what_to_do() {
     let class = "\n[[classes]]\nname = \"bus\"\nthreshold = 0.25\n";
-    let cases: [(&str, &str, &[&str]); 14] = [
+    let cases: [(&str, &str, &[&str]); 16] = [
         ("file = \"model.onnx\"", "file = \"other.onnx\"", &["file", "other.onnx", "put the model file"]),
         ("file = \"model.onnx\"", "file = \"../model.onnx\"", &["file", "is not the name of a file"]),
         ("sha256 = \"4", "sha256 = \"5", &["sha256", "the manifest says 5", "fetch the model again"]),
@@ -229,6 +229,16 @@ fn a_wrong_model_folder_is_refused_by_place_key_and_what_to_do() {
         ("threshold = 0.25", "threshold = 25", &["classes[0].threshold", "not in 0 to 1"]),
         ("[head]", "[heads]", &["unknown field `heads`", "line "]),
         ("nms_iou = 0.5", "nms_iou = 0.0", &["head.nms_iou", "above 0"]),
+        (
+            "threshold = 0.25",
+            "threshold = 0.25\nconfidence = { slope = -1.0, shift = 0.0 }",
+            &["classes[0].confidence", "above 0"],
+        ),
+        (
+            "threshold = 0.25",
+            "threshold = 0.25\nmeasured = { training_boxes = 3, test_boxes = 9 }",
+            &["classes[0].measured.shown_on", "test_boxes"],
+        ),
         ("threshold = 0.25", "threshold = 0.25\nnms_iou = 1.5", &["classes[0].nms_iou", "at most 1"]),
         (
             "threads = 1\n",

@@ -5,6 +5,7 @@ Fields: name, version, file, sha256 (of the model file), licence; [input] width,
 ("yolox", "yolov5", "yolov8", "detr", "end_to_end") and nms_iou; [runtime] threads; [[classes]]
 name, kind where it has one ("person", "animal", "vehicle", "cycle", "machine", "garbage"),
 threshold and, if it differs from the head's, nms_iou, in the order of the network's class channels.
+`figures.py` adds `measured` to each class, `calibrate_scores.py` adds `confidence` to some.
 """
 
 from __future__ import annotations

@@ -188,6 +188,18 @@ fn confidence_is_the_mean_score_raised_by_companions_and_bounded() {
 }
 
 #[test]
+fn confidence_is_what_the_score_is_worth_while_scores_and_thresholds_stay() {
+    use crate::base::{ConfidenceMap, ConfidenceMaps};
+    // A score of 0.8 is worth 1 / (1 + e^(1 - ln 4)).
+    let maps = ConfidenceMaps::new([("car".into(), ConfidenceMap { slope: 1.0, shift: -1.0 })]);
+    let mut rules = camera_rules(vec![parking(20)], 10).with_confidences(maps);
+    let opened = run(&mut rules, &mut Film::default(), &shots(0.0, 30.0, 2.0, &[CAR]));
+    assert_eq!(reported(&opened), ["opened@20"]);
+    assert!((opened[0].confidence - 0.5954).abs() < 1e-4, "{}", opened[0].confidence);
+    assert!((opened[0].objects[0].score - 0.8).abs() < 1e-6, "{}", opened[0].objects[0].score);
+}
+
+#[test]
 fn weak_looks_continue_a_thing_that_is_strong_over_all_of_its_looks() {
     // The least score is 0.5.
     for (weak, expected) in [(0.35, &["opened@20"][..]), (0.13, &[])] {
