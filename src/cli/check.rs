@@ -1,6 +1,7 @@
 //! `lintel check`.
 
 mod coverage;
+mod networks;
 mod probe;
 mod table;
 
@@ -9,11 +10,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use self::networks::Networks;
 use self::table::columns;
 use crate::base::error_chain;
 use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
-use crate::detect::{Detector, ModelError, ModelManifest, Runtime};
 use crate::scene::seen_on_ground;
 
 /// The config, or a file it names, has errors.
@@ -53,7 +54,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("warning: {warning}");
     }
     let mut findings = Vec::new();
-    let model = model(&loaded.config, &mut findings);
+    let model = networks::open(&loaded.config, &mut findings);
     places(&loaded.config, &mut findings);
     let ground = seen_on_ground(&loaded.config).unwrap_or_else(|error| {
         // A missing file is reported already.
@@ -63,22 +64,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Vec::new()
     });
     let mut errors = loaded.errors(findings);
-    if let Some((manifest, _)) = &model
-        && let Err(unknown) = loaded.check_objects(manifest.class_names())
+    if let Some(Networks { models, .. }) = &model
+        && let Err(unknown) = loaded.check_objects(models.detector.class_names())
     {
         errors = errors.join(unknown);
     }
     if !errors.is_empty() {
         eprintln!("{}", errors.report());
     }
-    let Some((manifest, runtime)) = model.filter(|_| errors.is_empty()) else {
+    let Some(networks) = model.filter(|_| errors.is_empty()) else {
         return Ok(ExitCode::from(WRONG));
     };
-    for warning in coverage::warnings(&loaded, &manifest) {
+    for warning in coverage::warnings(&loaded, &networks.models.detector) {
         eprintln!("warning: {warning}");
     }
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}: all right\n\n{}", args.config.display(), summary(&loaded, &manifest, &runtime))?;
+    writeln!(out, "{}: all right\n\n{}", args.config.display(), summary(&loaded, &networks))?;
     if !ground.is_empty() {
         writeln!(out, "On the ground, as far as the cameras see it:\n  {}\n", ground.join("\n  "))?;
     }
@@ -87,23 +88,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let all_good = probe::run(&loaded.config, std::time::Duration::from_secs(args.timeout), &mut out)?;
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The model and the library that runs it. A trial run of the detector finds shapes that do not fit.
-fn model(config: &Config, findings: &mut Vec<Finding>) -> Option<(ModelManifest, Runtime)> {
-    let mut keep = |key: &str, error: ModelError| {
-        findings.push(Finding { key: key.into(), message: error_chain(&error), help: String::new() });
-    };
-    let manifest = ModelManifest::load(&config.detect.model).map_err(|e| keep("detect.model", e)).ok();
-    let runtime =
-        Runtime::load(config.runtime.onnxruntime.as_deref()).map_err(|e| keep("runtime.onnxruntime", e)).ok();
-    let (manifest, runtime) = (manifest?, runtime?);
-    if let Err(error) = Detector::open(&runtime, &manifest, config.detect.threads, config.detect.provider) {
-        let key =
-            if matches!(error, ModelError::NoProvider { .. }) { "detect.provider" } else { "detect.model" };
-        keep(key, error);
-    }
-    Some((manifest, runtime))
 }
 
 /// The folders, files and decoders that the config needs.
@@ -167,7 +151,9 @@ fn writable(folder: &Path) -> std::io::Result<()> {
 }
 
 /// What will run, as a table.
-fn summary(loaded: &Loaded, manifest: &ModelManifest, runtime: &Runtime) -> String {
+fn summary(loaded: &Loaded, networks: &Networks) -> String {
+    let Networks { models, runtime } = networks;
+    let manifest = &models.detector;
     let config = &loaded.config;
     let mut rows = vec![["camera", "source", "pictures", "zones", "rules"].map(String::from)];
     for camera in &config.cameras {
@@ -205,12 +191,13 @@ fn summary(loaded: &Loaded, manifest: &ModelManifest, runtime: &Runtime) -> Stri
     let tls = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
     let classes = manifest.class_names();
     text += &format!(
-        "\nnode     {}, data in {}\nmodel    {} {}, {} classes\nruntime  {}\nbroker   {tls}://{}:{}, topics {}/...\n",
+        "\nnode     {}, data in {}\nmodel    {} {}, {} classes\nsecond   {}\nruntime  {}\nbroker   {tls}://{}:{}, topics {}/...\n",
         config.node.id,
         config.node.data_dir.display(),
         manifest.name,
         manifest.version,
         classes.len(),
+        networks.second_look(),
         runtime.library().display(),
         mqtt.host,
         mqtt.port,

@@ -18,5 +18,6 @@ mod motion;
 mod mqtt;
 mod outbox;
 mod replay;
+mod second_look;
 mod system;
 mod truth;
