@@ -57,8 +57,7 @@ install -d "$doc/examples/cameras" "$doc/schema"
 install -m 644 README.md CHANGELOG.md NOTICE docs/*.md "$doc/"
 install -m 644 docs/schema/*.json "$doc/schema/"
 # The example with the package's paths.
-sed -e 's|^# model = .*|model = "/usr/share/lintel/models/lintel-nano"|' \
-  -e 's|^model = .*|model = "/usr/share/lintel/models/lintel-nano"|' \
+sed -e 's|^\(# \)\?model = "../models/|\1model = "/usr/share/lintel/models/|' \
   -e 's|^data_dir = .*|data_dir = "/var/lib/lintel"|' config/lintel.example.toml >"$doc/examples/lintel.toml"
 chmod 644 "$doc/examples/lintel.toml"
 install -m 644 config/catalogue.toml "$doc/examples/"

@@ -66,10 +66,13 @@ impl StillTask {
             zones: &camera.zones,
             picture: &picture,
         };
-        let mut stills = writer.write(&dir, &job);
+        let mut stills = Stills::default();
         if kinds(&violation).contains(&EvidenceKind::First) {
             writer.write_first(&dir, first.as_deref(), &mut stills);
         }
+        let own = writer.write(&dir, &job);
+        stills.files.extend(own.files);
+        stills.missing.extend(own.missing);
         if let (Transition::Opened, Some(change)) = (violation.transition, &violation.change) {
             // A crop from before the change, and one from now.
             let region = &change.region;

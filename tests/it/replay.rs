@@ -51,7 +51,7 @@ fn check_evidence(folder: &Path) {
     assert_eq!(manifest["missing"], serde_json::json!([]));
     let files = manifest["files"].as_array().expect("files");
     let names: Vec<_> = files.iter().map(|file| file["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["still.jpg", "annotated.jpg", "clip.mp4"]);
+    assert_eq!(names, ["first.jpg", "still.jpg", "annotated.jpg", "clip.mp4"]);
     for file in files {
         let content = std::fs::read(folder.join(file["name"].as_str().expect("a name"))).expect("file");
         assert_eq!(file["sha256"], format!("{:x}", Sha256::digest(&content)));
