@@ -76,13 +76,16 @@ pub(super) fn qualifies(input: &RuleInput, spot: &Spot) -> bool {
         && (spot.happened || !must_happen)
         && time_of(input, spot) >= input.rule.kind.dwell()
         && is_sure(input, spot)
-        && spot.history.of_last(of).0 >= needed_looks(input, spot, seen)
+        && is_seen_enough(input, spot, (seen, of))
         && (!input.rule.kind.is_change() || is_confirmed(input, spot))
 }
 
-/// How many looks must have seen it. One that another network confirms is enough for a thing that stands.
-fn needed_looks(input: &RuleInput, spot: &Spot, usual: u32) -> u32 {
-    if stands(&input.rule.kind) && second_look::is_confirmed(input, spot) { 1 } else { usual }
+/// Have enough of the last looks seen it? For a thing that stands one is enough, if none missed it and another
+/// network confirms it.
+fn is_seen_enough(input: &RuleInput, spot: &Spot, (needed, of): (u32, u32)) -> bool {
+    let (seen, missed) = spot.history.of_last(of);
+    let always = seen >= 1 && missed == 0 && stands(&input.rule.kind);
+    seen >= needed || (always && second_look::is_confirmed(input, spot))
 }
 
 /// Is it a thing, by all of its looks: its mean score, its look over time, and that it came?
