@@ -26,7 +26,7 @@ UNLABELLED = 0.3  # weight of a class that the picture does not label, against o
 MOST = 1100  # boxes of a class; of more, some by chance
 BACKGROUNDS = 2  # places drawn by chance a picture
 UNCLEAR = "unclear"  # of our labels: nothing is learned there, also not that something is absent
-# Sources that leave out so many boxes of what they label that a proposal without a box says nothing.
+# Sources that leave out many boxes of what they label: a proposal without a box says nothing.
 INCOMPLETE = {"yuskun/object_detected": {"car", "truck", "bus"}}
 GENERIC = {
     "construction_machinery": ["excavator", "loader_dozer", "dump_truck", "truck", "crane"],

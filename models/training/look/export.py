@@ -3,7 +3,8 @@
     python -m look.export --checkpoint runs/look/last.pt --out ../lintel-look [--version 0.1.0]
 
 Weights are rounded to float16, which halves the file, and widened when the model is loaded. All
-figures are of the rounded model. A class judges, and with which bounds, as `judges.json` in the folder says (look.score writes it).
+figures are of the rounded model. --judges (look.score writes it) says which classes judge, and with
+which bounds.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ def manifest(folder: Path, names: list[str], judges: dict, version: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--temperature", type=float, help="divides the logits (default: as stored)")
+    parser.add_argument("--temperature", type=Path, help="file of look.score (default: 1)")
     parser.add_argument("--judges", type=Path, help="file of look.score: class -> confirm, deny")
     parser.add_argument("--version", default=VERSION)
     parser.add_argument("--out", type=Path, required=True)
@@ -156,7 +157,8 @@ def main() -> None:
     look.load_state_dict(saved["look"])
     round_weights(look)
     if args.temperature:
-        look.temperature.fill_(args.temperature)
+        text = args.temperature.read_text(encoding="utf-8")
+        look.temperature.fill_(json.loads(text)["temperature"])
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"

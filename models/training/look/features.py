@@ -93,7 +93,7 @@ class Store:
 
 
 def variant_crop(picture: np.ndarray, place: Place, variant: int) -> np.ndarray:
-    """Variant 0 is the box as it is; the others are moved and made worse, always in the same way."""
+    """Variant 0 is the box as it is; the others are moved and made worse, each always alike."""
     if variant == 0:
         return crops.stretch(crops.cut(picture, place.boxes[0]))
     rng = np.random.default_rng([variant, zlib.crc32(place.key.encode())])

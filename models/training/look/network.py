@@ -27,7 +27,7 @@ EPSILON = 1e-3
 
 
 class Convolution(nn.Conv2d):
-    """A convolution whose output has ceil(size / stride) pixels; the odd pixel of padding is last."""
+    """A convolution with ceil(size / stride) outputs; the odd pixel of padding is last."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
         super().__init__(inputs, outputs, kernel, stride, groups=groups)

@@ -1,23 +1,26 @@
 """What the second look is worth on the detector's own detections.
 
-    python -m look.score fit --model M --proposals runs/look/dev-proposals.json --out judges.json
-    python -m look.score dev --model M --proposals runs/look/dev-proposals.json --out evaluation.json
+    python -m look.score temperature --model M --proposals dev.json --out temperature.json
+    python -m look.score fit --model M --proposals dev.json --out judges.json
+    python -m look.score dev --model M --proposals dev.json --out by-class.json
     python -m look.score sites --model M --out sites.json
 
-`fit` chooses, on dev, which classes judge and with which bounds. `dev` scores them there, by class
-and source, with the reliability of the probabilities. `sites` scores the judged boxes of the site
-time-lapses (verdicts.json), which nothing was trained or chosen on.
+`temperature` finds what the logits of a model with temperature 1 are to be divided by, each source
+of dev counting the same. `fit` chooses, on dev, which classes judge and with which bounds. `dev`
+scores them there, by class and source, with the reliability of the probabilities. `sites` scores
+the judged boxes of the site time-lapses (verdicts.json), which nothing was trained or chosen on.
 
 The probability of a detection is the sum over the classes that a rule on it asks for (GROUPS), as
-the product takes it. A detection is true if it overlaps a labelled box of its group by a half. It is
-false if its class is labelled completely in the picture and no box of the group is near. Of false
-ones that a person looked at (labels/look-dev.json), the word of that person counts.
+the product takes it. A detection is true if it overlaps a labelled box of its group by a half. It
+is false if its class is labelled completely in the picture and no box of the group is near. Of
+others that a person looked at (labels/look-dev.json), the word of that person counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +59,7 @@ class Detection:
     true: bool
     probability: float = 0.0
     best: str = ""
+    answer: np.ndarray | None = None
 
 
 def group_of(name: str) -> set[str]:
@@ -120,6 +124,23 @@ def ask(model: Classifier, found: list[Detection]) -> None:
                 sum(p for n, p in zip(model.names, row, strict=True) if n in group)
             )
             d.best = model.names[int(row.argmax())]
+            d.answer = row
+
+
+def temperature(found: list[Detection], names: list[str]) -> float:
+    """The one with the smallest loss of "true or false", mean of the sources' means."""
+    logs = np.log(np.clip(np.stack([d.answer for d in found]), 1e-12, None))
+    wanted = np.array([[n in group_of(d.said) for n in names] for d in found])
+    true = np.array([d.true for d in found])
+    sources = sorted({d.source for d in found})
+    at = [np.array([d.source == s for d in found]) for s in sources]
+    best = (np.inf, 1.0)
+    for t in np.arange(0.7, 3.01, 0.05):
+        p = np.exp((logs - logs.max(axis=1, keepdims=True)) / t)
+        p = np.clip((p * wanted).sum(axis=1) / p.sum(axis=1), 1e-4, 1 - 1e-4)
+        loss = -np.log(np.where(true, p, 1 - p))
+        best = min(best, (float(np.mean([loss[a].mean() for a in at])), float(t)))
+    return round(best[1], 2)
 
 
 def fit(found: list[Detection], thresholds: dict[str, float]) -> dict[str, dict]:
@@ -203,8 +224,6 @@ def by_class(found: list[Detection], manifest: dict) -> dict:
 
 
 def detector_thresholds() -> dict[str, float]:
-    import tomllib
-
     text = (HERE.parent / "lintel-nano" / "model.toml").read_text(encoding="utf-8")
     return {c["name"]: c["threshold"] for c in tomllib.loads(text)["classes"]}
 
@@ -234,7 +253,7 @@ def site_detections() -> list[Detection]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("what", choices=["fit", "dev", "sites"])
+    parser.add_argument("what", choices=["temperature", "fit", "dev", "sites"])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--proposals", type=Path, help="of dev")
     parser.add_argument("--out", type=Path, required=True)
@@ -242,13 +261,16 @@ def main() -> None:
     model = Classifier(args.model)
     found = site_detections() if args.what == "sites" else dev_detections(args.proposals)
     ask(model, found)
-    if args.what == "fit":
+    if args.what == "temperature":
+        report = {"temperature": temperature(found, model.names)}
+    elif args.what == "fit":
         report = fit(found, detector_thresholds())
     else:
         report = {"classes": by_class(found, model.manifest), "reliability": reliability(found)}
     args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for name, row in report.get("classes", report).items():
-        print(name, json.dumps(row["over_threshold"] if "over_threshold" in row else row))
+        shown = row["over_threshold"] if "classes" in report else row
+        print(name, json.dumps(shown))
 
 
 if __name__ == "__main__":

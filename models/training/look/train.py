@@ -1,10 +1,10 @@
 """Features -> the last blocks and the head.
 
-    python -m look.train --proposals P --store S --out runs/look/last.pt [--epochs 3]
+    python -m look.train --proposals P --store S --out runs/look/last.pt [--epochs 1.5]
 
-First the head alone on the published embedding, then, with --epochs, the last two blocks, the last
-convolution and the head together. A place says which classes are possible; the loss is minus the
-logarithm of their weighted probability.
+First the head alone on the published embedding (or --initial, a checkpoint). Then, with --epochs,
+the last two blocks, the last convolution and the head together. A place says which classes are
+possible; the loss is minus the logarithm of their weighted probability.
 """
 
 from __future__ import annotations
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000, help="of the head alone")
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--epochs", type=float, default=0.0, help="of the last blocks")
+    parser.add_argument("--initial", type=Path, help="checkpoint to go on from")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -147,12 +148,19 @@ def main() -> None:
     def save() -> None:
         torch.save({"look": look.state_dict(), "classes": classes.names}, args.out)
 
-    loss = fit_head(look, rows, args.steps, args.decay)
-    print(f"head alone: {len(rows.keys)} crops, loss {loss:.3f}", flush=True)
+    if args.initial:
+        saved = torch.load(args.initial, map_location="cpu", weights_only=True)
+        if saved["classes"] != classes.names:
+            raise SystemExit(f"{args.initial}: has other classes than look/classes.toml")
+        look.load_state_dict(saved["look"])
+        loss = None
+    else:
+        loss = fit_head(look, rows, args.steps, args.decay)
+        print(f"head alone: {len(rows.keys)} crops, loss {loss:.3f}", flush=True)
     if args.epochs:
         loss = tune(look, rows, args.epochs, save)
     save()
-    report = {"crops": len(rows.keys), "places": len(places), "loss": round(loss, 4)}
+    report = {"crops": len(rows.keys), "places": len(places), "loss": loss and round(loss, 4)}
     report |= {"epochs": args.epochs, "minutes": round((time.time() - began) / 60, 1)}
     report["places_by_class"] = {
         name: sum(p.weights[n] == 1 and p.weights.sum() == 1 for p in places)
