@@ -139,7 +139,8 @@ fn a_piece_that_a_power_cut_tore_is_asked_of_the_sender_again() {
     let mut rig = Rig::new();
     rig.piece(&chunk(0)).expect("piece");
     rig.piece(&chunk(1)).expect("piece");
-    let part = rig.dir.path().join(rig.files().into_iter().find(|file| file.ends_with(".part")).expect("a part"));
+    let part =
+        rig.dir.path().join(rig.files().into_iter().find(|file| file.ends_with(".part")).expect("a part"));
     let mut content = fs::read(&part).expect("part");
     content[1500] ^= 1;
     fs::write(&part, content).expect("tear");
