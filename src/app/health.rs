@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use crate::base::{CameraId, WallTime};
 use crate::monitor::NodeSnapshot;
+use crate::outbox::DiskTrouble;
 use crate::wire::{
-    CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad, RingsFull,
+    CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad, RingsFull, Trouble,
+    TroubleKind,
 };
 
 /// While something is wrong, the health is published again after this time, with its newest figures.
 const REPEAT: Duration = Duration::from_secs(60);
 /// How long suppressed events, failed flights and dropped footage stay in the report.
 const REPORT_FOR: Duration = Duration::from_secs(3600);
+/// How long records may wait for a platform's word.
+const SILENCE_S: u64 = 600;
 
 /// The last published health, and when events were last suppressed and footage dropped.
 #[derive(Default)]
@@ -22,6 +26,8 @@ pub(super) struct HealthWatch {
     suppressed: BTreeMap<CameraId, (u64, Instant)>,
     /// Bytes dropped since the start, and when they last grew.
     dropped: Option<(u64, Instant)>,
+    /// Files lost, messages released and records refused since the start, and when each last grew.
+    losses: [Option<(u64, Instant)>; 3],
     published: Option<(Problems, Instant)>,
 }
 
@@ -32,6 +38,7 @@ struct Problems {
     suppressed: Vec<String>,
     flights: Vec<FlightNotTaken>,
     rings_full: bool,
+    troubles: Vec<TroubleKind>,
 }
 
 impl HealthWatch {
@@ -47,16 +54,19 @@ impl HealthWatch {
         let suppressed = self.suppressed(node, now);
         let flights = flights(node, at);
         let rings = self.rings(node, now);
+        let troubles = self.troubles(node, now);
         let problems = Problems {
             behind: behind.iter().map(|b| b.camera.clone()).collect(),
             suppressed: suppressed.iter().map(|s| s.camera.clone()).collect(),
             flights: flights.clone(),
             rings_full: rings.is_some(),
+            troubles: troubles.iter().map(|trouble| trouble.kind).collect(),
         };
         let well = problems.behind.is_empty()
             && problems.suppressed.is_empty()
             && problems.flights.is_empty()
-            && !problems.rings_full;
+            && !problems.rings_full
+            && problems.troubles.is_empty();
         let known = self.published.as_ref().is_some_and(|(before, when)| {
             *before == problems && (well || now.saturating_duration_since(*when) < REPEAT)
         });
@@ -76,6 +86,7 @@ impl HealthWatch {
             suppressed,
             flights,
             rings,
+            troubles,
         };
         self.log(&problems, &health);
         self.published = Some((problems, now));
@@ -92,6 +103,48 @@ impl HealthWatch {
             budget_mb: node.rings.max_bytes as u64 >> 20,
             dropped_mb: dropped.div_ceil(1 << 20),
         })
+    }
+
+    fn troubles(&mut self, node: &NodeSnapshot, now: Instant) -> Vec<Trouble> {
+        let (publish, outbox) = (&node.publish, &node.publish.outbox);
+        let mut grown = [0, 1, 2].map(|which| {
+            let count = [outbox.media_lost, outbox.released, outbox.platform_refused][which];
+            let loss = &mut self.losses[which];
+            if count > loss.map_or(0, |(before, _)| before) {
+                *loss = Some((count, now));
+            }
+            loss.filter(|(_, when)| now.duration_since(*when) < REPORT_FOR).map(|(count, _)| count)
+        });
+        let [lost, released, refused] = grown.each_mut().map(|count| count.take());
+        let silent = outbox.unconfirmed > 0 && outbox.silent_s >= SILENCE_S;
+        let all = [
+            (outbox.told_nobody > 0).then(|| {
+                let reason = format!("nobody has subscribed to {} records; they wait here", outbox.told_nobody);
+                (TroubleKind::NobodySubscribed, reason)
+            }),
+            silent.then(|| {
+                let reason = format!(
+                    "{} records wait for a platform to confirm them, which none has done for {} minutes: is it \
+                     running? A platform that confirms nothing needs mqtt.confirm = \"broker\"",
+                    outbox.unconfirmed,
+                    outbox.silent_s / 60
+                );
+                (TroubleKind::NotConfirmed, reason)
+            }),
+            publish.confirm_denied.then(|| {
+                (TroubleKind::ConfirmDenied, "the broker does not let the node read confirmations".to_owned())
+            }),
+            refused.map(|n| (TroubleKind::PlatformRefuses, format!("{n} records since the start"))),
+            released.map(|n| (TroubleKind::Unconfirmed, format!("{n} messages since the start"))),
+            node.events.disk.map(|trouble| (disk_kind(trouble), trouble.to_string())),
+            lost.map(|n| (TroubleKind::EvidenceLost, format!("{n} files since the start"))),
+            outbox.damaged.then(|| {
+                let reason = "it was damaged or gone when the node started; its records were taken from what could be \
+                              read of it and from the folders of the events";
+                (TroubleKind::OutboxDamaged, reason.to_owned())
+            }),
+        ];
+        all.into_iter().flatten().map(|(kind, reason)| Trouble { kind, reason }).collect()
     }
 
     fn suppressed(&mut self, node: &NodeSnapshot, now: Instant) -> Vec<CameraSuppressed> {
@@ -121,6 +174,14 @@ impl HealthWatch {
                 "cameras are sampled less often than their interval promises; /health names them"
             ),
         }
+    }
+}
+
+fn disk_kind(trouble: DiskTrouble) -> TroubleKind {
+    match trouble {
+        DiskTrouble::Full => TroubleKind::DiskFull,
+        DiskTrouble::ReadOnly => TroubleKind::DiskReadOnly,
+        DiskTrouble::Fails => TroubleKind::DiskFails,
     }
 }
 

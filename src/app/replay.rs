@@ -20,7 +20,7 @@ use crate::drone::Flight;
 use crate::events::{Recorder, Store};
 use crate::evidence::{ClipCutter, ClipRequest, EvidenceError, event_dir};
 use crate::ingest::{EncodedFrame, FileReader, IngestError, Telemetry, open_file};
-use crate::outbox::{Appended, Batch, OutboxError};
+use crate::outbox::{Batch, OutboxError};
 use crate::ring::Ring;
 use crate::scene::FlightLogs;
 use crate::scene::PlaceMemoryContext;
@@ -218,7 +218,7 @@ struct Lines {
 }
 
 impl Store for Lines {
-    fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
+    fn append(&self, batch: &Batch) -> Result<(), OutboxError> {
         let mut out = self.out.lock();
         for message in batch
             .messages
@@ -233,7 +233,7 @@ impl Store for Lines {
                 tracing::error!(%error, "an event line could not be written");
             }
         }
-        Ok(Appended::default())
+        Ok(())
     }
 }
 

@@ -11,7 +11,8 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::base::Shutdown;
-use crate::config::{MqttConfig, Secret, TlsConfig};
+use crate::config::{Confirm, MqttConfig, Secret, TlsConfig};
+use crate::monitor::OneLine;
 use crate::publish::Subscriber;
 use crate::receive::{self, Line, MAX_PACKET_BYTES, ReceiveStats, Store};
 use crate::wire::subscriptions;
@@ -72,9 +73,10 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("--log")?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(OneLine { colours });
     // Fails in a process that logs already (tests); that logger stays.
-    drop(logs.with_ansi(std::io::stderr().is_terminal()).try_init());
+    drop(logs.with_ansi(colours).try_init());
 
     let config = mqtt_config(&args)?;
     let time_zone = jiff::tz::TimeZone::get(&args.time_zone).context("--time-zone")?;
@@ -171,5 +173,6 @@ fn mqtt_config(args: &Args) -> anyhow::Result<MqttConfig> {
         chunk_bytes: MAX_PACKET_BYTES as usize,
         in_flight: 16,
         keep_alive: Duration::from_secs(30),
+        confirm: Confirm::Broker,
     })
 }

@@ -7,13 +7,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::base::{Shutdown, error_chain, monotonic};
-use crate::outbox::{Appended, Batch, Outbox, OutboxError};
+use crate::outbox::{Batch, DiskTrouble, Outbox, OutboxError};
 
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -21,11 +21,11 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) trait Store: Send + Sync {
     /// # Errors
     /// As [`Outbox::append`].
-    fn append(&self, batch: &Batch) -> Result<Appended, OutboxError>;
+    fn append(&self, batch: &Batch) -> Result<(), OutboxError>;
 }
 
 impl Store for Outbox {
-    fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
+    fn append(&self, batch: &Batch) -> Result<(), OutboxError> {
         Outbox::append(self, batch)
     }
 }
@@ -39,9 +39,8 @@ pub(super) struct Backlog {
     queue: Mutex<Queue>,
     /// Locked by the thread that stores, not while it waits.
     storing: Mutex<Outage>,
-    failing: AtomicBool,
+    failing: Mutex<Option<DiskTrouble>>,
     full_seconds: AtomicU64,
-    refused: AtomicU64,
 }
 
 #[derive(Default)]
@@ -63,25 +62,19 @@ impl Backlog {
             store,
             queue: Mutex::default(),
             storing: Mutex::default(),
-            failing: AtomicBool::new(false),
+            failing: Mutex::default(),
             full_seconds: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
         }
     }
 
-    /// True from a batch that could not be stored to the next one that could.
-    pub fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
+    /// Why batches cannot be stored, from the first that could not to the next that could.
+    pub fn trouble(&self) -> Option<DiskTrouble> {
+        *self.failing.lock()
     }
 
     /// Whole seconds in which batches could not be stored.
     pub fn full_seconds(&self) -> u64 {
         self.full_seconds.load(Ordering::Relaxed)
-    }
-
-    /// Media files that the store refused because it was over its limit.
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
     }
 
     /// Queues a batch behind all earlier ones. It takes microseconds, so it may be called under a lock.
@@ -100,7 +93,7 @@ impl Backlog {
         loop {
             let Some((next, batch)) = self.pop_until(ticket) else { return true };
             match self.store.append(&batch) {
-                Ok(appended) => self.stored(&mut outage, &appended),
+                Ok(()) => self.stored(&mut outage),
                 Err(error) => {
                     self.queue.lock().waiting.push_front((next, batch));
                     self.failed(&mut outage, &error);
@@ -143,22 +136,18 @@ impl Backlog {
         self.queue.lock().waiting.pop_front_if(|(next, _)| *next <= ticket)
     }
 
-    fn stored(&self, outage: &mut Outage, appended: &Appended) {
+    fn stored(&self, outage: &mut Outage) {
         if let Some(since) = std::mem::take(outage).since {
             tracing::info!("records are stored again, after {} s", since.elapsed().as_secs());
         }
-        self.failing.store(false, Ordering::Relaxed);
-        self.refused.fetch_add(appended.refused.len() as u64, Ordering::Relaxed);
-        for media in &appended.refused {
-            tracing::error!(event = %media.event, kind = media.kind, "outbox.max_mb is reached: not sent");
-        }
+        *self.failing.lock() = None;
     }
 
     fn failed(&self, outage: &mut Outage, error: &OutboxError) {
         if outage.since.is_none() {
             tracing::error!("cannot store a record, retrying every second: {}", error_chain(error));
         }
-        self.failing.store(true, Ordering::Relaxed);
+        *self.failing.lock() = Some(error.disk());
         let seconds = outage.since.get_or_insert_with(monotonic).elapsed().as_secs();
         self.full_seconds.fetch_add(seconds - outage.counted, Ordering::Relaxed);
         outage.counted = seconds;
@@ -167,6 +156,8 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     /// A store on a disk that is full until it has room.
@@ -183,12 +174,12 @@ mod tests {
     }
 
     impl Store for Disk {
-        fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
+        fn append(&self, batch: &Batch) -> Result<(), OutboxError> {
             if !self.room.load(Ordering::SeqCst) {
                 return Err(OutboxError::Full { path: "outbox.db".into() });
             }
             self.keys.lock().extend(batch.state.iter().map(|(key, _)| key.clone()));
-            Ok(Appended::default())
+            Ok(())
         }
     }
 
@@ -212,12 +203,12 @@ mod tests {
         let (disk, backlog) = full();
         let opened = backlog.push(batch("opened"));
         assert!(!backlog.wait(opened, &stopped(), &stopped()), "the node stops");
-        assert!(backlog.is_failing());
+        assert_eq!(backlog.trouble(), Some(DiskTrouble::Full));
         disk.room.store(true, Ordering::SeqCst);
         let checkpoint = backlog.push(batch("checkpoint"));
         assert!(backlog.store(checkpoint));
         assert_eq!(disk.keys(), ["opened", "checkpoint"]);
-        assert!(!backlog.is_failing());
+        assert_eq!(backlog.trouble(), None);
         assert!(backlog.store(opened), "it was stored with the later one");
     }
 
@@ -232,7 +223,7 @@ mod tests {
                 scope.spawn(move || backlog.wait(ticket, go_on, go_on))
             };
             let waiting: Vec<_> = tickets.iter().rev().map(wait).collect();
-            while !backlog.is_failing() {
+            while backlog.trouble().is_none() {
                 std::thread::yield_now();
             }
             disk.room.store(true, Ordering::SeqCst);

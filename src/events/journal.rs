@@ -13,7 +13,7 @@ use super::pending_evidence::PendingEvidence;
 use crate::base::{Shutdown, WallTime, error_chain};
 use crate::evidence::{EvidenceFile, EvidenceKind, Missing, event_dir, write_manifest};
 use crate::monitor::EventCounts;
-use crate::outbox::{Batch, OutMedia};
+use crate::outbox::{Batch, DiskTrouble, OutMedia};
 use crate::rules::Transition;
 use crate::wire::{EvidenceState, MissingEvidence, Topics, evidence_message};
 
@@ -57,8 +57,8 @@ impl Journal {
     }
 
     /// True while a record waits for room on the disk. The rules wait too, and a restart would not help.
-    pub fn waits_for_disk(&self) -> bool {
-        self.backlog.is_failing()
+    pub fn waits_for_room(&self) -> bool {
+        self.backlog.trouble() == Some(DiskTrouble::Full)
     }
 
     /// Whether a clip of this event is still to be cut. Its folder must stay until then.
@@ -78,8 +78,9 @@ impl Journal {
             updated: get(&self.counts.updated),
             closed: get(&self.counts.closed),
             expired: get(&self.counts.expired),
-            evidence_missing: get(&self.counts.evidence_missing) + self.backlog.refused(),
+            evidence_missing: get(&self.counts.evidence_missing),
             outbox_full_seconds: self.backlog.full_seconds(),
+            disk: self.backlog.trouble(),
         }
     }
 
@@ -227,12 +228,12 @@ fn kind_name(kind: EvidenceKind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::{Appended, OutboxError};
+    use crate::outbox::OutboxError;
 
     struct FullDisk;
 
     impl Store for FullDisk {
-        fn append(&self, _: &Batch) -> Result<Appended, OutboxError> {
+        fn append(&self, _: &Batch) -> Result<(), OutboxError> {
             Err(OutboxError::Full { path: "outbox.db".into() })
         }
     }
@@ -244,7 +245,7 @@ mod tests {
         let journal = Journal::new(topics, Arc::new(FullDisk), None, serde_json::Value::Null, stop.clone());
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| journal.commit(journal.lock(), Batch::default()));
-            while !journal.waits_for_disk() {
+            while !journal.waits_for_room() {
                 std::thread::yield_now();
             }
             // As retention asks before it deletes delivered evidence.

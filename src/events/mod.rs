@@ -11,12 +11,14 @@ pub(crate) mod feedback;
 mod flights;
 pub(crate) mod pending_evidence;
 mod backlog;
+mod copies;
 mod journal;
 mod recorder;
 mod stills;
 mod tamper;
 
 pub(crate) use backlog::Store;
+pub(crate) use copies::{FolderStore, requeue};
 pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};
 pub(crate) use flights::FlightEventStep;
 pub(crate) use journal::{evidence_state, media, store_pending};

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::files::evidence_root;
+use super::room::ROOM;
 use super::{EvidenceError, EvidenceKind};
 use crate::base::UNFINISHED;
 use crate::config::Severity;
@@ -22,7 +24,11 @@ pub fn free_bytes(path: &Path) -> Result<u64, EvidenceError> {
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
+/// Has old evidence deleted if there is too little, and only then refuses.
 pub(super) fn ensure_free(path: &Path, wanted: u64) -> Result<(), EvidenceError> {
+    if free_bytes(path)? < wanted {
+        ROOM.ask();
+    }
     let free = free_bytes(path)?;
     if free < wanted {
         return Err(EvidenceError::DiskFull { path: path.to_path_buf(), free, wanted });
@@ -52,7 +58,7 @@ pub struct QuotaReport {
 /// Delivered evidence goes first. Within it, low severity goes before high, and older before newer.
 /// Undelivered evidence goes only for the quota, never for free space, which another program may use. Once it
 /// must free space, it frees more: up to 256 MB, and at most as much again as `min_free_bytes`. This reads
-/// the sizes of all files: call it once a minute, not for each event.
+/// the sizes of all files: call it once a minute and when a file was refused, not for each event.
 ///
 /// # Errors
 /// `root` cannot be read; one that does not exist is empty.
@@ -106,6 +112,12 @@ pub fn remove_unfinished(root: &Path) -> Result<u64, EvidenceError> {
         }
     }
     Ok(removed)
+}
+
+/// Each event that has a folder, and the folder, oldest first. What cannot be read is left out.
+pub fn event_folders(data_dir: &Path) -> Vec<(Uuid, PathBuf)> {
+    let found = events(&evidence_root(data_dir), &mut QuotaReport::default()).unwrap_or_default();
+    found.into_iter().map(|event| (event.id, event.dir)).collect()
 }
 
 pub(super) struct EventDir {

@@ -51,6 +51,17 @@ pub enum EvidenceKind {
 }
 
 impl EvidenceKind {
+    pub const ALL: [Self; 8] = [
+        Self::Still,
+        Self::Annotated,
+        Self::Clip,
+        Self::Closed,
+        Self::Before,
+        Self::After,
+        Self::Comparison,
+        Self::Manifest,
+    ];
+
     pub fn file_name(self) -> &'static str {
         match self {
             EvidenceKind::First => "first.jpg",

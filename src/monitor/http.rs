@@ -11,9 +11,13 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use super::connections::Connections;
 use super::metrics;
 use super::snapshot::NodeSnapshot;
 use crate::base::Shutdown;
+
+/// How long a stop waits for answers on the way.
+const FAREWELL: std::time::Duration = std::time::Duration::from_millis(200);
 
 type Source = Arc<dyn Fn() -> NodeSnapshot + Send + Sync>;
 
@@ -36,19 +40,26 @@ impl HttpServer {
     /// # Errors
     /// The address is in use or does not belong to this machine.
     pub fn start(listen: SocketAddr, source: Source, shutdown: Shutdown) -> Result<Self, HttpError> {
+        Self::serve(listen, router(source), shutdown)
+    }
+
+    fn serve(listen: SocketAddr, router: Router, shutdown: Shutdown) -> Result<Self, HttpError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Thread)?;
         let failed = |source| HttpError::Listen { address: listen, source };
         let listener = runtime.block_on(TcpListener::bind(listen)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let router = router(source);
         let serve = move || {
-            let stop = async move { shutdown.cancelled().await };
-            let served =
-                runtime.block_on(async { axum::serve(listener, router).with_graceful_shutdown(stop).await });
-            if let Err(error) = served {
-                tracing::error!(%error, "the HTTP server ended: no metrics and no health until a restart");
-            }
+            runtime.block_on(async {
+                tokio::select! {
+                    served = axum::serve(Connections::new(listener), router).into_future() => if let Err(error) = served {
+                        tracing::error!(%error, "the HTTP server ended: no metrics and no health until a restart");
+                    },
+                    // Answers take milliseconds. Whoever has sent half a request is not waited for.
+                    () = async { shutdown.cancelled().await; tokio::time::sleep(FAREWELL).await } => {}
+                }
+            });
+            runtime.shutdown_background();
         };
         let thread =
             std::thread::Builder::new().name("http".into()).spawn(serve).map_err(HttpError::Thread)?;
@@ -90,5 +101,62 @@ fn health_response(node: &NodeSnapshot) -> axum::response::Response {
     match serde_json::to_string_pretty(node) {
         Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::monotonic;
+
+    fn start() -> (HttpServer, Shutdown) {
+        let stop = Shutdown::new();
+        let router = Router::new().route("/health", get(|| std::future::ready("well")));
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        (HttpServer::serve(listen, router, stop.clone()).expect("listens"), stop)
+    }
+
+    fn half_a_request(server: &HttpServer) -> TcpStream {
+        let mut client = TcpStream::connect(server.address()).expect("connects");
+        client.write_all(b"GET /health HTTP/1.1\r\nHost: ").expect("sent");
+        client
+    }
+
+    #[test]
+    fn half_a_request_does_not_hold_the_stop_up() {
+        let (server, stop) = start();
+        let _client = half_a_request(&server);
+        std::thread::sleep(Duration::from_millis(100));
+        let began = monotonic();
+        stop.stop();
+        server.join();
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn hundreds_of_half_requests_take_few_places_and_give_them_back() {
+        let (server, stop) = start();
+        let before = open_files();
+        let _clients: Vec<_> = (0..200).map(|_| half_a_request(&server)).collect();
+        std::thread::sleep(Duration::from_millis(300));
+        // One for each client here, and few for the server's side of them.
+        let taken = open_files() - before - 200;
+        assert!(taken <= 40, "{taken} file descriptors of the server");
+        let mut honest = TcpStream::connect(server.address()).expect("connects");
+        honest.set_read_timeout(Some(Duration::from_secs(90))).expect("set");
+        honest.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        honest.read_to_string(&mut answer).expect("an answer after those before it are cut off");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("well"), "{answer}");
+        stop.stop();
+        server.join();
+    }
+
+    fn open_files() -> usize {
+        std::fs::read_dir("/proc/self/fd").expect("fds").count()
     }
 }

@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::one_line::OneLine;
 use crate::config::{LogConfig, LogFormat};
 
 /// Changes what is logged while the process runs.
@@ -46,7 +47,9 @@ pub fn init_logging(config: &LogConfig) -> Result<LogControl, ParseError> {
     let from_environment = std::env::var("LINTEL_LOG").ok();
     let fixed = from_environment.is_some();
     let filter = EnvFilter::builder().parse(from_environment.unwrap_or_else(|| config.filter.clone()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let format = resolve(config.format);
+    let colours = matches!(format, LogFormat::Auto | LogFormat::Pretty) && std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(OneLine { colours });
     // A second call (tests) finds the subscriber set already; that is fine.
     macro_rules! start {
         ($builder:expr) => {{
@@ -58,11 +61,11 @@ pub fn init_logging(config: &LogConfig) -> Result<LogControl, ParseError> {
             LogControl { set: ours.then(|| Box::new(set) as Box<dyn Fn(EnvFilter) + Send + Sync>) }
         }};
     }
-    Ok(match resolve(config.format) {
+    Ok(match format {
         LogFormat::Journal => start!(builder.event_format(JournalLine)),
         LogFormat::Json => start!(builder.json().with_span_list(false)),
         LogFormat::Auto | LogFormat::Pretty => {
-            start!(builder.compact().with_target(false).with_ansi(std::io::stderr().is_terminal()))
+            start!(builder.compact().with_target(false).with_ansi(colours))
         }
     })
 }

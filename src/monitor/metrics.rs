@@ -94,9 +94,9 @@ impl Collector for Node {
         out.gauge("lintel_outbox_media", "Media files waiting", node.publish.outbox.media as f64)?;
         out.gauge("lintel_outbox_media_bytes", "Their size", node.publish.outbox.media_bytes as f64)?;
         out.counter(
-            "lintel_outbox_media_refused",
-            "Files over outbox.max_mb",
-            node.publish.outbox.media_refused,
+            "lintel_outbox_sent_again",
+            "Records sent again because no platform confirmed them",
+            node.publish.outbox.sent_again,
         )?;
         out.counter(
             "lintel_outbox_full_seconds",

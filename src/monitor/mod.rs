@@ -2,14 +2,17 @@
 //! messages to the service manager.
 //! On failure: the node runs on without them and logs the failure. Not here: what is healthy for a stage.
 
+mod connections;
 mod http;
 mod logging;
+mod one_line;
 mod metrics;
 mod service;
 mod snapshot;
 
 pub use http::{HttpError, HttpServer};
 pub use logging::{LogControl, init_logging};
+pub use one_line::OneLine;
 pub use service::Service;
 pub use snapshot::{
     CameraSnapshot, ConfigStatus, EventCounts, FlightFailure, FlightsSnapshot, LoadSnapshot, NodeSnapshot,

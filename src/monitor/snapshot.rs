@@ -9,6 +9,7 @@ use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
 use crate::ingest::{IngestSnapshot, SourceState};
 use crate::observation::Visibility;
+use crate::outbox::DiskTrouble;
 use crate::publish::PublishSnapshot;
 use crate::ring::{RingPoolStats, RingStats};
 use crate::second_look::SecondLookStats;
@@ -89,6 +90,8 @@ pub struct EventCounts {
     pub evidence_missing: u64,
     /// Whole seconds in which the outbox was full.
     pub outbox_full_seconds: u64,
+    /// Why records cannot be stored now.
+    pub disk: Option<DiskTrouble>,
 }
 
 /// The running config and the outcome of the last reload.

@@ -2,24 +2,28 @@
 //!
 //! Takes: batches of messages, media files and restart state from `app`, each as one transaction.
 //! Gives: one record after another to `publish`, messages before media, older before newer.
-//! When full: above `max_bytes` media is refused and counted; messages are always kept. A full disk gives
+//! When full: files lie on the disk anyway, so none is refused. Messages that the broker has and no platform
+//! confirms go by the broker's word above `max_bytes`, the oldest first, and are counted. A full disk gives
 //! [`OutboxError::Full`]: the caller tries again, while reads and acknowledgements continue.
 //! On failure: a file that SQLite cannot read is moved aside. A new one starts with its readable records.
 //! Media that is gone or changed is given up with its own message, and the queue continues.
 //! Not here: topics of media, MQTT, and what is worth sending.
 //!
-//! Only [`Outbox::ack`] removes a record. Which records are in flight is known in memory only, so after a
-//! restart every unacknowledged record is handed out again.
+//! A record leaves by [`Outbox::confirm`] (a platform's word), or by [`Outbox::ack`] where the broker's word
+//! counts. Which records are in flight is known in memory only, so after a restart every unacknowledged record
+//! is handed out again.
 
+mod custody;
 mod media;
 mod open;
 mod record;
+mod space;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -29,9 +33,15 @@ use crate::base::WallTime;
 use crate::config::OutboxConfig;
 
 use media::MediaReader;
-use store::{Store, is_full};
+use space::is_full;
+use store::Store;
 
-pub use record::{Appended, Batch, LostMedia, MediaChunk, Next, OutMedia, OutMessage, RecordId};
+/// Lies in the folder of an event whose files are all delivered.
+pub const DELIVERED_MARK: &str = "delivered";
+
+pub use record::{
+    Batch, Confirmed, DiskTrouble, LostMedia, MediaChunk, Next, OutMedia, OutMessage, RecordId,
+};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct OutboxStats {
@@ -43,8 +53,21 @@ pub struct OutboxStats {
     pub media_bytes: u64,
     /// When the oldest waiting record came in.
     pub oldest: Option<WallTime>,
-    /// Files refused since the start because the outbox was over `max_bytes`.
-    pub media_refused: u64,
+    /// Of all these, records that the broker has and no platform has confirmed.
+    pub unconfirmed: u64,
+    /// How long they have waited since a platform last confirmed anything, in seconds.
+    pub silent_s: u64,
+    /// Messages and pieces that the broker had nobody to hand on to.
+    pub told_nobody: u64,
+    /// Since the start: records that a platform confirmed, and of these, those that it refused to store.
+    pub confirmed: u64,
+    pub platform_refused: u64,
+    /// Records sent again since the start because nobody confirmed them.
+    pub sent_again: u64,
+    /// Messages that went by the broker's word since the start because they took more than `max_bytes`.
+    pub released: u64,
+    /// The outbox was damaged or gone when it was opened.
+    pub damaged: bool,
     /// Files given up since the start because they were gone or changed.
     pub media_lost: u64,
 }
@@ -53,6 +76,11 @@ pub struct OutboxStats {
 pub enum OutboxError {
     #[error("no space left for the outbox {}: free some, nothing is lost while the caller tries again", path.display())]
     Full { path: PathBuf },
+    #[error(
+        "the outbox {} cannot be written: its file system is read-only, as it is after an error of the disk: check \
+         the disk", path.display()
+    )]
+    ReadOnly { path: PathBuf },
     #[error("the outbox {} is in use: another lintel runs on the same data_dir", path.display())]
     InUse { path: PathBuf },
     #[error(
@@ -78,7 +106,7 @@ pub struct Outbox {
     /// append.
     reader: Mutex<MediaReader>,
     changed: Notify,
-    refused: AtomicU64,
+    damaged: AtomicBool,
     lost: AtomicU64,
 }
 
@@ -90,14 +118,14 @@ impl Outbox {
     /// it is moved aside and logged.
     pub fn open(data_dir: &Path, config: &OutboxConfig) -> Result<Self, OutboxError> {
         let path = data_dir.join("outbox.db");
-        let store = open::open(data_dir, &path)?;
+        let (store, damaged) = open::open(data_dir, &path)?;
         Ok(Self {
             path,
             max_bytes: config.max_bytes,
             store: Mutex::new(store),
             reader: Mutex::new(MediaReader::default()),
             changed: Notify::new(),
-            refused: AtomicU64::new(0),
+            damaged: AtomicBool::new(damaged),
             lost: AtomicU64::new(0),
         })
     }
@@ -107,11 +135,14 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError::Full`] when the disk is; try again later.
-    pub fn append(&self, batch: &Batch) -> Result<Appended, OutboxError> {
-        let refused = self.db(|store| store.append(batch, self.max_bytes))?;
-        self.refused.fetch_add(refused.len() as u64, Ordering::Relaxed);
+    pub fn append(&self, batch: &Batch) -> Result<(), OutboxError> {
+        // Before the record: after a crash in between, the files are delivered twice and not never.
+        for folder in batch.media.iter().filter_map(|media| media.path.parent()) {
+            drop(std::fs::remove_file(folder.join(DELIVERED_MARK)));
+        }
+        self.db(|store| store.append(batch))?;
         self.changed.notify_one();
-        Ok(Appended { refused })
+        Ok(())
     }
 
     /// Returns the next record and marks it as in flight. Messages come first; media only if `media`, cut
@@ -141,10 +172,56 @@ impl Outbox {
     /// # Errors
     /// The database.
     pub fn ack(&self, ids: &[RecordId]) -> Result<(), OutboxError> {
-        self.db(|store| match store.ack(ids) {
-            Err(e) if is_full(&e) => Ok(()),
+        self.db(|store| match store.ack_by_broker(ids) {
+            Err(e) if is_full(&self.path, &e) => Ok(()),
             other => other,
         })
+    }
+
+    /// The broker has these records. They stay until a platform confirms them.
+    ///
+    /// # Errors
+    /// The database, or a full disk.
+    pub fn sent(&self, ids: &[RecordId]) -> Result<(), OutboxError> {
+        self.db(|store| store.sent(ids, self.max_bytes))?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The broker took these records and had nobody to hand them on to. They stay, and are tried again by
+    /// [`Outbox::look_again`].
+    ///
+    /// # Errors
+    /// The database.
+    pub fn nobody(&self, ids: &[RecordId]) -> Result<(), OutboxError> {
+        self.db(|store| store.nobody(ids))
+    }
+
+    /// Removes records that a platform has. Repeated and unknown ones are harmless.
+    ///
+    /// # Errors
+    /// The database, or a full disk.
+    pub fn confirm(&self, confirmed: &[Confirmed]) -> Result<(), OutboxError> {
+        self.db(|store| store.confirm(confirmed)).map(drop)
+    }
+
+    /// Finds records to be sent again: those lost on the way, and one of each kind that was told to nobody. To
+    /// be called every half minute or so. Returns how many were lost.
+    ///
+    /// # Errors
+    /// The database, or a full disk.
+    pub fn look_again(&self) -> Result<u64, OutboxError> {
+        let again = self.db(Store::look_again)?;
+        self.changed.notify_one();
+        Ok(again)
+    }
+
+    /// Removes the records that the broker has: from now on its word counts. Returns how many.
+    ///
+    /// # Errors
+    /// The database, or a full disk.
+    pub fn trust_broker(&self) -> Result<u64, OutboxError> {
+        self.db(Store::trust_broker)
     }
 
     /// Forgets what is in flight after the connection ended: unacknowledged records are handed out again.
@@ -162,6 +239,19 @@ impl Outbox {
         self.lost.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Whether a file of the event waits, or all of them are delivered.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn knows(&self, event: Uuid) -> Result<bool, OutboxError> {
+        self.db(|store| store.knows(event))
+    }
+
+    /// Remembers that the outbox was damaged or gone at the start, for the health of the node.
+    pub fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
     }
 
     /// True once all media of the event was acknowledged or given up, and none is waiting.
@@ -196,7 +286,7 @@ impl Outbox {
 
     pub fn stats(&self) -> OutboxStats {
         OutboxStats {
-            media_refused: self.refused.load(Ordering::Relaxed),
+            damaged: self.damaged.load(Ordering::Relaxed),
             media_lost: self.lost.load(Ordering::Relaxed),
             ..self.lock().stats()
         }
@@ -212,9 +302,14 @@ impl Outbox {
     }
 
     fn db<T>(&self, work: impl FnOnce(&mut Store) -> rusqlite::Result<T>) -> Result<T, OutboxError> {
-        work(&mut self.lock()).map_err(|source| {
-            let path = self.path.clone();
-            if is_full(&source) { OutboxError::Full { path } } else { OutboxError::Database { path, source } }
-        })
+        let mut store = self.lock();
+        let result = work(&mut store);
+        let delivered = std::mem::take(&mut store.custody.delivered);
+        drop(store);
+        for folder in delivered {
+            // Only spares a later start to send the files again, so it needs no fsync and may fail.
+            drop(std::fs::write(folder.join(DELIVERED_MARK), b""));
+        }
+        result.map_err(|source| space::explain(&self.path, source))
     }
 }

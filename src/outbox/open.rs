@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tracing::{error, info};
 
-use super::store::{LAYOUT, Store, is_full};
+use super::space::explain;
+use super::store::{LAYOUT, Store};
 use super::{Batch, OutboxError};
 use crate::base::wall_now;
 
-pub(super) fn open(data_dir: &Path, path: &Path) -> Result<Store, OutboxError> {
+/// Also says whether the file was damaged.
+pub(super) fn open(data_dir: &Path, path: &Path) -> Result<(Store, bool), OutboxError> {
     std::fs::create_dir_all(data_dir)
         .map_err(|source| OutboxError::Folder { path: data_dir.to_owned(), source })?;
     match attempt(path) {
-        Err(Failure::Damaged(why)) => start_new(path, &why),
+        Err(Failure::Damaged(why)) => Ok((start_new(path, &why)?, true)),
         Err(Failure::Other(e)) => Err(e),
-        Ok(store) => Ok(store),
+        Ok(store) => Ok((store, false)),
     }
 }
 
@@ -44,8 +46,10 @@ fn attempt(path: &Path) -> Result<Store, Failure> {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Failure::Other(OutboxError::InUse { path: path.to_owned() })
         }
-        _ if is_full(&source) => Failure::Other(OutboxError::Full { path: path.to_owned() }),
-        _ => Failure::Other(OutboxError::Open { path: path.to_owned(), source }),
+        _ => Failure::Other(match explain(path, source) {
+            OutboxError::Database { path, source } => OutboxError::Open { path, source },
+            other => other,
+        }),
     };
     let mut store = Connection::open(path).and_then(Store::new).map_err(failed)?;
     match store.layout().map_err(failed)? {
@@ -85,7 +89,7 @@ fn start_new(path: &Path, why: &str) -> Result<Store, OutboxError> {
         },
         Failure::Other(e) => e,
     })?;
-    let carried = store.append(&saved, u64::MAX);
+    let carried = store.append(&saved);
     error!(
         outbox = %path.display(),
         moved_to = %aside("").display(),

@@ -39,11 +39,39 @@ pub struct Batch {
     pub state: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// The result of [`Outbox::append`](super::Outbox::append).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Appended {
-    /// Media that did not fit under `max_bytes`. Everything else of the batch is durable.
-    pub refused: Vec<OutMedia>,
+/// A record that a platform says it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// Of a message's payload, or of a whole file. Lower-case hex.
+    pub sha256: String,
+    /// Event and kind of a file; `None` for a message.
+    pub file: Option<(Uuid, String)>,
+    /// The platform does not store it. Sending it again would not help.
+    pub refused: bool,
+}
+
+/// Why records cannot be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskTrouble {
+    /// No room. It is made, by deleting delivered evidence, or by the operator; a restart would not help.
+    Full,
+    /// The file system takes no writes, as after an error of the disk.
+    ReadOnly,
+    /// Writing fails though there is room.
+    Fails,
+}
+
+impl std::fmt::Display for DiskTrouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Full => "there is no room for records; they wait in memory",
+            Self::ReadOnly => {
+                "the file system of node.data_dir is read-only; records wait in memory. Check the disk"
+            }
+            Self::Fails => "writing to node.data_dir fails; records wait in memory. Check the disk",
+        })
+    }
 }
 
 /// Names a record until it is acknowledged.

@@ -1,17 +1,19 @@
-//! The tables and their statements. Not here: files, locks, policy beyond `max_bytes`.
+//! The tables and their statements. Not here: files, locks, policy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use sha2::{Digest, Sha256};
 use tracing::error;
 use uuid::Uuid;
 
+use super::custody::Custody;
 use super::{Batch, LostMedia, OutMedia, OutMessage, OutboxStats, RecordId};
 use crate::base::{WallTime, wall_now};
 
 /// Layout of the file, kept in `PRAGMA user_version`.
-pub(super) const LAYOUT: i64 = 2;
+pub(super) const LAYOUT: i64 = 3;
 
 /// No receiver takes more; a larger number is bit rot.
 const MAX_MEDIA_BYTES: i64 = 4 << 30;
@@ -21,7 +23,9 @@ const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     topic TEXT NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL, created INTEGER NOT NULL,
-    reply_to BLOB
+    reply_to BLOB,
+    sha256 TEXT NOT NULL DEFAULT '',
+    sent INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS media (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -30,6 +34,7 @@ CREATE TABLE IF NOT EXISTS media (
     chunk_bytes INTEGER NOT NULL DEFAULT 0,
     acked BLOB NOT NULL DEFAULT x'',
     created INTEGER NOT NULL,
+    sent INTEGER NOT NULL DEFAULT 0,
     UNIQUE (event, kind)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS delivered (event BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -38,6 +43,18 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STR
 
 /// From layout 1, which had no answers.
 const FROM_1: &str = "ALTER TABLE message ADD COLUMN reply_to BLOB";
+/// From layout 2, in which the broker's word ended everything.
+const FROM_2: &str = "
+ALTER TABLE message ADD COLUMN sha256 TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE media ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;
+";
+/// Few rows are with the broker at a time, and each confirmation looks for its own.
+const INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS message_sha256 ON message (sha256);
+CREATE INDEX IF NOT EXISTS message_sent ON message (sent) WHERE sent > 0;
+CREATE INDEX IF NOT EXISTS media_sent ON media (sent) WHERE sent > 0;
+";
 
 /// Totals of the waiting records. Each change updates them within its transaction, so that neither figures
 /// nor the quota read the whole file. They are in memory only (the temporary database of the connection); one
@@ -82,6 +99,7 @@ pub(super) struct Store {
     chunk_cursor: (i64, u32),
     /// Acknowledged by the broker, but not written yet because the disk is full.
     unsaved: Vec<RecordId>,
+    pub(super) custody: Custody,
 }
 
 impl Store {
@@ -98,15 +116,18 @@ impl Store {
         db.pragma_update(None, "temp_store", "MEMORY")?;
         // Without this, a row that INSERT OR REPLACE removes stays in the totals.
         db.pragma_update(None, "recursive_triggers", true)?;
-        let mut store = Self { db, message_cursor: 0, chunk_cursor: (0, 0), unsaved: Vec::new() };
-        let steps = match store.layout()? {
-            0 => Some(TABLES),
-            1 => Some(FROM_1),
-            _ => None,
+        let custody = Custody::default();
+        let mut store = Self { db, message_cursor: 0, chunk_cursor: (0, 0), unsaved: Vec::new(), custody };
+        let steps: &[&str] = match store.layout()? {
+            0 => &[TABLES, INDEXES],
+            1 => &[FROM_1, FROM_2, INDEXES],
+            2 => &[FROM_2, INDEXES],
+            _ => &[],
         };
-        if let Some(steps) = steps {
+        if !steps.is_empty() {
             let tx = store.db.transaction()?;
-            tx.execute_batch(steps)?;
+            steps.iter().try_for_each(|step| tx.execute_batch(step))?;
+            hash_all(&tx)?;
             tx.pragma_update(None, "user_version", LAYOUT)?;
             tx.commit()?;
         }
@@ -118,11 +139,12 @@ impl Store {
         self.db.pragma_query_value(None, "user_version", |row| row.get(0))
     }
 
-    /// Reads every page once and makes sure that the tables are ours and can be written.
+    /// Reads every page once, compares indexes with their tables, and makes sure that the tables are ours and can
+    /// be written.
     pub fn check(&mut self) -> rusqlite::Result<bool> {
         const USED: [&str; 4] = [
-            "SELECT id, topic, content_type, payload, created, reply_to FROM message",
-            "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked, created FROM media",
+            "SELECT id, topic, content_type, payload, created, reply_to, sha256, sent FROM message",
+            "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked, created, sent FROM media",
             "SELECT event FROM delivered",
             "SELECT key, value FROM state",
         ];
@@ -132,30 +154,24 @@ impl Store {
         let tx = self.db.transaction()?;
         tx.pragma_update(None, "user_version", LAYOUT)?;
         tx.commit()?;
-        let verdict: String = self.db.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        let verdict: String = self.db.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
         Ok(verdict == "ok")
     }
 
-    /// Returns the refused media.
-    pub fn append(&mut self, batch: &Batch, max_bytes: u64) -> rusqlite::Result<Vec<OutMedia>> {
+    pub fn append(&mut self, batch: &Batch) -> rusqlite::Result<()> {
         let now = wall_now().0;
         let unsaved = self.unsaved.clone();
         let tx = self.db.transaction()?;
-        ack_all(&tx, &unsaved)?;
+        let delivered = ack_all(&tx, &unsaved)?;
         for message in &batch.messages {
             insert_message(&tx, message, now)?;
         }
-        let mut refused = Vec::new();
         for media in &batch.media {
             let known: Option<String> = tx
                 .prepare_cached("SELECT sha256 FROM media WHERE event = ? AND kind = ?")?
                 .query_row(params![media.event, media.kind], |row| row.get(0))
                 .optional()?;
             if known.as_ref() == Some(&media.sha256) {
-                continue;
-            }
-            if known.is_none() && waiting_bytes(&tx)?.saturating_add(media.bytes) > max_bytes {
-                refused.push(media.clone());
                 continue;
             }
             insert_media(&tx, media, now)?;
@@ -169,8 +185,9 @@ impl Store {
             };
         }
         tx.commit()?;
+        self.custody.delivered.extend(delivered);
         self.unsaved.clear();
-        Ok(refused)
+        Ok(())
     }
 
     pub fn next_message(&mut self) -> rusqlite::Result<Option<(RecordId, OutMessage)>> {
@@ -179,7 +196,7 @@ impl Store {
                 .db
                 .prepare_cached(
                     "SELECT id, topic, content_type, payload, reply_to FROM message
-                     WHERE id > ? ORDER BY id LIMIT 1",
+                     WHERE id > ? AND sent = 0 ORDER BY id LIMIT 1",
                 )?
                 .query_row([self.message_cursor], |row| Ok((row.get(0)?, read_message(row))))
                 .optional()?;
@@ -187,6 +204,7 @@ impl Store {
             self.message_cursor = id;
             match message {
                 Ok(_) if self.unsaved.contains(&RecordId::Message(id)) => {}
+                Ok(_) if !self.custody.take(RecordId::Message(id)) => {}
                 Ok(message) => return Ok(Some((RecordId::Message(id), message))),
                 Err(e) => self.drop_unreadable("message", id, &e)?,
             }
@@ -194,12 +212,15 @@ impl Store {
     }
 
     pub fn next_chunk(&mut self, chunk_bytes: u32) -> rusqlite::Result<Option<(MediaRow, u32)>> {
+        if !self.custody.may_send_media() {
+            return Ok(None);
+        }
         loop {
             let found = self
                 .db
                 .prepare_cached(
                     "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked
-                     FROM media WHERE id >= ? ORDER BY id LIMIT 1",
+                     FROM media WHERE id >= ? AND sent = 0 ORDER BY id LIMIT 1",
                 )?
                 .query_row([self.chunk_cursor.0], |row| Ok((row.get(0)?, read_media(row))))
                 .optional()?;
@@ -214,11 +235,13 @@ impl Store {
             let first = if id == self.chunk_cursor.0 { self.chunk_cursor.1 } else { 0 };
             let acked = if cut_by == chunk_bytes { acked } else { self.cut(&media, chunk_bytes)? };
             let free = (first..chunk_count(media.bytes, chunk_bytes)).find(|index| {
-                !bit(&acked, *index) && !self.unsaved.contains(&RecordId::Chunk { media: id, index: *index })
+                let chunk = RecordId::Chunk { media: id, index: *index };
+                !bit(&acked, *index) && !self.unsaved.contains(&chunk) && self.custody.take(chunk)
             });
             match free {
                 Some(index) => {
                     self.chunk_cursor = (id, index + 1);
+                    self.custody.media_probe = false;
                     return Ok(Some((media, index)));
                 }
                 None => self.chunk_cursor = (id + 1, 0),
@@ -247,17 +270,33 @@ impl Store {
     }
 
     pub fn ack(&mut self, ids: &[RecordId]) -> rusqlite::Result<()> {
+        self.custody.landed(ids);
         self.unsaved.extend_from_slice(ids);
         let tx = self.db.transaction()?;
-        ack_all(&tx, &self.unsaved)?;
+        let delivered = ack_all(&tx, &self.unsaved)?;
         tx.commit()?;
+        self.custody.delivered.extend(delivered);
         self.unsaved.clear();
         Ok(())
     }
 
     pub fn release(&mut self) {
+        self.custody.release();
+        self.rewind();
+    }
+
+    /// Looks at all records again: some before the cursors are to be sent.
+    pub(super) fn rewind(&mut self) {
         self.message_cursor = 0;
         self.chunk_cursor = (0, 0);
+    }
+
+    pub(super) fn transaction(&mut self) -> rusqlite::Result<Transaction<'_>> {
+        self.db.transaction()
+    }
+
+    pub(super) fn db(&self) -> &Connection {
+        &self.db
     }
 
     pub fn give_up(&mut self, lost: &LostMedia, message: &OutMessage) -> rusqlite::Result<()> {
@@ -273,6 +312,15 @@ impl Store {
     pub fn is_delivered(&self, event: Uuid) -> rusqlite::Result<bool> {
         self.db
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivered WHERE event = ?)")?
+            .query_row([event], |row| row.get(0))
+    }
+
+    pub fn knows(&self, event: Uuid) -> rusqlite::Result<bool> {
+        self.db
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM delivered WHERE event = ?1)
+                     OR EXISTS (SELECT 1 FROM media WHERE event = ?1)",
+            )?
             .query_row([event], |row| row.get(0))
     }
 
@@ -302,6 +350,7 @@ impl Store {
             self.db.query_row(
                 // Ids rise with time, so the oldest of each table is its first.
                 "SELECT messages, message_bytes, media, media_bytes,
+                        (SELECT count(*) FROM message WHERE sent > 0), (SELECT count(*) FROM media WHERE sent > 0),
                         (SELECT min(created) FROM
                             (SELECT * FROM (SELECT created FROM message ORDER BY id LIMIT 1)
                              UNION ALL SELECT * FROM (SELECT created FROM media ORDER BY id LIMIT 1)))
@@ -313,8 +362,9 @@ impl Store {
                         message_bytes: row.get(1)?,
                         media: row.get(2)?,
                         media_bytes: row.get(3)?,
-                        oldest: row.get::<_, Option<i64>>(4)?.map(WallTime),
-                        ..OutboxStats::default()
+                        unconfirmed: row.get::<_, u64>(4)? + row.get::<_, u64>(5)?,
+                        oldest: row.get::<_, Option<i64>>(6)?.map(WallTime),
+                        ..self.custody.stats()
                     })
                 },
             )
@@ -358,17 +408,6 @@ impl Store {
     }
 }
 
-/// No space left on the disk, in whichever of SQLite's files it was noticed.
-pub(super) fn is_full(error: &rusqlite::Error) -> bool {
-    match error.sqlite_error() {
-        Some(e) => {
-            e.code == ErrorCode::DiskFull
-                || matches!(e.extended_code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE)
-        }
-        None => false,
-    }
-}
-
 /// At least one, so that an empty file is sent too.
 pub(super) fn chunk_count(bytes: u64, chunk_bytes: u32) -> u32 {
     u32::try_from(bytes.div_ceil(u64::from(chunk_bytes.max(1)))).unwrap_or(u32::MAX).max(1)
@@ -407,9 +446,16 @@ fn bit(bits: &[u8], index: u32) -> bool {
 
 fn insert_message(tx: &Transaction<'_>, message: &OutMessage, now: i64) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO message (topic, content_type, payload, reply_to, created) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO message (topic, content_type, payload, reply_to, created, sha256) VALUES (?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![message.topic, message.content_type, message.payload, message.reply_to, now])
+    .execute(params![
+        message.topic,
+        message.content_type,
+        message.payload,
+        message.reply_to,
+        now,
+        sha256(&message.payload)
+    ])
     .map(drop)
 }
 
@@ -430,47 +476,84 @@ fn insert_media(tx: &Transaction<'_>, media: &OutMedia, now: i64) -> rusqlite::R
     tx.prepare_cached("DELETE FROM delivered WHERE event = ?")?.execute([media.event]).map(drop)
 }
 
-fn waiting_bytes(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
-    tx.prepare_cached("SELECT message_bytes + media_bytes FROM totals")?.query_row([], |row| row.get(0))
+fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
 }
 
-fn ack_all(tx: &Transaction<'_>, ids: &[RecordId]) -> rusqlite::Result<()> {
+/// Gives the messages of an earlier layout their hashes.
+fn hash_all(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut read = tx.prepare("SELECT id, payload FROM message WHERE sha256 = ''")?;
+    let mut write = tx.prepare("UPDATE message SET sha256 = ? WHERE id = ?")?;
+    let mut rows = read.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, payload): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        write.execute(params![sha256(&payload), id])?;
+    }
+    Ok(())
+}
+
+/// Returns the folders of events whose files are all delivered now.
+fn ack_all(tx: &Transaction<'_>, ids: &[RecordId]) -> rusqlite::Result<Vec<PathBuf>> {
+    let mut delivered = Vec::new();
     for id in ids {
         match *id {
             RecordId::Message(id) => {
                 tx.prepare_cached("DELETE FROM message WHERE id = ?")?.execute([id])?;
             }
-            RecordId::Chunk { media, index } => ack_chunk(tx, media, index)?,
+            RecordId::Chunk { media, index } => delivered.extend(ack_chunk(tx, media, index)?),
         }
     }
-    Ok(())
+    Ok(delivered)
 }
 
-fn ack_chunk(tx: &Transaction<'_>, media: i64, index: u32) -> rusqlite::Result<()> {
-    let row: Option<(Uuid, u64, u32, Vec<u8>)> = tx
-        .prepare_cached("SELECT event, bytes, chunk_bytes, acked FROM media WHERE id = ?")?
-        .query_row([media], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+fn ack_chunk(tx: &Transaction<'_>, media: i64, index: u32) -> rusqlite::Result<Option<PathBuf>> {
+    let row: Option<(Uuid, u64, u32, Vec<u8>, String)> = tx
+        .prepare_cached("SELECT event, bytes, chunk_bytes, acked, path FROM media WHERE id = ?")?
+        .query_row([media], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
         .optional()?;
-    let Some((event, bytes, chunk_bytes, mut acked)) = row else { return Ok(()) };
+    let Some((event, bytes, chunk_bytes, mut acked, path)) = row else { return Ok(None) };
+    if note_chunk(tx, media, index, &mut acked, chunk_count(bytes, chunk_bytes))? {
+        tx.prepare_cached("DELETE FROM media WHERE id = ?")?.execute([media])?;
+        if mark_delivered(tx, event)? {
+            return Ok(Path::new(&path).parent().map(Path::to_owned));
+        }
+    }
+    Ok(None)
+}
+
+/// Notes an acknowledged chunk. True if it was the last of its file.
+fn note_chunk(
+    tx: &Transaction<'_>,
+    media: i64,
+    index: u32,
+    acked: &mut [u8],
+    count: u32,
+) -> rusqlite::Result<bool> {
     if let Some(byte) = acked.get_mut(index as usize / 8) {
         *byte |= 1 << (index % 8);
     }
-    if (0..chunk_count(bytes, chunk_bytes)).all(|i| bit(&acked, i)) {
-        tx.prepare_cached("DELETE FROM media WHERE id = ?")?.execute([media])?;
-        mark_delivered(tx, event)
-    } else {
-        tx.prepare_cached("UPDATE media SET acked = ? WHERE id = ?")?.execute(params![acked, media]).map(drop)
-    }
+    tx.prepare_cached("UPDATE media SET acked = ? WHERE id = ?")?.execute(params![&*acked, media])?;
+    Ok((0..count).all(|i| bit(acked, i)))
 }
 
-/// Unless more of the event is waiting.
-fn mark_delivered(tx: &Transaction<'_>, event: Uuid) -> rusqlite::Result<()> {
+/// The broker has a chunk. True if it has the whole file now.
+pub(super) fn chunk_sent(tx: &Transaction<'_>, media: i64, index: u32) -> rusqlite::Result<bool> {
+    let row: Option<(u64, u32, Vec<u8>)> = tx
+        .prepare_cached("SELECT bytes, chunk_bytes, acked FROM media WHERE id = ?")?
+        .query_row([media], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((bytes, chunk_bytes, mut acked)) = row else { return Ok(false) };
+    note_chunk(tx, media, index, &mut acked, chunk_count(bytes, chunk_bytes))
+}
+
+/// Unless more of the event is waiting. True if it was not marked before.
+pub(super) fn mark_delivered(tx: &Transaction<'_>, event: Uuid) -> rusqlite::Result<bool> {
     tx.prepare_cached(
         "INSERT OR IGNORE INTO delivered (event)
          SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM media WHERE event = ?1)",
     )?
     .execute([event])
-    .map(drop)
+    .map(|marked| marked > 0)
 }
 
 fn rows<T>(db: &Connection, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {

@@ -17,6 +17,10 @@ pub struct PublishStats {
     pub(super) resent: AtomicU64,
     pub(super) acked: AtomicU64,
     pub(super) refused: AtomicU64,
+    /// The broker does not let this node read what platforms confirm.
+    pub(super) confirm_denied: AtomicBool,
+    /// The log says that nobody has subscribed.
+    pub(super) told_nobody: AtomicBool,
     pub(super) reason: Mutex<Option<String>>,
 }
 
@@ -34,6 +38,8 @@ pub struct PublishSnapshot {
     pub refused: u64,
     /// Age of the oldest record in the outbox; 0 when it is empty.
     pub lag_seconds: f64,
+    /// The broker does not let this node read what platforms confirm.
+    pub confirm_denied: bool,
     /// Why there is no connection.
     pub last_error: Option<String>,
     pub outbox: OutboxStats,
@@ -49,6 +55,8 @@ impl PublishStats {
             resent: AtomicU64::new(0),
             acked: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            confirm_denied: AtomicBool::new(false),
+            told_nobody: AtomicBool::new(false),
             reason: Mutex::new(None),
         }
     }
@@ -65,6 +73,7 @@ impl PublishStats {
             acked: count(&self.acked),
             refused: count(&self.refused),
             lag_seconds: outbox.oldest.map_or(0.0, |oldest| wall_now().since(oldest).as_secs_f64()),
+            confirm_denied: self.confirm_denied.load(Ordering::Relaxed),
             last_error: self.reason.lock().clone(),
             outbox,
         }

@@ -7,8 +7,8 @@ use super::store::Confirmed;
 use crate::base::monotonic;
 use crate::wire::{Confirmation, Topics};
 
-/// The most records in one confirmation.
-const MOST: usize = 256;
+/// The most records in one confirmation: it fits a node with the smallest `chunk_bytes`.
+const MOST: usize = 64;
 /// How long a record waits for others.
 const WAIT: Duration = Duration::from_millis(200);
 

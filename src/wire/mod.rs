@@ -36,7 +36,7 @@ pub use place::{AccuracyData, PolygonGeometry, PositionData};
 pub use reply::{CameraAnswer, FoundObject, ReplyData, ReplyStatus, Verdict, reply_message, reply_topic};
 pub use state::{
     CameraBehind, CameraState, CameraSuppressed, ConfigState, FlightNotTaken, HealthStatus, NodeHealth,
-    NodeLoad, NodeState, NodeStatus, ReloadState, RingsFull,
+    NodeLoad, NodeState, NodeStatus, ReloadState, RingsFull, Trouble, TroubleKind,
 };
 pub use tamper::{TamperData, tamper_message};
 pub use topics::{About, Origin, Topics, subscriptions};

@@ -89,7 +89,7 @@ pub struct CameraState {
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// Every streaming camera is analysed as often as configured, no event is suppressed, no flight failed,
-    /// and the footage of all cameras fits into its memory.
+    /// the footage of all cameras fits into its memory, and no trouble is named.
     Ok,
     Degraded,
 }
@@ -113,6 +113,42 @@ pub struct NodeHealth {
     /// `budget.ring_mb`.
     #[serde(default)]
     pub rings: Option<RingsFull>,
+    /// What stands between a record and the platform, or between evidence and the disk.
+    #[serde(default)]
+    pub troubles: Vec<Trouble>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trouble {
+    pub kind: TroubleKind,
+    /// For people.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TroubleKind {
+    /// The broker has nobody to hand records on to. They stay with the node.
+    NobodySubscribed,
+    /// No platform has confirmed anything for ten minutes, though the broker has records.
+    NotConfirmed,
+    /// The broker does not let the node read what platforms confirm.
+    ConfirmDenied,
+    /// A platform refuses to store records.
+    PlatformRefuses,
+    /// Messages went by the broker's word, because no platform confirmed them and they took more than
+    /// `outbox.max_mb`.
+    Unconfirmed,
+    /// There is no room for records.
+    DiskFull,
+    /// The file system takes no writes.
+    DiskReadOnly,
+    /// The disk fails in another way.
+    DiskFails,
+    /// Files were gone or changed before they could be sent, within the last hour.
+    EvidenceLost,
+    /// The outbox was damaged, or gone, when the node started.
+    OutboxDamaged,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

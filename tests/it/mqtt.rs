@@ -1,5 +1,6 @@
 //! Publisher and receiver against a real mosquitto.
 
+mod custody;
 mod facts;
 mod recovery;
 mod trouble;
@@ -51,8 +52,7 @@ impl Node {
     }
 
     pub fn append(&self, messages: Vec<OutMessage>, media: Vec<OutMedia>) {
-        let appended = self.outbox.append(&Batch { messages, media, state: Vec::new() }).expect("append");
-        assert_eq!(appended.refused, []);
+        self.outbox.append(&Batch { messages, media, state: Vec::new() }).expect("append");
     }
 
     pub fn drained(&self) -> bool {

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime as TokioRuntime;
 
+use disk::DiskThread;
+
 use super::commands::{self, CommandService};
 use super::reload::{Stamps, stamps};
 use super::requests::PictureRequests;
@@ -26,7 +28,7 @@ use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
 use crate::decode::{DecodePool, DecoderChoice};
 use crate::detect::{DetectPool, Detections, Detector, ModelManifest, Runtime};
-use crate::events::Recorder;
+use crate::events::{FolderStore, Recorder, requeue};
 use crate::evidence::first_sight::FirstSightService;
 use crate::evidence::still_service::StillService;
 use crate::evidence::{ClipOutcome, ClipService, evidence_root, remove_unfinished};
@@ -39,6 +41,7 @@ use crate::scene::FlightLogs;
 use crate::scene::PlaceMemoryContext;
 use crate::scene::Sites;
 use crate::second_look::{Classifier, CropAnswer, Models, SecondLookService};
+use crate::wire::Topics;
 use cameras::Cameras;
 use restore::restore;
 use watchdog::{Pulse, Watchdog, io_heartbeat};
@@ -83,6 +86,7 @@ struct Node {
     http: Option<HttpServer>,
     http_stop: Shutdown,
     watchdog: Watchdog,
+    disk: DiskThread,
 }
 
 impl Node {
@@ -95,6 +99,7 @@ impl Node {
         let detectors = open_detectors(&config, &models.detector)?;
         let classifier = open_classifier(&config, models)?;
         let outbox = Arc::new(Outbox::open(data_dir, &config.outbox)?);
+        fill_from_folders(&config, &outbox)?;
         let removed = remove_unfinished(&evidence_root(data_dir))?;
         if removed > 0 {
             tracing::warn!(files = removed, "removed unfinished evidence files of an earlier run");
@@ -108,7 +113,8 @@ impl Node {
         let publisher = Publisher::spawn(tokio.handle(), &config.mqtt, &config.node.id, Arc::clone(&outbox))?;
 
         let recorder_stop = Shutdown::new();
-        let store = Arc::clone(&outbox) as Arc<dyn crate::events::Store>;
+        let store = FolderStore { outbox: Arc::clone(&outbox), data_dir: data_dir.clone() };
+        let store = Arc::new(store) as Arc<dyn crate::events::Store>;
         let recorder = Arc::new(Recorder::new(
             Arc::clone(&config),
             store,
@@ -257,6 +263,8 @@ impl Node {
             second_look: second_look.clone(),
         };
         let watchdog = Watchdog::start(service, pulse, watchdog_stop).map_err(AppError::Thread)?;
+        let disk = DiskThread::start(Arc::clone(&config), Arc::clone(&outbox), Arc::clone(&recorder))
+            .map_err(AppError::Thread)?;
         let files = stamps(&config);
         Ok(Self {
             config,
@@ -288,6 +296,7 @@ impl Node {
             http,
             http_stop,
             watchdog,
+            disk,
         })
     }
 
@@ -327,6 +336,7 @@ impl Node {
             Ok(clips) => clips.join(),
             Err(_) => tracing::error!("the clip thread is still in use and was not waited for"),
         }
+        self.disk.join();
         let unstored = store_rest(&self.config, &self.outbox, &self.recorder);
         self.tokio.block_on(self.publisher.join(left(started, deadline)));
         self.http_stop.stop();
@@ -350,6 +360,23 @@ impl Node {
         );
         report
     }
+}
+
+/// Puts back what the folders of events have and the outbox does not know.
+fn fill_from_folders(config: &Config, outbox: &Outbox) -> Result<(), AppError> {
+    let topics = Topics::new(&config.mqtt.topic_prefix, &config.node.id);
+    let found = requeue(outbox, &config.node.data_dir, &topics, &config.node.id)?;
+    if found.events > 0 {
+        outbox.note_damage();
+        tracing::error!(
+            events = found.events,
+            messages = found.messages,
+            files = found.files,
+            "the outbox knew nothing of these: it was damaged, emptied or deleted. They are queued again from their \
+             folders; open events begin anew. Check the disk"
+        );
+    }
+    Ok(())
 }
 
 /// Stores the records for which there was no room. Returns the number of those that are lost with the

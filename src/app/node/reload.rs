@@ -132,6 +132,7 @@ impl Node {
             self.restart_commands(&next);
         }
         self.change_cameras(&next, plan);
+        *self.disk.config.lock() = Arc::clone(&next);
         self.config = next;
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{AppError, Node, disk, restore};
+use super::{AppError, Node, restore};
 use crate::app::load_governor::LoadGovernor;
 use crate::app::reload::{FileWatch, Live};
 use crate::base::error_chain;
@@ -16,9 +16,6 @@ use crate::second_look::Models;
 const TURN: Duration = Duration::from_secs(1);
 /// How often states are published.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
-/// How often old evidence is looked for, and how often while records wait for room on the disk.
-const TIDY_EVERY: Duration = Duration::from_secs(60);
-const TIDY_WHEN_FULL: Duration = Duration::from_secs(5);
 /// How often events that are too old for feedback are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How long the ring of a removed camera stays, for clips that must still be cut.
@@ -72,9 +69,7 @@ pub fn run(
             node.status.publish_health(&node.publisher);
             service.status(&line(&node));
         }
-        let full = node.recorder.journal.waits_for_disk();
-        if is_due(&mut cleaned, if full { TIDY_WHEN_FULL } else { TIDY_EVERY }) {
-            disk::tidy(&node.config, &node.outbox, &node.recorder);
+        if is_due(&mut cleaned, KEEP_RING) {
             node.roster.forget(KEEP_RING);
         }
         if is_due(&mut forgot, FORGET_EVERY)

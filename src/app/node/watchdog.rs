@@ -4,7 +4,8 @@
 //! A stage is stuck if it has work and has not moved for [`LIMIT`]: key frames that no decoder accepts,
 //! pictures that no detector accepts, a rules or still thread that neither works nor waits for the disk, idle
 //! network threads. A camera or broker that is down leaves its stage without work, so nothing is stuck. A
-//! full disk blocks everything and is reported elsewhere: a restart would not free space.
+//! full disk blocks everything and is reported elsewhere: a restart would not free space. A disk that is read-only
+//! or fails is no excuse: a restart may mount it again, and tells the operator if not.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -39,19 +40,19 @@ impl Pulse {
         if self.io.silent_for() > LIMIT {
             return Some("the network threads");
         }
-        let waits_for_disk = self.recorder.journal.waits_for_disk();
-        if !waits_for_disk && self.rules.alive.silent_for() > LIMIT {
+        let waits_for_room = self.recorder.journal.waits_for_room();
+        if !waits_for_room && self.rules.alive.silent_for() > LIMIT {
             return Some("rules");
         }
-        if !waits_for_disk && self.recorder.stills.get().is_some_and(|queue| queue.alive.silent_for() > LIMIT)
+        if !waits_for_room && self.recorder.stills.get().is_some_and(|queue| queue.alive.silent_for() > LIMIT)
         {
             return Some("stills");
         }
-        if !waits_for_disk && self.second_look.as_ref().is_some_and(|service| service.stalled_for() > LIMIT) {
+        if self.second_look.as_ref().is_some_and(|service| service.stalled_for() > LIMIT) {
             return Some("second-look");
         }
         // A detector hands over to the rules, so it stops when they do.
-        if !waits_for_disk && self.detect.upgrade().is_some_and(|pool| pool.stalled_for() > LIMIT) {
+        if !waits_for_room && self.detect.upgrade().is_some_and(|pool| pool.stalled_for() > LIMIT) {
             return Some("detect");
         }
         self.decode.upgrade().is_some_and(|pool| pool.stalled_for() > LIMIT).then_some("decode")

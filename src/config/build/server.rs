@@ -69,6 +69,7 @@ impl Builder<'_, '_> {
             chunk_bytes: *raw.chunk_bytes,
             in_flight: *raw.in_flight,
             keep_alive: raw.keep_alive.0,
+            confirm: raw.confirm,
         })
     }
 

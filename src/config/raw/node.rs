@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{At, Positive, Wait};
-use crate::config::types::Provider;
+use crate::config::types::{Confirm, Provider};
 
 /// Configuration of a Lintel node.
 #[derive(Deserialize, JsonSchema)]
@@ -183,6 +183,9 @@ pub(crate) struct RawMqtt {
     pub(crate) in_flight: At<u16>,
     /// A broker that is silent for longer than this is taken for lost.
     pub(crate) keep_alive: At<Positive>,
+    /// Whose word ends the node's part in a record: `platform`, once it says what it has stored, as `lintel
+    /// receive` does; or `broker`, for a platform that says nothing.
+    pub(crate) confirm: Confirm,
     /// Certificates, for mqtts.
     pub(crate) tls: RawTls,
 }

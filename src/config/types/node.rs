@@ -100,6 +100,17 @@ pub struct MqttConfig {
     /// QoS 1 messages on the way at a time.
     pub in_flight: u16,
     pub keep_alive: Duration,
+    pub confirm: Confirm,
+}
+
+/// Whose word ends the node's part in a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirm {
+    /// A platform says that it has stored it.
+    Platform,
+    /// The broker has accepted it. What the broker loses is lost.
+    Broker,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -9,9 +9,10 @@ use lintel::rules::Transition;
 use lintel::tamper::TamperKind;
 use lintel::wire::{
     CalibrationCommand, CameraAnswer, CameraBehind, CameraRef, CameraState, CameraSuppressed, ChunkHeader,
-    CloudEvent, EventData, EvidenceData, FeedbackCommand, FlightNotTaken, FoundObject, HealthStatus,
-    LeadCommand, LostData, NodeHealth, NodeLoad, NodeState, NodeStatus, ReplyData, ReplyError, RingsFull,
-    TamperData, Verdict, decode_chunk, encode_chunk, evidence_message, reply_message, tamper_message,
+    CloudEvent, Confirmation, EventData, EvidenceData, FeedbackCommand, FileConfirmed, FlightNotTaken,
+    FoundObject, HealthStatus, LeadCommand, LostData, MessageConfirmed, NodeHealth, NodeLoad, NodeState,
+    NodeStatus, Outcome, ReplyData, ReplyError, RingsFull, TamperData, Trouble, TroubleKind, Verdict,
+    decode_chunk, encode_chunk, evidence_message, reply_message, tamper_message,
 };
 use lintel::wire::{Topics, subscriptions};
 use serde_json::{Value, json};
@@ -42,6 +43,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("command-feedback", schema!(FeedbackCommand)),
         ("command-calibration", schema!(CalibrationCommand)),
         ("chunk-header", schema!(ChunkHeader)),
+        ("confirmation", schema!(Confirmation)),
         ("node-state", schema!(NodeState)),
         ("camera-state", schema!(CameraState)),
         ("node-health", schema!(NodeHealth)),
@@ -193,6 +195,23 @@ fn examples() -> Vec<(&'static str, String, String)> {
     );
     all.push(("chunk", topics().media(event, "clip", 1), text));
 
+    let confirmation = Confirmation {
+        by: "lintel-receive".to_owned(),
+        messages: vec![MessageConfirmed {
+            sha256: sample_media()[0].sha256.clone(),
+            outcome: Outcome::Stored,
+        }],
+        files: vec![FileConfirmed {
+            event,
+            kind: "clip".to_owned(),
+            sha256: sample_media()[1].sha256.clone(),
+            outcome: Outcome::Stored,
+        }],
+    };
+    validate("confirmation", &serde_json::to_value(&confirmation).expect("JSON"));
+    let text = serde_json::to_string_pretty(&confirmation).expect("JSON");
+    all.push(("confirmation", topics().confirm(), text));
+
     let since = WallTime(1_795_320_000_000_000);
     let state = NodeState::new("node-1", NodeStatus::Online, since);
     all.push(("node", topics().node_state(), serde_json::to_string_pretty(&state).expect("JSON")));
@@ -217,6 +236,10 @@ fn examples() -> Vec<(&'static str, String, String)> {
             at: "2026-10-05T08:15:00.000Z".into(),
         }],
         rings: Some(RingsFull { budget_mb: 2048, dropped_mb: 310 }),
+        troubles: vec![Trouble {
+            kind: TroubleKind::NobodySubscribed,
+            reason: "nobody has subscribed to 12 records; they wait here".into(),
+        }],
     };
     all.push(("health", topics().health(), serde_json::to_string_pretty(&health).expect("JSON")));
     all
@@ -303,8 +326,7 @@ fn the_examples_in_the_documentation_are_what_the_program_writes() {
 fn real_messages_hold_to_the_schemas_and_reach_who_subscribes_as_documented() {
     let broker = Mosquitto::plain();
     let filters = subscriptions("lintel");
-    let mut names: Vec<&str> = filters.iter().map(String::as_str).collect();
-    names.extend(["lintel/v1/+/state", "lintel/v1/+/camera/+/state"]);
+    let names: Vec<&str> = filters.iter().map(String::as_str).collect();
     let mut observer = Observer::new(broker.config("observer"), &names);
     let mut node = Node::new(&broker.config("node-1"));
     observer.until(|seen| seen.topic == "lintel/v1/node-1/state");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use lintel::config::{MqttConfig, Secret, TlsConfig};
+use lintel::config::{Confirm, MqttConfig, Secret, TlsConfig};
 use tempfile::TempDir;
 
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -142,6 +142,14 @@ impl Mosquitto {
         }
     }
 
+    /// It forgets what it has not written down, which is everything of this run.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("kill");
+            child.wait().expect("mosquitto ends");
+        }
+    }
+
     /// Settings that this broker accepts.
     pub fn config(&self, client_id: &str) -> MqttConfig {
         MqttConfig {
@@ -155,6 +163,7 @@ impl Mosquitto {
             chunk_bytes: 64 << 10,
             in_flight: 8,
             keep_alive: Duration::from_secs(10),
+            confirm: Confirm::Broker,
         }
     }
 

@@ -55,6 +55,7 @@ min_free_mb = 1
 [mqtt]
 url = "{broker}"
 keep_alive = "5s"
+confirm = "broker"
 {tls}
 [http]
 listen = "127.0.0.1:{port}"

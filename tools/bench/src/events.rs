@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lintel::base::{Shutdown, WallTime, wall_now};
-use lintel::config::MqttConfig;
+use lintel::config::{Confirm, MqttConfig};
 use lintel::publish::{Delivery, Subscriber};
 use lintel::receive::MAX_PACKET_BYTES;
 use lintel::wire::subscriptions;
@@ -46,6 +46,7 @@ impl Events {
             chunk_bytes: MAX_PACKET_BYTES as usize,
             in_flight: 16,
             keep_alive: Duration::from_secs(30),
+            confirm: Confirm::Broker,
         };
         let subscriber = Subscriber::new(config, subscriptions("lintel").to_vec(), MAX_PACKET_BYTES)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

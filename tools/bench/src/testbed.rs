@@ -157,6 +157,7 @@ fn config(plan: &Plan<'_>, rtsp_port: u16, broker_port: u16, http_port: u16) -> 
         min_free_mb = 64
         [mqtt]
         url = "mqtt://127.0.0.1:{broker_port}"
+        confirm = "broker"
         [http]
         listen = "127.0.0.1:{http_port}"
         [camera_defaults]
