@@ -155,7 +155,7 @@ Places are labelled boxes, wrong proposals of lintel-nano 0.6.0, places drawn by
 
 ## Dev
 
-Measured with `make look-model` on what lintel-nano 0.6.0 says of the dev pictures. The probability of a detection is the sum over its group ({groups}). A detection is true if it overlaps a labelled box of its group by a half. Of detections without a box, most were looked at (`labels/look-dev.json`): of those called vehicles, most are vehicles that nobody boxed. Bounds and temperature were chosen on these same pictures, so the figures are optimistic. `deny` lies so that at most {DENIED_TRUE:.0%} of a group's true detections over the detector's threshold are denied. `confirm` is the first value from which {CONFIRMED:.0%} are true. A group judges if it has {FEW_TRUE} true and {FEW_FALSE} false detections and its word denies {WORTH:.0%} of the false ones.
+Measured with `make look-model` on what lintel-nano 0.6.0 says of the dev pictures. The probability of a detection is the sum over its group ({groups}). A detection is true if it overlaps a labelled box of its group by a half. Of detections without a box, most were looked at (`labels/look-dev.json`): of those called vehicles, most are vehicles that nobody boxed. Bounds and temperature were chosen on these same pictures, so the figures are optimistic. `deny` lies so that at most {DENIED_TRUE:.0%} of a group's true detections over the detector's threshold are denied. `confirm` is the first value of 0.50, 0.55 and so on to 0.95 from which {CONFIRMED:.0%} would be true if true and false detections were as many (0.95 if none is). A group judges if it has {FEW_TRUE} true and {FEW_FALSE} false detections and its word denies {WORTH:.0%} of the false ones.
 
 Detections over the detector's threshold:
 
@@ -187,7 +187,7 @@ Four time-lapses of building sites; nothing was trained or chosen on them. linte
 
 ## Clips
 
-Nobody labelled these clips. Detections are over the detector's threshold, in every tenth picture. {remarks}
+Nobody labelled these clips. Detections are over the detector's threshold, in every 25th picture. {remarks}
 
 {clips_table(parts["clips"])}
 

@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--every", type=int, default=10)
+    parser.add_argument("--every", type=int, default=25)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     model, detector = Classifier(args.model), Detector(HERE.parent / "lintel-nano")

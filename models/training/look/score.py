@@ -147,7 +147,8 @@ def fit(found: list[Detection], thresholds: dict[str, float]) -> dict[str, dict]
     """Class -> confirm, deny, for the groups whose word is worth having.
 
     deny: so that at most DENIED_TRUE of the true detections over the detector's threshold are
-    denied, and no more than MOST_DENY. confirm: so that what is confirmed is nearly always true.
+    denied, and no more than MOST_DENY. confirm: so that what is confirmed is nearly always true,
+    also where false detections are as many as true ones.
     """
     judges = {}
     for group in sorted({tuple(sorted(group_of(d.said))) for d in found}):
@@ -169,8 +170,10 @@ def fit(found: list[Detection], thresholds: dict[str, float]) -> dict[str, dict]
 
 
 def precision(rows: list[Detection], bound: float) -> float:
-    kept = [d.true for d in rows if d.probability >= bound]
-    return float(np.mean(kept)) if kept else 0.0
+    """Of what is confirmed, the share that is true, as if true and false ones were as many."""
+    true = np.mean([d.probability >= bound for d in rows if d.true])
+    false = np.mean([d.probability >= bound for d in rows if not d.true])
+    return float(true / (true + false)) if true + false else 0.0
 
 
 def counts(rows: list[Detection], bounds: dict | None) -> dict:
