@@ -50,6 +50,7 @@ for model in models/*/model.toml; do
     -exec install -m 644 -t "$target" {} +
 done
 install -D -m 644 systemd/lintel.service "$root/usr/lib/systemd/system/lintel.service"
+install -D -m 644 systemd/lintel-receive.service "$root/usr/lib/systemd/system/lintel-receive.service"
 install -D -m 644 systemd/lintel.sysusers "$root/usr/lib/sysusers.d/lintel.conf"
 install -D -m 644 systemd/lintel.tmpfiles "$root/usr/lib/tmpfiles.d/lintel.conf"
 

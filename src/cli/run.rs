@@ -30,6 +30,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    // Evidence is for this user only, whoever starts the program.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(2)) };
     let log = crate::monitor::init_logging(&loaded.config.log).context("log.filter is not valid")?;
     for warning in &loaded.warnings {

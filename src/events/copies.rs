@@ -89,8 +89,7 @@ pub(crate) fn requeue(
         if outbox.knows(event)? || outbox.state(&PendingEvidence::key(event))?.is_some() {
             continue;
         }
-        let batch =
-            Batch { messages: messages(&dir, topics, node), media: files(event, &dir), state: Vec::new() };
+        let batch = event_again(data_dir, event, topics, node);
         if batch.messages.is_empty() && batch.media.is_empty() {
             continue;
         }
@@ -100,6 +99,12 @@ pub(crate) fn requeue(
         outbox.append(&batch)?;
     }
     Ok(done)
+}
+
+/// Everything that lies in an event's folder, as records.
+pub(crate) fn event_again(data_dir: &Path, event: Uuid, topics: &Topics, node: &str) -> Batch {
+    let dir = event_dir(data_dir, event);
+    Batch { messages: messages(&dir, topics, node), media: files(event, &dir), state: Vec::new() }
 }
 
 /// Whether a message came after the files were delivered.

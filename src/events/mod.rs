@@ -18,7 +18,7 @@ mod stills;
 mod tamper;
 
 pub(crate) use backlog::Store;
-pub(crate) use copies::{FolderStore, requeue};
+pub(crate) use copies::{FolderStore, event_again, requeue};
 pub use feedback::{FeedbackRecord, KnownObject, feedback_dir};
 pub(crate) use flights::FlightEventStep;
 pub(crate) use journal::{evidence_state, media, store_pending};

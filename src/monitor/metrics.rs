@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::snapshot::{CameraSnapshot, FlightsSnapshot, NodeSnapshot};
+use crate::outbox::DiskTrouble;
 use crate::detect::GapQuantiles;
 use crate::ingest::SourceState;
 use crate::second_look::SecondLookStats;
@@ -93,6 +94,21 @@ impl Collector for Node {
         out.gauge("lintel_outbox_messages", "Messages waiting", node.publish.outbox.messages as f64)?;
         out.gauge("lintel_outbox_media", "Media files waiting", node.publish.outbox.media as f64)?;
         out.gauge("lintel_outbox_media_bytes", "Their size", node.publish.outbox.media_bytes as f64)?;
+        let outbox = &node.publish.outbox;
+        out.gauge("lintel_outbox_unconfirmed", "With the broker, not confirmed", outbox.unconfirmed as f64)?;
+        out.gauge("lintel_outbox_told_nobody", "Nobody has subscribed to these", outbox.told_nobody as f64)?;
+        out.gauge("lintel_outbox_damaged", "1 if it was damaged or gone at the start", f64::from(outbox.damaged))?;
+        out.counter("lintel_outbox_confirmed", "Records that a platform has", outbox.confirmed)?;
+        out.counter("lintel_outbox_platform_refused", "Of these, not stored by it", outbox.platform_refused)?;
+        out.counter("lintel_outbox_released", "Unconfirmed messages over outbox.max_mb", outbox.released)?;
+        out.counter("lintel_outbox_media_lost", "Files gone or changed before they were sent", outbox.media_lost)?;
+        let disk = node.events.disk;
+        out.gauge("lintel_disk_full", "1 while records find no room", f64::from(disk == Some(DiskTrouble::Full)))?;
+        out.gauge(
+            "lintel_disk_fails",
+            "1 while records cannot be written for another reason",
+            f64::from(disk.is_some_and(|trouble| trouble != DiskTrouble::Full)),
+        )?;
         out.counter(
             "lintel_outbox_sent_again",
             "Records sent again because no platform confirmed them",

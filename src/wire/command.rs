@@ -16,6 +16,7 @@ pub enum Command {
     Lead(LeadCommand),
     Feedback(Feedback, FeedbackCommand),
     Calibration(CalibrationCommand),
+    Resend(ResendCommand),
 }
 
 /// A person's decision about an event.
@@ -81,6 +82,18 @@ pub struct CalibrationCommand {
     pub camera: String,
 }
 
+/// `command/resend`: a platform lacks something of an event that it had confirmed, or never got.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "command/resend")]
+#[serde(deny_unknown_fields)]
+pub struct ResendCommand {
+    /// Returned with the reply.
+    pub id: Option<String>,
+    pub event: Uuid,
+    /// Kinds of files, for example `clip`. Default: all files and all messages of the event.
+    pub kinds: Option<Vec<String>>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplyError {
     pub reason: String,
@@ -105,11 +118,12 @@ impl Command {
             "rectified" => Self::Feedback(Feedback::Rectified, read(payload)?),
             "permitted" => Self::Feedback(Feedback::Permitted, read(payload)?),
             "calibration" => Self::Calibration(read(payload)?),
+            "resend" => Self::Resend(read(payload)?),
             other => {
                 let other: String = other.chars().take(64).collect();
                 return Err(wrong(
                     format!("there is no command `{other}`"),
-                    "the commands are lead, confirmed, rejected, rectified, permitted and calibration",
+                    "the commands are lead, confirmed, rejected, rectified, permitted, calibration and resend",
                 ));
             }
         };
@@ -122,6 +136,7 @@ impl Command {
             Self::Lead(lead) => lead.id.as_deref(),
             Self::Feedback(_, feedback) => feedback.id.as_deref(),
             Self::Calibration(calibration) => calibration.id.as_deref(),
+            Self::Resend(resend) => resend.id.as_deref(),
         }
     }
 
@@ -151,7 +166,7 @@ impl Command {
                     return Err(("`ignore_days` is not from 0 to 366".into(), "0: nothing is ignored"));
                 }
             }
-            Self::Calibration(_) => {}
+            Self::Calibration(_) | Self::Resend(_) => {}
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::outbox::OutMessage;
 pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk, is_storable};
 pub use command::{
     CalibrationCommand, Command, Feedback, FeedbackCommand, LeadCommand, MAX_COMMAND_BYTES, ReplyError,
+    ResendCommand,
 };
 pub use confirm::{Confirmation, FileConfirmed, MAX_CONFIRMATION_BYTES, MessageConfirmed, Outcome};
 pub use event::{

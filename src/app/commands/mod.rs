@@ -10,6 +10,7 @@ mod evidence;
 mod feedback;
 mod lead;
 mod picture_answers;
+mod resend;
 mod sender;
 mod waiting;
 
@@ -141,6 +142,7 @@ impl Commander {
             Ok(Command::Feedback(verdict, command)) => self.feedback(sender, verdict, &command),
             Ok(Command::Lead(command)) => self.lead(sender, &command),
             Ok(Command::Calibration(command)) => self.confirm_calibration(&sender, &command),
+            Ok(Command::Resend(command)) => self.resend(&sender, &command),
         }
     }
 }

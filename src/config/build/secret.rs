@@ -1,5 +1,6 @@
 //! Passwords, from where the operator keeps them. No message has one in it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::Builder;
@@ -41,6 +42,11 @@ impl Builder<'_, '_> {
             Kept { file: Some(name), .. } => {
                 let path = self.path(name);
                 self.secret_files.push(path.clone());
+                if std::fs::metadata(&path).is_ok_and(|m| m.permissions().mode() & 0o007 != 0) {
+                    let warning =
+                        format!("every user of this machine can read {}: chmod 600", path.display());
+                    self.warnings.push((name.span.clone(), warning));
+                }
                 from_file(name, &path)
             }
             Kept { credential: Some(name), .. } => from_credential(name),

@@ -8,7 +8,7 @@ use super::Builder;
 use super::secret::Kept;
 use crate::config::problem::Problem;
 use crate::config::raw::{At, RawHttp, RawMqtt};
-use crate::config::types::{HttpConfig, MqttConfig, TlsConfig};
+use crate::config::types::{Confirm, HttpConfig, MqttConfig, TlsConfig};
 
 impl Builder<'_, '_> {
     pub(super) fn mqtt(&mut self, raw: &RawMqtt, node: Option<&String>) -> Option<MqttConfig> {
@@ -53,6 +53,14 @@ impl Builder<'_, '_> {
             None => format!("lintel-{}", node?),
         };
         let (host, port, tls) = server?;
+        if let (Some(kept), false) = (kept.first(), tls || is_here(&host)) {
+            let warning = "the password goes to the broker unencrypted: everybody on the way can read it; write mqtts://";
+            self.warnings.push((kept.span.clone(), warning.to_owned()));
+        }
+        if *raw.confirm == Confirm::Broker {
+            let warning = "the broker's word counts: what it loses before a platform has it is lost";
+            self.warnings.push((raw.confirm.span.clone(), warning.to_owned()));
+        }
         let tls = tls.then(|| TlsConfig {
             ca_file: self.optional_path(files.ca_file.as_ref()),
             client_cert_file: self.optional_path(files.client_cert_file.as_ref()),
@@ -69,7 +77,7 @@ impl Builder<'_, '_> {
             chunk_bytes: *raw.chunk_bytes,
             in_flight: *raw.in_flight,
             keep_alive: raw.keep_alive.0,
-            confirm: raw.confirm,
+            confirm: *raw.confirm,
         })
     }
 
@@ -105,6 +113,12 @@ impl Builder<'_, '_> {
         }
         Some(HttpConfig { listen: raw.enabled.then_some(listen) })
     }
+}
+
+/// Whether the host is this machine.
+fn is_here(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Host, port and whether it is TLS.

@@ -153,7 +153,8 @@ pub(crate) struct RawEvidence {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RawOutbox {
-    /// Upper bound of the outbox on disk; a full outbox is an alarm.
+    /// Most disk space for messages that the broker has and no platform has confirmed. Above it the oldest go by
+    /// the broker's word, which is an alarm. Files are bounded by `evidence.quota_mb`.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub(crate) max_mb: At<u64>,
 }
@@ -185,7 +186,7 @@ pub(crate) struct RawMqtt {
     pub(crate) keep_alive: At<Positive>,
     /// Whose word ends the node's part in a record: `platform`, once it says what it has stored, as `lintel
     /// receive` does; or `broker`, for a platform that says nothing.
-    pub(crate) confirm: Confirm,
+    pub(crate) confirm: At<Confirm>,
     /// Certificates, for mqtts.
     pub(crate) tls: RawTls,
 }
