@@ -39,9 +39,12 @@ pub(super) fn allows(input: &RuleInput, spot: &Spot) -> bool {
     let Some(bounds) = bounds(input.second_look, spot) else { return true };
     let answers = &spot.answers;
     let waited = answers.since.is_some_and(|since| input.at.since(since) >= PATIENCE);
+    let passes_by = input.rule.kind.dwell().is_zero();
     match answers.verdict(bounds) {
         SecondLookVerdict::Denied => false,
         SecondLookVerdict::Confirmed => true,
+        // What passes by does not wait: an answer had time until this picture.
+        _ if passes_by => answers.asked.is_some_and(|asked| asked < input.at) || input.rule.hysteresis.0 <= 1,
         SecondLookVerdict::Unsure => answers.count >= ENOUGH || waited,
         SecondLookVerdict::NotDone => waited,
     }
@@ -123,7 +126,7 @@ fn is_due(input: &RuleInput, spot: &Spot, bounds: Bounds) -> bool {
         (dwell / SHARE).clamp(APART.0, APART.1)
     };
     let ignored = spot.arrival == Arrival::PresentAtStart && rule.present_at_start == PresentAtStart::Ignore;
-    let begun = spot.happened || !matches!(rule.kind, RuleKind::Entry | RuleKind::LineCrossing { .. });
+    let begun = spot.happened || rule.kind != RuleKind::Entry;
     let is_thing = spot.counted.is_empty() && spot.change.is_none();
     (denied || answers.count < ENOUGH)
         && is_thing

@@ -109,3 +109,17 @@ fn answers_survive_a_restart() {
     after.play(40..300, CAR);
     assert_eq!((after.asked.len(), after.opened.len()), (0, 0), "it stays denied");
 }
+
+#[test]
+fn what_passes_by_waits_for_one_answer_only() {
+    let entries = |says: Option<f32>| {
+        let mut street = Street::new(rule(RuleKind::Entry), says);
+        street.play(0..2, Thing("car", 9, 0.7, 0.8));
+        street.play(2..6, CAR);
+        (street.asked, street.opened)
+    };
+    assert_eq!(entries(Some(0.9)), (vec![2, 4], vec![3]), "with the second look, as without questions");
+    assert_eq!(entries(Some(0.4)).1, [3], "it is not denied");
+    assert_eq!(entries(None).1, [3], "no answer came");
+    assert_eq!(entries(Some(0.05)).1, [0; 0]);
+}
