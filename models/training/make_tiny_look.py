@@ -2,8 +2,9 @@
 
     python make_tiny_look.py --out ../../testdata/models/look
 
-It calls a crop `car` if it is bright and `container` if it is dark. That is nothing about the world, but a test
-knows what it will say: the white van of the street is a car to it, the blue car is none.
+It calls a crop `car` if it is bright and `container` if it is dark. That says nothing about the
+world, but a test knows the answer: the white van of the street is a car to it, the blue car is
+none.
 """
 
 from __future__ import annotations
