@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from detector.classes import HERE
 from detector.dataset import iou
@@ -60,9 +60,15 @@ def judged(model: Classifier, detector: Detector, path: Path, every: int) -> tup
             row["confirmed"] += int(p >= bounds[name]["confirm"])
             if p < bounds[name]["deny"]:
                 row["denied"] += 1
-                if not any(iou(box, other) > 0.5 and name == n for other, n, _ in denied):
-                    denied.append((box, name, crops.stretch(crops.cut(picture, box, 0.5))))
-    return table, [crop for _, _, crop in denied]
+                if not any(iou(box, other) > 0.5 and name == n for other, n, *_ in denied):
+                    denied.append((box, name, crops.stretch(crops.cut(picture, box, 0.5)), p))
+    return table, [named(crop, f"{path.stem[:16]} {name} {p:.2f}") for _, name, crop, p in denied]
+
+
+def named(crop: np.ndarray, text: str) -> Image.Image:
+    picture = Image.fromarray(crop)
+    ImageDraw.Draw(picture).text((2, 2), text, fill="yellow", stroke_width=2, stroke_fill="black")
+    return picture
 
 
 def main() -> None:
@@ -76,7 +82,7 @@ def main() -> None:
     report, shown = {}, []
     for path in args.clips:
         report[path.name], denied = judged(model, detector, path, args.every)
-        shown += [Image.fromarray(crop) for crop in denied]
+        shown += denied
         print(path.name, json.dumps(report[path.name]), flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
     if shown:
