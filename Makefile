@@ -97,7 +97,7 @@ scenes: ## generated weeks of a fixed camera with planted changes and their trut
 change-report: build scenes ## lasting change and flights: scores on scenes and pairs into docs/change.md; SEEDS="101 102"
 	@tools/scenes/change-report.sh
 
-fuzz: ## fuzz everything that reads foreign bytes, each of 7 readers for 5 minutes; SECONDS=60
+fuzz: ## fuzz everything that reads foreign bytes, each of 8 readers for 5 minutes; SECONDS=60
 	@scripts/fuzz.sh $(or $(SECONDS),300)
 
 cross: ## release build for aarch64, without Docker; the sysroot is kept in ~/.cache/lintel

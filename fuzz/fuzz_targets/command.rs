@@ -4,13 +4,15 @@
 use lintel_fuzz::wire::{Command, Topics};
 use serde_json::Value;
 
-const NAMES: [&str; 6] = ["lead", "confirmed", "rejected", "rectified", "permitted", "calibration"];
+const NAMES: [&str; 7] =
+    ["lead", "confirmed", "rejected", "rectified", "permitted", "calibration", "resend"];
 
 fn value(command: &Command) -> Value {
     match command {
         Command::Lead(lead) => serde_json::to_value(lead),
         Command::Feedback(_, feedback) => serde_json::to_value(feedback),
         Command::Calibration(calibration) => serde_json::to_value(calibration),
+        Command::Resend(resend) => serde_json::to_value(resend),
     }
     .expect("string keys only")
 }
@@ -43,7 +45,7 @@ fn check(command: &Command) {
             let texts = [&feedback.reason, &feedback.by, &feedback.permit];
             assert!(texts.into_iter().flatten().all(|t| t.len() <= 2000), "{command:?}");
         }
-        Command::Calibration(_) => {}
+        Command::Calibration(_) | Command::Resend(_) => {}
     }
 }
 

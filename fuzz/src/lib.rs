@@ -125,13 +125,16 @@ pub mod outbox {
 pub mod wire {
     mod chunk;
     mod command;
+    mod confirm;
     mod topics;
 
     pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk};
     pub use command::{
         CalibrationCommand, Command, Feedback, FeedbackCommand, LeadCommand, MAX_COMMAND_BYTES, ReplyError,
+        ResendCommand,
     };
-    pub use topics::Topics;
+    pub use confirm::{Confirmation, Outcome};
+    pub use topics::{About, Origin, Topics};
 }
 
 use base::WallTime;

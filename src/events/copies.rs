@@ -34,8 +34,8 @@ impl Store for FolderStore {
     fn append(&self, batch: &Batch) -> Result<(), OutboxError> {
         self.outbox.append(batch)?;
         for message in &batch.messages {
-            if let Some((event, transition)) = about(&message.payload)
-                && let Err(error) = copy(&event_dir(&self.data_dir, event), &message.payload, transition)
+            if let Some((event, step)) = about(&message.payload)
+                && let Err(error) = copy(&event_dir(&self.data_dir, event), &message.payload, step)
             {
                 tracing::warn!(%event, "no copy of its message beside its evidence: {}", error_chain(&error));
             }
@@ -44,22 +44,40 @@ impl Store for FolderStore {
     }
 }
 
-/// The event that a message is about, and whether it is a step of its life.
-fn about(payload: &[u8]) -> Option<(Uuid, bool)> {
-    let message: CloudEvent<Value> = serde_json::from_slice(payload).ok()?;
-    let transition = message.kind.starts_with("cn.lintel.violation.");
-    let event = Uuid::parse_str(&message.subject).ok()?;
-    (transition || message.kind == "cn.lintel.evidence.ready").then_some((event, transition))
+/// What a message is to its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Opened,
+    Later,
+    Evidence,
 }
 
-fn copy(dir: &Path, payload: &[u8], transition: bool) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
+/// The event that a message is about.
+fn about(payload: &[u8]) -> Option<(Uuid, Step)> {
+    let message: CloudEvent<Value> = serde_json::from_slice(payload).ok()?;
+    let event = Uuid::parse_str(&message.subject).ok()?;
+    let step = match message.kind.strip_prefix("cn.lintel.")? {
+        "violation.opened" => Step::Opened,
+        kind if kind.starts_with("violation.") => Step::Later,
+        "evidence.ready" => Step::Evidence,
+        _ => return None,
+    };
+    Some((event, step))
+}
+
+/// Later messages do not bring a folder back whose files were delivered and deleted.
+fn copy(dir: &Path, payload: &[u8], step: Step) -> io::Result<()> {
+    if step == Step::Opened {
+        fs::create_dir_all(dir)?;
+    } else if !dir.exists() {
+        return Ok(());
+    }
     let mut line = payload.to_vec();
     line.push(b'\n');
     let mut file = OpenOptions::new().create(true).append(true).open(dir.join(MESSAGES))?;
     file.write_all(&line)?;
     file.sync_data()?;
-    if transition { replace_file(&dir.join(NEWEST), &line) } else { Ok(()) }
+    if step == Step::Evidence { Ok(()) } else { replace_file(&dir.join(NEWEST), &line) }
 }
 
 /// What was put back into the outbox.
@@ -71,7 +89,9 @@ pub(crate) struct Requeued {
 }
 
 /// Queues the records of every folder that is not delivered and that the outbox knows nothing of: it was
-/// damaged, cut, emptied or deleted. A platform drops what it has already.
+/// damaged, cut, emptied or deleted. A platform drops what it has already. A folder without messages was begun
+/// and never recorded, for a command or a flight that comes again; only beside a damaged outbox it may be one of
+/// an earlier version.
 ///
 /// # Errors
 /// The outbox, or the folder of all evidence.
@@ -84,6 +104,9 @@ pub(crate) fn requeue(
     let mut done = Requeued::default();
     for (event, dir) in event_folders(data_dir) {
         if dir.join(DELIVERED_MARK).exists() && !is_newer(&dir) {
+            continue;
+        }
+        if !dir.join(MESSAGES).exists() && !outbox.stats().damaged {
             continue;
         }
         if outbox.knows(event)? || outbox.state(&PendingEvidence::key(event))?.is_some() {
@@ -121,8 +144,8 @@ fn messages(dir: &Path, topics: &Topics, node: &str) -> Vec<OutMessage> {
         let camera = message.source.strip_prefix("/lintel/")?.strip_prefix(node)?.strip_prefix('/')?;
         let camera = CameraId::new(camera);
         let topic = match about(line)? {
-            (_, true) => topics.event(&camera),
-            (_, false) => topics.evidence(&camera),
+            (_, Step::Opened | Step::Later) => topics.event(&camera),
+            (_, Step::Evidence) => topics.evidence(&camera),
         };
         Some(OutMessage {
             topic,
@@ -259,6 +282,33 @@ mod tests {
         rig.outbox().append(&Batch { media: closed, ..Batch::default() }).expect("stored");
         let found = rig.damage(|db| fs::remove_file(db).expect("removed"));
         assert_eq!(found, Requeued { files: 2, ..ALL });
+    }
+
+    #[test]
+    fn a_folder_that_was_never_recorded_is_no_sign_of_damage() {
+        let mut rig = Rig::new();
+        let other = uuid::Builder::from_unix_timestamp_millis(1_795_321_800_120, &[2; 10]).into_uuid();
+        let dir = event_dir(rig.dir.path(), other);
+        fs::create_dir_all(&dir).expect("made");
+        fs::write(dir.join("still.jpg"), b"of a command that comes again").expect("written");
+        assert_eq!(rig.open(), Requeued::default());
+    }
+
+    #[test]
+    fn a_later_message_does_not_bring_a_deleted_folder_back() {
+        let rig = Rig::new();
+        let dir = event_dir(rig.dir.path(), event());
+        fs::remove_dir_all(&dir).expect("deleted");
+        let later = OutMessage {
+            payload: String::from_utf8(step(2).payload)
+                .expect("JSON")
+                .replace("opened", "closed")
+                .into_bytes(),
+            ..step(2)
+        };
+        let batch = Batch { messages: vec![later], ..Batch::default() };
+        rig.store.as_ref().expect("open").append(&batch).expect("stored");
+        assert!(!dir.exists());
     }
 
     #[test]

@@ -13,9 +13,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::snapshot::{CameraSnapshot, FlightsSnapshot, NodeSnapshot};
-use crate::outbox::DiskTrouble;
 use crate::detect::GapQuantiles;
 use crate::ingest::SourceState;
+use crate::outbox::DiskTrouble;
 use crate::second_look::SecondLookStats;
 
 pub(super) fn render(source: Arc<dyn Fn() -> NodeSnapshot + Send + Sync>) -> Result<String, fmt::Error> {
@@ -97,13 +97,25 @@ impl Collector for Node {
         let outbox = &node.publish.outbox;
         out.gauge("lintel_outbox_unconfirmed", "With the broker, not confirmed", outbox.unconfirmed as f64)?;
         out.gauge("lintel_outbox_told_nobody", "Nobody has subscribed to these", outbox.told_nobody as f64)?;
-        out.gauge("lintel_outbox_damaged", "1 if it was damaged or gone at the start", f64::from(outbox.damaged))?;
+        out.gauge(
+            "lintel_outbox_damaged",
+            "1 if it was damaged or gone at the start",
+            f64::from(outbox.damaged),
+        )?;
         out.counter("lintel_outbox_confirmed", "Records that a platform has", outbox.confirmed)?;
         out.counter("lintel_outbox_platform_refused", "Of these, not stored by it", outbox.platform_refused)?;
         out.counter("lintel_outbox_released", "Unconfirmed messages over outbox.max_mb", outbox.released)?;
-        out.counter("lintel_outbox_media_lost", "Files gone or changed before they were sent", outbox.media_lost)?;
+        out.counter(
+            "lintel_outbox_media_lost",
+            "Files gone or changed before they were sent",
+            outbox.media_lost,
+        )?;
         let disk = node.events.disk;
-        out.gauge("lintel_disk_full", "1 while records find no room", f64::from(disk == Some(DiskTrouble::Full)))?;
+        out.gauge(
+            "lintel_disk_full",
+            "1 while records find no room",
+            f64::from(disk == Some(DiskTrouble::Full)),
+        )?;
         out.gauge(
             "lintel_disk_fails",
             "1 while records cannot be written for another reason",

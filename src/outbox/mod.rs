@@ -13,12 +13,14 @@
 //! counts. Which records are in flight is known in memory only, so after a restart every unacknowledged record
 //! is handed out again.
 
+mod answers;
 mod custody;
 mod media;
 mod open;
 mod record;
 mod space;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +35,6 @@ use crate::base::WallTime;
 use crate::config::OutboxConfig;
 
 use media::MediaReader;
-use space::is_full;
 use store::Store;
 
 /// Lies in the folder of an event whose files are all delivered.
@@ -173,7 +174,7 @@ impl Outbox {
     /// The database.
     pub fn ack(&self, ids: &[RecordId]) -> Result<(), OutboxError> {
         self.db(|store| match store.ack_by_broker(ids) {
-            Err(e) if is_full(&self.path, &e) => Ok(()),
+            Err(e) if space::is_full(&self.path, &e) => Ok(()),
             other => other,
         })
     }

@@ -6,7 +6,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tracing::{error, info};
 
 use super::space::explain;
-use super::store::{LAYOUT, Store};
+use super::store::Store;
+use super::tables::LAYOUT;
 use super::{Batch, OutboxError};
 use crate::base::wall_now;
 

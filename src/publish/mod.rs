@@ -9,6 +9,7 @@
 mod connection;
 mod in_flight;
 mod session;
+mod settle;
 mod states;
 mod stats;
 mod subscriber;

@@ -2,7 +2,7 @@
 //!
 //! - `pump` alone polls rumqttc's event loop and matches acknowledgements;
 //! - `feed` sends from the outbox and the states while the window has room;
-//! - `settle` writes acknowledgements to the outbox, all that have come in one transaction.
+//! - `settle` (its own file) writes what was answered to the outbox, all that has come in one transaction.
 //!
 //! One token ends all three, and they are joined, never cancelled half-way: every record that was read is
 //! either in the table of messages in flight or released. A new connection gets a new event loop, because the
@@ -18,8 +18,7 @@ use parking_lot::Mutex;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, LastWill, LastWillProperties, PubAck, PubAckReason, Publish, PublishProperties, SubAck,
-    SubscribeReasonCode,
+    ConnAck, LastWill, LastWillProperties, PubAck, PubAckReason, PublishProperties,
 };
 use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
 use tokio::sync::{Notify, watch};
@@ -33,18 +32,14 @@ use super::stats::PublishStats;
 use crate::base::{Backoff, error_chain, monotonic, wall_now};
 use crate::config::{Confirm, MqttConfig};
 use crate::outbox::{Confirmed, Next, Outbox, OutboxError, RecordId};
-use crate::wire::{self, Confirmation, NodeState, NodeStatus, Outcome, Topics};
+use crate::wire::{self, NodeState, NodeStatus, Topics};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Pause before a retry after the outbox itself failed.
-const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
-/// How often the outbox looks for records that were lost on the way or told to nobody.
-const LOOK_AGAIN: Duration = Duration::from_secs(20);
+pub(super) const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
 /// How long the broker keeps confirmations for a node that is away.
 const SESSION_SECONDS: u32 = 7 * 24 * 3600;
-/// Confirmed records that wait to be written. More are dropped: those records are sent and confirmed again.
-const MOST_CONFIRMED: usize = 100_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -70,26 +65,26 @@ enum End {
 }
 
 /// State that the three futures of a connection share.
-struct Session {
+pub(super) struct Session {
     client: AsyncClient,
-    in_flight: InFlight,
-    over: CancellationToken,
-    finished: Mutex<Vec<Finished>>,
-    confirmed: Mutex<Vec<Confirmed>>,
-    finished_changed: Notify,
+    pub in_flight: InFlight,
+    pub over: CancellationToken,
+    pub finished: Mutex<Vec<Finished>>,
+    pub confirmed: Mutex<Vec<Confirmed>>,
+    pub finished_changed: Notify,
     /// Sent on an earlier connection and not acknowledged there.
     unknown: Mutex<HashSet<RecordId>>,
 }
 
 /// A record that the broker has answered.
 #[derive(Clone, Copy)]
-struct Finished {
-    id: RecordId,
-    answer: Answer,
+pub(super) struct Finished {
+    pub id: RecordId,
+    pub answer: Answer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     /// The broker has it.
     Accepted,
     /// It has it, and hands it on to nobody.
@@ -274,73 +269,6 @@ impl Sender {
             drop(session.client.try_subscribe(self.topics.confirm(), QoS::AtLeastOnce));
         }
         session.in_flight.open(usize::from(self.config.in_flight.min(allowed)));
-    }
-
-    /// If only the broker's word counts, what it has from the time of other settings leaves the node.
-    async fn trust_broker(&self) {
-        if self.config.confirm == Confirm::Platform {
-            return;
-        }
-        let outbox = Arc::clone(&self.outbox);
-        match blocking(move || outbox.trust_broker()).await {
-            Ok(0) => {}
-            Ok(records) => warn!(
-                records,
-                "mqtt.confirm = \"broker\": records that no platform confirmed go by the broker's word"
-            ),
-            Err(e) => error!(error = %error_chain(&e), "cannot release what the broker has"),
-        }
-    }
-
-    fn subscribed(&self, ack: &SubAck) {
-        let denied = ack.return_codes.iter().any(|code| !matches!(code, SubscribeReasonCode::Success(_)));
-        if denied && !self.stats.confirm_denied.swap(denied, Ordering::Relaxed) {
-            error!(
-                topic = self.topics.confirm(),
-                "the MQTT broker does not let this node read what platforms confirm: every record stays. Allow it \
-                 to read this topic, or set mqtt.confirm = \"broker\""
-            );
-        }
-        self.stats.confirm_denied.store(denied, Ordering::Relaxed);
-    }
-
-    fn confirmed(&self, session: &Session, publish: &Publish) {
-        if publish.topic != self.topics.confirm().as_bytes() || publish.retain {
-            return;
-        }
-        let confirmation = match Confirmation::parse(&publish.payload) {
-            Ok(confirmation) => confirmation,
-            Err(reason) => {
-                warn!(reason, "a platform's confirmation cannot be read and counts for nothing");
-                return;
-            }
-        };
-        let refused = |outcome: Outcome| outcome == Outcome::Refused;
-        let messages = confirmation.messages.into_iter().map(|message| Confirmed {
-            sha256: message.sha256,
-            file: None,
-            refused: refused(message.outcome),
-        });
-        let files = confirmation.files.into_iter().map(|file| Confirmed {
-            sha256: file.sha256,
-            file: Some((file.event, file.kind)),
-            refused: refused(file.outcome),
-        });
-        let all: Vec<_> = messages.chain(files).collect();
-        let against = all.iter().filter(|record| record.refused).count();
-        if against > 0 {
-            error!(
-                by = confirmation.by,
-                records = against,
-                "a platform refuses to store records: its log says why"
-            );
-        }
-        let mut waiting = session.confirmed.lock();
-        if waiting.len() < MOST_CONFIRMED {
-            waiting.extend(all);
-        }
-        drop(waiting);
-        session.finished_changed.notify_one();
     }
 
     /// # Errors
@@ -536,106 +464,6 @@ impl Sender {
         drop(tokio::time::timeout(limit.max(Duration::from_millis(500)), farewell).await);
         session.over.cancel();
     }
-
-    async fn settle(&self, session: &Session) {
-        let mut failed = false;
-        let mut look_again = monotonic() + LOOK_AGAIN;
-        loop {
-            let finished = std::mem::take(&mut *session.finished.lock());
-            let confirmed = std::mem::take(&mut *session.confirmed.lock());
-            let look = monotonic() >= look_again && session.in_flight.is_open();
-            if finished.is_empty() && confirmed.is_empty() && !look {
-                if session.over.is_cancelled() {
-                    return;
-                }
-                tokio::select! {
-                    () = session.finished_changed.notified() => {}
-                    () = session.over.cancelled() => {}
-                    () = tokio::time::sleep(LOOK_AGAIN) => {}
-                }
-                continue;
-            }
-            if look {
-                look_again = monotonic() + LOOK_AGAIN;
-            }
-            match self.write(&finished, &confirmed, look).await {
-                // Counted only now: a record that counts as acknowledged is never sent again unasked.
-                Ok(()) => {
-                    failed = false;
-                    let acked =
-                        finished.iter().filter(|r| matches!(r.answer, Answer::Accepted | Answer::Replied));
-                    self.stats.acked.fetch_add(acked.count() as u64, Ordering::Relaxed);
-                }
-                Err(e) => {
-                    if !std::mem::replace(&mut failed, true) {
-                        error!(error = %error_chain(&e), "cannot write acknowledgements to the outbox; trying again");
-                    }
-                    if session.over.is_cancelled() {
-                        return;
-                    }
-                    session.finished.lock().extend(finished);
-                    session.confirmed.lock().extend(confirmed);
-                    tokio::time::sleep(OUTBOX_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Writes to the outbox what the broker and the platforms have said. Repeating it is harmless.
-    async fn write(
-        &self,
-        finished: &[Finished],
-        confirmed: &[Confirmed],
-        look: bool,
-    ) -> Result<(), OutboxError> {
-        let ids = |wanted: &[Answer]| -> Vec<RecordId> {
-            finished.iter().filter(|record| wanted.contains(&record.answer)).map(|record| record.id).collect()
-        };
-        let by_platform = self.config.confirm == Confirm::Platform;
-        let over: &[Answer] = if by_platform {
-            &[Answer::Replied, Answer::Refused]
-        } else {
-            &[Answer::Accepted, Answer::Replied, Answer::Refused]
-        };
-        let (over, nobody) = (ids(over), ids(&[Answer::Nobody]));
-        let sent = if by_platform { ids(&[Answer::Accepted]) } else { Vec::new() };
-        let (outbox, confirmed) = (Arc::clone(&self.outbox), confirmed.to_vec());
-        let (told_nobody, again) = blocking(move || {
-            if !over.is_empty() {
-                outbox.ack(&over)?;
-            }
-            if !sent.is_empty() {
-                outbox.sent(&sent)?;
-            }
-            if !nobody.is_empty() {
-                outbox.nobody(&nobody)?;
-            }
-            if !confirmed.is_empty() {
-                outbox.confirm(&confirmed)?;
-            }
-            let again = if look { outbox.look_again()? } else { 0 };
-            Ok((!nobody.is_empty(), again))
-        })
-        .await?;
-        if again > 0 {
-            warn!(
-                records = again,
-                "no platform confirmed these, though later ones or nothing for long: sent again"
-            );
-        }
-        if told_nobody && !self.stats.told_nobody.swap(true, Ordering::Relaxed) {
-            error!(
-                "nobody has subscribed to what this node publishes: its records stay here and are tried again. Start \
-                 the platform, or check its subscriptions"
-            );
-        } else if finished.iter().any(|record| record.answer == Answer::Accepted)
-            && self.outbox.stats().told_nobody == 0
-            && self.stats.told_nobody.swap(false, Ordering::Relaxed)
-        {
-            info!("somebody has subscribed again");
-        }
-        Ok(())
-    }
 }
 
 fn json() -> PublishProperties {
@@ -643,7 +471,7 @@ fn json() -> PublishProperties {
 }
 
 /// SQLite and files block for milliseconds, so they stay off the runtime's own threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         // The runtime is shutting down and drops this task next.

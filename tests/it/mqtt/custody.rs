@@ -28,6 +28,8 @@ fn burst(event: u8, revisions: std::ops::Range<u32>) -> Vec<OutMessage> {
 }
 
 fn stopped(mut receiver: Receiver) -> String {
+    // The acknowledgement goes out after the message is stored.
+    std::thread::sleep(Duration::from_millis(500));
     terminate(&receiver.child);
     assert!(receiver.child.wait().expect("ends").success());
     receiver.stderr()

@@ -100,7 +100,7 @@ fn a_receiver_that_is_killed_in_the_middle_of_a_clip_goes_on_where_it_was() {
     let stdout = receiver.stdout();
     assert_eq!(stdout.matches("opened").count(), 1, "{stdout}");
     assert_eq!(stdout.matches("clip.mp4").count(), 1, "{stdout}");
-    assert_eq!(std::fs::read_dir(out.path().join("store/.parts")).expect("parts").count(), 0);
+    assert_eq!(std::fs::read_dir(out.path().join("store/.parts/node-1")).expect("parts").count(), 0);
 
     let mut receiver = receiver;
     terminate(&receiver.child);

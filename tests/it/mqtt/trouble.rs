@@ -109,7 +109,9 @@ fn a_wrong_password_is_reported_and_nothing_is_lost() {
     drop((publisher, outbox));
     runtime.shutdown_timeout(Duration::from_secs(20));
     let node = Node::on(dir, &broker.config("node-1"));
-    wait_for("the event", || node.drained());
+    wait_for("the event to get to the broker, which has nobody for it", || {
+        node.outbox.stats().told_nobody == 1
+    });
 }
 
 #[test]
