@@ -58,24 +58,26 @@ impl Room {
     }
 }
 
-/// Calls `make` whenever a writer asks for room, and after the time that it returned the last time. Ends with
-/// `stop`.
-pub fn make_room(stop: &Shutdown, mut make: impl FnMut() -> Duration) {
-    let mut due = monotonic();
+/// Calls `make` at once, whenever a writer asks for room, and when `is_due` says so of the time since the last
+/// call. Ends with `stop`.
+pub fn make_room(stop: &Shutdown, is_due: impl Fn(Duration) -> bool, mut make: impl FnMut()) {
+    let mut last: Option<Instant> = None;
     ROOM.state.lock().served = true;
     while !stop.is_stopped() {
+        let due = last.is_none_or(|last| is_due(last.elapsed()));
         {
             let mut state = ROOM.state.lock();
-            if !state.asked && monotonic() < due {
+            if !state.asked && !due {
                 ROOM.changed.wait_for(&mut state, TURN);
                 continue;
             }
             state.asked = false;
         }
-        due = monotonic() + make();
+        make();
+        last = Some(monotonic());
         let mut state = ROOM.state.lock();
         state.made += 1;
-        state.last = Some(monotonic());
+        state.last = last;
         ROOM.changed.notify_all();
     }
     ROOM.state.lock().served = false;
@@ -99,11 +101,14 @@ mod tests {
         let free = Arc::new(AtomicBool::new(false));
         let freed = Arc::clone(&free);
         let thread = std::thread::spawn(move || {
-            make_room(&stopped, || {
-                // The first is the start's own.
-                freed.store(count.fetch_add(1, Ordering::SeqCst) > 0, Ordering::SeqCst);
-                Duration::from_secs(3600)
-            });
+            make_room(
+                &stopped,
+                |_| false,
+                || {
+                    // The first is the start's own.
+                    freed.store(count.fetch_add(1, Ordering::SeqCst) > 0, Ordering::SeqCst);
+                },
+            );
         });
         while made.load(Ordering::SeqCst) == 0 {
             std::thread::yield_now();

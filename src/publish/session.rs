@@ -41,6 +41,10 @@ pub(super) const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
 /// How long the broker keeps confirmations for a node that is away.
 const SESSION_SECONDS: u32 = 7 * 24 * 3600;
 
+/// So many connections in a row that ended so soon look like two clients that throw each other out.
+const TAKEN_OVER: u32 = 3;
+const SHORT_LIVED: Duration = Duration::from_secs(20);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     No,
@@ -107,10 +111,12 @@ impl Sender {
         let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
         let mut logged: Option<String> = None;
         let mut unknown = HashSet::new();
+        let mut cut_short = 0;
         loop {
             self.config = settings.borrow_and_update().clone();
             self.trust_broker().await;
             let acked_before = self.stats.acked.load(Ordering::Relaxed);
+            let (began, made) = (monotonic(), self.stats.connections.load(Ordering::Relaxed));
             let end = self.connection(&mut unknown, stop.clone(), &mut settings, &mut logged).await;
             self.stats.connected.store(false, Ordering::Relaxed);
             self.outbox.release();
@@ -122,6 +128,17 @@ impl Sender {
                     continue;
                 }
                 End::Broken(reason) => reason,
+            };
+            if self.stats.connections.load(Ordering::Relaxed) > made {
+                cut_short = if began.elapsed() < SHORT_LIVED { cut_short + 1 } else { 0 };
+            }
+            let reason = if cut_short >= TAKEN_OVER {
+                let id = &self.config.client_id;
+                format!(
+                    "{reason}, again and again soon after it was made: does another client use mqtt.client_id {id:?}?"
+                )
+            } else {
+                reason
             };
             if *stop.borrow() != Stop::No {
                 info!(%reason, "stopped without a connection; what is left stays in the outbox");

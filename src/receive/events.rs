@@ -122,6 +122,11 @@ impl EventStore {
             let here = folder.hash(file).map_err(StoreError::io(&folder.dir))?;
             match here {
                 Some(_) if folder.wants(file, sha256) => None,
+                // The node has replaced it before it came.
+                Some(_) if folder.meant(file, sha256) => {
+                    move_to(part, &folder.dir.join(EARLIER).join(kept_name(file, sha256)))?;
+                    return Ok((Vec::new(), Some(Outcome::Stored)));
+                }
                 Some(_) => Some("another file of this name is stored"),
                 None if folder.denies(file, sha256) => Some("the evidence message names another hash for it"),
                 None => None,

@@ -128,7 +128,11 @@ impl EventFolder {
     /// The hash of a file here; `None` if there is none.
     pub fn hash(&mut self, file: &str) -> io::Result<Option<String>> {
         if let Some(hash) = self.files.get(file) {
-            return Ok(Some(hash.clone()));
+            if self.dir.join(file).exists() {
+                return Ok(Some(hash.clone()));
+            }
+            // Somebody has deleted it.
+            self.files.remove(file);
         }
         let found = hash_file(&self.dir.join(file))?;
         if let Some(hash) = &found {

@@ -2,6 +2,7 @@
 //! goes wrong between them.
 
 mod commands;
+mod custody;
 mod failures;
 mod flights;
 mod full_disk;

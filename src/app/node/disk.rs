@@ -33,10 +33,11 @@ impl DiskThread {
         let (stop, config) = (Shutdown::new(), Arc::new(Mutex::new(config)));
         let (stopped, newest) = (stop.clone(), Arc::clone(&config));
         let thread = std::thread::Builder::new().name("disk".into()).spawn(move || {
-            make_room(&stopped, || {
+            let is_due =
+                |since: Duration| since >= if recorder.journal.waits_for_room() { WHEN_FULL } else { EVERY };
+            make_room(&stopped, is_due, || {
                 let config = Arc::clone(&newest.lock());
                 tidy(&config, &outbox, &recorder);
-                if recorder.journal.waits_for_room() { WHEN_FULL } else { EVERY }
             });
         })?;
         Ok(Self { thread, stop, config })

@@ -160,6 +160,34 @@ fn a_file_that_the_node_announces_anew_takes_the_place_and_the_old_one_is_kept()
 }
 
 #[test]
+fn a_file_that_comes_after_the_one_that_replaced_it_is_kept_beside_it() {
+    let mut rig = Rig::new();
+    rig.event(&evidence(1, &chunk(0).sha256)).expect("evidence");
+    rig.event(&evidence(2, &other(0).sha256)).expect("evidence");
+    for index in 0..3 {
+        rig.piece(&other(index)).expect("piece");
+    }
+    for index in 0..3 {
+        rig.piece(&chunk(index)).expect("piece");
+    }
+    let earlier = fs::read_dir(rig.event_dir().join("earlier")).expect("kept").count();
+    assert_eq!((clip(&rig), earlier, quarantined(&rig).len()), (other(0).sha256, 1, 0));
+}
+
+#[test]
+fn a_file_that_was_deleted_here_is_taken_in_again() {
+    let mut rig = Rig::new();
+    for index in 0..3 {
+        rig.piece(&chunk(index)).expect("piece");
+    }
+    fs::remove_file(rig.event_dir().join("clip.mp4")).expect("deleted");
+    for index in 0..3 {
+        rig.piece(&chunk(index)).expect("piece");
+    }
+    assert_eq!(clip(&rig), chunk(0).sha256);
+}
+
+#[test]
 fn a_file_that_waits_in_quarantine_is_taken_out_by_the_message_that_announces_it() {
     let mut rig = Rig::new();
     rig.event(&evidence(1, &chunk(0).sha256)).expect("evidence");

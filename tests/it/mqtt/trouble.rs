@@ -207,3 +207,16 @@ fn a_password_in_the_url_is_refused() {
     assert!(receiver.stderr().contains("--password-env"), "{}", receiver.stderr());
     assert!(!receiver.stderr().contains("secret"));
 }
+
+#[test]
+fn two_nodes_with_one_client_id_are_named_as_that() {
+    let broker = Mosquitto::plain();
+    let _observer = Observer::new(broker.config("observer"), &["lintel/#"]);
+    let nodes = [Node::new(&broker.config("same")), Node::new(&broker.config("same"))];
+    wait_for("the right words", || {
+        nodes.iter().any(|node| {
+            let reason = node.stats().last_error.unwrap_or_default();
+            reason.contains("client id") || reason.contains("mqtt.client_id \"same\"")
+        })
+    });
+}
