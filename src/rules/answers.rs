@@ -11,7 +11,7 @@ pub(super) const ENOUGH: u32 = 3;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answers {
-    /// Sum of the probabilities that it is what the rule is about, in ten-thousandths.
+    /// Sum of the probabilities that it is of its kind, in ten-thousandths.
     sum: u64,
     pub count: u32,
     /// When the newest question was asked, and when the first one.
@@ -64,7 +64,7 @@ impl Answers {
         (self.asked, self.since) = (Some(at), self.since.or(Some(at)));
     }
 
-    /// Takes the answer to the newest question. `probability`: of what the rule is about.
+    /// Takes the answer to the newest question. `probability`: of its kind.
     pub fn take(&mut self, probability: f32) {
         self.sum += (probability.clamp(0.0, 1.0) * 10_000.0).round() as u64;
         self.count += 1;

@@ -116,7 +116,7 @@ impl CameraRules {
     /// Takes what a second look shows.
     pub fn answer(&mut self, answer: &CropAnswer) {
         if let Some(model) = &self.second_look {
-            second_look::answer(answer, model, &self.rules, &mut self.state.rules);
+            second_look::answer(answer, model, &mut self.state.rules);
         }
     }
 

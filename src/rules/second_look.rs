@@ -8,7 +8,7 @@ use super::spot::{least, mean_score, time_of};
 use super::state::{Arrival, RuleState, Spot};
 use super::violation::SecondLookVerdict;
 use crate::base::{Rect, TrackId, WallTime};
-use crate::config::{PresentAtStart, Rule, RuleKind};
+use crate::config::{PresentAtStart, RuleKind};
 use crate::second_look::{Bounds, CropAnswer, SecondLookManifest};
 
 /// Answers come from pictures that lie a share of the dwell apart, within these limits.
@@ -96,17 +96,11 @@ pub(super) fn ask(
 }
 
 /// Takes an answer, for the thing in all rules.
-pub(super) fn answer(
-    answer: &CropAnswer,
-    model: &SecondLookManifest,
-    rules: &[Rule],
-    states: &mut [RuleState],
-) {
-    for (rule, state) in rules.iter().zip(states) {
-        let probability = model.probability(&answer.probabilities, &rule.objects);
-        // Track numbers begin anew with the program; the time tells them apart.
-        let asked = |spot: &&mut Spot| spot.track == answer.track && spot.answers.asked == Some(answer.at);
-        state.spots.iter_mut().filter(asked).for_each(|spot| spot.answers.take(probability));
+pub(super) fn answer(answer: &CropAnswer, model: &SecondLookManifest, states: &mut [RuleState]) {
+    // Track numbers begin anew with the program; the time tells them apart.
+    let asked = |spot: &&mut Spot| spot.track == answer.track && spot.answers.asked == Some(answer.at);
+    for spot in states.iter_mut().flat_map(|rule| &mut rule.spots).filter(asked) {
+        spot.answers.take(model.probability_of_kind(&answer.probabilities, &spot.class));
     }
 }
 

@@ -137,7 +137,7 @@ pub struct ViolationObject {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SecondLookFacts {
     pub verdict: SecondLookVerdict,
-    /// Mean probability that it is what the rule is about; `None`: no answer has come.
+    /// Mean probability that it is of its class's kind, such as a vehicle; `None`: no answer has come.
     pub probability: Option<f32>,
     pub answers: u32,
 }

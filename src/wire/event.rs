@@ -188,7 +188,7 @@ pub struct ObjectData {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondLookData {
     pub verdict: SecondLookVerdict,
-    /// Mean probability that it is what the rule is about. `null`: no answer has come.
+    /// Mean probability that it is of its class's kind, such as a vehicle. `null`: no answer has come.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub probability: Option<f64>,
     /// Number of crops, from different pictures.
