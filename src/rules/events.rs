@@ -204,7 +204,8 @@ impl EventLifecycle {
             severity: rule.severity,
             revision: 0,
             started: spot.since,
-            shown: spot.left_by.as_ref().map_or(spot.shown, |stop| stop.shown),
+            // A change is shown before and after; of a sequence also what left it.
+            shown: if spot.change.is_some() { spot.left_by.as_ref().and_then(|stop| stop.shown) } else { spot.shown },
             unwatched: spot.unwatched,
             reported: at,
             last_seen: at,

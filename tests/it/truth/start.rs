@@ -3,9 +3,12 @@
 use super::{Camera, STREET, at_once};
 use crate::support::root;
 
+const NO_SECOND_LOOK: &str = "[second_look]\nenabled = false\n";
+
 #[track_caller]
-fn opened(present_at_start: &str) -> usize {
-    let camera = Camera::at_the_street(&format!("dwell = \"20s\"\n{present_at_start}"));
+fn opened(present_at_start: &str, node: &str) -> usize {
+    let mut camera = Camera::at_the_street(&format!("dwell = \"20s\"\n{present_at_start}"));
+    camera.node = node.to_owned();
     let told = camera.replay(&root().join(STREET));
     assert_eq!(told.events("closed").len(), 0, "{}", told.summary());
     told.events("opened").len()
@@ -14,7 +17,8 @@ fn opened(present_at_start: &str) -> usize {
 #[test]
 fn what_was_there_at_the_start_is_told_only_where_the_rule_says_so() {
     let settings = ["", "present_at_start = \"ignore\"", "present_at_start = \"tell\""];
-    assert_eq!(at_once(&settings, opened), [0, 0, 2]);
+    assert_eq!(at_once(&settings, |rule| opened(rule, NO_SECOND_LOOK)), [0, 0, 2]);
+    assert_eq!(at_once(&settings, |rule| opened(rule, "")), [2, 0, 2], "the second look is sure of both");
 }
 
 #[test]
