@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::before_keeper::before_keeper;
 use super::node::{AppError, generator};
-use super::rules_thread::keep_before;
 use parking_lot::Mutex;
 
 use crate::base::{CameraId, Shutdown, WallTime, monotonic};
@@ -73,7 +73,8 @@ pub fn replay(
     for (camera, flight) in &options.flights {
         flights.of(camera).push(Telemetry::Flight(flight.clone().starting(options.start)));
     }
-    let memory = PlaceMemoryContext::new(options.evidence.clone()).map_err(AppError::Thread)?;
+    let memory =
+        PlaceMemoryContext::of_replay(options.evidence.clone(), before_keeper()).map_err(AppError::Thread)?;
     let mut scenes = scene::build_all(&config, model, &Sites::load(&config)?, &flights, &memory);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
@@ -104,9 +105,6 @@ pub fn replay(
             };
             let seen = Detections { picture: Arc::new(picture), items, looked };
             let analysed = stream.scene.analyse(&config, &seen);
-            if let Some(wanted) = &analysed.before {
-                keep_before(&seen.picture, wanted);
-            }
             if let Some(report) = analysed.tamper {
                 recorder.record_tamper(&stream.scene.config, report);
             }

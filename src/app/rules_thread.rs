@@ -12,14 +12,12 @@ use std::time::{Duration, Instant};
 use super::requests::{PictureRequests, Request};
 use parking_lot::Mutex;
 
-use crate::base::{CameraId, Heartbeat, error_chain, monotonic};
-use crate::decode::Picture;
+use crate::base::{CameraId, Heartbeat, monotonic};
 use crate::detect::Detections;
 use crate::events::Recorder;
-use crate::evidence::before;
 use crate::evidence::{ClipRequest, ClipService};
 use crate::observation::Visibility;
-use crate::scene::{BeforePicture, Scene, Scenes};
+use crate::scene::{Scene, Scenes};
 
 /// How often scenes advance their clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -147,9 +145,6 @@ impl RulesThread {
         let settings = self.recorder.settings();
         let analysed = scene.analyse(&settings.config, seen);
         self.picture_requests.answer(scene, picture);
-        if let Some(wanted) = &analysed.before {
-            keep_before(picture, wanted);
-        }
         if let Some(report) = analysed.tamper {
             self.recorder.record_tamper(&scene.config, report);
         }
@@ -254,12 +249,5 @@ impl RulesThread {
             );
         }
         all.insert(camera.clone(), status);
-    }
-}
-
-/// Stores a picture of the place before anything changes there.
-pub(super) fn keep_before(picture: &Picture, wanted: &BeforePicture) {
-    if let Err(error) = before::keep(picture, wanted) {
-        tracing::warn!("cannot store a picture for later comparison: {}", error_chain(&error));
     }
 }

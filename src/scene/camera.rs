@@ -10,7 +10,8 @@ use super::backdrop_file::BackdropFile;
 use super::drone::{DroneScene, Moved};
 use super::drone_log::FlightLogs;
 use super::ground::{Site, Sites};
-use super::place_memory::{BeforePicture, PlaceMemory, PlaceMemoryContext};
+use super::place_context::PlaceMemoryContext;
+use super::place_memory::PlaceMemory;
 use super::placing::Placing;
 use super::tamper::{TamperMonitor, TamperReport};
 use crate::base::{CameraId, ClassName, Rect, WallTime};
@@ -51,8 +52,6 @@ pub(crate) struct Scene {
 pub(crate) struct Analysed {
     /// A report that the camera is covered, blinded or moved, or well again.
     pub tamper: Option<TamperReport>,
-    /// Set if the picture is to be kept, to show later how the place looked before a change.
-    pub before: Option<BeforePicture>,
     /// `None`: the rules made no step.
     pub decided: Option<Decided>,
 }
@@ -184,11 +183,7 @@ impl Scene {
         // Before the steps are placed, because the positions of a moved camera are stale.
         let tamper = self.inspect_camera(&config.node, &seen.picture, &observation);
         self.visibility = Some(observation.visibility);
-        Analysed {
-            tamper,
-            before: self.memory.as_mut().and_then(PlaceMemory::pop_before),
-            decided: (!steps.is_empty()).then(|| self.decided(steps, &config.map)),
-        }
+        Analysed { tamper, decided: (!steps.is_empty()).then(|| self.decided(steps, &config.map)) }
     }
 
     /// Checks whether the camera was covered, blinded or moved.
@@ -338,7 +333,7 @@ impl Scene {
     /// Loads the place memory from disk.
     pub fn recall(&mut self) {
         let _camera = self.config.id.span().entered();
-        if let Some(memory) = &mut self.memory {
+        if let Some(memory) = &self.memory {
             memory.load();
         }
         if let Some(file) = &self.backdrop_file {
