@@ -1,6 +1,7 @@
 //! Builds the stages from the config, supervises them and shuts them down. Only this module and `cli` know
 //! all others.
 
+mod before_keeper;
 mod commands;
 mod health;
 mod load_governor;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::before_keeper::before_keeper;
 use super::node::{AppError, generator, open_classifier};
-use super::rules_thread::keep_before;
 use crate::second_look::Models;
 use parking_lot::Mutex;
 
@@ -77,7 +77,8 @@ pub fn replay(
     for (camera, flight) in &options.flights {
         flights.of(camera).push(Telemetry::Flight(flight.clone().starting(options.start)));
     }
-    let memory = PlaceMemoryContext::new(options.evidence.clone()).map_err(AppError::Thread)?;
+    let memory =
+        PlaceMemoryContext::of_replay(options.evidence.clone(), before_keeper()).map_err(AppError::Thread)?;
     let mut scenes = scene::build_all(&config, models, &Sites::load(&config)?, &flights, &memory);
     let mut streams = Vec::new();
     for (camera, path) in &options.footage {
@@ -108,9 +109,6 @@ pub fn replay(
             };
             let seen = Detections { picture: Arc::new(picture), items, looked };
             let analysed = stream.scene.analyse(&config, &seen);
-            if let Some(wanted) = &analysed.before {
-                keep_before(&seen.picture, wanted);
-            }
             if analysed.shows_first && options.evidence.is_some() {
                 recorder.first_sights.keep(&seen.picture, config.evidence.jpeg_quality);
             }

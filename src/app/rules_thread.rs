@@ -12,15 +12,13 @@ use std::time::{Duration, Instant};
 use super::requests::{PictureRequests, Request};
 use parking_lot::Mutex;
 
-use crate::base::{CameraId, Heartbeat, error_chain, monotonic};
-use crate::decode::Picture;
+use crate::base::{CameraId, Heartbeat, monotonic};
 use crate::detect::Detections;
 use crate::events::Recorder;
-use crate::evidence::before;
 use crate::evidence::first_sight::FirstSightService;
 use crate::evidence::{ClipRequest, ClipService};
 use crate::observation::Visibility;
-use crate::scene::{BeforePicture, Scene, Scenes};
+use crate::scene::{Scene, Scenes};
 use crate::second_look::{CropAnswer, SecondLookService};
 
 /// How often scenes advance their clock.
@@ -162,9 +160,6 @@ impl RulesThread {
         if let Some(service) = &self.second_look {
             analysed.questions.into_iter().for_each(|question| service.ask(&picture.camera, question));
         }
-        if let Some(wanted) = &analysed.before {
-            keep_before(picture, wanted);
-        }
         if analysed.shows_first {
             self.first_sights.keep(picture, settings.config.evidence.jpeg_quality);
         }
@@ -272,12 +267,5 @@ impl RulesThread {
             );
         }
         all.insert(camera.clone(), status);
-    }
-}
-
-/// Stores a picture of the place before anything changes there.
-pub(super) fn keep_before(picture: &Picture, wanted: &BeforePicture) {
-    if let Err(error) = before::keep(picture, wanted) {
-        tracing::warn!("cannot store a picture for later comparison: {}", error_chain(&error));
     }
 }

@@ -16,6 +16,8 @@ pub struct Likeness {
     /// Standard deviations of the first and of the second, in gray levels.
     pub before: f32,
     pub now: f32,
+    /// How much brighter it is now, in gray levels.
+    pub brighter: f32,
     /// -1 to 1. `None` if either is plain.
     pub correlation: Option<f32>,
 }
@@ -35,7 +37,8 @@ impl Likeness {
         let (before, now) = (deviation(a, aa), deviation(b, bb));
         let comparable = before >= GrayPatch::PLAIN && now >= GrayPatch::PLAIN;
         let together = (ab / n - a * b / (n * n)) as f32;
-        Self { before, now, correlation: comparable.then(|| together / (before * now)) }
+        let brighter = ((b - a) / n) as f32;
+        Self { before, now, brighter, correlation: comparable.then(|| together / (before * now)) }
     }
 }
 

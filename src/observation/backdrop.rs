@@ -20,6 +20,8 @@ const LOST: f32 = 0.4;
 /// From this correlation on a part looks as before; below the second it looks otherwise.
 const SAME: f32 = 0.6;
 const OTHERWISE: f32 = 0.45;
+/// A part without structure is as bright as before if its mean differs by less, in gray levels.
+const AS_BRIGHT: f32 = 2.0 * GrayPatch::PLAIN;
 /// Blocks by which the view as a whole is recognised.
 const BLOCKS: (usize, usize) = (8, 6);
 /// The view is recognised by at least so many blocks with structure.
@@ -83,9 +85,13 @@ impl Backdrop {
     /// How a part of the picture (normalised) looked before.
     pub fn before(&self, now: &GrayCopy, rect: &Rect) -> Before {
         let Some((columns, rows)) = cells_of(rect) else { return Before::Unknown };
-        let Likeness { before, now, correlation } = self.likeness(now, columns, rows);
+        let Likeness { before, now, brighter, correlation } = self.likeness(now, columns, rows);
         match correlation {
-            _ if before.max(now) < GrayPatch::PLAIN => Before::Unknown,
+            // Where there was nothing to see and is nothing to see, nothing came.
+            _ if before.max(now) < GrayPatch::PLAIN => match brighter.abs() < AS_BRIGHT {
+                true => Before::Same,
+                false => Before::Unknown,
+            },
             _ if before < LOST * now || now < LOST * before => Before::Otherwise,
             Some(likeness) if likeness >= SAME => Before::Same,
             Some(likeness) if likeness < OTHERWISE => Before::Otherwise,
@@ -145,3 +151,43 @@ impl Backdrop {
 }
 
 const MAGIC: [u8; 4] = *b"LBD1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Picture;
+
+    const PLACE: Rect = Rect { x0: 0.4, y0: 0.4, x1: 0.5, y1: 0.5 };
+
+    /// How the place looked before, by its gray levels then and now. The ground around it has structure.
+    #[track_caller]
+    fn check(then: fn(usize) -> u8, now: fn(usize) -> u8, expected: Before) {
+        let copy = |place: fn(usize) -> u8| {
+            let ground = |x: usize, y: usize| (60 + (x / 9 * 37 + y / 7 * 53) % 90) as u8;
+            let inside = |x: usize, y: usize| (125..163).contains(&x) && (70..92).contains(&y);
+            let grey = |x: usize, y: usize| if inside(x, y) { place(x) } else { ground(x, y) };
+            GrayCopy::of(&Picture::grey(grey)).expect("pixels")
+        };
+        assert_eq!(Backdrop::new(&copy(then)).before(&copy(now), &PLACE), expected);
+    }
+
+    fn asphalt(_: usize) -> u8 {
+        90
+    }
+
+    fn car(x: usize) -> u8 {
+        if x % 24 < 12 { 40 } else { 150 }
+    }
+
+    #[test]
+    fn what_came_changes_its_place_and_what_shows_nothing_has_not_come() {
+        check(asphalt, car, Before::Otherwise);
+        check(car, asphalt, Before::Otherwise);
+        check(car, car, Before::Same);
+        // The same in other light.
+        check(car, |x| car(x) / 2 + 60, Before::Same);
+        check(asphalt, asphalt, Before::Same);
+        check(asphalt, |_| 94, Before::Same);
+        check(asphalt, |_| 130, Before::Unknown);
+    }
+}

@@ -205,7 +205,11 @@ impl EventLifecycle {
             revision: 0,
             started: spot.since,
             // A change is shown before and after; of a sequence also what left it.
-            shown: if spot.change.is_some() { spot.left_by.as_ref().and_then(|stop| stop.shown) } else { spot.shown },
+            shown: if spot.change.is_some() {
+                spot.left_by.as_ref().and_then(|stop| stop.shown)
+            } else {
+                spot.shown
+            },
             unwatched: spot.unwatched,
             reported: at,
             last_seen: at,

@@ -7,7 +7,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::place_context::{PlaceFiles, PlaceMemoryContext, memory_folder};
+use super::place_context::PlaceMemoryContext;
+use super::place_files::{PlaceFiles, memory_folder};
 use super::place_writer::PlaceFile;
 use crate::base::{CameraId, WallTime};
 use crate::observation::{Backdrop, Observer};

@@ -10,7 +10,8 @@ use super::backdrop_file::BackdropFile;
 use super::drone::{DroneScene, Moved};
 use super::drone_log::FlightLogs;
 use super::ground::{Site, Sites};
-use super::place_memory::{BeforePicture, PlaceMemory, PlaceMemoryContext};
+use super::place_context::PlaceMemoryContext;
+use super::place_memory::PlaceMemory;
 use super::placing::Placing;
 use super::second_looks::SecondLooks;
 use super::tamper::{TamperMonitor, TamperReport};
@@ -55,8 +56,6 @@ pub(crate) struct Scene {
 pub(crate) struct Analysed {
     /// A report that the camera is covered, blinded or moved, or well again.
     pub tamper: Option<TamperReport>,
-    /// Set if the picture is to be kept, to show later how the place looked before a change.
-    pub before: Option<BeforePicture>,
     /// The picture is to be kept: it is the first to show something that could become an event.
     pub shows_first: bool,
     /// For a second look. The answers go to [`Scene::answer`].
@@ -207,7 +206,6 @@ impl Scene {
         self.visibility = Some(observation.visibility);
         Analysed {
             tamper,
-            before: self.memory.as_mut().and_then(PlaceMemory::pop_before),
             questions,
             shows_first: self.rules.shows_first(),
             decided: (!steps.is_empty()).then(|| self.decided(steps, &config.map)),
@@ -369,7 +367,7 @@ impl Scene {
     /// Loads the place memory from disk.
     pub fn recall(&mut self) {
         let _camera = self.config.id.span().entered();
-        if let Some(memory) = &mut self.memory {
+        if let Some(memory) = &self.memory {
             memory.load();
         }
         if let Some(file) = &self.backdrop_file {

@@ -5,14 +5,17 @@
 //! When full: does not queue; the caller passes one picture at a time.
 //! On failure: an unreadable calibration is a config error. An unreadable place memory starts again and logs
 //! it.
-//! Not here: messages, evidence, threads other than the one that writes place memories.
+//! Not here: messages, evidence, threads other than those that look for changes and write place memories.
 
 mod backdrop_file;
 mod camera;
 mod drone;
 mod drone_log;
 mod ground;
+mod place;
 mod place_context;
+mod place_files;
+mod place_looks;
 mod place_memory;
 mod place_writer;
 mod placing;
@@ -23,6 +26,10 @@ pub(crate) use camera::{Decided, PlacedViolation, RulesChange, Scene, Scenes, bu
 pub(crate) use drone_log::{FlightLog, FlightLogs};
 pub use ground::{SiteError, seen_on_ground};
 pub(crate) use ground::{Sites, read_dem};
-pub(crate) use place_context::memory_folder;
-pub(crate) use place_memory::{BeforePicture, PlaceMemoryContext};
+pub(crate) use place::{BeforePicture, KeepBefore};
+pub(crate) use place_context::PlaceMemoryContext;
+pub(crate) use place_files::memory_folder;
 pub(crate) use tamper::TamperReport;
+
+#[cfg(test)]
+mod tests;

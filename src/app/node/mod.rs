@@ -18,6 +18,7 @@ use tokio::runtime::Runtime as TokioRuntime;
 
 use disk::DiskThread;
 
+use super::before_keeper::before_keeper;
 use super::commands::{self, CommandService};
 use super::reload::{Stamps, stamps};
 use super::requests::PictureRequests;
@@ -123,7 +124,8 @@ impl Node {
             recorder_stop.clone(),
         )?);
         let flights = FlightLogs::default();
-        let memory = PlaceMemoryContext::new(Some(data_dir.clone())).map_err(AppError::Thread)?;
+        let memory =
+            PlaceMemoryContext::of_node(data_dir.clone(), before_keeper()).map_err(AppError::Thread)?;
         let mut scenes = scene::build_all(&config, models, &sites, &flights, &memory);
         scenes.values_mut().for_each(scene::Scene::recall);
         let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
@@ -201,11 +203,8 @@ impl Node {
 
         let detect_stop = Shutdown::new();
         // The receiver outlives the detectors, so a failed send means only that the node is stopping.
-        let (sender, places) = (to_rules.clone(), memory.clone());
-        let decide = Arc::new(move |seen: Detections| {
-            places.prepare(&seen.picture);
-            drop(sender.send(Work::Detections(seen)));
-        });
+        let sender = to_rules.clone();
+        let decide = Arc::new(move |seen: Detections| drop(sender.send(Work::Detections(seen))));
         let detect = DetectPool::start(detectors, Vec::new(), decide, detect_stop.clone())
             .map_err(AppError::Thread)?;
         let detect = Arc::new(detect);

@@ -192,7 +192,7 @@ impl Report {
         row("**node, cores**", &|r| format!("**{:.2}**", r.node_cores));
         let stages: Vec<&str> =
             self.runs.first().map(|r| r.cores_by_stage.keys().copied().collect()).unwrap_or_default();
-        for stage in ["transport", "decode", "detect", "rules", "evidence", "telemetry", "other"] {
+        for stage in ["transport", "decode", "detect", "rules", "change", "evidence", "telemetry", "other"] {
             if stages.contains(&stage) {
                 row(&format!("- {stage}"), &|r| {
                     format!("{:.3}", r.cores_by_stage.get(stage).copied().unwrap_or(0.0))

@@ -8,11 +8,13 @@ use std::time::Duration;
 use anyhow::Context;
 
 /// The stage that a thread of the node works for, by the start of the thread's name.
-const STAGES: [(&str, &str); 8] = [
+const STAGES: [(&str, &str); 10] = [
     ("io", "transport"),
     ("decode", "decode"),
     ("detect", "detect"),
     ("rules", "rules"),
+    ("looks", "change"),
+    ("places", "change"),
     ("lintel-clips", "evidence"),
     ("stills", "evidence"),
     ("evidence", "evidence"),
