@@ -237,6 +237,8 @@ impl Node {
             recorder: Arc::clone(&recorder),
             decode: Arc::downgrade(&decode),
             detect: Arc::downgrade(&detect),
+            clips: Arc::downgrade(&clips),
+            publisher: publisher.pulse(),
         };
         let watchdog = Watchdog::start(service, pulse, watchdog_stop).map_err(AppError::Thread)?;
         let disk = DiskThread::start(Arc::clone(&config), Arc::clone(&outbox), Arc::clone(&recorder))
