@@ -148,6 +148,11 @@ impl ClipService {
         }
     }
 
+    /// Whether the thread has ended.
+    pub fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     pub fn stats(&self) -> ClipStats {
         let queue = lock(&self.queue);
         ClipStats { waiting: queue.waiting.len(), ..queue.stats }

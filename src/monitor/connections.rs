@@ -1,6 +1,6 @@
 //! Connections of the HTTP server: few at a time, and none for long.
 //!
-//! A client that sends half a request, or reads half an answer, keeps one of the places for [`LIFE`] at most.
+//! A client that sends half a request, or reads half an answer, keeps one of the places for its life at most.
 //! Both answers are small, so an honest client needs a fraction of it and connects again for the next.
 
 use std::io;
@@ -17,17 +17,16 @@ use tokio::time::Sleep;
 
 /// Connections at a time. More wait to be accepted, in the system's queue.
 const MOST: usize = 32;
-/// How long a connection lives.
-const LIFE: Duration = Duration::from_secs(10);
-
 pub(super) struct Connections {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    life: Duration,
 }
 
 impl Connections {
-    pub fn new(listener: TcpListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(MOST)) }
+    /// `life`: how long a connection may take.
+    pub fn new(listener: TcpListener, life: Duration) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(MOST)), life }
     }
 }
 
@@ -42,7 +41,7 @@ impl axum::serve::Listener for Connections {
             };
             match self.listener.accept().await {
                 Ok((stream, address)) => {
-                    let end = Box::pin(tokio::time::sleep(LIFE));
+                    let end = Box::pin(tokio::time::sleep(self.life));
                     return (Connection { stream, end, _place: place }, address);
                 }
                 // Out of file descriptors, or the client has gone already.

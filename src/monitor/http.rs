@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -17,7 +18,9 @@ use super::snapshot::NodeSnapshot;
 use crate::base::Shutdown;
 
 /// How long a stop waits for answers on the way.
-const FAREWELL: std::time::Duration = std::time::Duration::from_millis(200);
+const FAREWELL: Duration = Duration::from_millis(200);
+/// How long a connection lives.
+const LIFE: Duration = Duration::from_secs(10);
 
 type Source = Arc<dyn Fn() -> NodeSnapshot + Send + Sync>;
 
@@ -40,10 +43,15 @@ impl HttpServer {
     /// # Errors
     /// The address is in use or does not belong to this machine.
     pub fn start(listen: SocketAddr, source: Source, shutdown: Shutdown) -> Result<Self, HttpError> {
-        Self::serve(listen, router(source), shutdown)
+        Self::serve(listen, router(source), LIFE, shutdown)
     }
 
-    fn serve(listen: SocketAddr, router: Router, shutdown: Shutdown) -> Result<Self, HttpError> {
+    fn serve(
+        listen: SocketAddr,
+        router: Router,
+        life: Duration,
+        shutdown: Shutdown,
+    ) -> Result<Self, HttpError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Thread)?;
         let failed = |source| HttpError::Listen { address: listen, source };
@@ -52,7 +60,7 @@ impl HttpServer {
         let serve = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    served = axum::serve(Connections::new(listener), router).into_future() => if let Err(error) = served {
+                    served = axum::serve(Connections::new(listener, life), router).into_future() => if let Err(error) = served {
                         tracing::error!(%error, "the HTTP server ended: no metrics and no health until a restart");
                     },
                     // Answers take milliseconds. Whoever has sent half a request is not waited for.
@@ -108,7 +116,6 @@ fn health_response(node: &NodeSnapshot) -> axum::response::Response {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
-    use std::time::Duration;
 
     use super::*;
     use crate::base::monotonic;
@@ -117,7 +124,7 @@ mod tests {
         let stop = Shutdown::new();
         let router = Router::new().route("/health", get(|| std::future::ready("well")));
         let listen = "127.0.0.1:0".parse().expect("an address");
-        (HttpServer::serve(listen, router, stop.clone()).expect("listens"), stop)
+        (HttpServer::serve(listen, router, Duration::from_secs(1), stop.clone()).expect("listens"), stop)
     }
 
     fn half_a_request(server: &HttpServer) -> TcpStream {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::base::{monotonic, wall_now};
 use crate::config::MqttConfig;
@@ -89,6 +89,11 @@ impl Publisher {
 }
 
 impl PublisherHandle {
+    /// Tells whether the task has ended, which it does before [`join`](Self::join) only by a panic.
+    pub fn pulse(&self) -> AbortHandle {
+        self.task.abort_handle()
+    }
+
     /// The retained states; cheap to share.
     pub fn states(&self) -> Arc<States> {
         Arc::clone(&self.states)

@@ -260,6 +260,8 @@ impl Node {
             decode: Arc::downgrade(&decode),
             detect: Arc::downgrade(&detect),
             second_look: second_look.clone(),
+            clips: Arc::downgrade(&clips),
+            publisher: publisher.pulse(),
         };
         let watchdog = Watchdog::start(service, pulse, watchdog_stop).map_err(AppError::Thread)?;
         let disk = DiskThread::start(Arc::clone(&config), Arc::clone(&outbox), Arc::clone(&recorder))

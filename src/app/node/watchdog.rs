@@ -12,12 +12,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use crate::app::rules_thread::RulesStatus;
 use crate::base::{Heartbeat, Shutdown};
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
 use crate::events::Recorder;
+use crate::evidence::ClipService;
 use crate::monitor::Service;
 use crate::second_look::SecondLookService;
 
@@ -32,6 +34,8 @@ pub(super) struct Pulse {
     pub decode: Weak<DecodePool>,
     pub detect: Weak<DetectPool>,
     pub second_look: Option<Arc<SecondLookService>>,
+    pub clips: Weak<ClipService>,
+    pub publisher: AbortHandle,
 }
 
 impl Pulse {
@@ -39,6 +43,13 @@ impl Pulse {
     pub fn stuck(&self) -> Option<&'static str> {
         if self.io.silent_for() > LIMIT {
             return Some("the network threads");
+        }
+        // Neither ends before the node stops, unless it panics.
+        if self.publisher.is_finished() {
+            return Some("the publisher");
+        }
+        if self.clips.upgrade().is_some_and(|clips| clips.is_over()) {
+            return Some("clips");
         }
         let waits_for_room = self.recorder.journal.waits_for_room();
         if !waits_for_room && self.rules.alive.silent_for() > LIMIT {

@@ -1,7 +1,6 @@
 //! Nothing that is stored is replaced by another content, and no message ends the receiver.
 
 use super::*;
-use crate::base::monotonic;
 
 /// What a node says of its event, on its own topic and by its own source.
 fn of_node(node: &str, revision: u32, kind: &str) -> (String, Value) {
@@ -249,53 +248,57 @@ fn a_piece_that_contradicts_the_others_of_its_file_ends_nothing() {
 
 #[test]
 fn files_that_come_interleaved_are_not_read_again_for_each_piece() {
-    const PIECES: u32 = 128;
-    const PIECE: usize = 65_536;
-    let content = |n: u8| vec![n; PIECES as usize * PIECE];
-    let piece = |n: u8, index: u32| MediaChunk {
-        event: uuid::Builder::from_unix_timestamp_millis(1_795_321_800_120, &[n; 10]).into_uuid(),
-        index,
-        count: PIECES,
-        offset: u64::from(index) * PIECE as u64,
-        total: u64::from(PIECES) * PIECE as u64,
-        sha256: format!("{:x}", sha2::Sha256::digest(content(n))),
-        data: Bytes::from(vec![n; PIECE]),
-        ..chunk(0)
-    };
     let mut rig = Rig::new();
-    let time = |rig: &mut Rig, boxes: &[u8]| {
-        let chunks: Vec<_> = boxes.iter().map(|n| piece(*n, 0)).collect();
-        let began = monotonic();
-        for index in 0..PIECES {
-            for first in &chunks {
-                let offset = u64::from(index) * PIECE as u64;
-                rig.piece_of("n", &MediaChunk { index, offset, ..first.clone() }).expect("piece");
-            }
-        }
-        began.elapsed() / u32::try_from(boxes.len()).expect("few")
+    let second = |index| MediaChunk {
+        event: uuid::Builder::from_unix_timestamp_millis(1_795_321_800_120, &[2; 10]).into_uuid(),
+        ..chunk(index)
     };
-    let one = time(&mut rig, &[1]);
-    let four = time(&mut rig, &[2, 3, 4, 5]);
-    assert_eq!(rig.stats.files.load(Ordering::Relaxed), 5);
-    // Reading the whole file again for each piece took many times as long.
-    assert!(four < one * 4, "a file alone {one:?}, each of four {four:?}");
+    rig.piece(&chunk(0)).expect("piece");
+    rig.piece_of("b", &second(0)).expect("piece");
+    rig.piece(&chunk(1)).expect("piece");
+    // Reading the file again would show that this piece is missing.
+    let part = rig.files().into_iter().find(|file| file.starts_with("out/.parts/n/")).expect("a part");
+    let part = rig.dir.path().join(part);
+    let mut content = fs::read(&part).expect("part");
+    content[500] ^= 1;
+    fs::write(&part, content).expect("changed");
+    rig.piece_of("b", &second(1)).expect("piece");
+    let last = rig.piece(&chunk(2));
+    assert!(matches!(last, Err(StoreError::Refused(Refusal::Hash { .. }))), "the end is checked: {last:?}");
+    let lines = rig.piece_of("b", &second(2)).expect("piece");
+    assert!(matches!(lines[..], [Line::File { .. }]), "{lines:?}");
 }
 
 #[test]
-fn a_thousand_updates_of_an_event_are_stored_without_reading_the_log_again() {
+fn hundreds_of_files_grow_at_a_time() {
     let mut rig = Rig::new();
-    let time = |rig: &mut Rig, revisions: std::ops::Range<u32>| {
-        let began = monotonic();
-        for revision in revisions {
-            rig.event(&message(revision)).expect("new");
-        }
-        began.elapsed()
+    let of = |n: u16, index| {
+        let [high, low] = n.to_be_bytes();
+        let random = [high, low, 0, 0, 0, 0, 0, 0, 0, 0];
+        let event = uuid::Builder::from_unix_timestamp_millis(1_795_321_800_120, &random).into_uuid();
+        MediaChunk { event, ..chunk(index) }
     };
-    let first = time(&mut rig, 0..100);
-    time(&mut rig, 100..900);
-    let last = time(&mut rig, 900..1000);
-    assert!(last < first * 4, "the first 100 took {first:?}, the last {last:?}");
-    assert_eq!(state(&rig)["data"]["revision"], 999);
+    for index in 0..3 {
+        for n in 0..300 {
+            rig.piece(&of(n, index)).expect("piece");
+        }
+    }
+    assert_eq!(rig.stats.files.load(Ordering::Relaxed), 300);
+}
+
+#[test]
+fn the_log_of_an_event_is_not_read_again_for_each_update() {
+    let mut rig = Rig::new();
+    for revision in 0..50 {
+        rig.event(&message(revision)).expect("new");
+    }
+    // Reading it again would find none of the messages.
+    let log = rig.event_dir().join("events.jsonl");
+    let bytes = fs::metadata(&log).expect("log").len();
+    fs::write(&log, vec![b'x'; usize::try_from(bytes).expect("small")]).expect("changed");
+    assert_eq!(rig.event(&message(7)).expect("known"), [Line::Repeat]);
+    rig.event(&message(50)).expect("new");
+    assert_eq!(state(&rig)["data"]["revision"], 50);
 }
 
 #[test]

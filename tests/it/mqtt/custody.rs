@@ -80,7 +80,7 @@ fn an_output_that_nobody_reads_stops_neither_the_storing_nor_the_end() {
     node.append(burst(1, 0..1200), vec![]);
     wait_for("every record confirmed", || node.drained());
     terminate(&child);
-    let began = std::time::Instant::now();
+    let began = crate::support::mqtt::now();
     while child.try_wait().expect("child").is_none() {
         assert!(began.elapsed() < Duration::from_secs(10), "SIGTERM does not end it");
         std::thread::sleep(Duration::from_millis(20));
