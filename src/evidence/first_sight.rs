@@ -30,10 +30,13 @@ pub(crate) struct FirstSights {
     kept: Mutex<Kept>,
 }
 
+/// Its capture time and JPEG.
+type KeptPicture = (WallTime, Arc<[u8]>);
+
 #[derive(Default)]
 struct Kept {
     /// Oldest first.
-    cameras: BTreeMap<CameraId, VecDeque<(WallTime, Arc<[u8]>)>>,
+    cameras: BTreeMap<CameraId, VecDeque<KeptPicture>>,
     bytes: usize,
     lost: u64,
 }

@@ -31,7 +31,7 @@ impl CropCutter {
         let spec = InputSpec { letterbox: LetterboxMode::Stretch, ..self.manifest.input.clone() };
         let size = (picture.width, picture.height);
         let window = Window::around(rect, size, self.manifest.context)?;
-        let (crop, origin, filled) = window.visible(size, (spec.width, spec.height))?;
+        let Visible { crop, origin, filled } = window.visible(size, (spec.width, spec.height))?;
         let mut tensor = vec![0.0; (spec.width * spec.height * 3) as usize];
         let mut letterbox = Letterbox::placed((crop.width, crop.height), filled, origin);
         match &picture.pixels {
@@ -66,18 +66,22 @@ impl Window {
         Some(Self { left: start(x0, x1), top: start(y0, y1), side })
     }
 
-    /// The part inside the picture, and where in an input of this size it lies: origin and size. `None`: no
-    /// part of it does.
-    fn visible(
-        &self,
-        (width, height): (u32, u32),
-        input: (u32, u32),
-    ) -> Option<(Crop, (u32, u32), (u32, u32))> {
+    /// The part inside the picture, and where in an input of this size it lies. `None`: no part of it does.
+    fn visible(&self, (width, height): (u32, u32), input: (u32, u32)) -> Option<Visible> {
         let across = Span::of(self.left, self.side, width, input.0)?;
         let down = Span::of(self.top, self.side, height, input.1)?;
         let crop = Crop { x: across.from, y: down.from, width: across.length, height: down.length };
-        Some((crop, (across.origin, down.origin), (across.filled, down.filled)))
+        Some(Visible { crop, origin: (across.origin, down.origin), filled: (across.filled, down.filled) })
     }
+}
+
+/// The part of a window that shows something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Visible {
+    crop: Crop,
+    /// Left and top in the input, and width and height there.
+    origin: (u32, u32),
+    filled: (u32, u32),
 }
 
 /// One direction of a window: the pixels inside the picture, and where they come to lie.
@@ -110,7 +114,7 @@ mod tests {
         let rect = Rect::new(0.4, 0.5, 0.5, 0.6);
         let window = Window::around(&rect, (1000, 500), 0.2).expect("inside");
         assert_eq!(window, Window { left: 380, top: 205, side: 140 });
-        let (crop, origin, filled) = window.visible((1000, 500), (224, 224)).expect("inside");
+        let Visible { crop, origin, filled } = window.visible((1000, 500), (224, 224)).expect("inside");
         assert_eq!(crop, Crop { x: 380, y: 205, width: 140, height: 140 });
         assert_eq!((origin, filled), ((0, 0), (224, 224)));
     }
@@ -118,7 +122,8 @@ mod tests {
     #[test]
     fn what_lies_outside_the_picture_stays_empty() {
         let window = Window { left: -50, top: 300, side: 200 };
-        let (crop, origin, filled) = window.visible((1000, 400), (224, 224)).expect("some of it is inside");
+        let shown = window.visible((1000, 400), (224, 224)).expect("some of it is inside");
+        let Visible { crop, origin, filled } = shown;
         assert_eq!(crop, Crop { x: 0, y: 300, width: 150, height: 100 });
         assert_eq!((origin, filled), ((56, 0), (168, 112)));
         assert!(Window { left: 1000, top: 0, side: 100 }.visible((1000, 400), (224, 224)).is_none());

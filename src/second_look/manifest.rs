@@ -76,7 +76,7 @@ impl SecondLookManifest {
 
     /// The probability that it is any of `classes`, by an answer of the network.
     pub fn probability<'a>(&self, answer: &[f32], classes: impl IntoIterator<Item = &'a ClassName>) -> f32 {
-        let of = |class: &ClassName| Some(answer.get(self.class_names().position(|c| c == class)?).copied()?);
+        let of = |class: &ClassName| answer.get(self.class_names().position(|c| c == class)?).copied();
         classes.into_iter().filter_map(of).sum::<f32>().clamp(0.0, 1.0)
     }
 
