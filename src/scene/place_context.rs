@@ -51,6 +51,11 @@ impl PlaceMemoryContext {
         Ok(Self { looks: Arc::new(PlaceLooks::at_once(keep)), files })
     }
 
+    /// How long one look for changes has been in work.
+    pub fn stalled_for(&self) -> Duration {
+        self.looks.stalled_for()
+    }
+
     /// Waits until every saved memory is on the disk. Call it after the last save.
     pub fn finish(&self) {
         self.looks.join();

@@ -256,6 +256,7 @@ impl Node {
         let pulse = Pulse {
             io: io_heartbeat(tokio.handle(), watchdog_stop.clone()),
             rules: rules_status,
+            memory: memory.clone(),
             recorder: Arc::clone(&recorder),
             decode: Arc::downgrade(&decode),
             detect: Arc::downgrade(&detect),

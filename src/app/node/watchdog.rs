@@ -2,8 +2,8 @@
 //! node.
 //!
 //! A stage is stuck if it has work and has not moved for [`LIMIT`]: key frames that no decoder accepts,
-//! pictures that no detector accepts, a rules or still thread that neither works nor waits for the disk, idle
-//! network threads. A camera or broker that is down leaves its stage without work, so nothing is stuck. A
+//! pictures that no detector accepts, a rules or still thread that neither works nor waits for the disk, a
+//! look for change or a second look that does not end, idle network threads. A camera or broker that is down leaves its stage without work, so nothing is stuck. A
 //! full disk blocks everything and is reported elsewhere: a restart would not free space. A disk that is read-only
 //! or fails is no excuse: a restart may mount it again, and tells the operator if not.
 
@@ -21,6 +21,7 @@ use crate::detect::DetectPool;
 use crate::events::Recorder;
 use crate::evidence::ClipService;
 use crate::monitor::Service;
+use crate::scene::PlaceMemoryContext;
 use crate::second_look::SecondLookService;
 
 /// Longer than any picture takes on any machine.
@@ -30,6 +31,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) struct Pulse {
     pub io: Arc<Heartbeat>,
     pub rules: Arc<RulesStatus>,
+    pub memory: PlaceMemoryContext,
     pub recorder: Arc<Recorder>,
     pub decode: Weak<DecodePool>,
     pub detect: Weak<DetectPool>,
@@ -58,6 +60,9 @@ impl Pulse {
         if !waits_for_room && self.recorder.stills.get().is_some_and(|queue| queue.alive.silent_for() > LIMIT)
         {
             return Some("stills");
+        }
+        if self.memory.stalled_for() > LIMIT {
+            return Some("looks for change");
         }
         if self.second_look.as_ref().is_some_and(|service| service.stalled_for() > LIMIT) {
             return Some("second-look");
