@@ -1,10 +1,11 @@
-//! Access units (Annex B) and a parser for their first NAL units. It never fails: garbage is not a key frame.
+//! Access units (Annex B) and a parser for their first NAL units. It never fails: garbage is not a picture.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::Codec;
+use super::nal::{self, Nal};
 use crate::base::MediaTime;
 
 /// An access unit from a transport or a file.
@@ -14,58 +15,68 @@ pub(super) struct AccessUnit {
     pub data: Bytes,
     /// On the sender's clock, before repair.
     pub raw_pts: MediaTime,
-    /// Width and height in pixels, if known.
+    /// Width and height in pixels, if the transport knows them.
     pub size: Option<(u32, u32)>,
-    /// RTP packets lost just before it or inside it.
+    /// RTP packets lost just before it.
     pub lost_packets: u64,
+    /// Pictures left out just before it; at least 1 where packets were lost.
+    pub lost_pictures: u64,
 }
 
-/// Properties of an access unit, read from its first NAL units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What an access unit is to a decoder, read up to its first slice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// IDR (H.264), or any IRAP picture (H.265).
-    pub key: bool,
-    /// Hash of the parameter sets before the first slice; `None` if one is missing.
-    pub parameters: Option<u64>,
+    /// `None`: it has no slice, so it is no picture.
+    pub picture: Option<Access>,
+    /// Its parameter sets before the first slice, without start codes.
+    pub sets: Vec<Range<usize>>,
 }
 
-enum Nal {
-    /// The NAL unit type: SPS, PPS or VPS.
-    Parameters(u8),
-    Slice {
-        key: bool,
-    },
-    Other,
+/// Whether decoding can begin with a picture. The only place that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// IDR (H.264), any IRAP (H.265), or a recovery point that is whole at once: what follows in output
+    /// order needs nothing before it.
+    Point,
+    /// Whole after this many pictures more: intra refresh.
+    Gradual(u32),
+    /// Its first slice is intra, and nothing says that later pictures do without the earlier ones.
+    Intra,
+    /// Needs pictures before it.
+    No,
 }
 
-/// Parses the NAL units up to the first slice (ITU-T H.264 table 7-1, H.265 table 7-1). Cheap: does not scan
-/// slices.
+/// Parses the NAL units up to the first slice. Cheap: does not scan slices.
 pub(crate) fn head(codec: Codec, data: &[u8]) -> Head {
-    let mut sets: Vec<(u8, u64)> = Vec::with_capacity(3);
+    let mut head = Head::default();
+    let mut recovery = None;
     let mut from = next_start(data, 0);
     while let Some(begin) = from {
-        match kind(codec, &data[begin..]) {
-            Nal::Slice { key } => return Head { key, parameters: combined(codec, sets) },
-            Nal::Parameters(number) => {
-                from = next_start(data, begin);
-                let end = from.map_or(data.len(), |next| next - 3);
-                let mut hasher = DefaultHasher::new();
-                trimmed(&data[begin..end]).hash(&mut hasher);
-                sets.push((number, hasher.finish()));
-            }
-            Nal::Other => from = next_start(data, begin),
+        let kind = nal::kind(codec, &data[begin..]);
+        if let Nal::Slice(access) = kind {
+            head.picture = Some(match (access, recovery) {
+                (Access::Point, _) | (_, Some(0)) => Access::Point,
+                (_, Some(count)) => Access::Gradual(count),
+                (access, None) => access,
+            });
+            return head;
+        }
+        from = next_start(data, begin);
+        let end = from.map_or(data.len(), |next| next - 3);
+        let trimmed = begin..begin + trimmed(&data[begin..end]).len();
+        match kind {
+            Nal::Parameters(_) => head.sets.push(trimmed),
+            Nal::Information => recovery = nal::recovery_point(codec, &data[trimmed]).or(recovery),
+            Nal::Slice(_) | Nal::Delimiter | Nal::Other => {}
         }
     }
-    Head { key: false, parameters: combined(codec, sets) }
+    head
 }
 
 /// Length of the leading access unit delimiter. GStreamer's parsers add one; most cameras do not send it.
 pub(crate) fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
     let Some(begin) = next_start(data, 0) else { return 0 };
-    let is_delimiter = data.get(begin).is_some_and(|&first| match codec {
-        Codec::H264 => first & 0x1f == 9,
-        Codec::H265 => (first >> 1) & 0x3f == 35,
-    });
+    let is_delimiter = matches!(nal::kind(codec, &data[begin..]), Nal::Delimiter);
     match next_start(data, begin) {
         // In a four-byte start code the zero byte belongs to the next NAL unit.
         Some(next) if is_delimiter => next - if data[next - 4] == 0 { 4 } else { 3 },
@@ -73,46 +84,8 @@ pub(crate) fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
     }
 }
 
-/// `nal` may go on into the next NAL units.
-fn kind(codec: Codec, nal: &[u8]) -> Nal {
-    let Some(&first) = nal.first() else { return Nal::Other };
-    match codec {
-        Codec::H264 => match first & 0x1f {
-            5 => Nal::Slice { key: true },
-            1..=4 => Nal::Slice { key: false },
-            number @ (7 | 8) => Nal::Parameters(number),
-            _ => Nal::Other,
-        },
-        // Without a temporal id there is no NAL unit: two start codes in a row would read as a slice
-        // (7.4.2.2).
-        Codec::H265 if nal.get(1).is_none_or(|second| second & 7 == 0) => Nal::Other,
-        Codec::H265 => match (first >> 1) & 0x3f {
-            16..=23 => Nal::Slice { key: true },
-            0..=31 => Nal::Slice { key: false },
-            number @ 32..=34 => Nal::Parameters(number),
-            _ => Nal::Other,
-        },
-    }
-}
-
-/// One hash of all parameter sets. Order and repetitions do not change it.
-fn combined(codec: Codec, mut sets: Vec<(u8, u64)>) -> Option<u64> {
-    let needed: &[u8] = match codec {
-        Codec::H264 => &[7, 8],
-        Codec::H265 => &[32, 33, 34],
-    };
-    if !needed.iter().all(|n| sets.iter().any(|(number, _)| number == n)) {
-        return None;
-    }
-    sets.sort_unstable();
-    sets.dedup();
-    let mut hasher = DefaultHasher::new();
-    sets.hash(&mut hasher);
-    Some(hasher.finish())
-}
-
 /// Position after the next `00 00 01` at or after `from`.
-fn next_start(data: &[u8], from: usize) -> Option<usize> {
+pub(super) fn next_start(data: &[u8], from: usize) -> Option<usize> {
     data.get(from..)?.windows(3).position(|w| w == [0, 0, 1]).map(|at| from + at + 3)
 }
 
@@ -130,41 +103,62 @@ mod tests {
         nals.iter().flat_map(|nal| [&[0, 0, 0, 1], *nal].concat()).collect()
     }
 
+    fn picture(codec: Codec, nals: &[&[u8]]) -> Option<Access> {
+        head(codec, &unit(nals)).picture
+    }
+
     #[test]
-    fn an_idr_behind_its_parameter_sets_is_a_key_frame() {
+    fn an_idr_behind_its_parameter_sets_is_a_random_access_point() {
         let data = unit(&[&[9, 0x10], &[0x67, 1, 2], &[0x68, 3], &[6, 5], &[0x65, 0x88]]);
         let head = head(Codec::H264, &data);
-        assert!(head.key && head.parameters.is_some());
+        assert_eq!(head.picture, Some(Access::Point));
+        let sets: Vec<&[u8]> = head.sets.into_iter().map(|set| &data[set]).collect();
+        assert_eq!(sets, [&[0x67, 1, 2][..], &[0x68, 3]]);
     }
 
     #[test]
-    fn repeated_and_reordered_parameter_sets_are_the_same_set() {
-        let once = unit(&[&[0x67, 1, 2], &[0x68, 3], &[0x65]]);
-        let twice = unit(&[&[0x68, 3], &[0x67, 1, 2], &[0x68, 3], &[0x67, 1, 2], &[0x65]]);
-        let other = unit(&[&[0x67, 1, 9], &[0x68, 3], &[0x65]]);
-        let of = |data: &[u8]| head(Codec::H264, data).parameters;
-        assert_eq!(of(&once), of(&twice));
-        assert_ne!(of(&once), of(&other));
+    fn a_recovery_point_says_when_the_picture_is_whole() {
+        // slice_type 0 (P) behind first_mb_in_slice 0: bits 1 1.
+        let p = [0x41, 0b1100_0000];
+        // Recovery point, one byte: recovery_frame_cnt 0 is bit 1; 3 is 00100.
+        let at_once: &[u8] = &[6, 6, 1, 0b1000_0000, 0x80];
+        let after_three: &[u8] = &[6, 6, 1, 0b0010_0000, 0x80];
+        // User data before it in the same NAL unit.
+        let behind: &[u8] = &[6, 5, 2, 9, 9, 6, 1, 0b1000_0000, 0x80];
+        assert_eq!(picture(Codec::H264, &[&p]), Some(Access::No));
+        assert_eq!(picture(Codec::H264, &[at_once, &p]), Some(Access::Point));
+        assert_eq!(picture(Codec::H264, &[behind, &p]), Some(Access::Point));
+        assert_eq!(picture(Codec::H264, &[after_three, &p]), Some(Access::Gradual(3)));
+        // slice_type 7 (I, the whole picture): 0001000.
+        assert_eq!(picture(Codec::H264, &[&[0x41, 0b1000_1000, 0x80]]), Some(Access::Intra));
+        let h265: &[u8] = &[39 << 1, 1, 6, 1, 0b1000_0000, 0x80];
+        assert_eq!(picture(Codec::H265, &[h265, &[1 << 1, 1]]), Some(Access::Point));
     }
 
     #[test]
-    fn an_idr_without_pps_has_no_parameters() {
-        assert_eq!(head(Codec::H264, &unit(&[&[0x67, 1], &[0x65]])), Head { key: true, parameters: None });
+    fn h265_knows_cra_and_bla_as_random_access_and_trail_as_not() {
+        for kind in [16, 19, 20, 21] {
+            assert_eq!(picture(Codec::H265, &[&[kind << 1, 1]]), Some(Access::Point), "{kind}");
+        }
+        assert_eq!(picture(Codec::H265, &[&[1 << 1, 1]]), Some(Access::No));
+        let data = unit(&[&[32 << 1, 1], &[33 << 1, 1], &[34 << 1, 1], &[19 << 1, 1]]);
+        assert_eq!(head(Codec::H265, &data).sets.len(), 3);
     }
 
     #[test]
-    fn h265_knows_cra_as_key_and_trail_as_not() {
-        assert!(head(Codec::H265, &unit(&[&[21 << 1, 1]])).key);
-        assert!(!head(Codec::H265, &unit(&[&[1 << 1, 1]])).key);
-        let whole = unit(&[&[32 << 1, 1], &[33 << 1, 1], &[34 << 1, 1], &[19 << 1, 1]]);
-        assert!(head(Codec::H265, &whole).parameters.is_some());
+    fn a_unit_without_a_slice_is_no_picture() {
+        for nals in
+            [&[&[9, 0x10][..]][..], &[&[10]], &[&[12, 255, 255]], &[&[0x67, 1], &[0x68, 1], &[6, 5, 0]]]
+        {
+            assert_eq!(picture(Codec::H264, nals), None, "{nals:?}");
+        }
     }
 
     #[test]
     fn start_codes_in_a_row_are_no_slice() {
         let data = unit(&[&[], &[0], &[32 << 1, 1], &[33 << 1, 1], &[34 << 1, 1], &[19 << 1, 1]]);
         let head = head(Codec::H265, &data);
-        assert!(head.key && head.parameters.is_some());
+        assert_eq!((head.picture, head.sets.len()), (Some(Access::Point), 3));
     }
 
     #[test]
@@ -179,10 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn garbage_and_cut_off_data_have_no_key_frame() {
+    fn garbage_and_cut_off_data_are_no_picture() {
         for data in [&[][..], &[0], &[0, 0, 1], &[0, 0, 0, 1], &[0, 0, 1, 0, 0, 1], &[255; 64]] {
             assert_eq!(head(Codec::H264, data), Head::default(), "{data:?}");
-            assert!(!head(Codec::H265, data).key, "{data:?}");
+            assert_eq!(head(Codec::H265, data).picture, None, "{data:?}");
         }
     }
 }

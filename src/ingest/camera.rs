@@ -9,11 +9,12 @@ use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};
 
 use super::intake::Intake;
+use super::ways::Ways;
 use super::{
     FlightSettings, FrameSink, IngestError, IngestStats, SourceState, flight_of, gst_rtsp, paced,
     retina_rtsp, rtsp, udp,
 };
-use crate::base::{Backoff, CameraId, Shutdown, error_chain};
+use crate::base::{Backoff, CameraId, Shutdown, error_chain, monotonic};
 use crate::config::{
     CameraConfig, FileConfig, RtspConfig, SourceConfig, TelemetrySource, Transport, UdpConfig,
 };
@@ -95,6 +96,15 @@ impl LiveSource {
         }
     }
 
+    /// The ways to connect to it; only RTSP has several.
+    pub fn ways(&self) -> Ways {
+        let transport = match self {
+            Self::Rtsp(config) => config.transport,
+            Self::Udp(..) => Transport::Udp,
+        };
+        Ways::new(transport, monotonic())
+    }
+
     /// First and longest wait between two attempts.
     fn backoff(&self) -> (Duration, Duration) {
         match self {
@@ -110,13 +120,15 @@ struct CameraTask {
     intake: Intake,
     shutdown: Shutdown,
     backoff: Backoff,
+    ways: Ways,
 }
 
 impl CameraTask {
     fn new(config: LiveSource, intake: Intake, shutdown: Shutdown) -> Self {
         let (first, longest) = config.backoff();
         let backoff = Backoff::new(first, longest);
-        Self { config, intake, shutdown, backoff }
+        let ways = config.ways();
+        Self { config, intake, shutdown, backoff, ways }
     }
 
     async fn run(mut self) {
@@ -129,7 +141,11 @@ impl CameraTask {
         while !self.sleep(wait).await {
             self.intake.stats().state(SourceState::Connecting);
             self.intake.begin_connection();
-            let Err(error) = connect(&self.config, &mut self.intake, &self.shutdown).await else { break };
+            let way = self.ways.next(monotonic());
+            self.intake.stats().count(|s| s.gstreamer = way.is_gstreamer());
+            let Err(error) = connect(&self.config, way, &mut self.intake, &self.shutdown).await else {
+                break;
+            };
             if self.intake.has_key() {
                 self.backoff.reset();
             }
@@ -138,7 +154,13 @@ impl CameraTask {
             } else {
                 self.backoff.next_delay()
             };
+            let other = self.ways.failed(&error, self.intake.streamed_for(), monotonic());
             self.intake.stats().failed(&error);
+            if let Some(other) = other {
+                tracing::warn!(reason = ?error.reason(), retry_in_ms = wait.as_millis() as u64,
+                    "{error}; the next connection goes by {other}, and stays there if it lasts longer");
+                continue;
+            }
             tracing::warn!(reason = ?error.reason(),
                 retry_in_ms = wait.as_millis() as u64, "{error}");
         }
@@ -155,21 +177,24 @@ impl CameraTask {
 }
 
 /// One connection from start to end; `Ok` only if `shutdown` ended it. A panic in a demultiplexer counts as a
-/// broken stream: one camera's data must not stop the node.
+/// broken stream: one camera's data must not stop the node. `way`: the RTSP client and transport.
 pub(super) async fn connect(
     live: &LiveSource,
+    way: Transport,
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
     let session = async {
         match live {
             LiveSource::Udp(config, base) => udp::stream(config, *base, intake, shutdown).await,
-            LiveSource::Rtsp(config) => match config.transport {
-                Transport::Tcp | Transport::Udp => retina_rtsp::stream(config, intake, shutdown).await,
-                Transport::GstreamerTcp | Transport::GstreamerUdp => {
-                    gst_rtsp::stream(config, intake, shutdown).await
+            LiveSource::Rtsp(config) => {
+                let config = RtspConfig { transport: way, ..config.clone() };
+                if way.is_gstreamer() {
+                    gst_rtsp::stream(&config, intake, shutdown).await
+                } else {
+                    retina_rtsp::stream(&config, intake, shutdown).await
                 }
-            },
+            }
         }
     };
     AssertUnwindSafe(session).catch_unwind().await.unwrap_or_else(|_| {

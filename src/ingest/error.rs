@@ -37,6 +37,12 @@ pub enum IngestError {
     Stalled { address: String, after: Duration, hint: &'static str },
     #[error("{address} has no stream under this path (404); check the path of the address")]
     NotFound { address: String },
+    #[error("{address} sends by UDP only (461); set `transport = \"udp\"` of this camera")]
+    UdpOnly { address: String },
+    #[error("{address} has no room for another viewer ({status}); close other viewers or raise its limit")]
+    Busy { address: String, status: u16 },
+    #[error("{address} has moved (302); enter the address that it is at now")]
+    Moved { address: String },
     #[error("{address}: {what}")]
     Protocol { address: String, what: String },
     #[error("{address} offers {found}, but Lintel reads H.264 and H.265; change the camera's video encoding")]
@@ -60,9 +66,13 @@ impl IngestError {
             Self::Stalled { .. } => Reason::Stalled,
             Self::Unsupported { .. } | Self::UnsupportedFile { .. } => Reason::Unsupported,
             Self::Ended { .. } => Reason::Ended,
-            Self::NotFound { .. } | Self::Protocol { .. } | Self::File { .. } | Self::Gstreamer { .. } => {
-                Reason::Protocol
-            }
+            Self::NotFound { .. }
+            | Self::UdpOnly { .. }
+            | Self::Busy { .. }
+            | Self::Moved { .. }
+            | Self::Protocol { .. }
+            | Self::File { .. }
+            | Self::Gstreamer { .. } => Reason::Protocol,
         }
     }
 

@@ -141,6 +141,7 @@ fn start(
                 let Some(mut unit) = unit(&sample, MediaTime(0)) else { return Ok(gst::FlowSuccess::Ok) };
                 let lost = jitter_buffer.lost();
                 unit.lost_packets = lost.saturating_sub(lost_before.swap(lost, Ordering::Relaxed));
+                unit.lost_pictures = u64::from(unit.lost_packets > 0);
                 sender.blocking_send(Message::Unit(unit)).map_err(|_| gst::FlowError::Eos)?;
                 Ok(gst::FlowSuccess::Ok)
             })

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::access_unit::{self, AccessUnit};
+use super::access_unit::{self, Access, AccessUnit};
 use super::clock::{CameraClock, Reading};
+use super::parameter_sets::ParameterSets;
 use super::stats::Counted;
 use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts};
-use super::{EncodedFrame, FrameSink, IngestStats, Telemetry};
+use super::{Codec, EncodedFrame, FrameSink, IngestStats, Telemetry};
 use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, monotonic, wall_now};
 
 /// Numbers and times the frames of one camera across all its connections.
@@ -22,21 +23,62 @@ pub(super) struct Intake {
     connection: Connection,
 }
 
+/// A stream that has sent no random access point for this long has none, so its intra pictures count as such.
+const INTRA_PATIENCE: Duration = Duration::from_secs(2);
+
 /// State of one connection.
 struct Connection {
+    sets: ParameterSets,
+    /// The parameter sets of the last key frame.
     parameters: Option<u64>,
+    /// Where the stream began or had its last true random access point.
+    last_point: Option<MediaTime>,
+    /// It only ever refreshes its pictures gradually.
+    gradual: bool,
     repair: PtsRepair,
     keys: KeyFrameMonitor,
     last_key: Option<MediaTime>,
+    first_key: Option<Instant>,
 }
 
 impl Connection {
     fn new() -> Self {
         Self {
+            sets: ParameterSets::default(),
             parameters: None,
+            last_point: None,
+            gradual: false,
             repair: PtsRepair::default(),
             keys: KeyFrameMonitor::new(monotonic()),
             last_key: None,
+            first_key: None,
+        }
+    }
+}
+
+impl Connection {
+    /// Whether decoding can begin with this picture.
+    fn begins_here(&mut self, picture: Access, pts: MediaTime) -> bool {
+        let point = *self.last_point.get_or_insert(pts);
+        self.gradual |= matches!(picture, Access::Gradual(_));
+        match picture {
+            Access::Point => {
+                self.last_point = Some(pts);
+                true
+            }
+            Access::Intra => pts.0.saturating_sub(point.0) >= INTRA_PATIENCE.as_micros() as i64,
+            Access::Gradual(_) | Access::No => false,
+        }
+    }
+
+    /// Why nothing can be decoded, and what to change.
+    fn without_key_frames(&self) -> &'static str {
+        if self.gradual {
+            "the stream refreshes its pictures piece by piece and has no key frame, so nothing can be decoded; switch intra refresh (GDR, gradual decoder refresh) off and set a key frame interval of 2 to 4 s"
+        } else if self.parameters.is_none() && self.sets.hash().is_none() {
+            "the stream sends no parameter sets (SPS, PPS), so nothing can be decoded; restart the camera, or try another of its streams"
+        } else {
+            "the stream stopped sending key frames: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s"
         }
     }
 }
@@ -65,6 +107,11 @@ impl Intake {
     /// Whether this connection delivered a decodable key frame.
     pub fn has_key(&self) -> bool {
         self.connection.parameters.is_some()
+    }
+
+    /// Time since the first key frame of this connection; zero before it.
+    pub fn streamed_for(&self) -> Duration {
+        self.connection.first_key.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// An RTCP sender report: the camera's clock read `camera` at `raw_pts`.
@@ -102,11 +149,12 @@ impl Intake {
             s.clock_error_ms = Some(timed.error_ms);
         });
         if let Some(since) = self.give(unit, placed.pts(), timed.capture, now.mono) {
-            self.stats.count(|s| s.key_frames_missing += 1);
-            tracing::warn!(
-                seconds = since.as_secs(),
-                "the stream stopped sending key frames: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s"
-            );
+            let what = self.connection.without_key_frames();
+            self.stats.count(|s| {
+                s.key_frames_missing += 1;
+                s.last_error = Some(what.into());
+            });
+            tracing::warn!(seconds = since.as_secs(), "{what}");
         }
     }
 
@@ -122,18 +170,36 @@ impl Intake {
         }
     }
 
+    /// Counts packets that were passed over because nothing could read them.
+    pub fn unreadable_packets(&self, packets: u64) {
+        if packets > 0 {
+            self.stats.count(|s| s.unreadable_packets += packets);
+        }
+    }
+
+    /// Keeps a parameter set that came beside the stream. NAL unit without start code.
+    pub fn parameter_set(&mut self, codec: Codec, set: &[u8]) {
+        self.connection.sets.keep(codec, set);
+    }
+
     /// Returns the time since the last key frame, when key frames become overdue.
     fn give(&mut self, unit: AccessUnit, pts: MediaTime, capture: Capture, now: Instant) -> Option<Duration> {
-        if unit.lost_packets > 0 {
-            self.next_seq += 1;
+        if unit.lost_pictures > 0 {
+            self.next_seq += unit.lost_pictures;
             self.stats.count(|s| {
                 s.lost_packets += unit.lost_packets;
-                s.lost_frames += 1;
+                s.lost_frames += unit.lost_pictures;
             });
         }
         let head = access_unit::head(unit.codec, &unit.data);
-        let overdue = self.connection.keys.frame(head.key, now);
-        let usable = match (head.key, head.parameters) {
+        for set in &head.sets {
+            self.connection.sets.keep(unit.codec, &unit.data[set.clone()]);
+        }
+        // Parameter sets, end of sequence and the like come without a picture.
+        let picture = head.picture?;
+        let key = self.connection.begins_here(picture, pts);
+        let overdue = self.connection.keys.frame(key, now);
+        let usable = match (key, self.connection.sets.hash()) {
             (true, Some(parameters)) => {
                 self.key_frame(parameters, now);
                 true
@@ -145,18 +211,13 @@ impl Intake {
             self.stats.count(|s| s.skipped_frames += 1);
             return overdue;
         }
-        let before = if head.key { self.connection.last_key.replace(pts) } else { None };
+        let data = if key { self.connection.sets.before(unit.data, &head) } else { unit.data };
+        let size = unit.size.or_else(|| if key { self.connection.sets.size() } else { None });
+        let before = if key { self.connection.last_key.replace(pts) } else { None };
         let key_interval =
             before.map(|b| Duration::from_micros(u64::try_from(pts.0.saturating_sub(b.0)).unwrap_or(0)));
         self.stats.frame(
-            &Counted {
-                bytes: unit.data.len(),
-                key: head.key,
-                codec: unit.codec,
-                size: unit.size,
-                capture: &capture,
-                key_interval,
-            },
+            &Counted { bytes: data.len(), key, codec: unit.codec, size, capture: &capture, key_interval },
             now,
         );
         let seq = FrameSeq(self.next_seq);
@@ -169,8 +230,8 @@ impl Intake {
             capture,
             pts,
             codec: unit.codec,
-            key: head.key,
-            data: unit.data,
+            key,
+            data,
         });
         overdue
     }
@@ -185,6 +246,7 @@ impl Intake {
             }
             None => {
                 self.stream += 1;
+                self.connection.first_key = Some(now);
                 self.stats.connected(now);
             }
         }
@@ -213,11 +275,12 @@ mod tests {
 
     fn unit(key: bool, sps: u8, ms: i64, lost_packets: u64) -> AccessUnit {
         let data = match key {
-            true => vec![0, 0, 0, 1, 0x67, sps, 0, 0, 0, 1, 0x68, 1, 0, 0, 0, 1, 0x65, 7],
-            false => vec![0, 0, 0, 1, 0x41, 7],
+            true => vec![0, 0, 0, 1, 0x67, 66, 0, sps, 0x80, 0, 0, 0, 1, 0x68, 0x80, 0, 0, 0, 1, 0x65, 0x88],
+            false => vec![0, 0, 0, 1, 0x41, 0xc0],
         };
         let raw_pts = MediaTime(ms * 1000);
-        AccessUnit { codec: Codec::H264, data: data.into(), raw_pts, size: None, lost_packets }
+        let lost_pictures = u64::from(lost_packets > 0);
+        AccessUnit { codec: Codec::H264, data: data.into(), raw_pts, size: None, lost_packets, lost_pictures }
     }
 
     #[test]
@@ -254,7 +317,7 @@ mod tests {
         intake.live(AccessUnit { data: vec![0xff; 40].into(), ..unit(true, 1, 80, 0) });
         intake.live(unit(true, 1, 120, 0));
         assert_eq!(seen.lock().len(), 1);
-        assert_eq!(intake.stats().snapshot().skipped_frames, 3);
+        assert_eq!(intake.stats().snapshot().skipped_frames, 2, "garbage is no frame");
     }
 
     #[test]

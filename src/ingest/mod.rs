@@ -5,25 +5,33 @@
 //! Not here: decoding, keeping frames.
 
 mod access_unit;
+mod bits;
 mod camera;
 mod clock;
 mod container;
+mod depacketizer;
 mod error;
 mod file;
 mod frame;
 mod gst_rtsp;
 mod intake;
+mod nal;
 mod paced;
+mod parameter_sets;
+mod payload;
 mod probe;
 mod pipeline;
 mod retina_rtsp;
 mod rtsp;
+mod sdp;
 mod sender_reports;
 mod sink;
+mod sps;
 mod stats;
 mod telemetry;
 mod timing;
 mod udp;
+mod ways;
 
 pub use camera::{CameraHandle, spawn_camera};
 pub use error::{IngestError, Reason};

@@ -43,6 +43,8 @@ impl Pipeline {
             .max_buffers(depth)
             .wait_on_eos(false)
             .build();
+        // A container's edit may begin behind the key frame that its first picture needs.
+        sink.set_drop_out_of_segment(false);
         let inner = gst::Pipeline::new();
         inner.add(&sink).map_err(gstreamer_error)?;
         Ok(Self { inner, sink })
@@ -112,6 +114,7 @@ pub(super) fn unit(sample: &gst::Sample, otherwise: MediaTime) -> Option<AccessU
         raw_pts: time.and_then(|t| i64::try_from(t.nseconds() / 1000).ok()).map_or(otherwise, MediaTime),
         size: side("width").zip(side("height")),
         lost_packets: 0,
+        lost_pictures: 0,
     })
 }
 

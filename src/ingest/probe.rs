@@ -8,7 +8,7 @@ use super::camera::{LiveSource, connect};
 use super::intake::Intake;
 use super::{Codec, EncodedFrame, IngestError, IngestSnapshot, IngestStats, open_file};
 use crate::base::{Shutdown, TimeSource, WallTime, monotonic};
-use crate::config::SourceConfig;
+use crate::config::{SourceConfig, Transport};
 
 /// Properties of a source.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -48,6 +48,21 @@ pub async fn probe(source: &SourceConfig, timeout: Duration) -> Result<ProbeRepo
 }
 
 async fn camera(live: LiveSource, timeout: Duration) -> Result<ProbeReport, IngestError> {
+    let mut ways = live.ways();
+    let first = ways.next(monotonic());
+    let failed = match by_way(&live, first, timeout).await {
+        Ok(report) => return Ok(report),
+        Err(error) => error,
+    };
+    let Some(other) = ways.failed(&failed, Duration::ZERO, monotonic()) else { return Err(failed) };
+    let Ok(mut report) = by_way(&live, other, timeout).await else { return Err(failed) };
+    report.advice.push(format!(
+        "only {other} can speak to this camera, which costs more; {first} says: {failed}; update the camera's firmware"
+    ));
+    Ok(report)
+}
+
+async fn by_way(live: &LiveSource, way: Transport, timeout: Duration) -> Result<ProbeReport, IngestError> {
     let stats = Arc::new(IngestStats::default());
     let shutdown = Shutdown::new();
     let mut intake = Intake::new("probe".into(), Arc::new(|_: EncodedFrame| {}), stats.clone());
@@ -70,7 +85,7 @@ async fn camera(live: LiveSource, timeout: Duration) -> Result<ProbeReport, Inge
     };
     let (result, ()) = {
         let both = async {
-            let connected = connect(&live, &mut intake, &shutdown).await;
+            let connected = connect(live, way, &mut intake, &shutdown).await;
             shutdown.stop();
             connected
         };

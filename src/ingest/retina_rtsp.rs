@@ -1,4 +1,6 @@
-//! RTSP by the retina crate: no thread per camera, and one copy per access unit, to assemble it.
+//! RTSP by the retina crate, no thread per camera. Its depacketisers are not used: they keep one parameter set
+//! of a kind, know no random access point but an IDR, and end the connection at one packet that they cannot
+//! read (docs/design/rtsp.md).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,16 +8,17 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use retina::client::{
-    Credentials, Demuxed, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session,
-    SessionGroup, SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions,
+    Credentials, InitialSequenceNumberPolicy, InitialTimestampPolicy, PacketItem, PlayOptions, Playing,
+    Session, SessionGroup, SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions,
     UnknownRtcpSsrcPolicy,
 };
-use retina::codec::{CodecItem, FrameFormat, ParametersRef};
+use tokio::time::MissedTickBehavior;
 
 use super::IngestError;
-use super::access_unit::AccessUnit;
+use super::depacketizer::{Depacketizer, Packet};
 use super::intake::Intake;
 use super::rtsp::{address, codec_of};
+use super::sdp;
 use super::timing::ntp_to_wall;
 use crate::base::{MediaTime, Shutdown};
 use crate::config::{RtspConfig, Transport};
@@ -40,6 +43,11 @@ pub(super) async fn stream(
     result
 }
 
+/// The library forgets to wake its reader after a request of the camera, so it is asked again after this.
+const TICK: Duration = Duration::from_millis(200);
+/// So many packets in a row that cannot be read are no accident: the camera has begun another stream.
+const MOST_UNREADABLE: u32 = 100;
+
 enum Never {}
 
 async fn session(
@@ -47,34 +55,45 @@ async fn session(
     intake: &mut Intake,
     group: Arc<SessionGroup>,
 ) -> Result<Never, IngestError> {
-    let mut demuxed = open(config, group).await?;
-    let mut deadline = tokio::time::Instant::now() + config.stall_timeout;
+    let (mut playing, mut reader) = open(config, intake, group).await?;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = tokio::time::Instant::now();
+    let mut unreadable = 0;
     loop {
-        let Ok(item) = tokio::time::timeout_at(deadline, demuxed.next()).await else {
-            return Err(stalled(config));
+        let item = tokio::select! {
+            item = playing.next() => item,
+            now = tick.tick() => {
+                if now.saturating_duration_since(heard) >= config.stall_timeout {
+                    return Err(stalled(config));
+                }
+                continue;
+            }
         };
         match item {
             None => return Err(IngestError::Ended { address: address(config) }),
-            Some(Err(error)) => return Err(explain(config, &error)),
-            Some(Ok(CodecItem::VideoFrame(frame))) => {
-                deadline = tokio::time::Instant::now() + config.stall_timeout;
-                let stream = &demuxed.streams()[frame.stream_id()];
-                let Some(codec) = codec_of(stream.encoding_name()) else { continue };
-                let size = match stream.parameters() {
-                    Some(ParametersRef::Video(video)) => Some(video.pixel_dimensions()),
-                    _ => None,
-                };
-                let raw_pts = media_time(frame.timestamp());
-                let lost_packets = u64::from(frame.loss());
-                intake.live(AccessUnit {
-                    codec,
-                    data: frame.into_data().into(),
-                    raw_pts,
-                    size,
-                    lost_packets,
-                });
+            Some(Err(error)) => {
+                unreadable += 1;
+                if !is_about_a_packet(&error) || unreadable > MOST_UNREADABLE {
+                    return Err(explain(config, &error));
+                }
+                intake.unreadable_packets(1);
             }
-            Some(Ok(CodecItem::Rtcp(packets))) => {
+            Some(Ok(PacketItem::Rtp(packet))) => {
+                unreadable = 0;
+                let payload = Packet {
+                    payload: packet.payload(),
+                    time: media_time(packet.timestamp()),
+                    mark: packet.mark(),
+                    lost: u64::from(packet.loss()),
+                };
+                reader.push(&payload, &mut |unit| {
+                    heard = tokio::time::Instant::now();
+                    intake.live(unit);
+                });
+                intake.unreadable_packets(reader.take_unreadable());
+            }
+            Some(Ok(PacketItem::Rtcp(packets))) => {
                 let report = packets.pkts().next().and_then(|p| p.as_sender_report().ok().flatten());
                 if let (Some(time), Some(report)) = (packets.rtp_timestamp(), report) {
                     let ntp = report.ntp_timestamp().0;
@@ -89,7 +108,11 @@ async fn session(
     }
 }
 
-async fn open(config: &RtspConfig, group: Arc<SessionGroup>) -> Result<Demuxed, IngestError> {
+async fn open(
+    config: &RtspConfig,
+    intake: &mut Intake,
+    group: Arc<SessionGroup>,
+) -> Result<(Session<Playing>, Depacketizer), IngestError> {
     let creds = config.username.as_ref().map(|username| Credentials {
         username: username.clone(),
         password: config.password.as_ref().map(|p| p.expose().to_owned()).unwrap_or_default(),
@@ -99,28 +122,36 @@ async fn open(config: &RtspConfig, group: Arc<SessionGroup>) -> Result<Demuxed, 
     let wanted = session
         .streams()
         .iter()
-        .position(|s| s.media() == "video" && codec_of(s.encoding_name()).is_some())
-        .ok_or_else(|| IngestError::Unsupported {
-            address: address(config),
-            found: offered(session.streams()),
-        })?;
+        .enumerate()
+        .filter(|(_, stream)| stream.media() == "video")
+        .find_map(|(number, stream)| Some((number, codec_of(stream.encoding_name())?)));
+    let Some((number, codec)) = wanted else {
+        return Err(IngestError::Unsupported { address: address(config), found: offered(session.streams()) });
+    };
+    for set in sdp::parameter_sets(session.sdp(), number) {
+        intake.parameter_set(codec, &set);
+    }
     let transport = match config.transport {
         Transport::Udp | Transport::GstreamerUdp => {
             retina::client::Transport::Udp(UdpTransportOptions::default())
         }
-        Transport::Tcp | Transport::GstreamerTcp => {
+        Transport::Auto | Transport::Tcp | Transport::GstreamerTcp => {
             retina::client::Transport::Tcp(TcpTransportOptions::default())
         }
     };
-    let setup = SetupOptions::default().transport(transport).frame_format(FrameFormat::SIMPLE);
-    in_time(config, session.setup(wanted, setup)).await?;
+    in_time(config, session.setup(number, SetupOptions::default().transport(transport))).await?;
     // Cheap cameras often send wrong values for all three in RTP-Info.
     let play = PlayOptions::default()
         .initial_timestamp(InitialTimestampPolicy::Permissive)
         .initial_seq(InitialSequenceNumberPolicy::Ignore)
         .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::ProcessPackets);
     let playing = in_time(config, session.play(play)).await?;
-    playing.demuxed().map_err(|error| explain(config, &error))
+    Ok((playing, Depacketizer::new(codec)))
+}
+
+/// Reading goes on after an error about one packet. Only such an error names the packet.
+fn is_about_a_packet(error: &retina::Error) -> bool {
+    error.to_string().contains("\npkt: ")
 }
 
 async fn in_time<T>(
@@ -142,7 +173,7 @@ fn offered(streams: &[retina::client::Stream]) -> String {
 fn stalled(config: &RtspConfig) -> IngestError {
     let hint = match config.transport {
         Transport::Udp | Transport::GstreamerUdp => "; if it never sends, try transport = \"tcp\"",
-        Transport::Tcp | Transport::GstreamerTcp => "",
+        Transport::Auto | Transport::Tcp | Transport::GstreamerTcp => "",
     };
     IngestError::Stalled { address: address(config), after: config.stall_timeout, hint }
 }
@@ -164,6 +195,9 @@ fn explain(config: &RtspConfig, error: &retina::Error) -> IngestError {
         Some(401 | 403) if config.username.is_some() => IngestError::WrongPassword { address },
         Some(401 | 403) => IngestError::PasswordMissing { address },
         Some(404) => IngestError::NotFound { address },
+        Some(461) => IngestError::UdpOnly { address },
+        Some(status @ (453 | 503)) => IngestError::Busy { address, status },
+        Some(301 | 302) => IngestError::Moved { address },
         Some(_) => IngestError::Protocol { address, what },
         None if what.starts_with("Unable to connect") => {
             let what = what.rsplit_once("server: ").map_or(what.clone(), |(_, cause)| cause.to_owned());

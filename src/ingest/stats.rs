@@ -54,13 +54,17 @@ impl Reconnects {
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct IngestSnapshot {
     pub state: SourceState,
+    /// Connected through GStreamer, which costs more than the built-in client.
+    pub gstreamer: bool,
     /// Access units passed to the sink.
     pub frames: u64,
     pub key_frames: u64,
     pub bytes: u64,
     /// RTP packets that did not arrive.
     pub lost_packets: u64,
-    /// Gaps in the sequence: at least one access unit is missing or damaged by lost packets.
+    /// RTP packets that nothing could be read from.
+    pub unreadable_packets: u64,
+    /// Gaps in the sequence: pictures that are missing or damaged.
     pub lost_frames: u64,
     /// Intact access units that cannot be decoded: before the first key frame, or without parameter sets.
     pub skipped_frames: u64,

@@ -220,7 +220,7 @@ impl Node {
         for (name, help, value) in gauges {
             out.family(name, help, MetricType::Gauge, &self.0, |c| ConstGauge::new(value(c)))?;
         }
-        let counters: [(&str, &str, Count); 21] = [
+        let counters: [(&str, &str, Count); 22] = [
             ("lintel_camera_frames", "Access units received", |c| c.ingest.frames),
             ("lintel_camera_bytes", "Bytes received", |c| c.ingest.bytes),
             ("lintel_camera_telemetry", "Telemetry records of a drone", |c| c.ingest.telemetry),
@@ -228,6 +228,9 @@ impl Node {
                 c.ingest.telemetry_rejected
             }),
             ("lintel_camera_lost_packets", "RTP packets lost", |c| c.ingest.lost_packets),
+            ("lintel_camera_unreadable_packets", "RTP packets that nothing could be read from", |c| {
+                c.ingest.unreadable_packets
+            }),
             ("lintel_camera_reconnects", "Connections and attempts that failed", |c| {
                 c.ingest.reconnects.total()
             }),

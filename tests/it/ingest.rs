@@ -4,6 +4,7 @@ mod cheap;
 mod clock;
 mod files;
 mod growth;
+mod odd;
 mod rtsp;
 mod trouble;
 

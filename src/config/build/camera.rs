@@ -213,6 +213,7 @@ impl<'i> Builder<'_, 'i> {
             username: raw.username.as_ref().map(|u| u.to_string()),
             password,
             transport: match raw.transport {
+                RawTransport::Auto => Transport::Auto,
                 RawTransport::Tcp => Transport::Tcp,
                 RawTransport::Udp => Transport::Udp,
                 RawTransport::GstreamerTcp => Transport::GstreamerTcp,

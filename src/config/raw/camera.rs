@@ -215,6 +215,8 @@ pub(crate) struct RawRtsp {
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RawTransport {
+    /// The built-in client over TCP; GStreamer or UDP for a camera that it cannot speak to.
+    Auto,
     /// RTP inside the RTSP connection: passes firewalls and loses nothing.
     Tcp,
     /// RTP over UDP.

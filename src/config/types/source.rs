@@ -30,11 +30,32 @@ pub struct RtspConfig {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
+    /// The built-in client over TCP first; another one for a camera that it cannot speak to.
+    Auto,
     Tcp,
     Udp,
     /// GStreamer's rtspsrc over TCP, for devices that retina cannot speak to.
     GstreamerTcp,
     GstreamerUdp,
+}
+
+impl Transport {
+    pub fn is_gstreamer(self) -> bool {
+        matches!(self, Self::GstreamerTcp | Self::GstreamerUdp)
+    }
+}
+
+/// For messages.
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "the built-in client over TCP, or another",
+            Self::Tcp => "the built-in client over TCP",
+            Self::Udp => "the built-in client over UDP",
+            Self::GstreamerTcp => "GStreamer over TCP",
+            Self::GstreamerUdp => "GStreamer over UDP",
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -51,7 +51,7 @@ impl ScriptedCamera {
 }
 
 /// The NAL units of each frame: forty, two GOPs.
-fn units() -> Arc<Vec<Vec<Bytes>>> {
+pub(super) fn units() -> Arc<Vec<Vec<Bytes>>> {
     let frames = open_file(&clip(), "gate".into(), WallTime(0)).expect("clip").take(40);
     let split = |data: Bytes| {
         let mut at: Vec<usize> = (0..data.len() - 3).filter(|&i| data[i..i + 3] == [0, 0, 1]).collect();
@@ -63,12 +63,12 @@ fn units() -> Arc<Vec<Vec<Bytes>>> {
 }
 
 /// Interleaved binary data (RFC 2326, 10.12).
-fn framed(channel: u8, packet: &[u8]) -> Vec<u8> {
+pub(super) fn framed(channel: u8, packet: &[u8]) -> Vec<u8> {
     let length = u16::try_from(packet.len()).expect("short");
     [&[b'$', channel][..], &length.to_be_bytes(), packet].concat()
 }
 
-fn rtp(sequence: &mut u16, mark: bool, time: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn rtp(sequence: &mut u16, mark: bool, time: u32, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x80, 96 | if mark { 0x80 } else { 0 }];
     packet.extend(sequence.to_be_bytes());
     packet.extend(time.to_be_bytes());
@@ -79,7 +79,7 @@ fn rtp(sequence: &mut u16, mark: bool, time: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// One NAL unit in fragments (FU-A, RFC 6184, 5.8).
-fn fragments(sequence: &mut u16, last: bool, time: u32, nal: &[u8]) -> Vec<u8> {
+pub(super) fn fragments(sequence: &mut u16, last: bool, time: u32, nal: &[u8]) -> Vec<u8> {
     if nal.len() < 1400 {
         return rtp(sequence, last, time, nal);
     }
