@@ -28,6 +28,8 @@ fn key_frame(size: &str, codec: Codec) -> EncodedFrame {
         pts: MediaTime(0),
         codec,
         key: true,
+        orientation: Default::default(),
+
         data: made.stdout.into(),
     }
 }

@@ -26,6 +26,8 @@ fn frame(seq: u64, key: &Bytes, delta: &Bytes) -> EncodedFrame {
         pts: MediaTime(at),
         codec: Codec::H264,
         key: is_key,
+        orientation: Default::default(),
+
         data: if is_key { key.clone() } else { delta.clone() },
     }
 }

@@ -97,6 +97,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         "replayed {} frames, {} pictures analysed, {} damaged, {} second looks, {} events",
         report.frames, report.pictures, report.damaged, report.second_looks, report.opened
     );
+    if report.pictures == 0 && !stop.is_stopped() {
+        bail!("no picture could be decoded, so nothing was looked at; see the warnings above");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -129,6 +129,7 @@ mod tests {
                 pts: MediaTime(at),
                 codec: Codec::H264,
                 key: i % 50 == 0,
+                orientation: Default::default(),
                 data: Bytes::from(vec![0; size(i, moving)]),
             };
             let is_active = u32::from(signal.push(&frame));

@@ -2,6 +2,7 @@
 
 use crate::ingest::{Codec, EncodedFrame};
 
+use super::frame_numbers::FrameNumbers;
 use super::pipeline::Pipeline;
 use super::{DecodeError, DecoderChoice, Picture};
 
@@ -45,7 +46,7 @@ impl KeyframeDecoder {
 }
 
 fn decode_one(pipeline: &Pipeline, frame: &EncodedFrame, pts: u64) -> Result<Picture, DecodeError> {
-    pipeline.push(&frame.data, pts, true)?;
+    pipeline.push(&FrameNumbers::default().of(frame), pts, true)?;
     let decoded = match pipeline.ready()? {
         Some(decoded) => {
             pipeline.reset();

@@ -11,6 +11,7 @@ mod cell_means;
 mod choice;
 mod error;
 mod footage;
+mod frame_numbers;
 mod frame_stats;
 mod job;
 mod keyframe;

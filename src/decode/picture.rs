@@ -57,14 +57,15 @@ impl Picture {
 
 impl Picture {
     pub(super) fn of(frame: &EncodedFrame, decoded: Decoded) -> Self {
+        let yuv = decoded.yuv.upright(frame.orientation);
         Self {
             camera: frame.camera.clone(),
             seq: frame.seq,
             stream: frame.stream,
             capture: frame.capture,
-            width: decoded.yuv.width(),
-            height: decoded.yuv.height(),
-            pixels: Pixels::Yuv(decoded.yuv),
+            width: yuv.width(),
+            height: yuv.height(),
+            pixels: Pixels::Yuv(yuv),
             series: None,
         }
     }

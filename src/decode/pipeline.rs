@@ -1,7 +1,9 @@
-//! Runs GStreamer's decoders, and is the only file that does: parser ! decoder ! videoconvert ! appsink.
+//! Runs GStreamer's decoders, and is the only file that does: parser ! decoder ! videoconvert ! videoscale !
+//! appsink.
 //!
 //! Nearly all cameras send 8 bits in 4:2:0. Such pictures stay in the decoder's own buffers, which return to
-//! its pool when the last user drops them. videoconvert converts other formats only.
+//! its pool when the last user drops them. videoconvert converts other formats only, and videoscale stretches
+//! only pictures whose pixels are not square.
 //!
 //! The calling thread pushes frames into the parser's pad, and software decoders run in that thread: when
 //! `push` returns, the frame's pictures are in the sink. So decoding is synchronous and repeatable, and needs
@@ -28,6 +30,8 @@ use super::{DecodeError, Yuv};
 
 /// How long a decoder may take to output what it holds.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// In pixels, of a picture that is stretched to square pixels.
+const LONGEST_SIDE: i32 = 16_384;
 /// More pictures than any decoder holds back: 16 by H.264 (A.3.1) and H.265 (A.4.2), plus some in transit.
 const MOST_HELD: usize = 32;
 
@@ -64,12 +68,16 @@ impl Pipeline {
         let download = chosen.download.map(|element| make(element, "of the board's vendor")).transpose()?;
         let convert = make("videoconvert", BASE)?;
         let formats = [gst_video::VideoFormat::I420, gst_video::VideoFormat::Nv12];
-        let caps = gst_video::VideoCapsBuilder::new().format_list(formats).build();
+        // Without a bound a false aspect ratio would ask for any amount of memory.
+        let caps = gst_video::VideoCapsBuilder::new().format_list(formats);
+        let caps = caps.pixel_aspect_ratio(gst::Fraction::new(1, 1)).width_range(1..=LONGEST_SIDE);
+        let caps = caps.height_range(1..=LONGEST_SIDE).build();
+        let scale = make("videoscale", BASE)?;
         let sink = gst_app::AppSink::builder().caps(&caps).sync(false).async_(false).qos(false);
         let sink = sink.max_buffers(MOST_HELD as u32).drop(true).wait_on_eos(false).build();
         let mut chain = vec![&parser, &decoder];
         chain.extend(download.as_ref());
-        chain.extend([&convert, sink.upcast_ref()]);
+        chain.extend([&convert, &scale, sink.upcast_ref()]);
         let start = |detail: String| DecodeError::Start { element: chosen.element.clone(), detail };
         pipeline.add_many(&chain).map_err(|e| start(e.to_string()))?;
         gst::Element::link_many(&chain).map_err(|e| start(e.to_string()))?;

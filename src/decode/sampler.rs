@@ -67,6 +67,7 @@ mod tests {
             pts: MediaTime(at_ms * 1000),
             codec: Codec::H264,
             key,
+            orientation: Default::default(),
             data: Bytes::new(),
         };
         frames.iter().filter(|f| sampler.wants(&frame(f))).map(|f| f.0).collect()

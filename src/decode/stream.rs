@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::MediaTime;
 use crate::ingest::{Codec, EncodedFrame};
 
+use super::frame_numbers::FrameNumbers;
 use super::pipeline::{Decoded, Pipeline};
 use super::{DecodeError, DecoderChoice, Picture};
 
@@ -17,6 +18,7 @@ pub struct StreamDecoder {
     pipeline: Option<Pipeline>,
     stream: Option<u32>,
     needs_key: bool,
+    numbers: FrameNumbers,
     /// Frames whose pictures the decoder may still hold, without their bytes, by decoder time.
     held: BTreeMap<u64, EncodedFrame>,
     clock: DecoderClock,
@@ -37,6 +39,7 @@ impl StreamDecoder {
             pipeline: None,
             stream: None,
             needs_key: true,
+            numbers: FrameNumbers::default(),
             held: BTreeMap::new(),
             clock: DecoderClock::default(),
             ready: Vec::new(),
@@ -66,7 +69,9 @@ impl StreamDecoder {
             self.headless += 1;
             return Ok(std::mem::take(&mut self.ready));
         }
-        self.needs_key = false;
+        if std::mem::take(&mut self.needs_key) {
+            self.numbers = FrameNumbers::default();
+        }
         if let Err(error) = self.step(frame, wanted) {
             self.reset();
             return Err(error);
@@ -106,7 +111,7 @@ impl StreamDecoder {
             pts += 1;
         }
         self.held.insert(pts, EncodedFrame { data: bytes::Bytes::new(), ..frame.clone() });
-        pipeline.push(&frame.data, pts, wanted)?;
+        pipeline.push(&self.numbers.of(frame), pts, wanted)?;
         while let Some(decoded) = pipeline.ready()? {
             self.ready.extend(claim(&mut self.held, decoded));
         }

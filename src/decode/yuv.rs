@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use crate::ingest::Orientation;
+
 /// One picture of 8 bits in 4:2:0, planar (I420) or with interleaved chroma (NV12).
 #[derive(Clone)]
 pub struct Yuv {
@@ -88,6 +90,31 @@ impl Yuv {
             colour,
             rgb,
         })
+    }
+
+    /// Mirrored and turned so that it stands upright. Shares the planes of a picture that does already.
+    pub fn upright(self, how: Orientation) -> Self {
+        if how == Orientation::default() {
+            return self;
+        }
+        let size = (self.width as usize, self.height as usize);
+        let half = (size.0.div_ceil(2), size.1.div_ceil(2));
+        let luma = turned(size, how, |x, y| self.luma[y * self.luma_stride + x]);
+        let chroma = [0, 1].map(|plane| {
+            turned(half, how, |x, y| self.chroma[plane][y * self.chroma_stride + x * self.chroma_step])
+        });
+        let (width, height) = how.size((self.width, self.height));
+        Self {
+            width,
+            height,
+            luma,
+            luma_stride: width as usize,
+            chroma,
+            chroma_stride: width.div_ceil(2) as usize,
+            chroma_step: 1,
+            colour: self.colour,
+            rgb: Arc::default(),
+        }
     }
 
     pub fn width(&self) -> u32 {
@@ -205,6 +232,24 @@ impl Fixed {
     }
 }
 
+/// A plane of this size, mirrored and turned.
+fn turned((width, height): (usize, usize), how: Orientation, sample: impl Fn(usize, usize) -> u8) -> Bytes {
+    let (columns, rows) = if how.quarter_turns % 2 == 1 { (height, width) } else { (width, height) };
+    let mut plane = Vec::with_capacity(columns * rows);
+    for row in 0..rows {
+        for column in 0..columns {
+            let (x, y) = match how.quarter_turns {
+                0 => (column, row),
+                1 => (row, height - 1 - column),
+                2 => (width - 1 - column, height - 1 - row),
+                _ => (width - 1 - row, column),
+            };
+            plane.push(sample(if how.mirrored { width - 1 - x } else { x }, y));
+        }
+    }
+    plane.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,5 +326,30 @@ mod tests {
         assert!(Yuv::new(16, 9, layout(144, 39), colour).is_none());
         assert!(Yuv::new(17, 9, layout(200, 60), colour).is_none());
         assert!(Yuv::new(0, 0, layout(0, 0), colour).is_none());
+    }
+
+    #[test]
+    fn a_picture_is_turned_and_mirrored_to_stand_upright() {
+        // 4 x 2: luma 0 to 7, one row of chroma.
+        let layout = Layout {
+            luma: (0..8).collect::<Vec<u8>>().into(),
+            luma_stride: 4,
+            chroma: [vec![10, 11].into(), vec![20, 21].into()],
+            chroma_stride: 2,
+            chroma_step: 1,
+        };
+        let picture = Yuv::new(4, 2, layout, Colour::new(0.299, 0.114, true)).expect("a picture");
+        let luma = |mirrored, quarter_turns| {
+            let turned = picture.clone().upright(Orientation { mirrored, quarter_turns });
+            let rows = (0..turned.height() as usize).flat_map(|row| turned.luma_row(row).to_vec());
+            (turned.width(), turned.height(), rows.collect::<Vec<u8>>())
+        };
+        assert_eq!(luma(false, 0), (4, 2, vec![0, 1, 2, 3, 4, 5, 6, 7]));
+        assert_eq!(luma(false, 1), (2, 4, vec![4, 0, 5, 1, 6, 2, 7, 3]));
+        assert_eq!(luma(false, 2), (4, 2, vec![7, 6, 5, 4, 3, 2, 1, 0]));
+        assert_eq!(luma(false, 3), (2, 4, vec![3, 7, 2, 6, 1, 5, 0, 4]));
+        assert_eq!(luma(true, 0), (4, 2, vec![3, 2, 1, 0, 7, 6, 5, 4]));
+        let chroma = picture.upright(Orientation { mirrored: false, quarter_turns: 1 });
+        assert_eq!([0, 1].map(|row| chroma.chroma_row(row).map(|c| c[0])), [[10, 20], [11, 21]]);
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
 }
 
 /// Position after the next `00 00 01` at or after `from`.
-pub(super) fn next_start(data: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn next_start(data: &[u8], from: usize) -> Option<usize> {
     data.get(from..)?.windows(3).position(|w| w == [0, 0, 1]).map(|at| from + at + 3)
 }
 

@@ -2,8 +2,10 @@
 //! the end: `None`.
 
 /// The bits of a NAL unit, without its emulation prevention bytes.
-pub(super) struct Bits<'a> {
+pub(crate) struct Bits<'a> {
     rest: &'a [u8],
+    escaped: bool,
+    read: usize,
     zeros: u8,
     byte: u8,
     left: u8,
@@ -12,7 +14,17 @@ pub(super) struct Bits<'a> {
 impl<'a> Bits<'a> {
     /// `nal`: from the first byte to be read.
     pub fn new(nal: &'a [u8]) -> Self {
-        Self { rest: nal, zeros: 0, byte: 0, left: 0 }
+        Self { rest: nal, escaped: true, read: 0, zeros: 0, byte: 0, left: 0 }
+    }
+
+    /// Of bytes whose emulation prevention was taken out.
+    pub fn plain(bytes: &'a [u8]) -> Self {
+        Self { escaped: false, ..Self::new(bytes) }
+    }
+
+    /// Bits read so far.
+    pub fn position(&self) -> usize {
+        self.read
     }
 
     pub fn bit(&mut self) -> Option<bool> {
@@ -21,6 +33,7 @@ impl<'a> Bits<'a> {
             self.left = 8;
         }
         self.left -= 1;
+        self.read += 1;
         Some(self.byte >> self.left & 1 == 1)
     }
 
@@ -55,7 +68,7 @@ impl<'a> Bits<'a> {
         loop {
             let (&byte, rest) = self.rest.split_first()?;
             self.rest = rest;
-            if self.zeros == 2 && byte == 3 {
+            if self.escaped && self.zeros == 2 && byte == 3 {
                 self.zeros = 0;
                 continue;
             }

@@ -11,7 +11,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::access_unit::AccessUnit;
 use super::pipeline::{Pipeline, codec_of, file_error, gstreamer_error, join, unit};
-use super::{Codec, IngestError};
+use super::unfinished::is_unfinished;
+use super::{Codec, IngestError, Orientation};
 use crate::base::{MediaTime, monotonic};
 
 /// A local disk that delivers nothing for this long is broken.
@@ -26,6 +27,7 @@ pub(super) struct AccessUnitReader {
     pipeline: Pipeline,
     found: Arc<Mutex<Found>>,
     peeked: Option<AccessUnit>,
+    orientation: Orientation,
     zero: Option<MediaTime>,
     last: MediaTime,
 }
@@ -51,14 +53,29 @@ impl AccessUnitReader {
     /// The file does not exist, is not a known container, or has no H.264 or H.265.
     pub fn open(path: &Path) -> Result<Self, IngestError> {
         let (pipeline, found) = demux(path)?;
+        if is_unfinished(path) {
+            return Err(IngestError::Unfinished { path: path.to_path_buf() });
+        }
         pipeline.set_state(gst::State::Playing)?;
         let path = path.to_path_buf();
-        let mut reader = Self { path, pipeline, found, peeked: None, zero: None, last: MediaTime(0) };
+        let (orientation, last) = (Orientation::default(), MediaTime(0));
+        let mut reader = Self { path, pipeline, found, peeked: None, orientation, zero: None, last };
         reader.peeked = reader.read()?;
+        reader.orientation = reader.tagged_orientation();
         match reader.peeked {
             Some(_) => Ok(reader),
             None => Err(reader.without_video()),
         }
+    }
+
+    /// The error of a recording without one picture that can be decoded.
+    pub fn undecodable(&self, why: &str) -> IngestError {
+        IngestError::Undecodable { path: self.path.clone(), why: why.to_owned() }
+    }
+
+    /// By the container's display matrix.
+    pub fn orientation(&self) -> Orientation {
+        self.orientation
     }
 
     /// `None` at the end.
@@ -93,6 +110,17 @@ impl AccessUnitReader {
         Err(file_error(&self.path, format!("no data for {} s", READ_DEADLINE.as_secs())))
     }
 
+    /// The tags that came before the first unit.
+    fn tagged_orientation(&self) -> Orientation {
+        let Some(pad) = self.pipeline.sink.static_pad("sink") else { return Orientation::default() };
+        let events = (0..).map_while(|number| pad.sticky_event::<gst::event::Tag>(number));
+        let tags = events.filter_map(|event| {
+            let tag = event.tag().get::<gst::tags::ImageOrientation>()?;
+            Some(Orientation::of_tag(tag.get()))
+        });
+        tags.last().unwrap_or_default()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Found> {
         self.found.lock()
     }
@@ -104,6 +132,13 @@ impl AccessUnitReader {
         if !found.linked && !found.others.is_empty() {
             drop(found);
             return Some(self.without_video());
+        }
+        // A parser that met no picture to begin with.
+        if found.linked && error.error().is::<gst::StreamError>() && self.zero.is_none() {
+            drop(found);
+            return Some(
+                self.undecodable("it has no key frame, or its parameter sets (SPS, PPS) are missing"),
+            );
         }
         Some(file_error(&self.path, error.error()))
     }

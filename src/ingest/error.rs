@@ -51,6 +51,10 @@ pub enum IngestError {
     Ended { address: String },
     #[error("cannot read {}: {what}", .path.display())]
     File { path: PathBuf, what: String },
+    #[error("{} was never closed: its index (moov) is missing; repair it, or record in mkv or ts", .path.display())]
+    Unfinished { path: PathBuf },
+    #[error("no picture of {} can be decoded: {why}", .path.display())]
+    Undecodable { path: PathBuf, why: String },
     #[error("{} has {found}, but Lintel reads H.264 and H.265 in mp4, mkv and ts", .path.display())]
     UnsupportedFile { path: PathBuf, found: String },
     #[error("GStreamer: {what}; install gstreamer1.0-plugins-good and gstreamer1.0-plugins-bad")]
@@ -64,7 +68,9 @@ impl IngestError {
             Self::WrongPassword { .. } | Self::PasswordMissing { .. } => Reason::Auth,
             Self::Timeout { .. } => Reason::Timeout,
             Self::Stalled { .. } => Reason::Stalled,
-            Self::Unsupported { .. } | Self::UnsupportedFile { .. } => Reason::Unsupported,
+            Self::Unsupported { .. } | Self::UnsupportedFile { .. } | Self::Undecodable { .. } => {
+                Reason::Unsupported
+            }
             Self::Ended { .. } => Reason::Ended,
             Self::NotFound { .. }
             | Self::UdpOnly { .. }
@@ -72,6 +78,7 @@ impl IngestError {
             | Self::Moved { .. }
             | Self::Protocol { .. }
             | Self::File { .. }
+            | Self::Unfinished { .. }
             | Self::Gstreamer { .. } => Reason::Protocol,
         }
     }

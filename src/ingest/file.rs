@@ -23,7 +23,8 @@ pub fn open_file(path: &Path, camera: CameraId, start: WallTime) -> Result<FileR
         Arc::new(move |frame| *slot.lock() = Some(frame))
     };
     let stats = Arc::new(IngestStats::default());
-    let intake = Intake::new(camera, sink, stats.clone());
+    let mut intake = Intake::new(camera, sink, stats.clone());
+    intake.orientation(units.orientation());
     Ok(FileReader { units, intake, slot, stats, start, done: false })
 }
 
@@ -34,7 +35,7 @@ pub fn footage_start(path: &Path) -> Option<WallTime> {
 }
 
 /// Frames in decode order. Blocks on the disk; reads no further ahead than a few frames. Ends after the first
-/// error.
+/// error. A recording without one frame to decode is an error.
 pub struct FileReader {
     units: AccessUnitReader,
     intake: Intake,
@@ -65,7 +66,12 @@ impl Iterator for FileReader {
                         return Some(Ok(frame));
                     }
                 }
-                Ok(None) => self.done = true,
+                Ok(None) => {
+                    self.done = true;
+                    if !self.intake.has_key() {
+                        return Some(Err(self.units.undecodable(self.intake.nothing_decodable())));
+                    }
+                }
                 Err(error) => {
                     self.done = true;
                     return Some(Err(error));

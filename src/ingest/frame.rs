@@ -21,6 +21,37 @@ impl Codec {
     }
 }
 
+/// How a recording's pictures are turned to stand upright: mirrored left to right first, then turned clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Orientation {
+    pub mirrored: bool,
+    /// 0 to 3.
+    pub quarter_turns: u8,
+}
+
+impl Orientation {
+    /// By GStreamer's name, as `rotate-90` or `flip-rotate-270`; other names are upright.
+    pub(super) fn of_tag(tag: &str) -> Self {
+        let (mirrored, turn) = match tag.strip_prefix("flip-") {
+            Some(turn) => (true, turn),
+            None => (false, tag),
+        };
+        let quarter_turns = match turn {
+            "rotate-0" => 0,
+            "rotate-90" => 1,
+            "rotate-180" => 2,
+            "rotate-270" => 3,
+            _ => return Self::default(),
+        };
+        Self { mirrored, quarter_turns }
+    }
+
+    /// Width and height after turning.
+    pub fn size(self, (width, height): (u32, u32)) -> (u32, u32) {
+        if self.quarter_turns % 2 == 1 { (height, width) } else { (width, height) }
+    }
+}
+
 /// One access unit, still encoded. Cloning shares the bytes.
 #[derive(Clone, Debug)]
 pub struct EncodedFrame {
@@ -36,6 +67,7 @@ pub struct EncodedFrame {
     pub codec: Codec,
     /// A random access point (IDR, or an H.265 IRAP): decodable by itself.
     pub key: bool,
+    pub orientation: Orientation,
     /// Annex B, with parameter sets (VPS, SPS, PPS) before every key frame.
     pub data: Bytes,
 }

@@ -9,7 +9,7 @@ use super::clock::{CameraClock, Reading};
 use super::parameter_sets::ParameterSets;
 use super::stats::Counted;
 use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts};
-use super::{Codec, EncodedFrame, FrameSink, IngestStats, Telemetry};
+use super::{Codec, EncodedFrame, FrameSink, IngestStats, Orientation, Telemetry};
 use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, monotonic, wall_now};
 
 /// Numbers and times the frames of one camera across all its connections.
@@ -23,7 +23,7 @@ pub(super) struct Intake {
     connection: Connection,
 }
 
-/// A stream that has sent no random access point for this long has none, so its intra pictures count as such.
+/// In a stream without a random access point for this long, or without any, intra pictures count as such.
 const INTRA_PATIENCE: Duration = Duration::from_secs(2);
 
 /// State of one connection.
@@ -31,7 +31,7 @@ struct Connection {
     sets: ParameterSets,
     /// The parameter sets of the last key frame.
     parameters: Option<u64>,
-    /// Where the stream began or had its last true random access point.
+    /// Its last true random access point.
     last_point: Option<MediaTime>,
     /// It only ever refreshes its pictures gradually.
     gradual: bool,
@@ -39,6 +39,7 @@ struct Connection {
     keys: KeyFrameMonitor,
     last_key: Option<MediaTime>,
     first_key: Option<Instant>,
+    orientation: Orientation,
 }
 
 impl Connection {
@@ -52,6 +53,7 @@ impl Connection {
             keys: KeyFrameMonitor::new(monotonic()),
             last_key: None,
             first_key: None,
+            orientation: Orientation::default(),
         }
     }
 }
@@ -59,14 +61,16 @@ impl Connection {
 impl Connection {
     /// Whether decoding can begin with this picture.
     fn begins_here(&mut self, picture: Access, pts: MediaTime) -> bool {
-        let point = *self.last_point.get_or_insert(pts);
         self.gradual |= matches!(picture, Access::Gradual(_));
         match picture {
             Access::Point => {
                 self.last_point = Some(pts);
                 true
             }
-            Access::Intra => pts.0.saturating_sub(point.0) >= INTRA_PATIENCE.as_micros() as i64,
+            Access::Intra => {
+                let patience = INTRA_PATIENCE.as_micros() as i64;
+                self.last_point.is_none_or(|point| pts.0.saturating_sub(point.0) >= patience)
+            }
             Access::Gradual(_) | Access::No => false,
         }
     }
@@ -170,6 +174,16 @@ impl Intake {
         }
     }
 
+    /// Of all pictures from now on, in this connection.
+    pub fn orientation(&mut self, orientation: Orientation) {
+        self.connection.orientation = orientation;
+    }
+
+    /// Why a connection with pictures gave none that can be decoded.
+    pub fn nothing_decodable(&self) -> &'static str {
+        self.connection.without_key_frames()
+    }
+
     /// Counts packets that were passed over because nothing could read them.
     pub fn unreadable_packets(&self, packets: u64) {
         if packets > 0 {
@@ -213,6 +227,7 @@ impl Intake {
         }
         let data = if key { self.connection.sets.before(unit.data, &head) } else { unit.data };
         let size = unit.size.or_else(|| if key { self.connection.sets.size() } else { None });
+        let size = size.map(|size| self.connection.orientation.size(size));
         let before = if key { self.connection.last_key.replace(pts) } else { None };
         let key_interval =
             before.map(|b| Duration::from_micros(u64::try_from(pts.0.saturating_sub(b.0)).unwrap_or(0)));
@@ -231,6 +246,7 @@ impl Intake {
             pts,
             codec: unit.codec,
             key,
+            orientation: self.connection.orientation,
             data,
         });
         overdue

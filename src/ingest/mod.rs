@@ -31,13 +31,17 @@ mod stats;
 mod telemetry;
 mod timing;
 mod udp;
+mod unfinished;
 mod ways;
 
+pub(crate) use access_unit::next_start;
+pub(crate) use bits::Bits;
 pub use camera::{CameraHandle, spawn_camera};
 pub use error::{IngestError, Reason};
 pub use file::{FileReader, footage_start, open_file};
-pub use frame::{Codec, EncodedFrame};
+pub use frame::{Codec, EncodedFrame, Orientation};
 pub use probe::{ProbeReport, probe};
 pub use sink::{FrameSink, Telemetry};
+pub(crate) use sps::sequence_head;
 pub use stats::{IngestSnapshot, IngestStats, Reconnects, SourceState};
 pub use telemetry::{FlightError, FlightSettings, flight_of};

@@ -40,6 +40,7 @@ fn round(
 ) -> Result<Duration, IngestError> {
     let mut reader = AccessUnitReader::open(&file.path)?;
     intake.begin_connection();
+    intake.orientation(reader.orientation());
     let began = monotonic();
     let (mut latest, mut step) = (MediaTime(0), Duration::from_millis(40));
     while let Some(unit) = reader.next()? {
@@ -52,10 +53,13 @@ fn round(
             Pace::Speed(_) | Pace::AsFastAsPossible => Duration::ZERO,
         };
         if shutdown.wait(due.saturating_sub(began.elapsed())) {
-            break;
+            return Ok(micros(latest.0) + step);
         }
         let capture = captured(start, unit.raw_pts);
         intake.footage(unit, capture);
+    }
+    if !intake.has_key() {
+        return Err(reader.undecodable(intake.nothing_decodable()));
     }
     Ok(micros(latest.0) + step)
 }

@@ -129,6 +129,7 @@ mod tests {
                 pts: MediaTime(second as i64 * 1_000_000),
                 codec: Codec::H264,
                 key: second % gop == 0,
+                orientation: Default::default(),
                 data: Bytes::from(vec![0; bytes]),
             });
             pool.enforce();

@@ -21,6 +21,8 @@ fn frame(seq: u64, stream: u32, at_ms: i64, key: bool, bytes: usize) -> EncodedF
         pts: MediaTime(at_ms * 1000),
         codec: Codec::H264,
         key,
+        orientation: Default::default(),
+
         data: Bytes::from(vec![0; bytes]),
     }
 }

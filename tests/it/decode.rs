@@ -55,6 +55,7 @@ fn frames(path: &Path, id: &str, codec: Codec) -> Vec<EncodedFrame> {
             pts: MediaTime(pts),
             codec,
             key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+            orientation: Default::default(),
             data: Bytes::copy_from_slice(&buffer.map_readable().expect("readable")),
         });
     }

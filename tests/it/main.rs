@@ -16,6 +16,7 @@ mod flight;
 mod ingest;
 mod motion;
 mod mqtt;
+mod odd_files;
 mod outbox;
 mod replay;
 mod second_look;

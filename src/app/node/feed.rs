@@ -99,6 +99,7 @@ mod tests {
             pts: MediaTime(0),
             codec: Codec::H264,
             key: true,
+            orientation: Default::default(),
             data: Bytes::new(),
         };
         state.number(source, &mut frame).then_some((frame.seq.0, frame.stream))

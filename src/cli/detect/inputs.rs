@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use image::{ImageReader, RgbImage};
+use image::codecs::jpeg::JpegDecoder;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use serde::Deserialize;
 
 use super::failure::Failure;
@@ -152,7 +154,9 @@ impl Source {
         let reader = open_file(&self.path, self.camera(), WallTime(0)).map_err(|e| bad(e.into()))?;
         let mut due = Due { every, last: None };
         let mut decoder: Option<StreamDecoder> = None;
+        let mut shown = 0;
         let mut show = |pictures: Vec<Picture>| {
+            shown += pictures.len();
             pictures.iter().try_for_each(|p| visit(p, Some(p.capture.at.as_secs_f64())))
         };
         for frame in reader {
@@ -164,7 +168,11 @@ impl Source {
             let decoder = decoder.get_or_insert_with(|| StreamDecoder::new(&choice, frame.codec));
             show(decoder.push_if(&frame, wanted).map_err(|e| bad(e.into()))?)?;
         }
-        decoder.map_or(Ok(()), |mut decoder| show(decoder.finish()))
+        decoder.map_or(Ok(()), |mut decoder| show(decoder.finish()))?;
+        if shown == 0 {
+            return Err(bad(anyhow!("no picture of it could be decoded")));
+        }
+        Ok(())
     }
 
     fn camera(&self) -> CameraId {
@@ -196,19 +204,34 @@ fn rgb_of(file: &[u8]) -> anyhow::Result<RgbImage> {
     /// The limit of the `image` crate too.
     const MAX_BYTES: usize = 512 << 20;
     if !file.starts_with(&[0xff, 0xd8, 0xff]) {
-        let reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
-        return Ok(reader.decode()?.into_rgb8());
+        return by_image_crate(file);
     }
+    // Damaged Exif data leaves the picture as it is.
+    let orientation = JpegDecoder::new(Cursor::new(file)).and_then(|mut decoder| decoder.orientation());
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
     let header = turbojpeg::read_header(file).map_err(|_| anyhow!("the JPEG header is damaged"))?;
     if matches!(header.colorspace, turbojpeg::Colorspace::CMYK | turbojpeg::Colorspace::YCCK) {
-        return Ok(ImageReader::new(Cursor::new(file)).with_guessed_format()?.decode()?.into_rgb8());
+        return by_image_crate(file);
     }
     if header.width.saturating_mul(header.height).saturating_mul(3) > MAX_BYTES {
         bail!("{}x{} pixels are too many", header.width, header.height);
     }
     let image = turbojpeg::decompress(file, turbojpeg::PixelFormat::RGB)?;
     let (width, height) = (u32::try_from(image.width)?, u32::try_from(image.height)?);
-    RgbImage::from_raw(width, height, image.pixels).context("libjpeg-turbo returned too few pixels")
+    let image = RgbImage::from_raw(width, height, image.pixels);
+    Ok(upright(image.context("libjpeg-turbo returned too few pixels")?.into(), orientation))
+}
+
+fn by_image_crate(file: &[u8]) -> anyhow::Result<RgbImage> {
+    let mut decoder = ImageReader::new(Cursor::new(file)).with_guessed_format()?.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    Ok(upright(DynamicImage::from_decoder(decoder)?, orientation))
+}
+
+/// Turned as the camera noted (Exif 4.6.4.A, Orientation).
+fn upright(mut image: DynamicImage, orientation: Orientation) -> RgbImage {
+    image.apply_orientation(orientation);
+    image.into_rgb8()
 }
 
 #[derive(Deserialize)]

@@ -37,6 +37,8 @@ fn frame(i: u64, gop: u64, moving: bool) -> EncodedFrame {
         pts: MediaTime(at),
         codec: Codec::H264,
         key,
+        orientation: Default::default(),
+
         data: Bytes::from(vec![0; size]),
     }
 }

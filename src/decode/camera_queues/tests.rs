@@ -16,6 +16,8 @@ fn frame(camera: &str, seq: u64, key: bool) -> EncodedFrame {
         pts: MediaTime(at),
         codec: Codec::H264,
         key,
+        orientation: Default::default(),
+
         data: Bytes::new(),
     }
 }
