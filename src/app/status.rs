@@ -201,6 +201,7 @@ fn camera_state(node: &str, camera: &CameraId, name: String, ingest: &IngestSnap
         fps: (ingest.fps * 10.0).round() / 10.0,
         last_frame: ingest.last_frame_at.map(|at| at.to_string()),
         view: None,
+        client: ingest.gstreamer.then(|| "gstreamer".to_owned()),
         reason: ingest.last_error.clone().filter(|_| ingest.state != SourceState::Streaming),
     }
 }

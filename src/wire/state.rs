@@ -81,6 +81,9 @@ pub struct CameraState {
     /// `other_view`, `damaged`. Missing before the first picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<String>,
+    /// `gstreamer` where the built-in client does not serve the camera; missing otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     /// Why it does not stream.
     pub reason: Option<String>,
 }

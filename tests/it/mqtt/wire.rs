@@ -298,6 +298,7 @@ fn camera_state() -> CameraState {
         fps: 25.0,
         last_frame: Some(WallTime(1_795_321_799_960_000).to_string()),
         view: Some("clear".to_owned()),
+        client: None,
         reason: None,
     }
 }
