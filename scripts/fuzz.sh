@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 seconds="${1:-300}"
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(srt xmp klv access_unit chunk command confirmation config)
+[ ${#targets[@]} -gt 0 ] || targets=(srt xmp klv access_unit packets chunk command confirmation config)
 
 flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
 flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"

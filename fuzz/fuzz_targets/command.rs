@@ -4,8 +4,7 @@
 use lintel_fuzz::wire::{Command, Topics};
 use serde_json::Value;
 
-const NAMES: [&str; 7] =
-    ["lead", "confirmed", "rejected", "rectified", "permitted", "calibration", "resend"];
+const NAMES: [&str; 7] = ["lead", "confirmed", "rejected", "rectified", "permitted", "calibration", "resend"];
 
 fn value(command: &Command) -> Value {
     match command {

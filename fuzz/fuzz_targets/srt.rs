@@ -9,7 +9,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for base in [None, Some(BASE)] {
         let (flight, report) = parse(&text, &Settings { base, time_zone: None });
         check_flight(&flight);
-        assert_eq!(report.records, report.poses + report.without_position + report.rejected_count(), "{report}");
+        assert_eq!(
+            report.records,
+            report.poses + report.without_position + report.rejected_count(),
+            "{report}"
+        );
         assert!(report.to_string().len() < 20_000);
     }
 });

@@ -99,14 +99,46 @@ pub mod drone {
 #[path = "../../src/ingest"]
 pub mod ingest {
     mod access_unit;
+    mod bits;
+    mod depacketizer;
     mod frame;
+    mod nal;
+    mod parameter_sets;
+    mod payload;
+    mod sdp;
+    mod sps;
+
+    use crate::base::MediaTime;
 
     pub use frame::Codec;
 
-    /// Whether it is a key frame, and the number of its parameter sets.
-    pub fn head(codec: Codec, data: &[u8]) -> (bool, Option<u64>) {
+    /// What picture it is, as the name of its access, and the number of its parameter sets.
+    pub fn head(codec: Codec, data: &[u8]) -> (Option<String>, Option<u64>) {
         let head = access_unit::head(codec, data);
-        (head.key, head.parameters)
+        let mut sets = parameter_sets::ParameterSets::default();
+        head.sets.iter().for_each(|set| sets.keep(codec, &data[set.clone()]));
+        let whole = sets.before(data.to_vec().into(), &head);
+        assert_eq!(access_unit::head(codec, &whole).picture.is_some(), head.picture.is_some());
+        assert!(sets.size().is_none_or(|(width, height)| width > 0 && height > 0));
+        (head.picture.map(|access| format!("{access:?}")), sets.hash())
+    }
+
+    /// Packets of a stream: payload, time, mark, lost before it. Gives the units.
+    pub fn units<'a>(
+        codec: Codec,
+        packets: impl Iterator<Item = (&'a [u8], i64, bool, u64)>,
+    ) -> Vec<Vec<u8>> {
+        let mut reader = depacketizer::Depacketizer::new(codec);
+        let mut units = Vec::new();
+        for (payload, time, mark, lost) in packets {
+            let packet = depacketizer::Packet { payload, time: MediaTime(time), mark, lost };
+            reader.push(&packet, &mut |unit| units.push(unit.data.to_vec()));
+        }
+        units
+    }
+
+    pub fn described(sdp: &[u8]) -> Vec<Vec<u8>> {
+        (0..3).flat_map(|stream| sdp::parameter_sets(sdp, stream)).collect()
     }
 
     pub fn delimiter_len(codec: Codec, data: &[u8]) -> usize {

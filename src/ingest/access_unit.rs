@@ -52,7 +52,7 @@ pub(crate) fn head(codec: Codec, data: &[u8]) -> Head {
     let mut recovery = None;
     let mut from = next_start(data, 0);
     while let Some(begin) = from {
-        let kind = nal::kind(codec, &data[begin..]);
+        let kind = nal::kind(codec, front(&data[begin..]));
         if let Nal::Slice(access) = kind {
             head.picture = Some(match (access, recovery) {
                 (Access::Point, _) | (_, Some(0)) => Access::Point,
@@ -76,12 +76,19 @@ pub(crate) fn head(codec: Codec, data: &[u8]) -> Head {
 /// Length of the leading access unit delimiter. GStreamer's parsers add one; most cameras do not send it.
 pub(crate) fn delimiter_len(codec: Codec, data: &[u8]) -> usize {
     let Some(begin) = next_start(data, 0) else { return 0 };
-    let is_delimiter = matches!(nal::kind(codec, &data[begin..]), Nal::Delimiter);
+    let is_delimiter = matches!(nal::kind(codec, front(&data[begin..])), Nal::Delimiter);
     match next_start(data, begin) {
         // In a four-byte start code the zero byte belongs to the next NAL unit.
         Some(next) if is_delimiter => next - if data[next - 4] == 0 { 4 } else { 3 },
         _ => 0,
     }
+}
+
+/// As much of the NAL unit as says what it is, and nothing of the next one.
+fn front(nal: &[u8]) -> &[u8] {
+    let nal = &nal[..nal.len().min(24)];
+    let end = nal.windows(3).position(|w| w == [0, 0, 1] || w == [0, 0, 0]);
+    &nal[..end.unwrap_or(nal.len())]
 }
 
 /// Position after the next `00 00 01` at or after `from`.
