@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod crashes;
 mod custody;
 
 const CHUNK: usize = 16;
