@@ -1,7 +1,7 @@
 //! `lintel receive`.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,18 +28,25 @@ const LINES: usize = 1024;
 /// restart. What contradicts the stored goes to DIR/quarantine/NODE/, and nothing is replaced by it.
 /// DIR/nodes/NODE/ has what a node says of itself. Each node is told what is stored (docs/mqtt.md).
 ///
+/// With --from it takes in a folder of `lintel export`, such as a USB stick, by the same rules, writes beside it
+/// what it has stored, for the node, and ends.
+///
 /// While this program is down, the broker keeps its messages for a week, under its client id. Two receivers
 /// therefore need two client ids.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example:\n  lintel receive --broker mqtts://broker.example:8883 --ca ca.pem --username platform \
-                        --password-env MQTT_PASSWORD --out /srv/evidence\n\nExit codes: 0 stopped by SIGTERM or \
-                        SIGINT, 1 cannot start, or the broker refuses the subscription."
+                        --password-env MQTT_PASSWORD --out /srv/evidence\n  lintel receive --from /media/stick --out \
+                        /srv/evidence\n\nExit codes: 0 stopped by SIGTERM or SIGINT, or everything taken in; 1 cannot start, the \
+                        broker refuses the subscription, or something was refused."
 )]
 pub struct Args {
     /// mqtt://HOST or mqtts://HOST; :PORT if it is not 1883 or 8883
-    #[arg(long, value_name = "URL")]
-    broker: url::Url,
+    #[arg(long, value_name = "URL", required_unless_present = "from")]
+    broker: Option<url::Url>,
+    /// Take in what `lintel export` has written to this folder, and end; without a broker
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["broker", "username", "ca", "cert"])]
+    from: Option<PathBuf>,
     /// Folder for the events; created if missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -80,11 +87,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // Fails in a process that logs already (tests); that logger stays.
     drop(logs.with_ansi(colours).try_init());
 
-    let config = mqtt_config(&args)?;
+    let config = args.broker.as_ref().map(|broker| mqtt_config(&args, broker)).transpose()?;
     let time_zone = jiff::tz::TimeZone::get(&args.time_zone).context("--time-zone")?;
     let stats = Arc::new(ReceiveStats::default());
-    let store = Store::open(args.out.clone(), &args.topic_prefix, time_zone, Arc::clone(&stats))
+    let mut store = Store::open(args.out.clone(), &args.topic_prefix, time_zone, Arc::clone(&stats))
         .with_context(|| format!("--out {}", args.out.display()))?;
+    let Some(config) = config else {
+        let from = args.from.as_deref().context("--broker or --from")?;
+        return take_in(&mut store, from, &args.client_id);
+    };
     let filters = subscriptions(&args.topic_prefix).to_vec();
     let subscriber = Subscriber::new(config, filters, MAX_PACKET_BYTES)?;
 
@@ -115,6 +126,28 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+fn take_in(store: &mut Store, from: &Path, by: &str) -> anyhow::Result<ExitCode> {
+    let stop = super::signals::watch(None)?;
+    let print = |line| {
+        // Nobody reads it: that stops nothing.
+        drop(writeln!(std::io::stdout(), "{line}"));
+    };
+    let found = receive::take_in(store, from, by, &stop, print)
+        .with_context(|| format!("--from {}", from.display()))?;
+    tracing::info!(
+        nodes = found.nodes,
+        stored = found.stored,
+        quarantined = found.quarantined,
+        refused = found.refused,
+        "taken in"
+    );
+    if found.nodes == 0 {
+        bail!("--from {}: no node has written anything here", from.display());
+    }
+    let well = found.refused == 0 && found.unconfirmed == 0 && !stop.is_stopped();
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// A thread that prints lines. Standard output that nobody reads, or that is closed, stops nothing but this
 /// thread; the process ends without it.
 fn printer() -> std::io::Result<std::sync::mpsc::SyncSender<Line>> {
@@ -139,8 +172,8 @@ async fn stop_on_signal(shutdown: Shutdown) -> std::io::Result<()> {
     Ok(())
 }
 
-fn mqtt_config(args: &Args) -> anyhow::Result<MqttConfig> {
-    let tls = match args.broker.scheme() {
+fn mqtt_config(args: &Args, broker: &url::Url) -> anyhow::Result<MqttConfig> {
+    let tls = match broker.scheme() {
         "mqtt" | "tcp" if args.ca.is_some() || args.cert.is_some() => {
             bail!("--ca and --cert are for encrypted connections: write mqtts:// in --broker")
         }
@@ -152,12 +185,12 @@ fn mqtt_config(args: &Args) -> anyhow::Result<MqttConfig> {
         }),
         other => bail!("--broker: scheme {other:?} is not known, write mqtt:// or mqtts://"),
     };
-    if !args.broker.username().is_empty() || args.broker.password().is_some() {
+    if !broker.username().is_empty() || broker.password().is_some() {
         bail!(
             "--broker: a password in the URL can be seen in the process list: use --username and --password-env"
         );
     }
-    let host = args.broker.host_str().filter(|h| !h.is_empty()).context("--broker: no host in the URL")?;
+    let host = broker.host_str().filter(|h| !h.is_empty()).context("--broker: no host in the URL")?;
     let password = match &args.password_env {
         None => None,
         Some(name) => {
@@ -166,7 +199,7 @@ fn mqtt_config(args: &Args) -> anyhow::Result<MqttConfig> {
     };
     Ok(MqttConfig {
         host: host.to_owned(),
-        port: args.broker.port().unwrap_or(if tls.is_some() { 8883 } else { 1883 }),
+        port: broker.port().unwrap_or(if tls.is_some() { 8883 } else { 1883 }),
         tls,
         client_id: args.client_id.clone(),
         username: args.username.clone(),

@@ -15,6 +15,7 @@
 
 mod answers;
 mod custody;
+mod look;
 mod media;
 mod open;
 mod record;

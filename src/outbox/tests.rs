@@ -9,6 +9,7 @@ use super::*;
 
 mod crashes;
 mod custody;
+mod look;
 
 const CHUNK: usize = 16;
 

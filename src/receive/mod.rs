@@ -1,6 +1,7 @@
 //! The platform's side: stores events and reassembles evidence.
 //!
-//! Takes: messages of a [`Subscriber`], each acknowledged only once its content is on the disk.
+//! Takes: messages of a [`Subscriber`], each acknowledged only once its content is on the disk; folders that
+//! `lintel export` has written ([`take_in`]).
 //! Gives: `DIR/<date>/<event id>/` with event.json (the event's state), events.jsonl (all messages) and the
 //! files of the evidence, `DIR/nodes/<node>/` with what the nodes say of themselves, a line per new event and
 //! finished file, and to each node a confirmation of what is stored.
@@ -10,6 +11,7 @@
 //! kept in `DIR/quarantine/<node>/`; nothing is replaced by it.
 //! Not here: MQTT itself (`publish`), what an event means.
 
+mod carried;
 mod confirmer;
 mod error;
 mod events;
@@ -30,6 +32,7 @@ use tracing::{error, warn};
 use crate::base::{Shutdown, error_chain};
 use crate::publish::{Delivery, Subscriber};
 
+pub use carried::{TakenIn, take_in};
 use confirmer::Confirmer;
 pub use error::{ReceiveError, Refusal, StoreError};
 pub use report::Line;

@@ -1,6 +1,7 @@
 //! Stores one message after another. Knows topics and hashes; the folders are written by the stores of events,
 //! nodes and pieces.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,12 +14,12 @@ use sha2::{Digest, Sha256};
 
 use super::error::{Refusal, StoreError};
 use super::events::{EventStore, Stored};
-use super::files::{OutputFolder, make_dir};
+use super::files::{OutputFolder, lock, make_dir};
 use super::nodes::NodeStore;
 use super::parts::{Parts, Piece};
 use super::report::Line;
 use crate::wire::{
-    About, ChunkHeader, CloudEvent, FileConfirmed, MessageConfirmed, Origin, Outcome, decode_chunk,
+    About, ChunkHeader, CloudEvent, Confirmation, FileConfirmed, MessageConfirmed, Origin, Outcome, decode_chunk,
     is_storable,
 };
 
@@ -63,11 +64,13 @@ pub struct Store {
     nodes: NodeStore,
     parts: Parts,
     stats: Arc<ReceiveStats>,
+    /// Held while this lives.
+    _lock: File,
 }
 
 impl Store {
     /// # Errors
-    /// The folder cannot be made or written.
+    /// The folder cannot be made or written, or another process stores there.
     pub fn open(
         out: PathBuf,
         prefix: &str,
@@ -75,10 +78,17 @@ impl Store {
         stats: Arc<ReceiveStats>,
     ) -> Result<Self, StoreError> {
         make_dir(&out).map_err(StoreError::io(&out))?;
+        let held = lock(&out).map_err(StoreError::io(&out))?;
+        let held = held.ok_or_else(|| StoreError::InUse { path: out.clone() })?;
         let folder = OutputFolder::new(out, time_zone);
         let parts = Parts::open(folder.clone())?;
         let (events, nodes) = (EventStore::new(folder.clone()), NodeStore::new(folder.clone()));
-        Ok(Self { prefix: prefix.to_owned(), folder, events, nodes, parts, stats })
+        Ok(Self { prefix: prefix.to_owned(), folder, events, nodes, parts, stats, _lock: held })
+    }
+
+    /// First part of all topics.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Makes one message durable and returns what is new, and what its node is told. An invalid message is told
@@ -217,6 +227,18 @@ impl Confirmed {
         match self {
             Self::Message(message) => Self::Message(MessageConfirmed { outcome, ..message }),
             Self::File(file) => Self::File(FileConfirmed { outcome, ..file }),
+        }
+    }
+
+    pub fn is_quarantined(&self) -> bool {
+        let (Self::Message(MessageConfirmed { outcome, .. }) | Self::File(FileConfirmed { outcome, .. })) = self;
+        *outcome == Outcome::Quarantined
+    }
+
+    pub fn add_to(self, confirmation: &mut Confirmation) {
+        match self {
+            Self::Message(message) => confirmation.messages.push(message),
+            Self::File(file) => confirmation.files.push(file),
         }
     }
 }
