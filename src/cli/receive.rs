@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::base::Shutdown;
-use crate::config::{Confirm, MqttConfig, Secret, TlsConfig};
+use crate::config::{Confirm, MediaSending, MqttConfig, Secret, TlsConfig};
 use crate::monitor::OneLine;
 use crate::publish::Subscriber;
 use crate::receive::{self, Line, MAX_PACKET_BYTES, ReceiveStats, Store};
@@ -209,5 +209,7 @@ fn mqtt_config(args: &Args, broker: &url::Url) -> anyhow::Result<MqttConfig> {
         in_flight: 16,
         keep_alive: Duration::from_secs(30),
         confirm: Confirm::Broker,
+        media: MediaSending::All,
+        limits: Vec::new(),
     })
 }

@@ -26,6 +26,7 @@ fn message(text: &str) -> OutMessage {
         topic: "t".into(),
         content_type: "c".into(),
         payload: text.as_bytes().to_vec(),
+        event: None,
         reply_to: None,
     }
 }

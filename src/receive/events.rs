@@ -195,19 +195,23 @@ impl EventStore {
         Ok(())
     }
 
-    /// A line if all files of the newest evidence message are here with the hashes that it names.
+    /// A line if all files of the newest evidence message are here with the hashes that it names; those on request
+    /// may be missing.
     fn complete(&mut self, event: Uuid) -> Result<Option<Line>, StoreError> {
         let folder = self.of(event)?;
         let Some(media) = folder.evidence.as_ref().map(|evidence| evidence.media.clone()) else {
             return Ok(None);
         };
+        let mut files = 0;
         for file in &media {
             let here = folder.hash(&file.file).map_err(StoreError::io(&folder.dir))?;
-            if here.as_deref() != Some(&file.sha256) {
-                return Ok(None);
+            match here.as_deref() == Some(&file.sha256) {
+                true => files += 1,
+                false if file.on_request => {}
+                false => return Ok(None),
             }
         }
-        Ok(Some(Line::Complete { event, dir: folder.dir.clone(), files: media.len() }))
+        Ok(Some(Line::Complete { event, dir: folder.dir.clone(), files }))
     }
 
     /// An event is of the node that spoke of it first.

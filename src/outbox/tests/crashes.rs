@@ -50,6 +50,11 @@ enum Sent {
     Piece { file: usize, index: u32, count: u32 },
 }
 
+/// Some messages are of no event.
+fn of_event(number: usize) -> Option<Uuid> {
+    u8::try_from(number % 4).ok().filter(|n| *n < 3).map(event)
+}
+
 struct World {
     dir: TempDir,
     /// The folder of the database; another one after each crash.
@@ -61,8 +66,9 @@ struct World {
     /// Of these, what a platform's word has reached the outbox for.
     told: BTreeSet<usize>,
     count: usize,
-    /// The newest message and file that were ever handed out.
-    newest: (usize, usize),
+    /// The newest message of each event, and the newest file, that were ever handed out.
+    newest: BTreeMap<Option<Uuid>, usize>,
+    newest_file: usize,
     handed: BTreeSet<usize>,
     on_the_way: Vec<(RecordId, Sent)>,
     broker: VecDeque<(RecordId, Sent)>,
@@ -81,7 +87,8 @@ impl World {
             files: BTreeMap::new(),
             told: BTreeSet::new(),
             count: 0,
-            newest: (0, 0),
+            newest: BTreeMap::new(),
+            newest_file: 0,
             handed: BTreeSet::new(),
             on_the_way: Vec::new(),
             broker: VecDeque::new(),
@@ -106,6 +113,8 @@ impl World {
         assert!(!outbox.stats().damaged, "a crash is no damage");
         // So that a few records cause checkpoints, and the log begins anew.
         outbox.lock().connection().pragma_update(None, "wal_autocheckpoint", 8).expect("pragma");
+        // The crash is of what was written, not of what the disk has: waiting for it would only take time.
+        outbox.lock().connection().pragma_update(None, "synchronous", "OFF").expect("pragma");
         self.outbox = Some(outbox);
     }
 
@@ -142,7 +151,8 @@ impl World {
                 let mut batch = Batch::default();
                 for _ in 0..*messages {
                     self.count += 1;
-                    batch.messages.push(message(&self.count.to_string()));
+                    let event = of_event(self.count);
+                    batch.messages.push(OutMessage { event, ..message(&self.count.to_string()) });
                     self.messages.insert(self.count);
                     new.insert(self.count);
                 }
@@ -228,16 +238,16 @@ impl World {
             Some(Next::Message { id, message }) => {
                 let number = String::from_utf8(message.payload).expect("text").parse().expect("a number");
                 if self.handed.insert(number) {
-                    assert!(number > self.newest.0, "message {number} came after {}", self.newest.0);
-                    self.newest.0 = number;
+                    let before = self.newest.insert(of_event(number), number);
+                    assert!(before < Some(number), "message {number} came after {before:?}");
                 }
                 (id, Sent::Message(number))
             }
             Some(Next::Chunk { id, chunk }) => {
                 let file = chunk.kind.trim_start_matches('k').parse().expect("a number");
                 if self.handed.insert(file) {
-                    assert!(file > self.newest.1, "file {file} came after {}", self.newest.1);
-                    self.newest.1 = file;
+                    assert!(file > self.newest_file, "file {file} came after {}", self.newest_file);
+                    self.newest_file = file;
                 }
                 (id, Sent::Piece { file, index: chunk.index, count: chunk.count })
             }

@@ -22,7 +22,7 @@ impl Node {
     fn says(&self, revision: u32) {
         let (topic, content_type) = (EVENT.to_owned(), "c".to_owned());
         let payload = message(revision).to_string().into_bytes();
-        let message = OutMessage { topic, content_type, payload, reply_to: None };
+        let message = OutMessage { topic, content_type, payload, event: Some(id()), reply_to: None };
         self.outbox.append(&Batch { messages: vec![message], ..Batch::default() }).expect("append");
     }
 
