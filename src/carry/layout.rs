@@ -98,7 +98,8 @@ impl Carried {
 
     /// `None` if its name is none of a file.
     pub fn file(&self, file: &CarriedFile) -> Option<PathBuf> {
-        let plain = !file.file.is_empty() && !file.file.starts_with('.') && !file.file.contains(['/', '\\', '\0']);
+        let plain =
+            !file.file.is_empty() && !file.file.starts_with('.') && !file.file.contains(['/', '\\', '\0']);
         plain.then(|| self.files_dir().join(file.event.to_string()).join(&file.file))
     }
 

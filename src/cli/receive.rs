@@ -1,10 +1,11 @@
 //! `lintel receive`.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::base::Shutdown;
 use crate::config::{Confirm, MediaSending, MqttConfig, Secret, TlsConfig};
-use crate::monitor::OneLine;
+use crate::monitor::{Figure, FigureValue, HttpServer, OneLine};
 use crate::publish::Subscriber;
 use crate::receive::{self, Line, MAX_PACKET_BYTES, ReceiveStats, Store};
 use crate::wire::subscriptions;
@@ -73,6 +74,15 @@ pub struct Args {
     /// Time zone of the dates in folder names, for example Asia/Shanghai
     #[arg(long, default_value = "UTC")]
     time_zone: String,
+    /// Delete events of more than so many days ago; never those that are open or wait for files
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    keep_days: Option<u32>,
+    /// Ask a node for files that have not come so many seconds after it announced them; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    ask_after: u64,
+    /// Serve metrics (Prometheus) at http://ADDRESS:PORT/metrics, without a password
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// Log filter, for example warn or lintel=debug
     #[arg(long, default_value = "info")]
     log: String,
@@ -96,6 +106,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let from = args.from.as_deref().context("--broker or --from")?;
         return take_in(&mut store, from, &args.client_id);
     };
+    if let Some(days) = args.keep_days {
+        store.keep_for(Duration::from_secs(u64::from(days) * 86_400));
+    }
+    if args.ask_after > 0 {
+        store.ask_after(Duration::from_secs(args.ask_after));
+    }
     let filters = subscriptions(&args.topic_prefix).to_vec();
     let subscriber = Subscriber::new(config, filters, MAX_PACKET_BYTES)?;
 
@@ -103,6 +119,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let shutdown = Shutdown::new();
         let stopper = tokio::spawn(stop_on_signal(shutdown.clone()));
+        let (figures, over) = (Arc::clone(&stats), shutdown.clone());
+        let http = match args.metrics {
+            Some(listen) => {
+                // It has a runtime of its own, which must not begin inside of this one.
+                let stop = shutdown.clone();
+                let start = move || HttpServer::figures(listen, move || figures_of(&figures), stop);
+                Some(tokio::task::spawn_blocking(start).await??)
+            }
+            None => None,
+        };
         let lines = printer()?;
         let print = move |line| {
             // Full while nobody reads the standard output: the line is left out, the message is stored.
@@ -111,6 +137,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let names = (args.topic_prefix.as_str(), args.client_id.as_str());
         let result = receive::run(subscriber, store, names, shutdown, print).await;
         stopper.abort();
+        over.stop();
+        if let Some(http) = http {
+            http.join();
+        }
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         tracing::info!(
             events = count(&stats.events),
@@ -119,6 +149,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             repeats = count(&stats.repeats),
             refused = count(&stats.refused),
             quarantined = count(&stats.quarantined),
+            asked = count(&stats.asked),
+            deleted = count(&stats.deleted),
             "stopped"
         );
         result?;
@@ -160,6 +192,26 @@ fn printer() -> std::io::Result<std::sync::mpsc::SyncSender<Line>> {
         }
     })?;
     Ok(lines)
+}
+
+fn figures_of(stats: &ReceiveStats) -> Vec<Figure> {
+    let count = |name, help, counter: &AtomicU64| Figure {
+        name,
+        help,
+        value: FigureValue::Count(counter.load(Ordering::Relaxed)),
+    };
+    let waiting = FigureValue::Now(stats.waiting.load(Ordering::Relaxed) as f64);
+    vec![
+        count("lintel_receive_events", "New event messages; each revision counts", &stats.events),
+        count("lintel_receive_files", "Files that were completed", &stats.files),
+        count("lintel_receive_pieces", "Pieces of files", &stats.pieces),
+        count("lintel_receive_repeats", "Messages and pieces that were here before", &stats.repeats),
+        count("lintel_receive_refused", "Invalid messages, and files with a wrong hash", &stats.refused),
+        count("lintel_receive_quarantined", "What contradicts the stored, kept apart", &stats.quarantined),
+        count("lintel_receive_asked", "Times that a node was asked for files", &stats.asked),
+        count("lintel_receive_deleted", "Events deleted because they are old", &stats.deleted),
+        Figure { name: "lintel_receive_waiting", help: "Events that wait for files", value: waiting },
+    ]
 }
 
 async fn stop_on_signal(shutdown: Shutdown) -> std::io::Result<()> {

@@ -42,7 +42,8 @@ fn read_copy(path: &Path, scratch: &Path) -> Result<Batch, OutboxError> {
         }
         let (store, damaged) = open(scratch, &scratch.join("outbox.db"))?;
         if damaged {
-            let source = io::Error::other("the copy of it is damaged: the disk, or it changed too fast; try again");
+            let source =
+                io::Error::other("the copy of it is damaged: the disk, or it changed too fast; try again");
             return Err(failed(path)(source));
         }
         return Ok(Batch { state: Vec::new(), ..Store::salvage(store.db()) });

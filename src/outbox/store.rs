@@ -54,7 +54,8 @@ impl Store {
         // Without this, a row that INSERT OR REPLACE removes stays in the totals.
         db.pragma_update(None, "recursive_triggers", true)?;
         let custody = Custody::default();
-        let mut store = Self { db, turn: Turn::default(), chunk_cursor: (0, 0), unsaved: Vec::new(), custody };
+        let mut store =
+            Self { db, turn: Turn::default(), chunk_cursor: (0, 0), unsaved: Vec::new(), custody };
         let steps: &[&str] = match store.layout()? {
             0 => &[TABLES, INDEXES],
             1 => &[FROM_1, FROM_2, FROM_3, INDEXES],
@@ -135,7 +136,9 @@ impl Store {
         })? {
             let message = self
                 .db
-                .prepare_cached("SELECT id, topic, content_type, payload, reply_to, event FROM message WHERE id = ?")?
+                .prepare_cached(
+                    "SELECT id, topic, content_type, payload, reply_to, event FROM message WHERE id = ?",
+                )?
                 .query_row([id], |row| Ok(read_message(row)))
                 .optional()?;
             let Some(message) = message else { continue };
@@ -354,7 +357,13 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 
 fn read_message(row: &Row<'_>) -> rusqlite::Result<OutMessage> {
     let (topic, content_type) = (text(row, 1)?, text(row, 2)?);
-    Ok(OutMessage { topic, content_type, payload: row.get(3)?, event: row.get(5).unwrap_or(None), reply_to: row.get(4)? })
+    Ok(OutMessage {
+        topic,
+        content_type,
+        payload: row.get(3)?,
+        event: row.get(5).unwrap_or(None),
+        reply_to: row.get(4)?,
+    })
 }
 
 fn read_media(row: &Row<'_>) -> rusqlite::Result<(MediaRow, u32, Vec<u8>)> {

@@ -32,11 +32,7 @@ struct OfEvent {
 
 impl Turn {
     /// The id of the next message that is not `held`. Each message has its turn once.
-    pub fn next(
-        &mut self,
-        db: &Connection,
-        held: impl Fn(i64) -> bool,
-    ) -> rusqlite::Result<Option<i64>> {
+    pub fn next(&mut self, db: &Connection, held: impl Fn(i64) -> bool) -> rusqlite::Result<Option<i64>> {
         loop {
             if let Some(now) = &mut self.event {
                 match now.next(db)? {
@@ -72,7 +68,9 @@ impl Turn {
             return Ok(Some((id, event)));
         }
         let older = db
-            .prepare_cached("SELECT id, event FROM message WHERE id < ? AND sent = 0 ORDER BY id DESC LIMIT 1")?
+            .prepare_cached(
+                "SELECT id, event FROM message WHERE id < ? AND sent = 0 ORDER BY id DESC LIMIT 1",
+            )?
             .query_row([ends.down], read)
             .optional()?;
         // Nothing is left of the backlog: do not look through what was sent each time.

@@ -16,9 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, LastWill, LastWillProperties, PubAck, PubAckReason,
-};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, LastWill, LastWillProperties, PubAck, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -277,7 +275,10 @@ impl Sender {
         let largest = properties.and_then(|p| p.max_packet_size).unwrap_or(u32::MAX);
         session.max_packet.store(largest as usize, Ordering::Relaxed);
         if (largest as usize) < connection::packet_bytes(&self.config) {
-            info!(largest, "the MQTT broker takes packets of so many bytes at most: files go in smaller pieces");
+            info!(
+                largest,
+                "the MQTT broker takes packets of so many bytes at most: files go in smaller pieces"
+            );
         }
         self.stats.connected.store(true, Ordering::Relaxed);
         self.stats.connections.fetch_add(1, Ordering::Relaxed);

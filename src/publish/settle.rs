@@ -62,11 +62,7 @@ impl Sender {
         let all = confirmation.records();
         let against = all.iter().filter(|record| record.refused).count();
         if against > 0 {
-            error!(
-                by,
-                records = against,
-                "a platform refuses to store records: its log says why"
-            );
+            error!(by, records = against, "a platform refuses to store records: its log says why");
         }
         let mut waiting = session.confirmed.lock();
         if waiting.len() < MOST_CONFIRMED {

@@ -161,7 +161,11 @@ impl<P: Fn(Line)> Intake<'_, P> {
         pushed.lines.into_iter().filter(|line| !matches!(line, Line::Repeat)).for_each(self.print);
         if let Some((_, confirmed)) = pushed.confirmed {
             if pushed.refusal.is_none() {
-                *(if confirmed.is_quarantined() { &mut self.all.quarantined } else { &mut self.all.stored }) += 1;
+                *(if confirmed.is_quarantined() {
+                    &mut self.all.quarantined
+                } else {
+                    &mut self.all.stored
+                }) += 1;
             }
             self.said.push(confirmed);
         }

@@ -33,7 +33,15 @@ impl OutputFolder {
 
     /// `DIR/quarantine/<node>/<date>/<event id>`: what the node says of an event against what is stored.
     pub fn quarantine_dir(&self, node: &str, event: Uuid) -> Option<PathBuf> {
-        Some(self.out.join("quarantine").join(node).join(self.dated(event)?))
+        Some(self.quarantine_of(node).join(self.dated(event)?))
+    }
+
+    pub fn quarantine_of(&self, node: &str) -> PathBuf {
+        self.out.join("quarantine").join(node)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.out
     }
 
     /// `DIR/nodes/<node>`: what a node says of itself and of its cameras.
@@ -70,7 +78,8 @@ pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
 
 /// Keeps other processes out of a folder as long as the file is open. `None`: one is in it.
 pub(super) fn lock(dir: &Path) -> io::Result<Option<File>> {
-    let file = no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(dir.join(".lock"))?;
+    let file =
+        no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(dir.join(".lock"))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

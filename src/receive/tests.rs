@@ -17,6 +17,7 @@ use crate::wire::{Outcome, encode_chunk};
 
 mod carried;
 mod custody;
+mod upkeep;
 
 const EVENT: &str = "lintel/v1/n/camera/c/event";
 const EVIDENCE: &str = "lintel/v1/n/camera/c/evidence";

@@ -37,7 +37,10 @@ impl CarriedThread {
                         tracing::info!(records, "confirmed by a platform, carried by hand");
                     }
                     Err(e) if !std::mem::replace(&mut failed, true) => {
-                        tracing::error!("cannot take confirmations that were carried by hand: {}", error_chain(&e));
+                        tracing::error!(
+                            "cannot take confirmations that were carried by hand: {}",
+                            error_chain(&e)
+                        );
                     }
                     Err(_) => {}
                 }

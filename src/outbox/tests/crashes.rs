@@ -11,11 +11,19 @@ const FILES: [&str; 2] = ["outbox.db", "outbox.db-wal"];
 #[derive(Clone, Debug)]
 enum Step {
     /// So many messages, and files of an event with so many bytes.
-    Append { messages: usize, files: Vec<(u8, usize)> },
+    Append {
+        messages: usize,
+        files: Vec<(u8, usize)>,
+    },
     /// Hands the next record to the broker.
-    Send { media: bool },
+    Send {
+        media: bool,
+    },
     /// The broker answers one of those on the way: it has it, or nobody wants it.
-    Answer { which: prop::sample::Index, has_it: bool },
+    Answer {
+        which: prop::sample::Index,
+        has_it: bool,
+    },
     BrokerForgets,
     /// The platform takes so many records from the broker.
     Take(usize),
@@ -273,10 +281,8 @@ impl World {
             after[..at].iter().chain(before.iter().skip(at)).copied().collect()
         };
         let in_log = written.min(changes(log));
-        let mixed = [
-            cut(db, written - in_log),
-            if changes(log) == 0 { log.0.clone() } else { cut(log, in_log) },
-        ];
+        let mixed =
+            [cut(db, written - in_log), if changes(log) == 0 { log.0.clone() } else { cut(log, in_log) }];
         for (name, content) in FILES.iter().zip(mixed) {
             fs::write(self.home().join(name), content).expect("written");
         }
@@ -307,7 +313,8 @@ impl World {
         prop_assert_eq!(self.stored(), self.waiting(), "nothing is lost, and nothing stays for ever");
         prop_assert!(self.told.is_subset(&self.platform));
         for n in 0..3 {
-            let waits = self.files.iter().any(|(number, m)| m.event == event(n) && !self.told.contains(number));
+            let waits =
+                self.files.iter().any(|(number, m)| m.event == event(n) && !self.told.contains(number));
             let delivered = self.outbox().is_delivered(event(n)).expect("outbox");
             prop_assert!(!(waits && delivered), "event {} has files that no platform has", n);
             let mark = self.event_dir(n).join(DELIVERED_MARK).exists();

@@ -215,7 +215,8 @@ fn what_has_just_happened_goes_before_what_waits_and_each_event_in_its_order() {
     assert_eq!(next(&rig.outbox, false).map(|(_, got)| got), Some(text("2 opened")));
     append(&[of(1, "1 again"), of(4, "4 opened")]);
     let rest: Vec<_> = std::iter::from_fn(|| next(&rig.outbox, false)).map(|(_, got)| got).collect();
-    let order = ["2 closed", "1 opened", "1 updated", "1 closed", "1 again", "4 opened", "3 opened", "of none"];
+    let order =
+        ["2 closed", "1 opened", "1 updated", "1 closed", "1 again", "4 opened", "3 opened", "of none"];
     assert_eq!(rest, order.map(text));
     rig.outbox.release();
     let newest = next(&rig.outbox, false).map(|(_, got)| got);

@@ -126,7 +126,10 @@ fn a_stick_pulled_out_in_the_middle_is_read_as_it_was_and_the_rest_comes_later()
     node.export();
     fs::remove_file(node.carried().files()).expect("not written yet");
     assert_eq!(take_in(&mut rig, node.stick.path()).stored, 1);
-    assert_eq!(node.export(), ExportReport { files: 1, file_bytes: 2_500_000, confirmed: 1, ..ExportReport::default() });
+    assert_eq!(
+        node.export(),
+        ExportReport { files: 1, file_bytes: 2_500_000, confirmed: 1, ..ExportReport::default() }
+    );
     assert_eq!(take_in(&mut rig, node.stick.path()).stored, 1);
 }
 

@@ -141,8 +141,7 @@ fn examples() -> Vec<(&'static str, String, String)> {
     let manifest = json!({ "event": event.to_string(), "camera": "gate", "missing": [] });
     let at = WallTime(1_795_321_910_000_000);
     let media = sample_media().iter().map(Into::into).collect();
-    let evidence =
-        evidence_message(&topics(), "node-1", &"gate".into(), event, at, manifest, media);
+    let evidence = evidence_message(&topics(), "node-1", &"gate".into(), event, at, manifest, media);
     all.push(("evidence", evidence.topic, pretty::<CloudEvent<EvidenceData>>(&evidence.payload)));
 
     let dir = tempfile::TempDir::new().expect("temp dir");
