@@ -72,7 +72,9 @@ pub fn evidence_message(
     media: Vec<MediaFile>,
 ) -> OutMessage {
     let data = EvidenceData { event, media, manifest };
-    let digest = format!("{:x}", Sha256::digest(serde_json::to_vec(&data).expect("string keys only")));
+    // The same files told again, after a restart, are another message: its time is another one.
+    let told = serde_json::to_vec(&(&data, at.to_string())).expect("string keys only");
+    let digest = format!("{:x}", Sha256::digest(told));
     CloudEvent::new(
         format!("{event}/evidence/{}", &digest[..16]),
         format!("/lintel/{node}/{camera}"),
