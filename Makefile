@@ -5,7 +5,7 @@ export LINTEL_PYTHON ?= $(CURDIR)/.cache/python/bin/python
 export LINTEL_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .PHONY: help setup build demo test lint lint-quick lint-words lint-prose lint-shell lint-python lint-format \
-  lint-deps lint-clippy doc configs train-smoke systemd-check ci accuracy bench bench-parts bench-peers soak \
+  lint-deps lint-clippy doc configs train-smoke systemd-check ci accuracy bench bench-parts bench-peers soak torture \
   fuzz scenes change-report cross cross-check cross-ci deb deb-check release clean
 
 help: ## this list
@@ -90,6 +90,9 @@ bench-peers: build ## beside ffmpeg, OpenCV in Python and rtspsrc, on the same f
 
 soak: build ## MINUTES=60 with CAMERAS=32 that restart at random: memory, threads, reconnects
 	@scripts/soak.sh
+
+torture: build ## MINUTES=6 of kills, full disks and slow lines between cameras and platform; counts at the end
+	@scripts/torture.py --minutes $(or $(MINUTES),6) $(TORTURE)
 
 scenes: ## generated weeks of a fixed camera with planted changes and their truth, into .cache/scenes
 	@tools/scenes/make.sh

@@ -31,6 +31,7 @@ fn event() -> OutMessage {
         topic: "lintel/v1/node-1/camera/gate/event".to_owned(),
         content_type: "application/cloudevents+json".to_owned(),
         payload: vec![b'x'; EVENT_BYTES],
+        event: None,
         reply_to: None,
     }
 }

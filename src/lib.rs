@@ -31,6 +31,7 @@ pub mod scene;
 pub mod evidence;
 pub mod outbox;
 pub mod wire;
+pub mod carry;
 pub mod publish;
 pub mod receive;
 pub mod harvest;

@@ -5,6 +5,7 @@ mod check;
 mod compare;
 mod config;
 mod detect;
+mod export;
 mod files;
 mod harvest;
 mod locate;
@@ -35,6 +36,7 @@ enum Command {
     Detect(detect::Args),
     Replay(replay::Args),
     Receive(receive::Args),
+    Export(export::Args),
     Harvest(harvest::Args),
     Config(config::Args),
     Calibrate(calibrate::Args),
@@ -53,6 +55,7 @@ impl Cli {
             Command::Detect(args) => detect::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Receive(args) => receive::run(args),
+            Command::Export(args) => export::run(args),
             Command::Harvest(args) => harvest::run(args),
             Command::Config(args) => config::run(args),
             Command::Calibrate(args) => calibrate::run(args),

@@ -19,7 +19,7 @@ use super::pending_evidence::PendingEvidence;
 use crate::base::{CameraId, error_chain, replace_file};
 use crate::evidence::{EvidenceFile, EvidenceKind, event_dir, event_folders};
 use crate::outbox::{Batch, DELIVERED_MARK, OutMedia, OutMessage, Outbox, OutboxError};
-use crate::wire::{CLOUD_EVENT, CloudEvent, Topics};
+use crate::wire::{CLOUD_EVENT, CloudEvent, EvidenceData, Topics};
 
 const MESSAGES: &str = "events.jsonl";
 const NEWEST: &str = "event.json";
@@ -112,7 +112,9 @@ pub(crate) fn requeue(
         if outbox.knows(event)? || outbox.state(&PendingEvidence::key(event))?.is_some() {
             continue;
         }
-        let batch = event_again(data_dir, event, topics, node);
+        let mut batch = event_again(data_dir, event, topics, node);
+        let held = on_request(&batch.messages);
+        batch.media.retain(|media| !held.contains(&media.kind));
         if batch.messages.is_empty() && batch.media.is_empty() {
             continue;
         }
@@ -128,6 +130,16 @@ pub(crate) fn requeue(
 pub(crate) fn event_again(data_dir: &Path, event: Uuid, topics: &Topics, node: &str) -> Batch {
     let dir = event_dir(data_dir, event);
     Batch { messages: messages(&dir, topics, node), media: files(event, &dir), state: Vec::new() }
+}
+
+/// Kinds of files that stay until somebody asks for them, by the newest message about the evidence.
+fn on_request(messages: &[OutMessage]) -> Vec<String> {
+    let evidence = |message: &OutMessage| {
+        serde_json::from_slice::<CloudEvent<EvidenceData>>(&message.payload).ok().map(|message| message.data)
+    };
+    let newest = messages.iter().rev().find_map(evidence);
+    let held = newest.into_iter().flat_map(|evidence| evidence.media).filter(|media| media.on_request);
+    held.map(|media| media.kind).collect()
 }
 
 /// Whether a message came after the files were delivered.
@@ -151,6 +163,7 @@ fn messages(dir: &Path, topics: &Topics, node: &str) -> Vec<OutMessage> {
             topic,
             content_type: CLOUD_EVENT.to_owned(),
             payload: line.to_vec(),
+            event: about(line).map(|(event, _)| event),
             reply_to: None,
         })
     };
@@ -188,7 +201,8 @@ mod tests {
         });
         let payload = serde_json::to_vec(&payload).expect("JSON");
         let topic = "lintel/v1/n/camera/gate/event".to_owned();
-        OutMessage { topic, content_type: CLOUD_EVENT.to_owned(), payload, reply_to: None }
+        let event = Some(event());
+        OutMessage { topic, content_type: CLOUD_EVENT.to_owned(), payload, event, reply_to: None }
     }
 
     struct Rig {

@@ -62,6 +62,7 @@ impl Recorder {
                 manifest: manifest(),
                 clip: None,
                 owed: Vec::new(),
+                clip_on_request: false,
                 ended: false,
             });
             pending.ended = matches!(transition, Transition::Closed | Transition::Expired);

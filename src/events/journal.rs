@@ -15,7 +15,7 @@ use crate::evidence::{EvidenceFile, EvidenceKind, Missing, event_dir, write_mani
 use crate::monitor::EventCounts;
 use crate::outbox::{Batch, DiskTrouble, OutMedia};
 use crate::rules::Transition;
-use crate::wire::{EvidenceState, MissingEvidence, Topics, evidence_message};
+use crate::wire::{EvidenceState, MediaFile, MissingEvidence, Topics, evidence_message};
 
 /// The evidence that events wait for, locked.
 pub(crate) type Held<'a> = MutexGuard<'a, BTreeMap<Uuid, PendingEvidence>>;
@@ -112,6 +112,11 @@ impl Journal {
             }
         }
         let content = serde_json::to_value(manifest).unwrap_or_default();
+        let clip = kind_name(EvidenceKind::Clip);
+        let file = |media: &OutMedia| MediaFile {
+            on_request: pending.clip_on_request && media.kind == clip,
+            ..MediaFile::from(media)
+        };
         batch.messages.push(evidence_message(
             &self.topics,
             &manifest.node,
@@ -119,7 +124,7 @@ impl Journal {
             manifest.event,
             at,
             content,
-            &all,
+            all.iter().map(file).collect(),
         ));
     }
 

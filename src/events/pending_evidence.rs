@@ -13,6 +13,9 @@ pub(crate) struct PendingEvidence {
     /// Stills that are being written.
     #[serde(default)]
     pub owed: Vec<EvidenceKind>,
+    /// The clip stays here until a platform asks for it.
+    #[serde(default)]
+    pub clip_on_request: bool,
     /// The event has ended, so nothing follows the clip.
     pub ended: bool,
 }

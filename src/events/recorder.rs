@@ -14,7 +14,7 @@ use super::journal::{Journal, evidence_state, media, store_pending};
 use super::pending_evidence::PendingEvidence;
 use super::stills::{StillBatch, StillStep};
 use crate::base::{CameraId, Shutdown, error_chain};
-use crate::config::{CameraConfig, Config, ViolationClass};
+use crate::config::{CameraConfig, Config, MediaSending, ViolationClass};
 use crate::decode::Picture;
 use crate::evidence::first_sight::FirstSights;
 use crate::evidence::still_service::StillQueue;
@@ -240,7 +240,9 @@ impl Recorder {
         pending.manifest = pending.manifest.clone().with_clip(request, result);
         match result {
             Ok(clip) => {
-                batch.media.push(media(request.event, &clip.file));
+                if !pending.clip_on_request {
+                    batch.media.push(media(request.event, &clip.file));
+                }
                 let took = clip.ends.since(clip.starts);
                 tracing::info!(event = %request.event, "clip of {:.1} s", took.as_secs_f64());
             }
@@ -273,7 +275,8 @@ impl Recorder {
             from: violation.at - evidence.pre_roll,
             to: violation.at + evidence.post_roll,
         });
-        PendingEvidence { manifest, clip, owed: Vec::new(), ended: false }
+        let clip_on_request = config.mqtt.media == MediaSending::OnRequest;
+        PendingEvidence { manifest, clip, owed: Vec::new(), clip_on_request, ended: false }
     }
 }
 

@@ -13,6 +13,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use super::connections::Connections;
+use super::figures::{self, Figure};
 use super::metrics;
 use super::snapshot::NodeSnapshot;
 use crate::base::Shutdown;
@@ -26,7 +27,7 @@ type Source = Arc<dyn Fn() -> NodeSnapshot + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    #[error("cannot listen on http.listen = {address}; choose a free port or set listen = \"off\"")]
+    #[error("cannot listen on {address} (http.listen, --metrics): choose a free port of this machine")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("cannot start the HTTP thread: {0}")]
     Thread(std::io::Error),
@@ -44,6 +45,19 @@ impl HttpServer {
     /// The address is in use or does not belong to this machine.
     pub fn start(listen: SocketAddr, source: Source, shutdown: Shutdown) -> Result<Self, HttpError> {
         Self::serve(listen, router(source), LIFE, shutdown)
+    }
+
+    /// Serves `/metrics` alone until `shutdown`. Each request calls `source` for the figures.
+    ///
+    /// # Errors
+    /// The address is in use or does not belong to this machine.
+    pub fn figures(
+        listen: SocketAddr,
+        source: impl Fn() -> Vec<Figure> + Clone + Send + Sync + 'static,
+        shutdown: Shutdown,
+    ) -> Result<Self, HttpError> {
+        let answer = move || std::future::ready(text_response(figures::render(source())));
+        Self::serve(listen, Router::new().route("/metrics", get(answer)), LIFE, shutdown)
     }
 
     fn serve(
@@ -94,7 +108,11 @@ fn router(source: Source) -> Router {
 }
 
 fn metrics_response(source: &Source) -> axum::response::Response {
-    match metrics::render(Arc::clone(source)) {
+    text_response(metrics::render(Arc::clone(source)))
+}
+
+fn text_response(text: Result<String, std::fmt::Error>) -> axum::response::Response {
+    match text {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()

@@ -3,6 +3,7 @@
 //! On failure: the node runs on without them and logs the failure. Not here: what is healthy for a stage.
 
 mod connections;
+mod figures;
 mod http;
 mod logging;
 mod one_line;
@@ -10,6 +11,7 @@ mod metrics;
 mod service;
 mod snapshot;
 
+pub use figures::{Figure, FigureValue};
 pub use http::{HttpError, HttpServer};
 pub use logging::{LogControl, init_logging};
 pub use one_line::OneLine;

@@ -1,7 +1,8 @@
 //! The durable queue between the events and the broker.
 //!
 //! Takes: batches of messages, media files and restart state from `app`, each as one transaction.
-//! Gives: one record after another to `publish`, messages before media, older before newer.
+//! Gives: one record after another to `publish`: messages before media; of the events that wait the newest first,
+//! each event's messages in their order; media older before newer.
 //! When full: files lie on the disk anyway, so none is refused. Messages that the broker has and no platform
 //! confirms go by the broker's word above `max_bytes`, the oldest first, and are counted. A full disk gives
 //! [`OutboxError::Full`]: the caller tries again, while reads and acknowledgements continue.
@@ -15,12 +16,14 @@
 
 mod answers;
 mod custody;
+mod look;
 mod media;
 mod open;
 mod record;
 mod space;
 mod store;
 mod tables;
+mod turn;
 #[cfg(test)]
 mod tests;
 

@@ -11,6 +11,8 @@ pub struct OutMessage {
     pub topic: String,
     pub content_type: String,
     pub payload: Vec<u8>,
+    /// Messages of one event go in their order; of the events that wait, the newest goes first.
+    pub event: Option<Uuid>,
     /// The answer to a request, with the request's correlation data (MQTT 5, 4.10), which may be empty. The
     /// request named the topic, so a broker that refuses the answer must hold up nothing else.
     pub reply_to: Option<Vec<u8>>,

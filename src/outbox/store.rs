@@ -8,7 +8,8 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::custody::Custody;
-use super::tables::{FROM_1, FROM_2, INDEXES, LAYOUT, TABLES, TOTALS, hash_all, sha256};
+use super::tables::{FROM_1, FROM_2, FROM_3, INDEXES, LAYOUT, TABLES, TOTALS, hash_all, sha256};
+use super::turn::Turn;
 use super::{Batch, LostMedia, OutMedia, OutMessage, OutboxStats, RecordId};
 use crate::base::{WallTime, wall_now};
 
@@ -30,8 +31,7 @@ pub(super) struct MediaRow {
 #[derive(Debug)]
 pub(super) struct Store {
     db: Connection,
-    /// Messages up to this id are in flight or gone.
-    message_cursor: i64,
+    turn: Turn,
     /// Chunks before this one (medium, index) are in flight or gone.
     chunk_cursor: (i64, u32),
     /// Acknowledged by the broker, but not written yet because the disk is full.
@@ -54,11 +54,13 @@ impl Store {
         // Without this, a row that INSERT OR REPLACE removes stays in the totals.
         db.pragma_update(None, "recursive_triggers", true)?;
         let custody = Custody::default();
-        let mut store = Self { db, message_cursor: 0, chunk_cursor: (0, 0), unsaved: Vec::new(), custody };
+        let mut store =
+            Self { db, turn: Turn::default(), chunk_cursor: (0, 0), unsaved: Vec::new(), custody };
         let steps: &[&str] = match store.layout()? {
             0 => &[TABLES, INDEXES],
-            1 => &[FROM_1, FROM_2, INDEXES],
-            2 => &[FROM_2, INDEXES],
+            1 => &[FROM_1, FROM_2, FROM_3, INDEXES],
+            2 => &[FROM_2, FROM_3, INDEXES],
+            3 => &[FROM_3, INDEXES],
             _ => &[],
         };
         if !steps.is_empty() {
@@ -80,7 +82,7 @@ impl Store {
     /// be written.
     pub fn check(&mut self) -> rusqlite::Result<bool> {
         const USED: [&str; 4] = [
-            "SELECT id, topic, content_type, payload, created, reply_to, sha256, sent FROM message",
+            "SELECT id, topic, content_type, payload, created, reply_to, sha256, sent, event FROM message",
             "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked, created, sent FROM media",
             "SELECT event FROM delivered",
             "SELECT key, value FROM state",
@@ -128,24 +130,27 @@ impl Store {
     }
 
     pub fn next_message(&mut self) -> rusqlite::Result<Option<(RecordId, OutMessage)>> {
-        loop {
-            let found = self
+        while let Some(id) = self.turn.next(&self.db, |id| {
+            let id = RecordId::Message(id);
+            self.custody.held.contains(&id) || self.unsaved.contains(&id)
+        })? {
+            let message = self
                 .db
                 .prepare_cached(
-                    "SELECT id, topic, content_type, payload, reply_to FROM message
-                     WHERE id > ? AND sent = 0 ORDER BY id LIMIT 1",
+                    "SELECT id, topic, content_type, payload, reply_to, event FROM message WHERE id = ?",
                 )?
-                .query_row([self.message_cursor], |row| Ok((row.get(0)?, read_message(row))))
+                .query_row([id], |row| Ok(read_message(row)))
                 .optional()?;
-            let Some((id, message)) = found else { return Ok(None) };
-            self.message_cursor = id;
+            let Some(message) = message else { continue };
             match message {
-                Ok(_) if self.unsaved.contains(&RecordId::Message(id)) => {}
-                Ok(_) if !self.custody.take(RecordId::Message(id)) => {}
-                Ok(message) => return Ok(Some((RecordId::Message(id), message))),
+                Ok(message) if self.custody.take(RecordId::Message(id)) => {
+                    return Ok(Some((RecordId::Message(id), message)));
+                }
+                Ok(_) => {}
                 Err(e) => self.drop_unreadable("message", id, &e)?,
             }
         }
+        Ok(None)
     }
 
     pub fn next_chunk(&mut self, chunk_bytes: u32) -> rusqlite::Result<Option<(MediaRow, u32)>> {
@@ -224,7 +229,7 @@ impl Store {
 
     /// Looks at all records again: some before the cursors are to be sent.
     pub(super) fn rewind(&mut self) {
-        self.message_cursor = 0;
+        self.turn = Turn::default();
         self.chunk_cursor = (0, 0);
     }
 
@@ -311,16 +316,11 @@ impl Store {
 
     /// Everything readable in a damaged file, row by row until SQLite fails.
     pub fn salvage(db: &Connection) -> Batch {
-        let mut messages = rows(
-            db,
-            "SELECT id, topic, content_type, payload, reply_to FROM message ORDER BY id",
-            read_message,
-        );
-        if messages.is_empty() {
-            // Of layout 1, or with nothing in it.
-            let old = "SELECT id, topic, content_type, payload, NULL FROM message ORDER BY id";
-            messages = rows(db, old, read_message);
-        }
+        // Of this layout, of an earlier one, of the first.
+        let messages = ["reply_to, event", "reply_to, NULL", "NULL, NULL"]
+            .map(|last| format!("SELECT id, topic, content_type, payload, {last} FROM message ORDER BY id"));
+        let mut found = messages.iter().map(|sql| rows(db, sql, read_message));
+        let messages = found.find(|messages| !messages.is_empty()).unwrap_or_default();
         let media = rows(
             db,
             "SELECT id, event, kind, path, media_type, bytes, sha256, chunk_bytes, acked FROM media ORDER BY id",
@@ -357,7 +357,13 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 
 fn read_message(row: &Row<'_>) -> rusqlite::Result<OutMessage> {
     let (topic, content_type) = (text(row, 1)?, text(row, 2)?);
-    Ok(OutMessage { topic, content_type, payload: row.get(3)?, reply_to: row.get(4)? })
+    Ok(OutMessage {
+        topic,
+        content_type,
+        payload: row.get(3)?,
+        event: row.get(5).unwrap_or(None),
+        reply_to: row.get(4)?,
+    })
 }
 
 fn read_media(row: &Row<'_>) -> rusqlite::Result<(MediaRow, u32, Vec<u8>)> {
@@ -383,7 +389,8 @@ fn bit(bits: &[u8], index: u32) -> bool {
 
 fn insert_message(tx: &Transaction<'_>, message: &OutMessage, now: i64) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO message (topic, content_type, payload, reply_to, created, sha256) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO message (topic, content_type, payload, reply_to, created, sha256, event)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         message.topic,
@@ -391,7 +398,8 @@ fn insert_message(tx: &Transaction<'_>, message: &OutMessage, now: i64) -> rusql
         message.payload,
         message.reply_to,
         now,
-        sha256(&message.payload)
+        sha256(&message.payload),
+        message.event
     ])
     .map(drop)
 }

@@ -4,7 +4,7 @@ use rusqlite::{Transaction, params};
 use sha2::{Digest, Sha256};
 
 /// Layout of the file, kept in `PRAGMA user_version`.
-pub(super) const LAYOUT: i64 = 3;
+pub(super) const LAYOUT: i64 = 4;
 
 /// AUTOINCREMENT, so that an id is never used twice and "handed out up to" stays a single number.
 pub(super) const TABLES: &str = "
@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS message (
     topic TEXT NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL, created INTEGER NOT NULL,
     reply_to BLOB,
     sha256 TEXT NOT NULL DEFAULT '',
-    sent INTEGER NOT NULL DEFAULT 0
+    sent INTEGER NOT NULL DEFAULT 0,
+    event BLOB
 ) STRICT;
 CREATE TABLE IF NOT EXISTS media (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -37,10 +38,13 @@ ALTER TABLE message ADD COLUMN sha256 TEXT NOT NULL DEFAULT '';
 ALTER TABLE message ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE media ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;
 ";
+/// From layout 3, in which all messages went in one order.
+pub(super) const FROM_3: &str = "ALTER TABLE message ADD COLUMN event BLOB";
 /// Few rows are with the broker at a time, and each confirmation looks for its own.
 pub(super) const INDEXES: &str = "
 CREATE INDEX IF NOT EXISTS message_sha256 ON message (sha256);
 CREATE INDEX IF NOT EXISTS message_sent ON message (sent) WHERE sent > 0;
+CREATE INDEX IF NOT EXISTS message_event ON message (event, id);
 CREATE INDEX IF NOT EXISTS media_sent ON media (sent) WHERE sent > 0;
 ";
 

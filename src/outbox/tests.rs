@@ -7,7 +7,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod crashes;
 mod custody;
+mod look;
 
 const CHUNK: usize = 16;
 
@@ -24,6 +26,7 @@ fn message(text: &str) -> OutMessage {
         topic: "t".into(),
         content_type: "c".into(),
         payload: text.as_bytes().to_vec(),
+        event: None,
         reply_to: None,
     }
 }

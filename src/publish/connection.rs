@@ -15,6 +15,8 @@ use crate::config::{MqttConfig, TlsConfig};
 
 /// Added to the payload for topic, properties and headers.
 const PACKET_OVERHEAD: usize = 16 << 10;
+/// Messages of events and manifests may be larger than this.
+const SMALL_PACKETS: u32 = 64 << 10;
 const CONNECT_SECONDS: u64 = 10;
 
 /// A setting that no connection can be made with.
@@ -74,11 +76,11 @@ pub async fn probe(config: &MqttConfig, timeout: Duration) -> Result<BrokerRepor
     let retain_available = properties.as_ref().and_then(|p| p.retain_available) != Some(0);
     let mut advice = Vec::new();
     if let Some(limit) = max_packet_bytes
-        && (limit as usize) < packet_bytes(&config)
+        && limit < SMALL_PACKETS
     {
         advice.push(format!(
-            "the broker takes packets of {limit} bytes at most: set mqtt.chunk_bytes to {} or less",
-            (limit as usize).saturating_sub(PACKET_OVERHEAD)
+            "the broker takes packets of {limit} bytes at most: files go in smaller pieces, and a larger message stays \
+             on the node; raise the limit to {SMALL_PACKETS}"
         ));
     }
     if !retain_available {
@@ -198,17 +200,17 @@ pub(super) fn trouble(config: &MqttConfig, error: &ConnectionError) -> String {
         }
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => match reason_code {
             DisconnectReasonCode::SessionTakenOver => {
-                "another client came with the same client id: each node needs its own mqtt.client_id"
+                "another client came with the same client id: each node needs its own mqtt.client_id, each receiver its own --client-id"
                     .to_owned()
             }
             DisconnectReasonCode::PacketTooLarge => {
-                "it does not take packets as large as ours: lower mqtt.chunk_bytes".to_owned()
+                "it does not take packets as large as ours: raise its limit".to_owned()
             }
             DisconnectReasonCode::ServerShuttingDown => "it is shutting down".to_owned(),
             other => format!("it ended the connection: {other:?}"),
         },
         ConnectionError::MqttState(StateError::OutgoingPacketTooLarge { max, .. }) => {
-            format!("it takes packets of {max} bytes at most: lower mqtt.chunk_bytes")
+            format!("it takes packets of {max} bytes at most: raise its limit")
         }
         ConnectionError::MqttState(StateError::AwaitPingResp) => {
             "it does not answer pings any more".to_owned()

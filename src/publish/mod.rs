@@ -6,7 +6,9 @@
 //!
 //! The only room that knows MQTT; `receive` builds on [`Subscriber`].
 
+mod budget;
 mod connection;
+mod feed;
 mod in_flight;
 mod session;
 mod settle;

@@ -1,7 +1,7 @@
 //! The publisher's task: one connection after another, and within each three futures side by side.
 //!
 //! - `pump` alone polls rumqttc's event loop and matches acknowledgements;
-//! - `feed` sends from the outbox and the states while the window has room;
+//! - `feed` (its own file) sends from the outbox and the states while the window has room;
 //! - `settle` (its own file) writes what was answered to the outbox, all that has come in one transaction.
 //!
 //! One token ends all three, and they are joined, never cancelled half-way: every record that was read is
@@ -10,28 +10,25 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, LastWill, LastWillProperties, PubAck, PubAckReason, PublishProperties,
-};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, LastWill, LastWillProperties, PubAck, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::connection;
-use super::in_flight::{InFlight, Item, Room};
+use super::in_flight::{InFlight, Item};
 use super::states::States;
 use super::stats::PublishStats;
 use crate::base::{Backoff, error_chain, monotonic, wall_now};
 use crate::config::{Confirm, MqttConfig};
-use crate::outbox::{Confirmed, Next, Outbox, OutboxError, RecordId};
+use crate::outbox::{Confirmed, Outbox, RecordId};
 use crate::wire::{self, NodeState, NodeStatus, Topics};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
@@ -70,14 +67,16 @@ enum End {
 
 /// State that the three futures of a connection share.
 pub(super) struct Session {
-    client: AsyncClient,
+    pub client: AsyncClient,
     pub in_flight: InFlight,
     pub over: CancellationToken,
     pub finished: Mutex<Vec<Finished>>,
     pub confirmed: Mutex<Vec<Confirmed>>,
     pub finished_changed: Notify,
+    /// The largest packet that the broker takes, in bytes.
+    pub max_packet: AtomicUsize,
     /// Sent on an earlier connection and not acknowledged there.
-    unknown: Mutex<HashSet<RecordId>>,
+    pub unknown: Mutex<HashSet<RecordId>>,
 }
 
 /// A record that the broker has answered.
@@ -189,6 +188,7 @@ impl Sender {
             finished: Mutex::default(),
             confirmed: Mutex::default(),
             finished_changed: Notify::new(),
+            max_packet: AtomicUsize::new(usize::MAX),
             unknown: Mutex::new(std::mem::take(unknown)),
         };
         let pump = async {
@@ -270,7 +270,16 @@ impl Sender {
     }
 
     fn connected(&self, session: &Session, connack: &ConnAck, logged: &mut Option<String>) {
-        let allowed = connack.properties.as_ref().and_then(|p| p.receive_max).unwrap_or(u16::MAX);
+        let properties = connack.properties.as_ref();
+        let allowed = properties.and_then(|p| p.receive_max).unwrap_or(u16::MAX);
+        let largest = properties.and_then(|p| p.max_packet_size).unwrap_or(u32::MAX);
+        session.max_packet.store(largest as usize, Ordering::Relaxed);
+        if (largest as usize) < connection::packet_bytes(&self.config) {
+            info!(
+                largest,
+                "the MQTT broker takes packets of so many bytes at most: files go in smaller pieces"
+            );
+        }
         self.stats.connected.store(true, Ordering::Relaxed);
         self.stats.connections.fetch_add(1, Ordering::Relaxed);
         *self.stats.reason.lock() = None;
@@ -335,156 +344,6 @@ impl Sender {
             }
         }
     }
-
-    /// Sends until the connection ends, or disconnects when the stop is due.
-    async fn feed(&self, session: &Session, mut stop: watch::Receiver<Stop>) {
-        let mut outbox_failed = false;
-        loop {
-            let asked = *stop.borrow_and_update();
-            let deadline = match asked {
-                // The handle was dropped.
-                Stop::No if stop.has_changed().is_err() => Some(monotonic()),
-                Stop::No => None,
-                Stop::Flush(deadline) => Some(deadline),
-            };
-            if session.over.is_cancelled() {
-                return;
-            }
-            if deadline.is_some_and(|d| monotonic() >= d) {
-                return self.leave(session, deadline).await;
-            }
-            let room = session.in_flight.room();
-            let idle = match room {
-                Room::None => true,
-                Room::MessagesOnly | Room::All => match self.feed_one(session, room == Room::All).await {
-                    Ok(sent) => {
-                        outbox_failed = false;
-                        !sent
-                    }
-                    Err(e) => {
-                        if !std::mem::replace(&mut outbox_failed, true) {
-                            error!(error = %error_chain(&e), "cannot read the outbox; trying again");
-                        }
-                        tokio::time::sleep(OUTBOX_PAUSE).await;
-                        false
-                    }
-                },
-            };
-            if idle {
-                // The broker has not answered yet, but the connection may still come up in time.
-                if deadline.is_some() && session.in_flight.is_open() && session.in_flight.is_empty() {
-                    return self.leave(session, deadline).await;
-                }
-                let until = deadline.unwrap_or_else(|| monotonic() + Duration::from_secs(3600));
-                tokio::select! {
-                    () = session.over.cancelled() => {}
-                    () = session.in_flight.changed() => {}
-                    () = self.outbox.changed(), if room != Room::None => {}
-                    () = self.states.changed(), if room != Room::None => {}
-                    _ = stop.changed() => {}
-                    () = tokio::time::sleep_until(until.into()) => {}
-                }
-            }
-        }
-    }
-
-    /// True if something was sent.
-    async fn feed_one(&self, session: &Session, media: bool) -> Result<bool, OutboxError> {
-        if let Some((topic, payload)) = self.states.next() {
-            self.send(session, Item::State, topic, payload.into(), json(), true).await;
-            return Ok(true);
-        }
-        let outbox = Arc::clone(&self.outbox);
-        let chunk_bytes = self.config.chunk_bytes;
-        let next = blocking(move || outbox.next(media, chunk_bytes)).await?;
-        let (id, topic, payload, content_type, reply_to) = match next {
-            None => return Ok(false),
-            Some(Next::Message { id, message }) => {
-                (id, message.topic, message.payload.into(), message.content_type, message.reply_to)
-            }
-            Some(Next::Chunk { id, chunk }) => {
-                let topic = self.topics.media(chunk.event, &chunk.kind, chunk.index);
-                (id, topic, wire::encode_chunk(&chunk), wire::MEDIA_CHUNK.to_owned(), None)
-            }
-            Some(Next::Lost(lost)) => {
-                error!(event = %lost.event, kind = lost.kind, reason = lost.reason, "evidence lost before it was sent");
-                let message = wire::lost_message(&self.topics, &self.node, wall_now(), &lost);
-                let outbox = Arc::clone(&self.outbox);
-                blocking(move || outbox.give_up(&lost, &message)).await?;
-                return Ok(true);
-            }
-        };
-        if !rumqttc::valid_topic(&topic) {
-            error!(topic, "dropped a record with a topic that MQTT forbids: the outbox was damaged");
-            let outbox = Arc::clone(&self.outbox);
-            blocking(move || outbox.ack(&[id])).await?;
-            return Ok(true);
-        }
-        self.stats.sent.fetch_add(1, Ordering::Relaxed);
-        if session.unknown.lock().remove(&id) {
-            self.stats.resent.fetch_add(1, Ordering::Relaxed);
-        }
-        let item = if reply_to.is_some() { Item::Reply(id) } else { Item::Record(id) };
-        let properties = PublishProperties {
-            content_type: Some(content_type),
-            correlation_data: reply_to.filter(|data| !data.is_empty()).map(Bytes::from),
-            ..PublishProperties::default()
-        };
-        self.send(session, item, topic, payload, properties, false).await;
-        Ok(true)
-    }
-
-    async fn send(
-        &self,
-        session: &Session,
-        item: Item,
-        topic: String,
-        payload: Bytes,
-        properties: PublishProperties,
-        retain: bool,
-    ) {
-        session.in_flight.hand_over(item);
-        let publish =
-            session.client.publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties);
-        tokio::select! {
-            result = publish => {
-                // Topics are made of checked names, and the event loop lives as long as the session.
-                if let Err(e) = result {
-                    error!(error = %e, "rumqttc did not accept a message; reconnecting");
-                    session.over.cancel();
-                }
-            }
-            () = session.over.cancelled() => {}
-        }
-    }
-
-    /// Publishes that the node was stopped and disconnects, if there is a connection and time.
-    async fn leave(&self, session: &Session, deadline: Option<Instant>) {
-        let limit = deadline.map_or(Duration::ZERO, |d| d.saturating_duration_since(monotonic()));
-        let farewell = async {
-            if !session.in_flight.is_open() {
-                return;
-            }
-            let state = NodeState::new(&self.node, NodeStatus::Stopped, wall_now());
-            let payload = serde_json::to_vec(&state).expect("string keys only");
-            self.send(session, Item::State, self.topics.node_state(), payload.into(), json(), true).await;
-            while !session.in_flight.is_empty() && !session.over.is_cancelled() {
-                tokio::select! {
-                    () = session.in_flight.changed() => {}
-                    () = session.over.cancelled() => {}
-                }
-            }
-            drop(session.client.disconnect().await);
-            session.over.cancelled().await;
-        };
-        // A little longer than the deadline, so that a busy connection can still disconnect in order.
-        drop(tokio::time::timeout(limit.max(Duration::from_millis(500)), farewell).await);
-        session.over.cancel();
-    }
-}
-
-fn json() -> PublishProperties {
-    PublishProperties { content_type: Some(wire::JSON.to_owned()), ..PublishProperties::default() }
 }
 
 /// SQLite and files block for milliseconds, so they stay off the runtime's own threads.

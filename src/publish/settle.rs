@@ -11,7 +11,7 @@ use super::session::{Answer, Finished, OUTBOX_PAUSE, Sender, Session, blocking};
 use crate::base::{error_chain, monotonic};
 use crate::config::Confirm;
 use crate::outbox::{Confirmed, OutboxError, RecordId};
-use crate::wire::{Confirmation, Outcome};
+use crate::wire::Confirmation;
 
 /// How often the outbox looks for records that were lost on the way or told to nobody.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
@@ -58,25 +58,11 @@ impl Sender {
                 return;
             }
         };
-        let refused = |outcome: Outcome| outcome == Outcome::Refused;
-        let messages = confirmation.messages.into_iter().map(|message| Confirmed {
-            sha256: message.sha256,
-            file: None,
-            refused: refused(message.outcome),
-        });
-        let files = confirmation.files.into_iter().map(|file| Confirmed {
-            sha256: file.sha256,
-            file: Some((file.event, file.kind)),
-            refused: refused(file.outcome),
-        });
-        let all: Vec<_> = messages.chain(files).collect();
+        let by = confirmation.by.clone();
+        let all = confirmation.records();
         let against = all.iter().filter(|record| record.refused).count();
         if against > 0 {
-            error!(
-                by = confirmation.by,
-                records = against,
-                "a platform refuses to store records: its log says why"
-            );
+            error!(by, records = against, "a platform refuses to store records: its log says why");
         }
         let mut waiting = session.confirmed.lock();
         if waiting.len() < MOST_CONFIRMED {

@@ -21,6 +21,8 @@ pub struct PublishStats {
     pub(super) confirm_denied: AtomicBool,
     /// The log says that nobody has subscribed.
     pub(super) told_nobody: AtomicBool,
+    /// The log says that the broker takes no packets as large as a message.
+    pub(super) too_large: AtomicBool,
     pub(super) reason: Mutex<Option<String>>,
 }
 
@@ -57,6 +59,7 @@ impl PublishStats {
             refused: AtomicU64::new(0),
             confirm_denied: AtomicBool::new(false),
             told_nobody: AtomicBool::new(false),
+            too_large: AtomicBool::new(false),
             reason: Mutex::new(None),
         }
     }

@@ -28,10 +28,7 @@ impl Confirmer {
         let (confirmation, _) = self.waiting.entry(node).or_insert_with(|| {
             (Confirmation { by: self.by.clone(), ..Confirmation::default() }, monotonic())
         });
-        match confirmed {
-            Confirmed::Message(message) => confirmation.messages.push(message),
-            Confirmed::File(file) => confirmation.files.push(file),
-        }
+        confirmed.add_to(confirmation);
     }
 
     /// When the next confirmation is due; `None` if nothing waits.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
+use crate::carry::CarryError;
 use crate::publish::SubscriberError;
 use crate::wire::ChunkError;
 
@@ -42,6 +43,8 @@ pub enum StoreError {
     Refused(#[from] Refusal),
     #[error("cannot write {}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
+    #[error("another `lintel receive` writes to {}: stop it first, the broker keeps what comes meanwhile", path.display())]
+    InUse { path: PathBuf },
 }
 
 impl StoreError {
@@ -57,6 +60,8 @@ pub enum ReceiveError {
     Subscriber(#[from] SubscriberError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Carried(#[from] CarryError),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }

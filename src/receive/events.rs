@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::error::{Refusal, StoreError};
 use super::files::{OutputFolder, append_line, make_dir, whole_lines};
 use super::folder::{EventFolder, Known, LOG, revision_of};
+use super::quarantine::Quarantine;
 use super::report::Line;
 use crate::base::{replace_file, sync_folder};
 use crate::wire::{CloudEvent, EvidenceData, LostData, Outcome, is_storable};
@@ -36,11 +37,31 @@ pub(super) struct EventStore {
     folder: OutputFolder,
     known: HashMap<Uuid, EventFolder>,
     weight: usize,
+    quarantine: Quarantine,
 }
 
 impl EventStore {
     pub fn new(folder: OutputFolder) -> Self {
-        Self { folder, known: HashMap::new(), weight: 0 }
+        Self { folder, known: HashMap::new(), weight: 0, quarantine: Quarantine::default() }
+    }
+
+    /// The kinds of files that an event waits for.
+    pub fn missing(&mut self, event: Uuid) -> Result<Vec<String>, StoreError> {
+        Ok(self.of(event)?.missing())
+    }
+
+    /// Whose event it is, if it has begun.
+    pub fn owner(&self, event: Uuid) -> Option<String> {
+        let mark = self.folder.event_dir(event)?.join(NODE);
+        Some(fs::read_to_string(mark).ok()?.trim_end().to_owned())
+    }
+
+    /// The folder of an event was deleted.
+    pub fn forget(&mut self, event: Uuid) {
+        if let Some(folder) = self.known.remove(&event) {
+            self.weight -= folder.weight();
+        }
+        self.quarantine.forget();
     }
 
     /// Stores a CloudEvent of `node` unless it is here already.
@@ -134,6 +155,11 @@ impl EventStore {
         };
         if let Some(why) = why {
             let target = self.quarantined(node, event, file, sha256)?;
+            let bytes = fs::metadata(part).map_err(StoreError::io(part))?.len();
+            if let Err(full) = self.quarantine.take(&self.folder, node, bytes) {
+                fs::remove_file(part).map_err(StoreError::io(part))?;
+                return Err(full);
+            }
             move_to(part, &target)?;
             warn!(node, %event, file, sha256, kept = %target.display(), "{why}: kept in quarantine");
             let line = Line::Quarantined { event, what: file.to_owned(), reason: why.to_owned() };
@@ -195,19 +221,23 @@ impl EventStore {
         Ok(())
     }
 
-    /// A line if all files of the newest evidence message are here with the hashes that it names.
+    /// A line if all files of the newest evidence message are here with the hashes that it names; those on request
+    /// may be missing.
     fn complete(&mut self, event: Uuid) -> Result<Option<Line>, StoreError> {
         let folder = self.of(event)?;
         let Some(media) = folder.evidence.as_ref().map(|evidence| evidence.media.clone()) else {
             return Ok(None);
         };
+        let mut files = 0;
         for file in &media {
             let here = folder.hash(&file.file).map_err(StoreError::io(&folder.dir))?;
-            if here.as_deref() != Some(&file.sha256) {
-                return Ok(None);
+            match here.as_deref() == Some(&file.sha256) {
+                true => files += 1,
+                false if file.on_request => {}
+                false => return Ok(None),
             }
         }
-        Ok(Some(Line::Complete { event, dir: folder.dir.clone(), files: media.len() }))
+        Ok(Some(Line::Complete { event, dir: folder.dir.clone(), files }))
     }
 
     /// An event is of the node that spoke of it first.
@@ -252,7 +282,7 @@ impl EventStore {
     }
 
     fn quarantine_message(
-        &self,
+        &mut self,
         node: &str,
         event: Uuid,
         message: &CloudEvent<Value>,
@@ -270,6 +300,7 @@ impl EventStore {
         if before.len() + raw.len() > MOST_QUARANTINED {
             return Err(Refusal::Quarantine(dir.display().to_string()).into());
         }
+        self.quarantine.take(&self.folder, node, raw.len() as u64)?;
         append_line(&log, before.len() as u64, raw).map_err(StoreError::io(&log))?;
         warn!(node, %event, id = message.id, kept = %log.display(), "{why}: kept in quarantine");
         let line = Line::Quarantined { event, what: message.id.clone(), reason: why.to_owned() };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use uuid::Uuid;
 
 use crate::base::sync_folder;
@@ -33,7 +33,15 @@ impl OutputFolder {
 
     /// `DIR/quarantine/<node>/<date>/<event id>`: what the node says of an event against what is stored.
     pub fn quarantine_dir(&self, node: &str, event: Uuid) -> Option<PathBuf> {
-        Some(self.out.join("quarantine").join(node).join(self.dated(event)?))
+        Some(self.quarantine_of(node).join(self.dated(event)?))
+    }
+
+    pub fn quarantine_of(&self, node: &str) -> PathBuf {
+        self.out.join("quarantine").join(node)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.out
     }
 
     /// `DIR/nodes/<node>`: what a node says of itself and of its cameras.
@@ -65,6 +73,17 @@ pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "there is something else of this name")),
         Err(_) => DirBuilder::new().recursive(true).mode(0o700).create(dir),
+    }
+}
+
+/// Keeps other processes out of a folder as long as the file is open. `None`: one is in it.
+pub(super) fn lock(dir: &Path) -> io::Result<Option<File>> {
+    let file =
+        no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(dir.join(".lock"))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(e) => Err(e.into()),
     }
 }
 

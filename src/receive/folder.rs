@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::files::{append_line, no_link, whole_lines};
-use crate::wire::{CloudEvent, EvidenceData};
+use crate::wire::{CloudEvent, EvidenceData, MediaFile};
 
 pub(super) const LOG: &str = "events.jsonl";
 /// A revision further than this from the others is not taken for the event's state.
@@ -28,6 +28,8 @@ pub(super) struct EventFolder {
     named: BTreeMap<String, Vec<String>>,
     /// The newest evidence message.
     pub evidence: Option<EvidenceData>,
+    /// Files that the node said it has lost.
+    lost: BTreeSet<String>,
     /// Hash of each file that was looked at.
     files: HashMap<String, String>,
     /// Length of the log in bytes.
@@ -52,6 +54,7 @@ impl EventFolder {
             revisions: BTreeSet::new(),
             named: BTreeMap::new(),
             evidence: None,
+            lost: BTreeSet::new(),
             files: HashMap::new(),
             whole: text.len() as u64,
         };
@@ -94,6 +97,9 @@ impl EventFolder {
             }
             self.evidence = Some(evidence);
         }
+        if message.kind == "cn.lintel.evidence.lost" {
+            self.lost.extend(message.data.get("file").and_then(Value::as_str).map(str::to_owned));
+        }
     }
 
     /// Whether the event's state is of this revision once it is added.
@@ -123,6 +129,16 @@ impl EventFolder {
     /// Whether an evidence message ever meant this content.
     pub fn meant(&self, file: &str, sha256: &str) -> bool {
         self.named.get(file).is_some_and(|hashes| hashes.iter().any(|hash| hash == sha256))
+    }
+
+    /// The kinds of files that the newest evidence message names and that have not come, without those that the node
+    /// has lost and those on request.
+    pub fn missing(&self) -> Vec<String> {
+        let media = self.evidence.iter().flat_map(|evidence| &evidence.media);
+        let waits = |file: &&MediaFile| {
+            !file.on_request && !self.lost.contains(&file.file) && !self.dir.join(&file.file).exists()
+        };
+        media.filter(waits).map(|file| file.kind.clone()).collect()
     }
 
     /// The hash of a file here; `None` if there is none.

@@ -1,6 +1,7 @@
 //! The platform's side: stores events and reassembles evidence.
 //!
-//! Takes: messages of a [`Subscriber`], each acknowledged only once its content is on the disk.
+//! Takes: messages of a [`Subscriber`], each acknowledged only once its content is on the disk; folders that
+//! `lintel export` has written ([`take_in`]).
 //! Gives: `DIR/<date>/<event id>/` with event.json (the event's state), events.jsonl (all messages) and the
 //! files of the evidence, `DIR/nodes/<node>/` with what the nodes say of themselves, a line per new event and
 //! finished file, and to each node a confirmation of what is stored.
@@ -8,8 +9,11 @@
 //! On failure: on a full disk or an unwritable folder it retries and acknowledges nothing. An invalid message
 //! is refused, counted and acknowledged; otherwise it would come back for ever. What contradicts the stored is
 //! kept in `DIR/quarantine/<node>/`; nothing is replaced by it.
+//! Asks a node for files that have not come, and deletes old events where it is told to.
 //! Not here: MQTT itself (`publish`), what an event means.
 
+mod asking;
+mod carried;
 mod confirmer;
 mod error;
 mod events;
@@ -17,8 +21,11 @@ mod files;
 mod folder;
 mod nodes;
 mod parts;
+mod quarantine;
 mod report;
+mod retention;
 mod store;
+mod upkeep;
 #[cfg(test)]
 mod tests;
 
@@ -27,9 +34,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
-use crate::base::{Shutdown, error_chain};
+use crate::base::{Shutdown, error_chain, monotonic};
 use crate::publish::{Delivery, Subscriber};
 
+pub use carried::{TakenIn, take_in};
 use confirmer::Confirmer;
 pub use error::{ReceiveError, Refusal, StoreError};
 pub use report::Line;
@@ -37,6 +45,8 @@ pub use store::{ReceiveStats, Store};
 
 /// The largest packet that the broker may send, in bytes.
 pub const MAX_PACKET_BYTES: u32 = 16 << 20;
+/// How often it is looked whether a node is to be asked for files, at least.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// Pause between two attempts while the disk cannot be written.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -59,7 +69,7 @@ pub async fn run(
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
         loop {
-            let wait = confirmer.due_in().unwrap_or(Duration::from_secs(3600));
+            let wait = confirmer.due_in().unwrap_or(UPKEEP).min(UPKEEP);
             let next = runtime.block_on(async { tokio::time::timeout(wait, messages.recv()).await });
             let ended = match next {
                 // The rest is not acknowledged after the stop, so it comes again.
@@ -68,7 +78,8 @@ pub async fn run(
                 Ok(None) => true,
                 Err(_) => false,
             };
-            for (topic, payload) in confirmer.take(ended) {
+            let asked = if ended { Vec::new() } else { store.look_after(monotonic()) };
+            for (topic, payload) in confirmer.take(ended).into_iter().chain(asked) {
                 outgoing.publish(topic, payload);
             }
             if ended {

@@ -1,6 +1,7 @@
 //! Stores one message after another. Knows topics and hashes; the folders are written by the stores of events,
 //! nodes and pieces.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,15 +12,16 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::asking::Upkeep;
 use super::error::{Refusal, StoreError};
 use super::events::{EventStore, Stored};
-use super::files::{OutputFolder, make_dir};
+use super::files::{OutputFolder, lock, make_dir};
 use super::nodes::NodeStore;
 use super::parts::{Parts, Piece};
 use super::report::Line;
 use crate::wire::{
-    About, ChunkHeader, CloudEvent, FileConfirmed, MessageConfirmed, Origin, Outcome, decode_chunk,
-    is_storable,
+    About, ChunkHeader, CloudEvent, Confirmation, FileConfirmed, MessageConfirmed, Origin, Outcome,
+    decode_chunk, is_storable,
 };
 
 /// Counts since the start.
@@ -36,6 +38,12 @@ pub struct ReceiveStats {
     pub refused: AtomicU64,
     /// What contradicts the stored, and is kept apart.
     pub quarantined: AtomicU64,
+    /// Events whose node was asked for files that have not come.
+    pub asked: AtomicU64,
+    /// Events that wait for files now.
+    pub waiting: AtomicU64,
+    /// Events that were deleted because they are old.
+    pub deleted: AtomicU64,
 }
 
 /// What a node is told of a record.
@@ -58,16 +66,19 @@ pub(super) struct Pushed {
 #[derive(Debug)]
 pub struct Store {
     prefix: String,
-    folder: OutputFolder,
-    events: EventStore,
+    pub(super) folder: OutputFolder,
+    pub(super) events: EventStore,
     nodes: NodeStore,
     parts: Parts,
-    stats: Arc<ReceiveStats>,
+    pub(super) stats: Arc<ReceiveStats>,
+    pub(super) upkeep: Upkeep,
+    /// Held while this lives.
+    _lock: File,
 }
 
 impl Store {
     /// # Errors
-    /// The folder cannot be made or written.
+    /// The folder cannot be made or written, or another process stores there.
     pub fn open(
         out: PathBuf,
         prefix: &str,
@@ -75,10 +86,26 @@ impl Store {
         stats: Arc<ReceiveStats>,
     ) -> Result<Self, StoreError> {
         make_dir(&out).map_err(StoreError::io(&out))?;
+        let held = lock(&out).map_err(StoreError::io(&out))?;
+        let held = held.ok_or_else(|| StoreError::InUse { path: out.clone() })?;
         let folder = OutputFolder::new(out, time_zone);
         let parts = Parts::open(folder.clone())?;
         let (events, nodes) = (EventStore::new(folder.clone()), NodeStore::new(folder.clone()));
-        Ok(Self { prefix: prefix.to_owned(), folder, events, nodes, parts, stats })
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            folder,
+            events,
+            nodes,
+            parts,
+            stats,
+            upkeep: Upkeep::default(),
+            _lock: held,
+        })
+    }
+
+    /// First part of all topics.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Makes one message durable and returns what is new, and what its node is told. An invalid message is told
@@ -106,12 +133,18 @@ impl Store {
         match result {
             Ok((lines, confirmed)) => {
                 self.count(&lines);
+                self.watch(&origin, payload, &lines)?;
                 Ok(Pushed { lines, confirmed: confirmed.map(|c| (origin.node, c)), refusal: None })
             }
             // A wrong hash is not told: the node sends the file again, because nobody confirms it.
             Err(StoreError::Refused(refusal @ Refusal::Hash { .. })) => Ok(self.refuse(refusal, None)),
             Err(StoreError::Refused(refusal)) => {
                 let told = match origin.about {
+                    // It would come again for ever.
+                    About::Piece { .. } if matches!(refusal, Refusal::Quarantine(_)) => {
+                        let header = decode_chunk(payload).ok().map(|(header, _)| header);
+                        header.map(|h| (origin.node, file_confirmed(h).with(Outcome::Refused)))
+                    }
                     About::Piece { .. } | About::State | About::Health | About::CameraState { .. } => None,
                     _ => Some((origin.node, message_confirmed(payload, Outcome::Refused))),
                 };
@@ -217,6 +250,19 @@ impl Confirmed {
         match self {
             Self::Message(message) => Self::Message(MessageConfirmed { outcome, ..message }),
             Self::File(file) => Self::File(FileConfirmed { outcome, ..file }),
+        }
+    }
+
+    pub fn is_quarantined(&self) -> bool {
+        let (Self::Message(MessageConfirmed { outcome, .. }) | Self::File(FileConfirmed { outcome, .. })) =
+            self;
+        *outcome == Outcome::Quarantined
+    }
+
+    pub fn add_to(self, confirmation: &mut Confirmation) {
+        match self {
+            Self::Message(message) => confirmation.messages.push(message),
+            Self::File(file) => confirmation.files.push(file),
         }
     }
 }

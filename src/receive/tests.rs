@@ -15,14 +15,16 @@ use super::*;
 use crate::outbox::MediaChunk;
 use crate::wire::{Outcome, encode_chunk};
 
+mod carried;
 mod custody;
+mod upkeep;
 
 const EVENT: &str = "lintel/v1/n/camera/c/event";
 const EVIDENCE: &str = "lintel/v1/n/camera/c/evidence";
 
 struct Rig {
     dir: TempDir,
-    store: Store,
+    store: Option<Store>,
     stats: Arc<ReceiveStats>,
 }
 
@@ -32,16 +34,22 @@ impl Rig {
         let stats = Arc::new(ReceiveStats::default());
         let store =
             Store::open(dir.path().join("out"), "lintel", TimeZone::UTC, Arc::clone(&stats)).expect("store");
-        Self { dir, store, stats }
+        Self { dir, store: Some(store), stats }
     }
 
     fn restart(&mut self) {
         let out = self.dir.path().join("out");
-        self.store = Store::open(out, "lintel", TimeZone::UTC, Arc::clone(&self.stats)).expect("store");
+        // Two at a time are not let in.
+        self.store = None;
+        self.store = Some(Store::open(out, "lintel", TimeZone::UTC, Arc::clone(&self.stats)).expect("store"));
+    }
+
+    fn store(&mut self) -> &mut Store {
+        self.store.as_mut().expect("open")
     }
 
     fn push(&mut self, topic: &str, payload: &Bytes) -> Result<Vec<Line>, StoreError> {
-        let Pushed { lines, refusal, .. } = self.store.push(topic, payload)?;
+        let Pushed { lines, refusal, .. } = self.store().push(topic, payload)?;
         refusal.map_or(Ok(lines), |refusal| Err(refusal.into()))
     }
 
@@ -74,7 +82,7 @@ impl Rig {
                 let path = entry.expect("entry").path();
                 if path.is_dir() {
                     walk(&path, root, into);
-                } else {
+                } else if !path.ends_with(".lock") {
                     into.push(path.strip_prefix(root).expect("inside").display().to_string());
                 }
             }

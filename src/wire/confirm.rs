@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::outbox::Confirmed;
+
 /// The longest confirmation that a node reads.
 pub const MAX_CONFIRMATION_BYTES: usize = 256 << 10;
 
@@ -58,6 +60,22 @@ impl Confirmation {
             return Err(format!("it has {} bytes, more than {MAX_CONFIRMATION_BYTES}", payload.len()));
         }
         serde_json::from_slice(payload).map_err(|e| e.to_string())
+    }
+
+    /// What it says to the outbox.
+    pub fn records(self) -> Vec<Confirmed> {
+        let refused = |outcome: Outcome| outcome == Outcome::Refused;
+        let messages = self.messages.into_iter().map(|message| Confirmed {
+            sha256: message.sha256,
+            file: None,
+            refused: refused(message.outcome),
+        });
+        let files = self.files.into_iter().map(|file| Confirmed {
+            sha256: file.sha256,
+            file: Some((file.event, file.kind)),
+            refused: refused(file.outcome),
+        });
+        messages.chain(files).collect()
     }
 
     pub fn is_empty(&self) -> bool {

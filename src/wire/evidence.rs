@@ -14,7 +14,7 @@ use crate::outbox::{LostMedia, OutMedia, OutMessage};
 #[schemars(title = "cn.lintel.evidence.ready: data")]
 pub struct EvidenceData {
     pub event: Uuid,
-    /// The files on the media topic. The evidence is complete once all of them have arrived.
+    /// The files on the media topic. The evidence is complete once all of them have arrived but those on request.
     pub media: Vec<MediaFile>,
     /// The content of manifest.json.
     pub manifest: serde_json::Value,
@@ -31,6 +31,9 @@ pub struct MediaFile {
     pub bytes: u64,
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub sha256: String,
+    /// It stays on the node until `command/resend` asks for it, or its room is needed there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_request: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +55,7 @@ impl From<&OutMedia> for MediaFile {
             media_type: media.media_type.clone(),
             bytes: media.bytes,
             sha256: media.sha256.clone(),
+            on_request: false,
         }
     }
 }
@@ -65,10 +69,12 @@ pub fn evidence_message(
     event: Uuid,
     at: WallTime,
     manifest: serde_json::Value,
-    media: &[OutMedia],
+    media: Vec<MediaFile>,
 ) -> OutMessage {
-    let data = EvidenceData { event, media: media.iter().map(MediaFile::from).collect(), manifest };
-    let digest = format!("{:x}", Sha256::digest(serde_json::to_vec(&data).expect("string keys only")));
+    let data = EvidenceData { event, media, manifest };
+    // The same files told again, after a restart, are another message: its time is another one.
+    let told = serde_json::to_vec(&(&data, at.to_string())).expect("string keys only");
+    let digest = format!("{:x}", Sha256::digest(told));
     CloudEvent::new(
         format!("{event}/evidence/{}", &digest[..16]),
         format!("/lintel/{node}/{camera}"),

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::outbox::OutMessage;
 
@@ -96,6 +97,7 @@ impl<T: Serialize> CloudEvent<T> {
 
     fn into_message(self, topic: String) -> OutMessage {
         let payload = serde_json::to_vec(&self).expect("wire types have string keys only");
-        OutMessage { topic, content_type: CLOUD_EVENT.to_owned(), payload, reply_to: None }
+        let event = Uuid::parse_str(&self.subject).ok();
+        OutMessage { topic, content_type: CLOUD_EVENT.to_owned(), payload, event, reply_to: None }
     }
 }

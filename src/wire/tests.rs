@@ -2,7 +2,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::outbox::MediaChunk;
+use crate::base::WallTime;
+use crate::outbox::{MediaChunk, OutMessage};
 
 fn pieces(content: &[u8], size: usize) -> Vec<MediaChunk> {
     let count = content.len().div_ceil(size).max(1);
@@ -65,4 +66,19 @@ proptest! {
             prop_assert!(u64::from(count) * size >= total && (u64::from(count) - 1) * size <= total);
         }
     }
+}
+
+#[test]
+fn the_same_files_told_at_another_time_are_another_message_and_at_the_same_time_the_same() {
+    let event = pieces(&[], 1)[0].event;
+    let tell = |at: i64| {
+        let (topics, camera) = (Topics::new("lintel", "n"), "gate".into());
+        evidence_message(&topics, "n", &camera, event, WallTime(at), serde_json::json!({}), Vec::new())
+    };
+    let id = |message: OutMessage| {
+        let message: CloudEvent<EvidenceData> = serde_json::from_slice(&message.payload).expect("its own");
+        message.id
+    };
+    assert_eq!(tell(1_795_321_900_000_000), tell(1_795_321_900_000_000));
+    assert_ne!(id(tell(1_795_321_900_000_000)), id(tell(1_795_321_930_000_000)));
 }

@@ -63,6 +63,11 @@ impl Topics {
         format!("{}/command/+", self.root)
     }
 
+    /// A command to the node.
+    pub fn command(&self, name: &str) -> String {
+        format!("{}/command/{name}", self.root)
+    }
+
     /// `lead` of `<root>/command/lead`.
     pub fn command_name<'t>(&self, topic: &'t str) -> Option<&'t str> {
         topic.strip_prefix(&self.root)?.strip_prefix("/command/").filter(|name| !name.contains('/'))

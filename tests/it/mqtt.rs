@@ -2,6 +2,7 @@
 
 mod custody;
 mod facts;
+mod line;
 mod recovery;
 mod trouble;
 pub mod wire;

@@ -24,6 +24,7 @@ fn write_until_killed(dir: &Path) {
             topic: "t".into(),
             content_type: "c".into(),
             payload: number.clone(),
+            event: None,
             reply_to: None,
         };
         let state = vec![("last".to_owned(), Some(number))];

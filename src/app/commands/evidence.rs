@@ -100,7 +100,13 @@ impl Commander {
                 from: at - before,
                 to: at + after,
             });
-            let pending = PendingEvidence { manifest, clip: clip.clone(), owed: Vec::new(), ended: true };
+            let pending = PendingEvidence {
+                manifest,
+                clip: clip.clone(),
+                owed: Vec::new(),
+                clip_on_request: false,
+                ended: true,
+            };
             answer.evidence = Some(id);
             answer.time = Some(at.to_string());
             let state = evidence_state(&pending);

@@ -1,6 +1,7 @@
 //! A running node: starts every stage from the outbox up to the cameras, and stops them again.
 
 mod cameras;
+mod carried;
 mod disk;
 mod error;
 mod feed;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime as TokioRuntime;
 
+use carried::CarriedThread;
 use disk::DiskThread;
 
 use super::before_keeper::before_keeper;
@@ -88,6 +90,7 @@ struct Node {
     http_stop: Shutdown,
     watchdog: Watchdog,
     disk: DiskThread,
+    carried: CarriedThread,
 }
 
 impl Node {
@@ -267,6 +270,8 @@ impl Node {
         let watchdog = Watchdog::start(service, pulse, watchdog_stop).map_err(AppError::Thread)?;
         let disk = DiskThread::start(Arc::clone(&config), Arc::clone(&outbox), Arc::clone(&recorder))
             .map_err(AppError::Thread)?;
+        let carried =
+            CarriedThread::start(data_dir.clone(), Arc::clone(&outbox)).map_err(AppError::Thread)?;
         let files = stamps(&config);
         Ok(Self {
             config,
@@ -299,6 +304,7 @@ impl Node {
             http_stop,
             watchdog,
             disk,
+            carried,
         })
     }
 
@@ -339,6 +345,7 @@ impl Node {
             Err(_) => tracing::error!("the clip thread is still in use and was not waited for"),
         }
         self.disk.join();
+        self.carried.join();
         let unstored = store_rest(&self.config, &self.outbox, &self.recorder);
         self.tokio.block_on(self.publisher.join(left(started, deadline)));
         self.http_stop.stop();

@@ -184,7 +184,8 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
         restart: max_bytes = "max_mb";
     });
     keys!(found, "mqtt.", old.mqtt, new.mqtt, MqttConfig {
-        mqtt: host = "url", port = "url", tls, username, password, in_flight, keep_alive, confirm;
+        mqtt: host = "url", port = "url", tls, username, password, in_flight, keep_alive, confirm, limits;
+        live: media;
         restart: client_id, topic_prefix, chunk_bytes;
     });
     keys!(found, "map.", old.map, new.map, MapConfig {

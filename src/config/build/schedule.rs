@@ -31,6 +31,12 @@ pub(super) fn schedule(
     }
 }
 
+/// A single span, which must be there.
+pub(super) fn hours(text: &At<String>, time_zone: &TimeZone) -> Result<Schedule, Problem> {
+    let span = week_span(text).map_err(|why| Problem::new(&text.span, why).help(HELP))?;
+    Ok(Schedule { time_zone: time_zone.clone(), spans: vec![span] })
+}
+
 fn week_span(text: &str) -> Result<WeekSpan, String> {
     let lower = text.trim().to_ascii_lowercase();
     let (days, hours) = lower.rsplit_once(char::is_whitespace).unwrap_or(("daily", &lower));

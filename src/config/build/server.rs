@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use url::Url;
 
 use super::Builder;
+use super::schedule::hours;
 use super::secret::Kept;
 use crate::config::problem::Problem;
-use crate::config::raw::{At, RawHttp, RawMqtt};
-use crate::config::types::{Confirm, HttpConfig, MqttConfig, TlsConfig};
+use crate::config::raw::{At, RawHttp, RawLimit, RawMqtt};
+use crate::config::types::{Confirm, HttpConfig, LineLimit, MqttConfig, TlsConfig};
 
 impl Builder<'_, '_> {
     pub(super) fn mqtt(&mut self, raw: &RawMqtt, node: Option<&String>) -> Option<MqttConfig> {
@@ -52,6 +53,7 @@ impl Builder<'_, '_> {
             Some(id) => id.to_string(),
             None => format!("lintel-{}", node?),
         };
+        let limits = self.limits(&raw.limits);
         let (host, port, tls) = server?;
         if let (Some(kept), false) = (kept.first(), tls || is_here(&host)) {
             let warning = "the password goes to the broker unencrypted: everybody on the way can read it; write mqtts://";
@@ -78,7 +80,18 @@ impl Builder<'_, '_> {
             in_flight: *raw.in_flight,
             keep_alive: raw.keep_alive.0,
             confirm: *raw.confirm,
+            media: *raw.media,
+            limits,
         })
+    }
+
+    fn limits(&mut self, raw: &[RawLimit]) -> Vec<LineLimit> {
+        let zone = self.time_zone.clone();
+        let limit = |raw: &RawLimit| {
+            let hours = self.keep(hours(raw.hours.as_ref()?, &zone))?;
+            Some(LineLimit { hours, bytes_s: **raw.kib_s.as_ref()? * 1024 })
+        };
+        raw.iter().filter_map(limit).collect()
     }
 
     fn topic_prefix(&mut self, prefix: &At<String>) -> Option<String> {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{At, Positive, Wait};
-use crate::config::types::{Confirm, Provider};
+use crate::config::types::{Confirm, MediaSending, Provider};
 
 /// Configuration of a Lintel node.
 #[derive(Deserialize, JsonSchema)]
@@ -187,8 +187,24 @@ pub(crate) struct RawMqtt {
     /// Whose word ends the node's part in a record: `platform`, once it says what it has stored, as `lintel
     /// receive` does; or `broker`, for a platform that says nothing.
     pub(crate) confirm: At<Confirm>,
+    /// Which files are sent unasked: `all`; or `on_request`, all but the clips of events, which stay here until the
+    /// platform asks for them.
+    pub(crate) media: At<MediaSending>,
+    /// What the node may send, by hours. The first entry whose hours it is counts; outside of all there is no limit.
+    pub(crate) limits: Vec<RawLimit>,
     /// Certificates, for mqtts.
     pub(crate) tls: RawTls,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawLimit {
+    /// Days and hours: `mon-fri 07:00-20:00`, or `00:00-24:00` for always.
+    #[schemars(required)]
+    pub(crate) hours: Option<At<String>>,
+    /// KiB a second.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    #[schemars(required)]
+    pub(crate) kib_s: Option<At<u64>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -19,8 +19,8 @@ pub use detect::{DetectConfig, Provider, SecondLookConfig};
 pub use flights::FlightArea;
 pub use map::{Home, MapConfig, Permit};
 pub use node::{
-    BudgetConfig, Confirm, DecodeConfig, EvidenceConfig, HttpConfig, KeepConfig, LogConfig, LogFormat,
-    MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig, TlsConfig,
+    BudgetConfig, Confirm, DecodeConfig, EvidenceConfig, HttpConfig, KeepConfig, LineLimit, LogConfig,
+    LogFormat, MediaSending, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig, TlsConfig,
 };
 pub use rule::{Direction, GroundChange, PresentAtStart, Rule, RuleKind, Severity};
 pub use sampling::{Adaptive, Priority, Sampling};

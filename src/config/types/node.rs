@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::rule::Severity;
+use super::schedule::Schedule;
 use super::secret::Secret;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +102,25 @@ pub struct MqttConfig {
     pub in_flight: u16,
     pub keep_alive: Duration,
     pub confirm: Confirm,
+    pub media: MediaSending,
+    /// The first whose hours it is counts; outside of all of them there is no limit.
+    pub limits: Vec<LineLimit>,
+}
+
+/// Which files are sent unasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaSending {
+    All,
+    /// All but the clips of events, which `command/resend` asks for.
+    OnRequest,
+}
+
+/// What the node may send at certain hours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineLimit {
+    pub hours: Schedule,
+    pub bytes_s: u64,
 }
 
 /// Whose word ends the node's part in a record.

@@ -191,7 +191,8 @@ fn an_outbox_of_the_layout_before_gets_its_hashes() {
         .lock()
         .connection()
         .execute_batch(
-            "DROP INDEX message_sha256; DROP INDEX message_sent; DROP INDEX media_sent;
+            "DROP INDEX message_event; ALTER TABLE message DROP COLUMN event;
+             DROP INDEX message_sha256; DROP INDEX message_sent; DROP INDEX media_sent;
              ALTER TABLE message DROP COLUMN sha256; ALTER TABLE message DROP COLUMN sent;
              ALTER TABLE media DROP COLUMN sent; PRAGMA user_version = 2;",
         )
@@ -200,4 +201,24 @@ fn an_outbox_of_the_layout_before_gets_its_hashes() {
     assert_eq!(rig.send_all(), [text("event")]);
     rig.confirm_message("event");
     assert_eq!(rig.outbox.stats().messages, 0);
+}
+
+#[test]
+fn what_has_just_happened_goes_before_what_waits_and_each_event_in_its_order() {
+    let rig = Rig::new();
+    let of = |n: u8, text: &str| OutMessage { event: Some(event(n)), ..message(text) };
+    let append = |messages: &[OutMessage]| {
+        rig.outbox.append(&Batch { messages: messages.to_vec(), ..Batch::default() }).expect("append");
+    };
+    append(&[of(1, "1 opened"), of(1, "1 updated"), of(2, "2 opened"), message("of none")]);
+    append(&[of(1, "1 closed"), of(3, "3 opened"), of(2, "2 closed")]);
+    assert_eq!(next(&rig.outbox, false).map(|(_, got)| got), Some(text("2 opened")));
+    append(&[of(1, "1 again"), of(4, "4 opened")]);
+    let rest: Vec<_> = std::iter::from_fn(|| next(&rig.outbox, false)).map(|(_, got)| got).collect();
+    let order =
+        ["2 closed", "1 opened", "1 updated", "1 closed", "1 again", "4 opened", "3 opened", "of none"];
+    assert_eq!(rest, order.map(text));
+    rig.outbox.release();
+    let newest = next(&rig.outbox, false).map(|(_, got)| got);
+    assert_eq!(newest, Some(text("4 opened")), "after a break all of it waits");
 }

@@ -343,7 +343,8 @@ fn a_link_in_the_folder_leads_to_no_other_file() {
 fn each_record_is_confirmed_once_it_is_stored_and_not_before() {
     let mut rig = Rig::new();
     let told =
-        |rig: &mut Rig, topic: &str, payload: &Bytes| match rig.store.push(topic, payload).expect("stored") {
+        |rig: &mut Rig, topic: &str, payload: &Bytes| match rig.store().push(topic, payload).expect("stored")
+        {
             Pushed { confirmed: Some((node, Confirmed::Message(message))), .. } => {
                 Some((node, message.sha256, message.outcome))
             }

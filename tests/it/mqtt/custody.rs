@@ -123,7 +123,7 @@ fn what_a_broker_forgot_is_sent_again_until_the_platform_has_all_of_it() {
         event_id(1),
         lintel::base::WallTime(1_795_321_900_000_000),
         json!({}),
-        std::slice::from_ref(&clip),
+        vec![(&clip).into()],
     );
     node.append(burst(1, 0..3).into_iter().chain([evidence]).collect(), vec![clip.clone()]);
     wait_for("the broker to have it", || node.outbox.stats().unconfirmed == 5);

@@ -25,7 +25,7 @@ fn send(node: &Node, n: u8) -> lintel::outbox::OutMedia {
         event,
         WallTime(1_795_321_900_000_000),
         json!({}),
-        std::slice::from_ref(&clip),
+        vec![(&clip).into()],
     );
     node.append(vec![message(event, Transition::Opened, 0), evidence], vec![clip.clone()]);
     clip

@@ -140,8 +140,8 @@ fn examples() -> Vec<(&'static str, String, String)> {
     .collect();
     let manifest = json!({ "event": event.to_string(), "camera": "gate", "missing": [] });
     let at = WallTime(1_795_321_910_000_000);
-    let evidence =
-        evidence_message(&topics(), "node-1", &"gate".into(), event, at, manifest, &sample_media());
+    let media = sample_media().iter().map(Into::into).collect();
+    let evidence = evidence_message(&topics(), "node-1", &"gate".into(), event, at, manifest, media);
     all.push(("evidence", evidence.topic, pretty::<CloudEvent<EvidenceData>>(&evidence.payload)));
 
     let dir = tempfile::TempDir::new().expect("temp dir");
@@ -349,7 +349,7 @@ fn real_messages_hold_to_the_schemas_and_reach_who_subscribes_as_documented() {
         event_id(1),
         at,
         manifest,
-        std::slice::from_ref(&still),
+        vec![(&still).into()],
     ));
     node.append(messages, vec![still]);
     let mut seen = Vec::new();

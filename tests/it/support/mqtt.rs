@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use lintel::config::{Confirm, MqttConfig, Secret, TlsConfig};
+use lintel::config::{Confirm, MediaSending, MqttConfig, Secret, TlsConfig};
 use tempfile::TempDir;
 
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -65,6 +65,11 @@ impl Mosquitto {
     /// Without users and TLS.
     pub fn plain() -> Self {
         Self::with("allow_anonymous true\n", None, None)
+    }
+
+    /// As `plain`, with more lines of mosquitto.conf.
+    pub fn limited(settings: &str) -> Self {
+        Self::with(&format!("allow_anonymous true\n{settings}\n"), None, None)
     }
 
     /// Asks for a client certificate of the same authority.
@@ -164,6 +169,8 @@ impl Mosquitto {
             in_flight: 8,
             keep_alive: Duration::from_secs(10),
             confirm: Confirm::Broker,
+            media: MediaSending::All,
+            limits: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::node::{Node, Receiver, street};
+use super::node::{Node, Received, Receiver, street};
 use crate::support::mqtt::{Mosquitto, command, wait_for};
 use crate::support::rtsp::{Options, RtspServer};
 
@@ -62,4 +62,53 @@ fn events_that_nobody_heard_of_survive_the_loss_of_the_outbox_with_all_their_fil
     for received in receiver.events() {
         received.check_files(&[]);
     }
+}
+
+#[test]
+fn a_clip_on_request_stays_on_the_node_until_the_platform_asks_for_it() {
+    let broker = Mosquitto::plain();
+    let camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
+    let receiver = Receiver::start(&broker, None);
+    let mut node = by_platform(&camera, &broker);
+    node.replace("confirm = \"platform\"", "confirm = \"platform\"\nmedia = \"on_request\"");
+    node.start();
+    wait_for("two events with a manifest that names a clip", || {
+        let with_clip = |event: &Received| {
+            let files = || event.manifest()["files"].to_string();
+            event.folder.join("manifest.json").exists()
+                && ["annotated.jpg", "clip.mp4"].iter().all(|name| files().contains(name))
+        };
+        receiver.events().iter().filter(|event| with_clip(event)).count() == 2
+    });
+    let events = receiver.events();
+    wait_for("everything else confirmed", || {
+        let outbox = &node.health()["publish"]["outbox"];
+        outbox["messages"] == 0 && outbox["media"] == 0
+    });
+    for event in &events {
+        assert!(event.folder.join("annotated.jpg").exists() && !event.folder.join("clip.mp4").exists());
+    }
+    let id = events[0].folder.file_name().expect("a name").to_str().expect("UTF-8");
+    let port = broker.port.to_string();
+    let ask = format!("{{\"event\":\"{id}\",\"kinds\":[\"clip\"]}}");
+    let topic = "lintel/v1/test/command/resend";
+    command("mosquitto_pub", &["-p", &port, "-V", "5", "-q", "1", "-t", topic, "-m", &ask]);
+    wait_for("the clip that was asked for", || events[0].folder.join("clip.mp4").exists());
+    events[0].check_files(&["clip.mp4"]);
+    assert!(!events[1].folder.join("clip.mp4").exists(), "nobody asked for this one");
+    // The folders alone do not send it either.
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+    for suffix in ["", "-wal"] {
+        drop(std::fs::remove_file(node.data().join(format!("outbox.db{suffix}"))));
+    }
+    for event in recorded(&node) {
+        drop(std::fs::remove_file(event.join("delivered")));
+    }
+    node.start();
+    wait_for("the folders to be sent again", || {
+        let outbox = &node.health()["publish"]["outbox"];
+        outbox["damaged"] == true && outbox["media"] == 0
+    });
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+    assert!(!events[1].folder.join("clip.mp4").exists());
 }
