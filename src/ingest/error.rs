@@ -35,6 +35,14 @@ pub enum IngestError {
     Timeout { address: String, after: Duration },
     #[error("{address} sent no picture for {} s, so Lintel reconnects{hint}", .after.as_secs_f32())]
     Stalled { address: String, after: Duration, hint: &'static str },
+    #[error(
+        "{address} asks for the password in the clear (Basic), so it was not sent; switch the camera to digest, or set `basic = true` of this camera if nobody else can be at this address"
+    )]
+    BasicOnly { address: String },
+    #[error("{address} sends Lintel on to {to:?}, which is not followed; if the camera is there, set it as `url`")]
+    Redirected { address: String, to: String },
+    #[error("{address} sent {what}, so Lintel cut the connection; is it the camera?")]
+    Flood { address: String, what: String },
     #[error("{address} has no stream under this path (404); check the path of the address")]
     NotFound { address: String },
     #[error("{address}: {what}")]
@@ -55,14 +63,17 @@ impl IngestError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Refused { .. } => Reason::Refused,
-            Self::WrongPassword { .. } | Self::PasswordMissing { .. } => Reason::Auth,
+            Self::WrongPassword { .. } | Self::PasswordMissing { .. } | Self::BasicOnly { .. } => Reason::Auth,
             Self::Timeout { .. } => Reason::Timeout,
             Self::Stalled { .. } => Reason::Stalled,
             Self::Unsupported { .. } | Self::UnsupportedFile { .. } => Reason::Unsupported,
             Self::Ended { .. } => Reason::Ended,
-            Self::NotFound { .. } | Self::Protocol { .. } | Self::File { .. } | Self::Gstreamer { .. } => {
-                Reason::Protocol
-            }
+            Self::NotFound { .. }
+            | Self::Redirected { .. }
+            | Self::Flood { .. }
+            | Self::Protocol { .. }
+            | Self::File { .. }
+            | Self::Gstreamer { .. } => Reason::Protocol,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use retina::client::{
-    Credentials, Demuxed, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session,
+    Demuxed, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session,
     SessionGroup, SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions,
     UnknownRtcpSsrcPolicy,
 };
@@ -15,6 +15,7 @@ use retina::codec::{CodecItem, FrameFormat, ParametersRef};
 use super::IngestError;
 use super::access_unit::AccessUnit;
 use super::intake::Intake;
+use super::relay::Relay;
 use super::rtsp::{address, codec_of};
 use super::timing::ntp_to_wall;
 use crate::base::{MediaTime, Shutdown};
@@ -29,10 +30,16 @@ pub(super) async fn stream(
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
+    let relay = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        relay = Relay::open(config) => relay?,
+    };
     let group = Arc::new(SessionGroup::default().named(intake.camera().to_string()));
     let result = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        failure = session(config, intake, group.clone()) => failure.map(|never| match never {}),
+        failure = session(config, &relay, intake, group.clone()) => {
+            failure.map(|never| match never {}).map_err(|error| relay.reason_of(error))
+        }
     };
     // The session is already dropped, which sends TEARDOWN in the background.
     let torn_down = tokio::time::timeout(TEARDOWN, group.await_teardown()).await;
@@ -44,10 +51,11 @@ enum Never {}
 
 async fn session(
     config: &RtspConfig,
+    relay: &Relay,
     intake: &mut Intake,
     group: Arc<SessionGroup>,
 ) -> Result<Never, IngestError> {
-    let mut demuxed = open(config, group).await?;
+    let mut demuxed = open(config, relay, group).await?;
     let mut deadline = tokio::time::Instant::now() + config.stall_timeout;
     loop {
         let Ok(item) = tokio::time::timeout_at(deadline, demuxed.next()).await else {
@@ -57,6 +65,7 @@ async fn session(
             None => return Err(IngestError::Ended { address: address(config) }),
             Some(Err(error)) => return Err(explain(config, &error)),
             Some(Ok(CodecItem::VideoFrame(frame))) => {
+                relay.unit_came();
                 deadline = tokio::time::Instant::now() + config.stall_timeout;
                 let stream = &demuxed.streams()[frame.stream_id()];
                 let Some(codec) = codec_of(stream.encoding_name()) else { continue };
@@ -89,13 +98,13 @@ async fn session(
     }
 }
 
-async fn open(config: &RtspConfig, group: Arc<SessionGroup>) -> Result<Demuxed, IngestError> {
-    let creds = config.username.as_ref().map(|username| Credentials {
-        username: username.clone(),
-        password: config.password.as_ref().map(|p| p.expose().to_owned()).unwrap_or_default(),
-    });
-    let options = SessionOptions::default().creds(creds).session_group(group).user_agent("Lintel".to_owned());
-    let mut session = in_time(config, Session::describe(config.url.clone(), options)).await?;
+async fn open(
+    config: &RtspConfig,
+    relay: &Relay,
+    group: Arc<SessionGroup>,
+) -> Result<Demuxed, IngestError> {
+    let options = SessionOptions::default().session_group(group).user_agent(relay.user_agent.clone());
+    let mut session = in_time(config, Session::describe(relay.url.clone(), options)).await?;
     let wanted = session
         .streams()
         .iter()
@@ -165,10 +174,6 @@ fn explain(config: &RtspConfig, error: &retina::Error) -> IngestError {
         Some(401 | 403) => IngestError::PasswordMissing { address },
         Some(404) => IngestError::NotFound { address },
         Some(_) => IngestError::Protocol { address, what },
-        None if what.starts_with("Unable to connect") => {
-            let what = what.rsplit_once("server: ").map_or(what.clone(), |(_, cause)| cause.to_owned());
-            IngestError::Refused { address, what }
-        }
         None if what.starts_with("Error reading from RTSP peer") || what.starts_with("Error writing") => {
             IngestError::Ended { address }
         }

@@ -6,6 +6,7 @@ mod custody;
 mod failures;
 mod flights;
 mod full_disk;
+mod hostile;
 mod live_drone;
 mod node;
 mod outages;
