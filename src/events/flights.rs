@@ -40,7 +40,8 @@ impl Recorder {
                 tracing::error!(area = %area.id, class = violation.class, "the catalogue lacks the class of an event");
                 continue;
             };
-            let capture = Capture { at: violation.at, source: TimeSource::Footage, offset_ms: None };
+            let capture =
+                Capture { at: violation.at, source: TimeSource::Footage, offset_ms: None, clock: None };
             let transition = violation.transition;
             if transition == Transition::Opened {
                 batch.state.push((

@@ -39,7 +39,9 @@ pub enum IngestError {
         "{address} asks for the password in the clear (Basic), so it was not sent; switch the camera to digest, or set `basic = true` of this camera if nobody else can be at this address"
     )]
     BasicOnly { address: String },
-    #[error("{address} sends Lintel on to {to:?}, which is not followed; if the camera is there, set it as `url`")]
+    #[error(
+        "{address} sends Lintel on to {to:?}, which is not followed; if the camera is there, set it as `url`"
+    )]
     Redirected { address: String, to: String },
     #[error("{address} sent {what}, so Lintel cut the connection; is it the camera?")]
     Flood { address: String, what: String },
@@ -51,6 +53,8 @@ pub enum IngestError {
     Unsupported { address: String, found: String },
     #[error("{address} closed the stream")]
     Ended { address: String },
+    #[error("the node's clock was set far away, so Lintel connects to {address} anew, with the new time")]
+    ClockSet { address: String },
     #[error("cannot read {}: {what}", .path.display())]
     File { path: PathBuf, what: String },
     #[error("{} has {found}, but Lintel reads H.264 and H.265 in mp4, mkv and ts", .path.display())]
@@ -63,11 +67,13 @@ impl IngestError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Refused { .. } => Reason::Refused,
-            Self::WrongPassword { .. } | Self::PasswordMissing { .. } | Self::BasicOnly { .. } => Reason::Auth,
+            Self::WrongPassword { .. } | Self::PasswordMissing { .. } | Self::BasicOnly { .. } => {
+                Reason::Auth
+            }
             Self::Timeout { .. } => Reason::Timeout,
             Self::Stalled { .. } => Reason::Stalled,
             Self::Unsupported { .. } | Self::UnsupportedFile { .. } => Reason::Unsupported,
-            Self::Ended { .. } => Reason::Ended,
+            Self::Ended { .. } | Self::ClockSet { .. } => Reason::Ended,
             Self::NotFound { .. }
             | Self::Redirected { .. }
             | Self::Flood { .. }

@@ -81,6 +81,9 @@ async fn follow(
                     relay.unit_came();
                     deadline = tokio::time::Instant::now() + config.stall_timeout;
                     intake.live(unit);
+                    if intake.wants_new_connection() {
+                        return IngestError::ClockSet { address: address(config) };
+                    }
                 }
                 Some(Message::Report(pts, camera)) => intake.sender_report(pts, camera),
                 None => return IngestError::Ended { address: address(config) },

@@ -9,7 +9,9 @@ use super::clock::{CameraClock, Reading};
 use super::stats::Counted;
 use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts};
 use super::{EncodedFrame, FrameSink, IngestStats, Telemetry};
-use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, monotonic, wall_now};
+use crate::base::{
+    CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, kernel_clock, monotonic, wall_now,
+};
 
 /// Numbers and times the frames of one camera across all its connections.
 pub(super) struct Intake {
@@ -100,6 +102,7 @@ impl Intake {
         self.stats.count(|s| {
             s.repaired_timestamps += u64::from(timed.held || !matches!(placed, RepairedPts::AsSent(_)));
             s.clock_error_ms = Some(timed.error_ms);
+            s.waits_for_clock = timed.capture.clock.is_some_and(|clock| clock.stepped);
         });
         if let Some(since) = self.give(unit, placed.pts(), timed.capture, now.mono) {
             self.stats.count(|s| s.key_frames_missing += 1);
@@ -108,6 +111,11 @@ impl Intake {
                 "the stream stopped sending key frames: nothing new can be decoded; switch the smart codec (H.264+, H.265+, Smart Coding) off or set a fixed key frame interval of 2 to 4 s"
             );
         }
+    }
+
+    /// The node's clock was set by more than is slewed, and is in step again: the next connection begins with it.
+    pub fn wants_new_connection(&self) -> bool {
+        self.clock.wants_new_connection()
     }
 
     /// Takes an access unit of a recording, whose capture time is known.
@@ -192,7 +200,7 @@ impl Intake {
 }
 
 fn reading() -> Reading {
-    Reading { mono: monotonic(), wall: wall_now() }
+    Reading { mono: monotonic(), wall: wall_now(), kernel: kernel_clock() }
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use retina::client::{
-    Demuxed, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session,
-    SessionGroup, SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions,
-    UnknownRtcpSsrcPolicy,
+    Demuxed, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session, SessionGroup,
+    SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions, UnknownRtcpSsrcPolicy,
 };
 use retina::codec::{CodecItem, FrameFormat, ParametersRef};
 
@@ -82,6 +81,9 @@ async fn session(
                     size,
                     lost_packets,
                 });
+                if intake.wants_new_connection() {
+                    return Err(IngestError::ClockSet { address: address(config) });
+                }
             }
             Some(Ok(CodecItem::Rtcp(packets))) => {
                 let report = packets.pkts().next().and_then(|p| p.as_sender_report().ok().flatten());
@@ -98,11 +100,7 @@ async fn session(
     }
 }
 
-async fn open(
-    config: &RtspConfig,
-    relay: &Relay,
-    group: Arc<SessionGroup>,
-) -> Result<Demuxed, IngestError> {
+async fn open(config: &RtspConfig, relay: &Relay, group: Arc<SessionGroup>) -> Result<Demuxed, IngestError> {
     let options = SessionOptions::default().session_group(group).user_agent(relay.user_agent.clone());
     let mut session = in_time(config, Session::describe(relay.url.clone(), options)).await?;
     let wanted = session

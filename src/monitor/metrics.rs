@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::snapshot::{CameraSnapshot, FlightsSnapshot, NodeSnapshot};
+use crate::base::KernelClock;
 use crate::detect::GapQuantiles;
 use crate::ingest::SourceState;
 use crate::outbox::DiskTrouble;
@@ -51,6 +52,22 @@ impl Collector for Node {
             "lintel_load_stretch",
             "Factor on the cameras' intervals; 1 as configured",
             node.load.stretch,
+        )?;
+        let clock = |value: fn(&KernelClock) -> f64| node.clock.as_ref().map_or(f64::NAN, value);
+        out.gauge(
+            "lintel_clock_synchronised",
+            "1 while a time service keeps the node's clock, by the kernel",
+            clock(|c| f64::from(c.synchronised)),
+        )?;
+        out.gauge(
+            "lintel_clock_max_error_seconds",
+            "Greatest error of the node's clock, by its time service",
+            clock(|c| c.max_error_us as f64 / 1e6),
+        )?;
+        out.gauge(
+            "lintel_clock_waiting_cameras",
+            "Cameras whose new events wait since the node's clock was set",
+            node.cameras.values().filter(|camera| camera.ingest.waits_for_clock).count() as f64,
         )?;
         out.gauge("lintel_ring_bytes", "Footage in the rings of all cameras", node.rings.bytes as f64)?;
         out.gauge(

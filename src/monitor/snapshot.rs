@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::base::{AreaId, CameraId, WallTime};
+use crate::base::{AreaId, CameraId, KernelClock, WallTime};
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
 use crate::ingest::{IngestSnapshot, SourceState};
@@ -32,6 +32,8 @@ pub struct NodeSnapshot {
     /// `None`: there are no second looks.
     pub second_look: Option<SecondLookStats>,
     pub load: LoadSnapshot,
+    /// What the kernel says of the clock; `None`: it does not tell.
+    pub clock: Option<KernelClock>,
     /// All rings together.
     pub rings: RingPoolStats,
     /// Also the state of the outbox.

@@ -15,7 +15,7 @@ use super::place_memory::PlaceMemory;
 use super::placing::Placing;
 use super::second_looks::SecondLooks;
 use super::tamper::{TamperMonitor, TamperReport};
-use crate::base::{CameraId, ClassName, Rect, WallTime};
+use crate::base::{CameraId, Capture, ClassName, Rect, WallTime};
 use crate::change::Seen;
 use crate::config::{CameraConfig, Config, MapConfig, NodeConfig, ZoneArea};
 use crate::decode::Picture;
@@ -48,6 +48,8 @@ pub(crate) struct Scene {
     tracks: Vec<Track>,
     /// Of the newest picture.
     visibility: Option<Visibility>,
+    /// By how much its capture times have jumped, by the newest picture.
+    clock_moved: Option<i64>,
     /// Capture time at which `is_far_from_checkpoint` last asked for a checkpoint.
     stored: Option<WallTime>,
 }
@@ -150,6 +152,7 @@ pub(crate) fn build(
         tamper,
         memory: place_memory,
         newest: None,
+        clock_moved: None,
         tracks: Vec::new(),
         visibility: None,
         stored: None,
@@ -164,6 +167,7 @@ impl Scene {
         if let Some(looks) = &mut self.second_looks {
             looks.follow(&mut observation, self.observer.backdrop(), self.site.as_deref(), size);
         }
+        self.follow_clock(&seen.picture.capture);
         self.newest = Some(observation.at);
         match self.airborne.as_mut().map_or(Moved::Not, |drone| drone.follow(&seen.picture)) {
             Moved::Not => {}
@@ -210,6 +214,19 @@ impl Scene {
             shows_first: self.rules.shows_first(),
             decided: (!steps.is_empty()).then(|| self.decided(steps, &config.map)),
         }
+    }
+
+    /// Takes a jump of the capture times out of what the rules remember, and lets events wait for the clocks.
+    fn follow_clock(&mut self, capture: &Capture) {
+        /// A new connection takes less. Else another clock began, with times of its own.
+        const RECONNECTS_US: u64 = 3_600_000_000;
+        let Some(clock) = capture.clock else { return };
+        let by_us = clock.moved_us - self.clock_moved.replace(clock.moved_us).unwrap_or(clock.moved_us);
+        let passed_us = self.newest.map_or(0, |newest| capture.at.0.saturating_sub(newest.0));
+        if by_us != 0 && passed_us.abs_diff(by_us) <= RECONNECTS_US {
+            self.rules.move_times(by_us);
+        }
+        self.rules.wait_for_clock(clock.stepped);
     }
 
     /// Checks whether the camera was covered, blinded or moved.
@@ -345,6 +362,7 @@ impl Scene {
             new.take_over(old);
         }
         self.newest = old.newest;
+        self.clock_moved = old.clock_moved;
         self.observer = old.observer;
         self.visibility = old.visibility;
         self.rules.restore(old.rules.state());

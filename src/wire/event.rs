@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::CloudEvent;
 use super::Topics;
 use super::place::{AccuracyData, PolygonGeometry, PositionData};
-use crate::base::{CameraId, Capture, TimeSource};
+use crate::base::{CameraId, Capture, CaptureClock, TimeSource};
 use crate::config::{
     CameraConfig, FlightArea, GroundChange, Group, NodeConfig, Position, Severity, ViolationClass, Zone,
 };
@@ -260,6 +260,36 @@ pub struct CaptureData {
     pub source: String,
     /// Camera clock minus node clock, if the camera sends its time.
     pub offset_ms: Option<i64>,
+    /// The state of the clocks at that moment. `null`: no clock was read, for it is footage.
+    #[serde(default)]
+    pub clock: Option<ClockData>,
+}
+
+/// How far the clocks behind a capture time can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockData {
+    /// By the kernel: a time service (NTP, PTP) keeps the node's clock. `null`: unknown.
+    pub synchronised: Option<bool>,
+    /// By the kernel: what it still works off, in milliseconds. `null`: unknown.
+    pub offset_ms: Option<i64>,
+    /// By the time service: the greatest error of the node's clock, in milliseconds. `null`: unknown.
+    pub max_error_ms: Option<i64>,
+    /// Capture time minus the clock that it follows, in milliseconds: what is left of a step.
+    pub behind_ms: i64,
+    /// The node's clock was set, and nothing has shown since that it is right.
+    pub stepped: bool,
+}
+
+impl From<CaptureClock> for ClockData {
+    fn from(clock: CaptureClock) -> Self {
+        Self {
+            synchronised: clock.kernel.map(|kernel| kernel.synchronised),
+            offset_ms: clock.kernel.map(|kernel| kernel.offset_us / 1000),
+            max_error_ms: clock.kernel.map(|kernel| kernel.max_error_us / 1000),
+            behind_ms: clock.behind_ms,
+            stepped: clock.stepped,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -391,6 +421,7 @@ fn data(facts: &EventFacts<'_>) -> EventData {
             }
             .to_owned(),
             offset_ms: c.offset_ms,
+            clock: c.clock.map(Into::into),
         }),
         picture: picture.map(|(width, height)| PictureSize { width, height }),
         geometry: match (place, camera.position) {

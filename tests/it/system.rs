@@ -1,6 +1,7 @@
 //! The whole node: a real camera server, a real broker, the real program and the platform's side, and what
 //! goes wrong between them.
 
+mod clock;
 mod commands;
 mod custody;
 mod failures;

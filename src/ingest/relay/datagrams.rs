@@ -45,7 +45,8 @@ impl Pair {
 impl Datagrams {
     /// Takes ports on the interface with the address `local` and on the loopback interface.
     pub async fn bind(local: IpAddr, client: [u16; 2]) -> std::io::Result<Self> {
-        let (to_camera, to_client) = (Pair::bind(local).await?, Pair::bind(Ipv4Addr::LOCALHOST.into()).await?);
+        let (to_camera, to_client) =
+            (Pair::bind(local).await?, Pair::bind(Ipv4Addr::LOCALHOST.into()).await?);
         Ok(Self { to_camera, to_client, client })
     }
 

@@ -105,7 +105,9 @@ mod tests {
     fn the_password_leaves_in_the_clear_only_where_the_config_says_so() {
         assert_eq!(answer(&[BASIC], false), Err(Refusal::OnlyBasic));
         assert_eq!(answer(&[BASIC], true), Ok(Some("Basic b3A6UzNjcmV0UHc=".into())));
-        for (challenges, basic) in [(&[DIGEST][..], false), (&[BASIC, DIGEST], false), (&[BASIC, DIGEST], true)] {
+        for (challenges, basic) in
+            [(&[DIGEST][..], false), (&[BASIC, DIGEST], false), (&[BASIC, DIGEST], true)]
+        {
             let proof = answer(challenges, basic).expect("allowed").expect("a proof");
             assert!(proof.starts_with("Digest ") && proof.contains("uri=\"rtsp://camera/x\""), "{proof}");
         }

@@ -84,7 +84,10 @@ mod tests {
         let head = b"SETUP rtsp://127.0.0.1:9/a RTSP/1.0\r\nCSeq: 3\r\nX:1";
         let mut message = Message::new(head, Bytes::from_static(b"body"));
         assert_eq!(message.request(), Some(("SETUP", "rtsp://127.0.0.1:9/a")));
-        assert_eq!((message.status(), message.value("cseq"), message.value("x")), (None, Some("3"), Some("1")));
+        assert_eq!(
+            (message.status(), message.value("cseq"), message.value("x")),
+            (None, Some("3"), Some("1"))
+        );
         message.set_uri("rtsp://camera/a");
         message.set("CSeq", "4");
         message.set("Authorization", "Digest");

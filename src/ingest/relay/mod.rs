@@ -26,7 +26,6 @@ use super::rtsp::{address, port};
 use crate::config::RtspConfig;
 
 use budget::{Budget, Exceeded};
-use login::Login;
 use session::Session;
 
 /// One connection to a camera. Ends when dropped.

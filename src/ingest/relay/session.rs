@@ -143,7 +143,9 @@ impl Session {
     fn answer(&mut self, mut message: Message, peer: IpAddr) -> Result<Turn, Refusal> {
         let Some(status) = message.status() else { return Ok(Turn::Client(message)) };
         if (300..400).contains(&status) {
-            return Err(Refusal::Elsewhere(message.value("Location").unwrap_or("an unnamed place").to_owned()));
+            return Err(Refusal::Elsewhere(
+                message.value("Location").unwrap_or("an unnamed place").to_owned(),
+            ));
         }
         let number = message.value("CSeq").and_then(|number| number.parse().ok());
         let Some(at) = self.pending.iter().position(|p| Some(p.number) == number) else {

@@ -64,7 +64,7 @@ impl Splitter {
         if head > HEAD_BYTES {
             return Err(Refusal::LongHead);
         }
-        let message = Message::new(&self.buffer[..head], Bytes::new());
+        let mut message = Message::new(&self.buffer[..head], Bytes::new());
         let body = match message.value("Content-Length").map(str::parse::<usize>) {
             Some(Ok(length)) if length > BODY_BYTES => return Err(Refusal::LongBody),
             Some(Ok(length)) => length,
@@ -76,7 +76,8 @@ impl Splitter {
         }
         self.searched = 0;
         drop(self.buffer.split_to(rest));
-        Ok(Some(Piece::Message(Message { body: self.buffer.split_to(body).freeze(), ..message })))
+        message.body = self.buffer.split_to(body).freeze();
+        Ok(Some(Piece::Message(message)))
     }
 
     /// Length of the whole frames, and of what begins no message, at the front.

@@ -61,7 +61,10 @@ async fn a_password_follows_no_redirection() {
         let stranger = Stranger::start(Hostility::Redirect(other.port));
         let login = with_login(rtsp(&stranger.url(), transport), "op", "S3cretPw");
         let (_, error) = failure(RtspConfig { basic: true, ..login }).await;
-        assert!(error.contains(&format!("127.0.0.1:{}", other.port)) && error.contains("not followed"), "{error}");
+        assert!(
+            error.contains(&format!("127.0.0.1:{}", other.port)) && error.contains("not followed"),
+            "{error}"
+        );
         assert_eq!([stranger.heard.lock().len(), other.heard.lock().len()], [0, 0]);
     }
 }

@@ -63,7 +63,8 @@ fn serve(
     let mut lines = BufReader::new(client).lines();
     let mut datagrams = None;
     loop {
-        let request: Vec<String> = lines.by_ref().map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
+        let request: Vec<String> =
+            lines.by_ref().map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
         let header = |name: &str| {
             let named = |line: &&String| line.to_ascii_lowercase().starts_with(name);
             request.iter().find(named).and_then(|l| Some(l.split_once(':')?.1.trim().to_owned()))
@@ -83,10 +84,13 @@ fn serve(
         };
         match (method, how) {
             ("DESCRIBE", Hostility::Description) => {
-                let head = format!("{head}Content-Type: application/sdp\r\nContent-Length: 99999999999\r\n\r\n");
+                let head =
+                    format!("{head}Content-Type: application/sdp\r\nContent-Length: 99999999999\r\n\r\n");
                 return endless(client, &head, &[b"a=x:", &[b'A'; BLOCK][..], b"\r\n"].concat());
             }
-            ("DESCRIBE", Hostility::Headers) => return endless(client, &head, &b"X-A: AAAAAAAA\r\n".repeat(4096)),
+            ("DESCRIBE", Hostility::Headers) => {
+                return endless(client, &head, &b"X-A: AAAAAAAA\r\n".repeat(4096));
+            }
             ("DESCRIBE", Hostility::Basic) if !known => {
                 let asks = "WWW-Authenticate: Basic realm=\"x\"\r\n\r\n";
                 write!(client, "RTSP/1.0 401 Unauthorized\r\nCSeq: {number}\r\n{asks}")?;
@@ -98,7 +102,10 @@ fn serve(
             ("DESCRIBE", _) => {
                 let sdp = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0LAH9kAsD2hAAADAAEAAAMAPI8YMqA=,aMuDyyA=\r\na=control:track1\r\n";
                 let length = sdp.len();
-                write!(client, "{head}Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{sdp}")?;
+                write!(
+                    client,
+                    "{head}Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{sdp}"
+                )?;
             }
             ("SETUP", _) => {
                 let asked = header("transport").unwrap_or_default();

@@ -24,8 +24,9 @@ fn strangers_that_send_without_end_take_no_memory_and_no_picture_of_an_honest_ca
         for transport in ["tcp", "gstreamer"] {
             let id = format!("evil-{i}-{transport}");
             let (url, rule) = (stranger.url(), "[[camera.rule]]\nclass = \"motor_vehicle_parking\"\n");
-            cameras +=
-                &format!("[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nrtsp.transport = \"{transport}\"\n{rule}");
+            cameras += &format!(
+                "[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nrtsp.transport = \"{transport}\"\n{rule}"
+            );
             evil.push(id);
         }
     }
