@@ -117,6 +117,7 @@ impl NodeStatus {
                 suppressed_events: scene.suppressed,
                 present_at_start: scene.present_at_start,
                 visibility: scene.visibility,
+                ignored: scene.ignored.iter().map(Into::into).collect(),
                 promised_s: member.interval.as_secs_f64(),
             };
             (id, snapshot)

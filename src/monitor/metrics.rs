@@ -185,7 +185,7 @@ type Count = fn(&CameraSnapshot) -> u64;
 
 impl Node {
     fn cameras(&self, out: &mut Out<'_, '_>) -> fmt::Result {
-        let gauges: [(&str, &str, Value); 17] = [
+        let gauges: [(&str, &str, Value); 18] = [
             ("lintel_camera_streaming", "1 while frames come", |c| {
                 f64::from(c.ingest.state == SourceState::Streaming)
             }),
@@ -222,6 +222,11 @@ impl Node {
             ("lintel_camera_ring_bytes", "Memory of the ring", |c| c.ring.bytes as f64),
             ("lintel_camera_ring_seconds", "Footage in the ring", |c| c.ring.seconds),
             ("lintel_camera_open_events", "Open events", |c| c.open_events as f64),
+            (
+                "lintel_camera_ignored_places",
+                "Places where a class is not reported because people rejected an event",
+                |c| c.ignored.len() as f64,
+            ),
             (
                 "lintel_camera_present_at_start",
                 "Things that were there when the camera began and are not reported for that",

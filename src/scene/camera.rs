@@ -22,7 +22,7 @@ use crate::decode::Picture;
 use crate::detect::Detections;
 use crate::geo::{CalibrationState, EventPlace};
 use crate::observation::{Observation, Observer, Visibility};
-use crate::rules::{CameraRules, EventSight, RulesState, Seen as SeenPicture, Violation};
+use crate::rules::{CameraRules, Decision, EventSight, Ignored, RulesState, Seen as SeenPicture, Violation};
 use crate::second_look::{CropAnswer, CropQuestion, Models};
 use crate::track::{Track, Tracker};
 
@@ -69,6 +69,8 @@ pub(crate) struct Analysed {
 /// Steps of violations, and the state of the rules after them. Both go into one transaction.
 pub(crate) struct Decided {
     pub steps: Vec<PlacedViolation>,
+    /// The person's decision that made the steps; `None`: pictures made them.
+    pub decision: Option<Decision>,
     pub state: RulesState,
 }
 
@@ -258,7 +260,7 @@ impl Scene {
             };
             violations.into_iter().map(place).collect()
         });
-        Decided { steps, state: self.rules.state() }
+        Decided { steps, decision: None, state: self.rules.state() }
     }
 
     /// Calls `place` with the placing of the newest picture, or `None` if it has none.
@@ -410,6 +412,11 @@ impl Scene {
 
     pub fn restore(&mut self, state: RulesState) {
         self.rules.restore(state);
+    }
+
+    /// Places that are ignored because of rejected events.
+    pub fn ignored(&self) -> &[Ignored] {
+        self.rules.ignored()
     }
 
     pub fn suppressed(&self) -> u64 {

@@ -84,6 +84,7 @@ struct Node {
     roster: Arc<Roster>,
     cameras: Cameras,
     status: Arc<NodeStatus>,
+    rules_status: Arc<RulesStatus>,
     http: Option<HttpServer>,
     http_stop: Shutdown,
     watchdog: Watchdog,
@@ -196,6 +197,7 @@ impl Node {
             recorder: Arc::clone(&recorder),
             clips: Arc::clone(&clips),
             to_rules: to_rules.clone(),
+            rules: Arc::clone(&rules_status),
             sites: Arc::clone(&sites),
             flight_service: Arc::clone(&flight_service),
         };
@@ -255,7 +257,7 @@ impl Node {
         let watchdog_stop = Shutdown::new();
         let pulse = Pulse {
             io: io_heartbeat(tokio.handle(), watchdog_stop.clone()),
-            rules: rules_status,
+            rules: Arc::clone(&rules_status),
             recorder: Arc::clone(&recorder),
             decode: Arc::downgrade(&decode),
             detect: Arc::downgrade(&detect),
@@ -294,6 +296,7 @@ impl Node {
             roster,
             cameras,
             status,
+            rules_status,
             http,
             http_stop,
             watchdog,

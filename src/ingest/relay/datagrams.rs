@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use super::Refusal;
 use super::budget::Budget;
+use super::refusal::Refusal;
 
 const PAIR_ATTEMPTS: usize = 50;
 /// The largest datagram.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use http_auth::{ChallengeParser, DigestClient, PasswordParams};
 
-use super::Refusal;
 use super::message::Message;
+use super::refusal::Refusal;
 use crate::config::{RtspConfig, Secret};
 
 /// The user of a camera, and what the camera asked for last.

@@ -13,7 +13,9 @@ impl Message {
     /// `head`: everything up to the empty line.
     pub fn new(head: &[u8], body: Bytes) -> Self {
         let text = String::from_utf8_lossy(head);
-        Self { lines: text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(), body }
+        // The last line has lost its line feed, so `lines` leaves its carriage return.
+        let lines = text.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty());
+        Self { lines: lines.map(str::to_owned).collect(), body }
     }
 
     fn first_line(&self) -> &str {
@@ -81,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_request_is_read_and_rewritten() {
-        let head = b"SETUP rtsp://127.0.0.1:9/a RTSP/1.0\r\nCSeq: 3\r\nX:1";
+        let head = b"SETUP rtsp://127.0.0.1:9/a RTSP/1.0\r\nCSeq: 3\r\nX:1\r";
         let mut message = Message::new(head, Bytes::from_static(b"body"));
         assert_eq!(message.request(), Some(("SETUP", "rtsp://127.0.0.1:9/a")));
         assert_eq!(

@@ -11,6 +11,7 @@ mod budget;
 mod datagrams;
 mod login;
 mod message;
+mod refusal;
 mod session;
 mod split;
 
@@ -25,7 +26,8 @@ use super::IngestError;
 use super::rtsp::{address, port};
 use crate::config::RtspConfig;
 
-use budget::{Budget, Exceeded};
+use budget::Budget;
+use refusal::Refusal;
 use session::Session;
 
 /// One connection to a camera. Ends when dropped.
@@ -38,26 +40,6 @@ pub(super) struct Relay {
     budget: Arc<Budget>,
     refusal: Arc<Mutex<Option<Refusal>>>,
     _serving: AbortOnDropHandle<()>,
-}
-
-/// Why the relay cut a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Refusal {
-    /// One side hung up, or the network failed. The library says it.
-    Closed,
-    LongHead,
-    LongBody,
-    /// So many bytes came without a picture.
-    NoPicture(usize),
-    OnlyBasic,
-    /// Where a redirection leads.
-    Elsewhere(String),
-}
-
-impl From<Exceeded> for Refusal {
-    fn from(exceeded: Exceeded) -> Self {
-        Self::NoPicture(exceeded.bytes)
-    }
 }
 
 impl Relay {

@@ -8,11 +8,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::Refusal;
 use super::budget::Budget;
 use super::datagrams::Datagrams;
 use super::login::Login;
 use super::message::Message;
+use super::refusal::Refusal;
 use super::split::{Piece, Splitter};
 use crate::config::RtspConfig;
 

@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::Refusal;
 use super::message::Message;
+use super::refusal::Refusal;
 
 /// Head of a message: start line and headers.
 pub(super) const HEAD_BYTES: usize = 64 << 10;

@@ -120,6 +120,7 @@ pub fn message(event: Uuid, transition: Transition, revision: u32) -> OutMessage
     };
     let place = place();
     let facts = EventFacts {
+        decision: None,
         node: &node,
         camera: (&camera).into(),
         class: &class,
