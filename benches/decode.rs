@@ -24,7 +24,7 @@ fn key_frame(size: &str, codec: Codec) -> EncodedFrame {
         camera: CameraId::from("gate"),
         seq: FrameSeq(0),
         stream: 1,
-        capture: Capture { at: WallTime(0), source: TimeSource::Arrival, offset_ms: None },
+        capture: Capture { at: WallTime(0), source: TimeSource::Arrival, offset_ms: None, clock: None },
         pts: MediaTime(0),
         codec,
         key: true,

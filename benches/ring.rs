@@ -22,7 +22,7 @@ fn frame(seq: u64, key: &Bytes, delta: &Bytes) -> EncodedFrame {
         camera: CameraId::from("gate"),
         seq: FrameSeq(seq),
         stream: 1,
-        capture: Capture { at: WallTime(at), source: TimeSource::Arrival, offset_ms: None },
+        capture: Capture { at: WallTime(at), source: TimeSource::Arrival, offset_ms: None, clock: None },
         pts: MediaTime(at),
         codec: Codec::H264,
         key: is_key,

@@ -25,6 +25,8 @@ if [ "${1:-}" != demo ]; then
     gstreamer1.0-tools gstreamer1.0-plugins-ugly gstreamer1.0-rtsp libopencv-dev llvm-dev libssl-dev
     # tools of the tests that check clips and make certificates
     mosquitto-clients ffmpeg openssl python3-venv unzip
+    # sets the clock of a program under test
+    libfaketime
     # `make systemd-check` and `make lint`
     systemd shellcheck
   )

@@ -4,7 +4,8 @@
 use lintel_fuzz::wire::{Command, Topics};
 use serde_json::Value;
 
-const NAMES: [&str; 7] = ["lead", "confirmed", "rejected", "rectified", "permitted", "calibration", "resend"];
+const NAMES: [&str; 8] =
+    ["lead", "confirmed", "rejected", "rectified", "permitted", "calibration", "resend", "ignored"];
 
 fn value(command: &Command) -> Value {
     match command {
@@ -12,6 +13,7 @@ fn value(command: &Command) -> Value {
         Command::Feedback(_, feedback) => serde_json::to_value(feedback),
         Command::Calibration(calibration) => serde_json::to_value(calibration),
         Command::Resend(resend) => serde_json::to_value(resend),
+        Command::Ignored(ignored) => serde_json::to_value(ignored),
     }
     .expect("string keys only")
 }
@@ -44,7 +46,7 @@ fn check(command: &Command) {
             let texts = [&feedback.reason, &feedback.by, &feedback.permit];
             assert!(texts.into_iter().flatten().all(|t| t.len() <= 2000), "{command:?}");
         }
-        Command::Calibration(_) | Command::Resend(_) => {}
+        Command::Calibration(_) | Command::Resend(_) | Command::Ignored(_) => {}
     }
 }
 

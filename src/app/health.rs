@@ -19,6 +19,8 @@ const REPEAT: Duration = Duration::from_secs(60);
 const REPORT_FOR: Duration = Duration::from_secs(3600);
 /// How long records may wait for a platform's word.
 const SILENCE_S: u64 = 600;
+/// How long the clock may be without a time service.
+const UNKEPT: Duration = Duration::from_secs(600);
 
 /// The last published health, and when events were last suppressed and footage dropped.
 #[derive(Default)]
@@ -28,6 +30,8 @@ pub(super) struct HealthWatch {
     dropped: Option<(u64, Instant)>,
     /// Files lost, messages released and records refused since the start, and when each last grew.
     losses: [Option<(u64, Instant)>; 3],
+    /// Since when no time service keeps the clock.
+    unkept: Option<Instant>,
     published: Option<(Problems, Instant)>,
 }
 
@@ -116,6 +120,10 @@ impl HealthWatch {
             loss.filter(|(_, when)| now.duration_since(*when) < REPORT_FOR).map(|(count, _)| count)
         });
         let [lost, released, refused] = grown.each_mut().map(|count| count.take());
+        let waiting = node.cameras.values().filter(|camera| camera.ingest.waits_for_clock).count();
+        let kept = node.clock.is_none_or(|clock| clock.synchronised);
+        self.unkept = if kept { None } else { Some(self.unkept.unwrap_or(now)) };
+        let unkept = self.unkept.is_some_and(|since| now.duration_since(since) >= UNKEPT);
         let silent = outbox.unconfirmed > 0 && outbox.silent_s >= SILENCE_S;
         let all = [
             (outbox.told_nobody > 0).then(|| {
@@ -142,6 +150,18 @@ impl HealthWatch {
                 let reason = "it was damaged or gone when the node started; its records were taken from what could be \
                               read of it and from the folders of the events";
                 (TroubleKind::OutboxDamaged, reason.to_owned())
+            }),
+            (waiting > 0).then(|| {
+                let reason = format!(
+                    "the node's clock was set; new events of {waiting} cameras wait until it is in step, for ten \
+                     minutes at most"
+                );
+                (TroubleKind::ClockSet, reason)
+            }),
+            unkept.then(|| {
+                let reason = "by the kernel, no time service keeps the node's clock: times of events are not \
+                              reliable; run chrony or systemd-timesyncd";
+                (TroubleKind::ClockNotKept, reason.to_owned())
             }),
         ];
         all.into_iter().flatten().map(|(kind, reason)| Trouble { kind, reason }).collect()

@@ -11,7 +11,7 @@ use crate::change::Seen;
 use crate::config::CameraConfig;
 use crate::decode::Picture;
 use crate::observation::Visibility;
-use crate::rules::EventSight;
+use crate::rules::{Decision, EventSight};
 use crate::scene::{RulesChange, Scene, Scenes};
 use crate::track::Track;
 
@@ -24,7 +24,7 @@ pub(super) enum Request {
     /// `about`: the event that the question is about.
     Pictures { camera: CameraId, pictures: u32, about: Option<Uuid>, answer: SyncSender<PictureAnswer> },
     /// Change the rules of a camera.
-    Rules { camera: CameraId, event: Uuid, change: RulesChange, answer: SyncSender<()> },
+    Rules { camera: CameraId, event: Uuid, change: RulesChange, decision: Decision, answer: SyncSender<()> },
 }
 
 /// A picture with the objects found in it.

@@ -18,6 +18,7 @@ use crate::events::Recorder;
 use crate::evidence::first_sight::FirstSightService;
 use crate::evidence::{ClipRequest, ClipService};
 use crate::observation::Visibility;
+use crate::rules::Ignored;
 use crate::scene::{Scene, Scenes};
 use crate::second_look::{CropAnswer, SecondLookService};
 
@@ -33,7 +34,7 @@ pub(super) struct RulesStatus {
     pub cameras: Mutex<BTreeMap<CameraId, SceneStatus>>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct SceneStatus {
     pub open_events: u64,
     pub suppressed: u64,
@@ -41,6 +42,8 @@ pub(super) struct SceneStatus {
     pub present_at_start: u64,
     /// Of the newest picture; `None` before the first.
     pub visibility: Option<Visibility>,
+    /// Places of rejected events.
+    pub ignored: Vec<Ignored>,
 }
 
 impl RulesStatus {
@@ -49,7 +52,7 @@ impl RulesStatus {
     }
 
     pub fn camera(&self, camera: &CameraId) -> SceneStatus {
-        self.cameras.lock().get(camera).copied().unwrap_or_default()
+        self.cameras.lock().get(camera).cloned().unwrap_or_default()
     }
 }
 
@@ -205,10 +208,11 @@ impl RulesThread {
             Request::Pictures { camera, pictures, about, answer } => {
                 self.picture_requests.add(camera, pictures, about, answer, &self.scenes);
             }
-            Request::Rules { camera, event, change, answer } => {
+            Request::Rules { camera, event, change, decision, answer } => {
                 let _camera = camera.span().entered();
                 let Some(scene) = self.scenes.get_mut(&camera) else { return };
-                let decided = scene.apply(event, change, &self.recorder.settings().config.map);
+                let mut decided = scene.apply(event, change, &self.recorder.settings().config.map);
+                decided.decision = Some(decision);
                 // Store the state even without a step: it must survive a restart before it is acknowledged.
                 self.recorder.record(&scene.config, &decided, None);
                 // The requester may have given up.
@@ -258,6 +262,7 @@ impl RulesThread {
             suppressed: scene.suppressed(),
             present_at_start: scene.present_at_start(),
             visibility: scene.visibility(),
+            ignored: scene.ignored().to_vec(),
         };
         let mut all = self.status.cameras.lock();
         if all.get(camera).map_or(0, |before| before.suppressed) < status.suppressed {

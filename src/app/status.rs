@@ -10,7 +10,7 @@ use super::roster::{Member, Roster};
 use super::rules_thread::RulesStatus;
 use parking_lot::Mutex;
 
-use crate::base::{CameraId, monotonic, wall_now};
+use crate::base::{CameraId, kernel_clock, monotonic, wall_now};
 use crate::config::Config;
 use crate::decode::DecodePool;
 use crate::detect::DetectPool;
@@ -117,6 +117,7 @@ impl NodeStatus {
                 suppressed_events: scene.suppressed,
                 present_at_start: scene.present_at_start,
                 visibility: scene.visibility,
+                ignored: scene.ignored.iter().map(Into::into).collect(),
                 promised_s: member.interval.as_secs_f64(),
             };
             (id, snapshot)
@@ -132,6 +133,7 @@ impl NodeStatus {
             detect_busy_s: detect.as_ref().map_or(0.0, |d| d.busy_s),
             second_look: self.stages.second_look.as_ref().map(|service| service.stats()),
             load: *self.load.lock(),
+            clock: kernel_clock(),
             rings: self.stages.roster.rings.stats(),
             publish: self.stages.publish.snapshot(),
             events: self.stages.recorder.journal.counts(),

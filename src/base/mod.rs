@@ -17,7 +17,7 @@ mod time;
 
 pub use backoff::Backoff;
 pub use class_kind::{ClassKind, ClassKinds};
-pub use clock::{monotonic, process_cpu, wall, wall_now};
+pub use clock::{kernel_clock, monotonic, process_cpu, wall, wall_now};
 pub use confidence::{ConfidenceMap, ConfidenceMaps};
 pub use derived_id::DerivedId;
 pub use durable::{UNFINISHED, finish_file, replace_file, sync_folder, unfinished};
@@ -27,4 +27,4 @@ pub use heartbeat::Heartbeat;
 pub use id::{AreaId, CameraId, ClassName, FrameSeq, TrackId, ZoneId};
 pub use shutdown::Shutdown;
 pub use table::{content_lines, csv_fields};
-pub use time::{Capture, MediaTime, TimeSource, WallTime};
+pub use time::{Capture, CaptureClock, KernelClock, MediaTime, TimeSource, WallTime};

@@ -94,6 +94,33 @@ pub struct Capture {
     /// Camera clock minus node clock in milliseconds, where the camera sends its time. Includes network
     /// delay.
     pub offset_ms: Option<i64>,
+    /// The state of the clocks then. `None`: no clock was read, for it is footage.
+    #[serde(default)]
+    pub clock: Option<CaptureClock>,
+}
+
+/// What the kernel says of the node's wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelClock {
+    /// A time service keeps it.
+    pub synchronised: bool,
+    /// What the kernel still works off, in microseconds.
+    pub offset_us: i64,
+    /// Its greatest error by the time service's own estimate, in microseconds; it grows while nothing keeps it.
+    pub max_error_us: i64,
+}
+
+/// The clocks behind a capture time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureClock {
+    /// `None`: the kernel does not tell.
+    pub kernel: Option<KernelClock>,
+    /// Capture time minus the clock that it follows: what is left of a step, in milliseconds.
+    pub behind_ms: i64,
+    /// The node's clock was set, and is not in step with the camera's or with a time service again.
+    pub stepped: bool,
+    /// By how much capture times have jumped between connections since the camera was started, in microseconds.
+    pub moved_us: i64,
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn as_picture(image: RgbImage) -> Picture {
         camera: CameraId::from("flight"),
         seq: FrameSeq(0),
         stream: 1,
-        capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
+        capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None, clock: None },
         width,
         height,
         pixels: Pixels::Rgb(Bytes::from(image.into_raw())),

@@ -125,7 +125,12 @@ mod tests {
                 camera: CameraId::from("gate"),
                 seq: FrameSeq(i),
                 stream: 1,
-                capture: Capture { at: WallTime(at), source: TimeSource::Arrival, offset_ms: None },
+                capture: Capture {
+                    at: WallTime(at),
+                    source: TimeSource::Arrival,
+                    offset_ms: None,
+                    clock: None,
+                },
                 pts: MediaTime(at),
                 codec: Codec::H264,
                 key: i % 50 == 0,

@@ -177,7 +177,7 @@ mod tests {
             camera: "gate".into(),
             seq: FrameSeq(0),
             stream: 1,
-            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
+            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None, clock: None },
             pts: MediaTime(0),
             codec: Codec::H264,
             key: true,

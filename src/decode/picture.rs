@@ -46,7 +46,7 @@ impl Picture {
             camera: CameraId::from("gate"),
             seq: FrameSeq(0),
             stream: 1,
-            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
+            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None, clock: None },
             width: 320,
             height: 180,
             pixels: Pixels::Rgb(rgb.into()),

@@ -63,7 +63,12 @@ mod tests {
             camera: CameraId::from("gate"),
             seq: FrameSeq(0),
             stream: 1,
-            capture: Capture { at: WallTime(at_ms * 1000), source: TimeSource::Arrival, offset_ms: None },
+            capture: Capture {
+                at: WallTime(at_ms * 1000),
+                source: TimeSource::Arrival,
+                offset_ms: None,
+                clock: None,
+            },
             pts: MediaTime(at_ms * 1000),
             codec: Codec::H264,
             key,

@@ -1,12 +1,12 @@
 //! Keeps people's decisions about events as files to train on, outside the evidence quota.
 //!
-//! Takes: a feedback command and what is known of its event. Gives: `<data_dir>/feedback/<event>.json` and,
-//! if the event has a still, `<event>.jpg`. [`FeedbackRecord`] is the layout; docs/mqtt.md describes it.
+//! Takes: a feedback command and what is known of its event. Gives: `<data_dir>/feedback/<event>.json` with the
+//! newest decision, `<event>.jsonl` with all of them, and if the event has a still, `<event>.jpg`. [`FeedbackRecord`] is the layout; docs/mqtt.md describes it.
 //! When full: deletes the oldest decision and logs it. On failure: returns the IO error to the command.
 //! Not here: what feedback changes in the rules (`scene`).
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::base::{CameraId, ClassName, Rect, replace_file};
 use crate::evidence::event_dir;
-use crate::rules::{Violation, ViolationObject};
+use crate::rules::{Decision, Violation, ViolationObject};
 use crate::wire::{Feedback, FeedbackCommand};
 
 /// Version of the layout of [`FeedbackRecord`].
@@ -71,14 +71,21 @@ impl KnownEvent {
     }
 }
 
-/// One stored decision. The newest decision about an event replaces earlier ones.
+/// One stored decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeedbackRecord {
     pub version: u32,
     pub event: Uuid,
     pub verdict: Feedback,
     pub reason: Option<String>,
+    /// In the command's words.
     pub by: Option<String>,
+    /// The proved sender of the command, if the config names senders.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// Id of the command.
+    #[serde(default)]
+    pub command: Option<String>,
     pub permit: Option<String>,
     /// When the command arrived, RFC 3339.
     pub at: String,
@@ -109,16 +116,18 @@ impl FeedbackRecord {
         command: &FeedbackCommand,
         known: &KnownEvent,
         node: &str,
-        at: String,
+        decision: &Decision,
     ) -> Self {
         Self {
             version: VERSION,
             event: command.event,
             verdict,
             reason: command.reason.clone(),
-            by: command.by.clone(),
+            by: decision.by.clone(),
+            issuer: decision.issuer.clone(),
+            command: decision.command.clone(),
             permit: command.permit.clone(),
-            at,
+            at: decision.at.to_string(),
             node: node.to_owned(),
             camera: known.camera.clone(),
             class: known.class.clone(),
@@ -145,6 +154,12 @@ impl FeedbackRecord {
         // One line each, so that the concatenated records are JSON lines.
         let mut line = serde_json::to_vec(&self)?;
         line.push(b'\n');
+        // First the history, where no decision takes the place of an earlier one. A repeat after a crash may add
+        // its line twice.
+        let mut history =
+            fs::File::options().create(true).append(true).open(dir.join(format!("{}.jsonl", self.event)))?;
+        history.write_all(&line)?;
+        history.sync_all()?;
         replace_file(&dir.join(format!("{}.json", self.event)), &line)?;
         forget_oldest(&dir)
     }
@@ -163,8 +178,9 @@ fn forget_oldest(dir: &Path) -> io::Result<()> {
     for old in &names[..names.len() - MAX_KEPT] {
         tracing::warn!(record = %old.display(), "feedback is full: the oldest decision is deleted; collect them with lintel harvest");
         fs::remove_file(old)?;
-        // It may have had no still.
+        // It may have had no still, and no history before version 0.3.
         drop(fs::remove_file(old.with_extension("jpg")));
+        drop(fs::remove_file(old.with_extension("jsonl")));
     }
     Ok(())
 }
@@ -174,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decision_is_kept_with_its_still_and_the_newest_counts() {
+    fn a_decision_is_kept_with_its_still_beside_the_earlier_ones_and_the_newest_counts() {
         let dir = tempfile::tempdir().expect("folder");
         let event = uuid::Builder::from_unix_timestamp_millis(1_795_321_800_120, &[3; 10]).into_uuid();
         let rect = Rect::new(0.1, 0.2, 0.3, 0.4);
@@ -191,6 +207,7 @@ mod tests {
         std::fs::write(&still, b"jpeg").expect("still");
         let command = FeedbackCommand {
             id: None,
+            issued_at: None,
             event,
             reason: Some("a shrine".into()),
             by: None,
@@ -198,7 +215,14 @@ mod tests {
             permit: None,
         };
         for verdict in [Feedback::Confirmed, Feedback::Rejected] {
-            let record = FeedbackRecord::new(verdict, &command, &known, "box", "2026-11-23T00:00:00Z".into());
+            let decision = Decision {
+                verdict: format!("{verdict:?}"),
+                by: Some("patrol 3".into()),
+                issuer: None,
+                command: None,
+                at: crate::base::WallTime(1_795_400_000_000_000),
+            };
+            let record = FeedbackRecord::new(verdict, &command, &known, "box", &decision);
             record.keep(dir.path()).expect("kept");
         }
         std::fs::remove_file(&still).expect("the quota took it");
@@ -208,6 +232,10 @@ mod tests {
         assert_eq!((record.verdict, record.reason.as_deref()), (Feedback::Rejected, Some("a shrine")));
         let kept = std::fs::read(folder.join(record.still.expect("a still"))).expect("still");
         assert_eq!(kept, b"jpeg");
-        assert_eq!(std::fs::read_dir(folder).expect("folder").count(), 2);
+        let history = std::fs::read_to_string(folder.join(format!("{event}.jsonl"))).expect("history");
+        let verdicts =
+            history.lines().map(|line| serde_json::from_str::<FeedbackRecord>(line).expect("JSON").verdict);
+        assert_eq!(verdicts.collect::<Vec<_>>(), [Feedback::Confirmed, Feedback::Rejected]);
+        assert_eq!(std::fs::read_dir(folder).expect("folder").count(), 3);
     }
 }

@@ -9,7 +9,7 @@ use crate::config::FlightArea;
 use crate::evidence::{EvidenceManifest, Stills};
 use crate::geo::EventPlace;
 use crate::outbox::Batch;
-use crate::rules::{Transition, Violation};
+use crate::rules::{Decision, Transition, Violation};
 use crate::wire::{EventFacts, event_message};
 
 /// One step of a flight's event, ready to be recorded.
@@ -19,6 +19,8 @@ pub(crate) struct FlightEventStep {
     pub stills: Stills,
     /// Size of the later picture in pixels.
     pub size: Option<(u32, u32)>,
+    /// The person's decision that made it.
+    pub decision: Option<Decision>,
 }
 
 impl Recorder {
@@ -35,12 +37,13 @@ impl Recorder {
         let config = &settings.config;
         let mut held = self.journal.lock();
         let mut batch = Batch { state: vec![state], ..Batch::default() };
-        for FlightEventStep { violation, place, stills, size } in &steps {
+        for FlightEventStep { violation, place, stills, size, decision } in &steps {
             let Some(class) = settings.class(&violation.class) else {
                 tracing::error!(area = %area.id, class = violation.class, "the catalogue lacks the class of an event");
                 continue;
             };
-            let capture = Capture { at: violation.at, source: TimeSource::Footage, offset_ms: None };
+            let capture =
+                Capture { at: violation.at, source: TimeSource::Footage, offset_ms: None, clock: None };
             let transition = violation.transition;
             if transition == Transition::Opened {
                 batch.state.push((
@@ -82,6 +85,7 @@ impl Recorder {
                 place: place.as_ref(),
                 seen_by: &[],
                 evidence: &evidence,
+                decision: decision.as_ref(),
             };
             batch.messages.push(event_message(&self.journal.topics, &facts));
             if transition != Transition::Updated {

@@ -179,6 +179,7 @@ impl Recorder {
                 place: merged.place.as_ref(),
                 seen_by: &merged.seen_by,
                 evidence: &evidence,
+                decision: decided.decision.as_ref(),
             };
             batch.messages.push(event_message(&self.journal.topics, &facts));
             tracing::info!(

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::files::write_file;
 use super::{ClipInfo, ClipRequest, EvidenceError, EvidenceFile, EvidenceKind, Missing};
-use crate::base::{CameraId, Capture, TimeSource, WallTime};
+use crate::base::{CameraId, Capture, CaptureClock, TimeSource, WallTime};
 use crate::config::Severity;
 use crate::ingest::Codec;
 
@@ -39,6 +39,9 @@ pub struct PictureTime {
     pub at: Utc,
     pub source: TimeSource,
     pub offset_ms: Option<i64>,
+    /// The state of the clocks then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<CaptureClock>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,8 +126,8 @@ impl EvidenceManifest {
     }
 
     pub fn with_picture(mut self, capture: &Capture) -> Self {
-        let Capture { at, source, offset_ms } = *capture;
-        self.picture = Some(PictureTime { at: Utc(at), source, offset_ms });
+        let Capture { at, source, offset_ms, clock } = *capture;
+        self.picture = Some(PictureTime { at: Utc(at), source, offset_ms, clock });
         self
     }
 

@@ -112,7 +112,7 @@ impl<'a> Judge<'a> {
         let mut step = |FlightStep { violation, size }: FlightStep| {
             let place = places.get(&violation.id).cloned();
             let stills = self.stills.remove(&violation.id).unwrap_or_default();
-            FlightEventStep { violation, place, stills, size }
+            FlightEventStep { violation, place, stills, size, decision: None }
         };
         let steps = steps.into_iter().map(&mut step).collect();
         let open = open.into_iter().map(|FlightEvent { violation, ground }| {

@@ -18,7 +18,7 @@ use crate::events::{FlightEventStep, Recorder};
 use crate::evidence::Stills;
 use crate::monitor::FlightsSnapshot;
 use crate::outbox::{Outbox, OutboxError};
-use crate::rules::Transition;
+use crate::rules::{Decision, Transition};
 use crate::scene::RulesChange;
 use crate::scene::Sites;
 
@@ -47,7 +47,7 @@ impl FlightService {
     }
 
     /// Applies what people decided about an event. False: the event is not of a flight area.
-    pub fn decide(&self, known: &KnownEvent, event: Uuid, change: &RulesChange) -> bool {
+    pub fn decide(&self, known: &KnownEvent, event: Uuid, change: &RulesChange, decision: &Decision) -> bool {
         let config = Arc::clone(&self.recorder.settings().config);
         let Some(area) = config.flight_areas.iter().find(|area| area.id.to_camera() == known.camera) else {
             return false;
@@ -80,6 +80,7 @@ impl FlightService {
             place: open.place.clone(),
             stills: Stills::default(),
             size: None,
+            decision: Some(decision.clone()),
         };
         if v.rejected {
             state.events.remove(n);
@@ -105,7 +106,13 @@ impl FlightService {
                 v.revision += 1;
                 (v.transition, v.at) = (Transition::Expired, wall_now());
                 v.reason = "unknown: the area was removed from the config".to_owned();
-                FlightEventStep { violation: v, place: open.place, stills: Stills::default(), size: None }
+                FlightEventStep {
+                    violation: v,
+                    place: open.place,
+                    stills: Stills::default(),
+                    size: None,
+                    decision: None,
+                }
             };
             let steps = std::mem::take(&mut state.events).into_iter().map(expired).collect();
             state.pictures.iter_mut().for_each(|kept| kept.patches.clear());

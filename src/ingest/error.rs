@@ -35,20 +35,30 @@ pub enum IngestError {
     Timeout { address: String, after: Duration },
     #[error("{address} sent no picture for {} s, so Lintel reconnects{hint}", .after.as_secs_f32())]
     Stalled { address: String, after: Duration, hint: &'static str },
+    #[error(
+        "{address} asks for the password in the clear (Basic), so it was not sent; switch the camera to digest, or set `basic = true` of this camera if nobody else can be at this address"
+    )]
+    BasicOnly { address: String },
+    #[error(
+        "{address} sends Lintel on to {to:?}, which is not followed; if the camera is there, set it as `url`"
+    )]
+    Redirected { address: String, to: String },
+    #[error("{address} sent {what}, so Lintel cut the connection; is it the camera?")]
+    Flood { address: String, what: String },
     #[error("{address} has no stream under this path (404); check the path of the address")]
     NotFound { address: String },
     #[error("{address} sends by UDP only (461); set `transport = \"udp\"` of this camera")]
     UdpOnly { address: String },
     #[error("{address} has no room for another viewer ({status}); close other viewers or raise its limit")]
     Busy { address: String, status: u16 },
-    #[error("{address} has moved (302); enter the address that it is at now")]
-    Moved { address: String },
     #[error("{address}: {what}")]
     Protocol { address: String, what: String },
     #[error("{address} offers {found}, but Lintel reads H.264 and H.265; change the camera's video encoding")]
     Unsupported { address: String, found: String },
     #[error("{address} closed the stream")]
     Ended { address: String },
+    #[error("the node's clock was set far away, so Lintel connects to {address} anew, with the new time")]
+    ClockSet { address: String },
     #[error("cannot read {}: {what}", .path.display())]
     File { path: PathBuf, what: String },
     #[error("{} was never closed: its index (moov) is missing; repair it, or record in mkv or ts", .path.display())]
@@ -65,17 +75,20 @@ impl IngestError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Refused { .. } => Reason::Refused,
-            Self::WrongPassword { .. } | Self::PasswordMissing { .. } => Reason::Auth,
+            Self::WrongPassword { .. } | Self::PasswordMissing { .. } | Self::BasicOnly { .. } => {
+                Reason::Auth
+            }
             Self::Timeout { .. } => Reason::Timeout,
             Self::Stalled { .. } => Reason::Stalled,
             Self::Unsupported { .. } | Self::UnsupportedFile { .. } | Self::Undecodable { .. } => {
                 Reason::Unsupported
             }
-            Self::Ended { .. } => Reason::Ended,
+            Self::Ended { .. } | Self::ClockSet { .. } => Reason::Ended,
             Self::NotFound { .. }
             | Self::UdpOnly { .. }
             | Self::Busy { .. }
-            | Self::Moved { .. }
+            | Self::Redirected { .. }
+            | Self::Flood { .. }
             | Self::Protocol { .. }
             | Self::File { .. }
             | Self::Unfinished { .. }

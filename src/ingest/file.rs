@@ -86,5 +86,5 @@ impl Iterator for FileReader {
 pub(super) fn captured(start: WallTime, pts: MediaTime) -> Capture {
     let ahead = Duration::from_micros(pts.0.unsigned_abs());
     let at = if pts.0 < 0 { start - ahead } else { start + ahead };
-    Capture { at, source: TimeSource::Footage, offset_ms: None }
+    Capture { at, source: TimeSource::Footage, offset_ms: None, clock: None }
 }

@@ -14,6 +14,7 @@ use super::IngestError;
 use super::access_unit::AccessUnit;
 use super::intake::Intake;
 use super::pipeline::{Pipeline, gstreamer_error, join, unit};
+use super::relay::Relay;
 use super::rtsp::{address, codec_of};
 use super::sender_reports::JitterBuffer;
 use crate::base::{MediaTime, Shutdown, WallTime};
@@ -33,16 +34,23 @@ pub(super) async fn stream(
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
+    let relay = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        relay = Relay::open(config) => relay?,
+    };
     let (sender, mut messages) = mpsc::channel(DEPTH);
     let offered = Arc::new(Mutex::new(Vec::new()));
     let (settings, seen) = (config.clone(), offered.clone());
+    let (url, user_agent) = (relay.url.clone(), relay.user_agent.clone());
     // A change of state may block on the network.
-    let pipeline = tokio::task::spawn_blocking(move || start(&settings, sender, seen))
+    let pipeline = tokio::task::spawn_blocking(move || start(&settings, &url, &user_agent, sender, seen))
         .await
         .map_err(gstreamer_error)??;
     let result = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        failure = follow(config, intake, &pipeline, &mut messages, &offered) => Err(failure),
+        failure = follow(config, &relay, intake, &pipeline, &mut messages, &offered) => {
+            Err(relay.reason_of(failure))
+        }
     };
     // Drop the receiver first: a streaming thread that waits for room in the channel could never stop.
     drop(messages);
@@ -54,6 +62,7 @@ pub(super) async fn stream(
 
 async fn follow(
     config: &RtspConfig,
+    relay: &Relay,
     intake: &mut Intake,
     pipeline: &Pipeline,
     messages: &mut mpsc::Receiver<Message>,
@@ -69,8 +78,12 @@ async fn follow(
             message = messages.recv() => match message {
                 Some(Message::Unit(unit)) => {
                     connected = true;
+                    relay.unit_came();
                     deadline = tokio::time::Instant::now() + config.stall_timeout;
                     intake.live(unit);
+                    if intake.wants_new_connection() {
+                        return IngestError::ClockSet { address: address(config) };
+                    }
                 }
                 Some(Message::Report(pts, camera)) => intake.sender_report(pts, camera),
                 None => return IngestError::Ended { address: address(config) },
@@ -94,16 +107,14 @@ async fn follow(
 
 fn start(
     config: &RtspConfig,
+    url: &url::Url,
+    user_agent: &str,
     sender: mpsc::Sender<Message>,
     offered: Arc<Mutex<Vec<String>>>,
 ) -> Result<Pipeline, IngestError> {
     let pipeline = Pipeline::new(8)?;
     let source = pipeline.add("rtspsrc")?;
-    source.set_property("location", config.url.as_str());
-    if let Some(user) = &config.username {
-        source.set_property("user-id", user);
-        source.set_property("user-pw", config.password.as_ref().map_or("", |p| p.expose()));
-    }
+    source.set_property("location", url.as_str());
     let udp = matches!(config.transport, Transport::Udp | Transport::GstreamerUdp);
     source.set_property_from_str("protocols", if udp { "udp" } else { "tcp" });
     // The time to wait for reordered UDP packets; TCP keeps the order.
@@ -112,7 +123,7 @@ fn start(
     source.set_property_from_str("buffer-mode", "none");
     source.set_property("timeout", 0u64);
     source.set_property("tcp-timeout", u64::try_from(config.stall_timeout.as_micros()).unwrap_or(0));
-    source.set_property("user-agent", "Lintel");
+    source.set_property("user-agent", user_agent);
 
     select_video(&source, offered);
     let reports = sender.clone();

@@ -10,7 +10,9 @@ use super::parameter_sets::ParameterSets;
 use super::stats::Counted;
 use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts};
 use super::{Codec, EncodedFrame, FrameSink, IngestStats, Orientation, Telemetry};
-use crate::base::{CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, monotonic, wall_now};
+use crate::base::{
+    CameraId, Capture, FrameSeq, MediaTime, TimeSource, WallTime, kernel_clock, monotonic, wall_now,
+};
 
 /// Numbers and times the frames of one camera across all its connections.
 pub(super) struct Intake {
@@ -151,6 +153,7 @@ impl Intake {
         self.stats.count(|s| {
             s.repaired_timestamps += u64::from(timed.held || !matches!(placed, RepairedPts::AsSent(_)));
             s.clock_error_ms = Some(timed.error_ms);
+            s.waits_for_clock = timed.capture.clock.is_some_and(|clock| clock.stepped);
         });
         if let Some(since) = self.give(unit, placed.pts(), timed.capture, now.mono) {
             let what = self.connection.without_key_frames();
@@ -160,6 +163,11 @@ impl Intake {
             });
             tracing::warn!(seconds = since.as_secs(), "{what}");
         }
+    }
+
+    /// The node's clock was set by more than is slewed, and is in step again: the next connection begins with it.
+    pub fn wants_new_connection(&self) -> bool {
+        self.clock.wants_new_connection()
     }
 
     /// Takes an access unit of a recording, whose capture time is known.
@@ -270,7 +278,7 @@ impl Intake {
 }
 
 fn reading() -> Reading {
-    Reading { mono: monotonic(), wall: wall_now() }
+    Reading { mono: monotonic(), wall: wall_now(), kernel: kernel_clock() }
 }
 
 #[cfg(test)]

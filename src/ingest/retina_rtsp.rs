@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use retina::client::{
-    Credentials, InitialSequenceNumberPolicy, InitialTimestampPolicy, PacketItem, PlayOptions, Playing,
-    Session, SessionGroup, SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions,
+    InitialSequenceNumberPolicy, InitialTimestampPolicy, PacketItem, PlayOptions, Playing, Session,
+    SessionGroup, SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions,
     UnknownRtcpSsrcPolicy,
 };
 use tokio::time::MissedTickBehavior;
@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use super::IngestError;
 use super::depacketizer::{Depacketizer, Packet};
 use super::intake::Intake;
+use super::relay::Relay;
 use super::rtsp::{address, codec_of};
 use super::sdp;
 use super::timing::ntp_to_wall;
@@ -32,10 +33,16 @@ pub(super) async fn stream(
     intake: &mut Intake,
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
+    let relay = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        relay = Relay::open(config) => relay?,
+    };
     let group = Arc::new(SessionGroup::default().named(intake.camera().to_string()));
     let result = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        failure = session(config, intake, group.clone()) => failure.map(|never| match never {}),
+        failure = session(config, &relay, intake, group.clone()) => {
+            failure.map(|never| match never {}).map_err(|error| relay.reason_of(error))
+        }
     };
     // The session is already dropped, which sends TEARDOWN in the background.
     let torn_down = tokio::time::timeout(TEARDOWN, group.await_teardown()).await;
@@ -52,10 +59,11 @@ enum Never {}
 
 async fn session(
     config: &RtspConfig,
+    relay: &Relay,
     intake: &mut Intake,
     group: Arc<SessionGroup>,
 ) -> Result<Never, IngestError> {
-    let (mut playing, mut reader) = open(config, intake, group).await?;
+    let (mut playing, mut reader) = open(config, relay, intake, group).await?;
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = tokio::time::Instant::now();
@@ -89,9 +97,13 @@ async fn session(
                 };
                 reader.push(&payload, &mut |unit| {
                     heard = tokio::time::Instant::now();
+                    relay.unit_came();
                     intake.live(unit);
                 });
                 intake.unreadable_packets(reader.take_unreadable());
+                if intake.wants_new_connection() {
+                    return Err(IngestError::ClockSet { address: address(config) });
+                }
             }
             Some(Ok(PacketItem::Rtcp(packets))) => {
                 let report = packets.pkts().next().and_then(|p| p.as_sender_report().ok().flatten());
@@ -110,15 +122,12 @@ async fn session(
 
 async fn open(
     config: &RtspConfig,
+    relay: &Relay,
     intake: &mut Intake,
     group: Arc<SessionGroup>,
 ) -> Result<(Session<Playing>, Depacketizer), IngestError> {
-    let creds = config.username.as_ref().map(|username| Credentials {
-        username: username.clone(),
-        password: config.password.as_ref().map(|p| p.expose().to_owned()).unwrap_or_default(),
-    });
-    let options = SessionOptions::default().creds(creds).session_group(group).user_agent("Lintel".to_owned());
-    let mut session = in_time(config, Session::describe(config.url.clone(), options)).await?;
+    let options = SessionOptions::default().session_group(group).user_agent(relay.user_agent.clone());
+    let mut session = in_time(config, Session::describe(relay.url.clone(), options)).await?;
     let wanted = session
         .streams()
         .iter()
@@ -197,12 +206,7 @@ fn explain(config: &RtspConfig, error: &retina::Error) -> IngestError {
         Some(404) => IngestError::NotFound { address },
         Some(461) => IngestError::UdpOnly { address },
         Some(status @ (453 | 503)) => IngestError::Busy { address, status },
-        Some(301 | 302) => IngestError::Moved { address },
         Some(_) => IngestError::Protocol { address, what },
-        None if what.starts_with("Unable to connect") => {
-            let what = what.rsplit_once("server: ").map_or(what.clone(), |(_, cause)| cause.to_owned());
-            IngestError::Refused { address, what }
-        }
         None if what.starts_with("Error reading from RTSP peer") || what.starts_with("Error writing") => {
             IngestError::Ended { address }
         }

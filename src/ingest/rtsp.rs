@@ -5,7 +5,11 @@ use crate::config::RtspConfig;
 
 /// Host and port, for messages. Without the path, which may contain a password.
 pub(super) fn address(config: &RtspConfig) -> String {
-    format!("{}:{}", config.url.host_str().unwrap_or("?"), config.url.port().unwrap_or(554))
+    format!("{}:{}", config.url.host_str().unwrap_or("?"), port(config))
+}
+
+pub(super) fn port(config: &RtspConfig) -> u16 {
+    config.url.port().unwrap_or(554)
 }
 
 /// The codec of a lower-case RTP encoding name.

@@ -97,6 +97,8 @@ pub struct IngestSnapshot {
     pub offset_ms: Option<i64>,
     /// Capture time minus the clock that it follows: what is left of a step, worked off by 50 ms a second.
     pub clock_error_ms: Option<i64>,
+    /// The node's clock was set and is not in step again, so no event opens.
+    pub waits_for_clock: bool,
     pub time_source: Option<TimeSource>,
     pub last_frame_at: Option<WallTime>,
     pub last_error: Option<String>,

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::snapshot::{CameraSnapshot, FlightsSnapshot, NodeSnapshot};
+use crate::base::KernelClock;
 use crate::detect::GapQuantiles;
 use crate::ingest::SourceState;
 use crate::outbox::DiskTrouble;
@@ -51,6 +52,22 @@ impl Collector for Node {
             "lintel_load_stretch",
             "Factor on the cameras' intervals; 1 as configured",
             node.load.stretch,
+        )?;
+        let clock = |value: fn(&KernelClock) -> f64| node.clock.as_ref().map_or(f64::NAN, value);
+        out.gauge(
+            "lintel_clock_synchronised",
+            "1 while a time service keeps the node's clock, by the kernel",
+            clock(|c| f64::from(c.synchronised)),
+        )?;
+        out.gauge(
+            "lintel_clock_max_error_seconds",
+            "Greatest error of the node's clock, by its time service",
+            clock(|c| c.max_error_us as f64 / 1e6),
+        )?;
+        out.gauge(
+            "lintel_clock_waiting_cameras",
+            "Cameras whose new events wait since the node's clock was set",
+            node.cameras.values().filter(|camera| camera.ingest.waits_for_clock).count() as f64,
         )?;
         out.gauge("lintel_ring_bytes", "Footage in the rings of all cameras", node.rings.bytes as f64)?;
         out.gauge(
@@ -168,7 +185,7 @@ type Count = fn(&CameraSnapshot) -> u64;
 
 impl Node {
     fn cameras(&self, out: &mut Out<'_, '_>) -> fmt::Result {
-        let gauges: [(&str, &str, Value); 17] = [
+        let gauges: [(&str, &str, Value); 18] = [
             ("lintel_camera_streaming", "1 while frames come", |c| {
                 f64::from(c.ingest.state == SourceState::Streaming)
             }),
@@ -205,6 +222,11 @@ impl Node {
             ("lintel_camera_ring_bytes", "Memory of the ring", |c| c.ring.bytes as f64),
             ("lintel_camera_ring_seconds", "Footage in the ring", |c| c.ring.seconds),
             ("lintel_camera_open_events", "Open events", |c| c.open_events as f64),
+            (
+                "lintel_camera_ignored_places",
+                "Places where a class is not reported because people rejected an event",
+                |c| c.ignored.len() as f64,
+            ),
             (
                 "lintel_camera_present_at_start",
                 "Things that were there when the camera began and are not reported for that",

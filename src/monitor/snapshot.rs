@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use uuid::Uuid;
 
-use crate::base::{AreaId, CameraId, WallTime};
+use crate::base::{AreaId, CameraId, KernelClock, WallTime};
 use crate::decode::DecodeStats;
 use crate::detect::CameraDetectStats;
 use crate::ingest::{IngestSnapshot, SourceState};
@@ -12,6 +13,7 @@ use crate::observation::Visibility;
 use crate::outbox::DiskTrouble;
 use crate::publish::PublishSnapshot;
 use crate::ring::{RingPoolStats, RingStats};
+use crate::rules::Ignored;
 use crate::second_look::SecondLookStats;
 
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +34,8 @@ pub struct NodeSnapshot {
     /// `None`: there are no second looks.
     pub second_look: Option<SecondLookStats>,
     pub load: LoadSnapshot,
+    /// What the kernel says of the clock; `None`: it does not tell.
+    pub clock: Option<KernelClock>,
     /// All rings together.
     pub rings: RingPoolStats,
     /// Also the state of the outbox.
@@ -94,6 +98,22 @@ pub struct EventCounts {
     pub disk: Option<DiskTrouble>,
 }
 
+/// A place that is ignored.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IgnoredSnapshot {
+    /// The rejected event.
+    pub event: Uuid,
+    pub class: String,
+    #[serde(serialize_with = "as_text")]
+    pub until: WallTime,
+}
+
+impl From<&Ignored> for IgnoredSnapshot {
+    fn from(ignored: &Ignored) -> Self {
+        Self { event: ignored.event, class: ignored.class.clone(), until: ignored.until }
+    }
+}
+
 /// The running config and the outcome of the last reload.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ConfigStatus {
@@ -140,6 +160,8 @@ pub struct CameraSnapshot {
     pub suppressed_events: u64,
     /// Things that were there when the camera began, and are not reported for that.
     pub present_at_start: u64,
+    /// Places at which a class is not reported, because people rejected an event there.
+    pub ignored: Vec<IgnoredSnapshot>,
     /// Of the newest picture; `None` before the first.
     pub visibility: Option<Visibility>,
     /// The longest interval between two analysed pictures that the config promises, seconds.

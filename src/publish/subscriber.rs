@@ -64,6 +64,12 @@ impl Delivery {
         self.publish.properties.as_ref()?.correlation_data.as_ref()
     }
 
+    /// A user property (MQTT 5, 3.3.2.3.7).
+    pub fn property(&self, name: &str) -> Option<&str> {
+        let properties = &self.publish.properties.as_ref()?.user_properties;
+        properties.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
     pub fn is_retained(&self) -> bool {
         self.publish.retain
     }

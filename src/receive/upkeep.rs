@@ -89,7 +89,10 @@ impl Store {
         }
         warn!(node, %event, ?kinds, "these files were announced and have not come: the node is asked for them");
         self.stats.asked.fetch_add(1, Ordering::Relaxed);
-        let command = ResendCommand { id: Some(format!("missing-{event}")), event, kinds: Some(kinds) };
+        // Each question has an id of its own, because a node answers a repeat without doing it again.
+        let issued_at = wall_now().to_string();
+        let id = Some(format!("missing-{event}-{issued_at}"));
+        let command = ResendCommand { id, issued_at: Some(issued_at), event, kinds: Some(kinds) };
         let payload = serde_json::to_vec(&command).expect("string keys only");
         Some((Topics::new(self.prefix(), node).command("resend"), payload))
     }

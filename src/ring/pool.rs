@@ -125,6 +125,7 @@ mod tests {
                     at: WallTime(second as i64 * 1_000_000),
                     source: TimeSource::Arrival,
                     offset_ms: None,
+                    clock: None,
                 },
                 pts: MediaTime(second as i64 * 1_000_000),
                 codec: Codec::H264,

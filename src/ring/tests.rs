@@ -17,7 +17,7 @@ fn frame(seq: u64, stream: u32, at_ms: i64, key: bool, bytes: usize) -> EncodedF
         camera: CameraId::from("gate"),
         seq: FrameSeq(seq),
         stream,
-        capture: Capture { at: ms(at_ms), source: TimeSource::Arrival, offset_ms: None },
+        capture: Capture { at: ms(at_ms), source: TimeSource::Arrival, offset_ms: None, clock: None },
         pts: MediaTime(at_ms * 1000),
         codec: Codec::H264,
         key,

@@ -52,6 +52,8 @@ pub struct CameraRules {
     confidences: ConfidenceMaps,
     /// The camera moves.
     moving: bool,
+    /// No event opens, because the clocks are not in step.
+    waits: bool,
     /// `state.rules` is in the order of `rules`.
     pub(super) state: RulesState,
 }
@@ -77,6 +79,7 @@ impl CameraRules {
             questions: Vec::new(),
             shows_first: false,
             moving: false,
+            waits: false,
             state,
         }
     }
@@ -147,7 +150,7 @@ impl CameraRules {
         let state = &mut self.state;
         let last = state.last_at.replace(at);
         if let Some(last) = last {
-            state.move_back(last.since(at));
+            state.step_back(last.since(at));
         }
         let elapsed = last.map_or(Duration::ZERO, |last| at.since(last));
         if observation.new_view {
@@ -179,6 +182,7 @@ impl CameraRules {
                 rule,
                 awake: rule.schedule.as_ref().is_none_or(|s| is_awake(s, at)),
                 moving: self.moving,
+                waits: self.waits,
                 watched_before: last.is_some_and(|last| at.since(last) < rule.expire_after),
             };
             state.passed_over += observe(&input, &state.quiet, &mut state.rules[index]);
@@ -200,6 +204,16 @@ impl CameraRules {
     pub fn follow(&mut self, motion: Option<&Motion>) {
         self.moving = true;
         self.state.carry(motion);
+    }
+
+    /// Sets whether new events wait. What stands meanwhile opens afterwards, with all its dwell.
+    pub fn wait_for_clock(&mut self, waits: bool) {
+        self.waits = waits;
+    }
+
+    /// Moves all times, because the camera's clock jumped: nothing has lasted longer or shorter by that.
+    pub fn move_times(&mut self, by_us: i64) {
+        self.state.move_times(by_us);
     }
 
     /// Expires events that no picture has shown clearly for too long.

@@ -168,6 +168,9 @@ impl EventLifecycle {
 
     /// Is the place not quiet, and the hourly cap not reached? Counts each thing held back by the cap once.
     fn may_open(&self, input: &RuleInput, state: &mut RulesState, index: usize, spot: usize) -> bool {
+        if input.waits {
+            return false;
+        }
         let this = &mut state.rules[index].spots[spot];
         let (rect, standing) = (this.rect, stands(&input.rule.kind));
         let here = |p: &Rect| {

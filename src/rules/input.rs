@@ -32,6 +32,8 @@ pub(super) struct RuleInput<'a> {
     pub(super) confidences: &'a ConfidenceMaps,
     pub(super) rule: &'a Rule,
     pub(super) awake: bool,
+    /// The node's clock was set and is not in step again, so nothing opens.
+    pub(super) waits: bool,
     /// The camera moves, so places drift with the errors of its motion.
     pub(super) moving: bool,
     /// Since when the camera has watched without a gap.

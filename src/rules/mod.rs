@@ -36,7 +36,8 @@ pub use schedule::is_awake;
 pub use second_look::ThingInQuestion;
 pub use state::{EventSight, Ignored, RulesState};
 pub use violation::{
-    ChangeFacts, FlightFacts, SecondLookFacts, SecondLookVerdict, Transition, Violation, ViolationObject,
+    ChangeFacts, Decision, FlightFacts, SecondLookFacts, SecondLookVerdict, Transition, Violation,
+    ViolationObject,
 };
 
 #[cfg(test)]

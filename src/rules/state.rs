@@ -267,7 +267,24 @@ impl RulesState {
 
     /// Moves all times back by `d` after the camera's clock stepped back, so that durations stay right. The
     /// start of an open event stays, because it is part of its id.
-    pub(super) fn move_back(&mut self, d: Duration) {
+    pub(super) fn step_back(&mut self, d: Duration) {
+        for time in self.times() {
+            *time = *time - d;
+        }
+    }
+
+    /// Moves all times, the start of open events too: they were all wrong by as much.
+    pub(super) fn move_times(&mut self, by_us: i64) {
+        let starts = self.rules.iter_mut().flat_map(|r| &mut r.events).map(|e| &mut e.started);
+        for time in starts.chain(&mut self.last_at) {
+            time.0 = time.0.saturating_add(by_us);
+        }
+        for time in self.times() {
+            time.0 = time.0.saturating_add(by_us);
+        }
+    }
+
+    fn times(&mut self) -> Vec<&mut WallTime> {
         let mut times: Vec<&mut WallTime> = self.opened.iter_mut().chain(&mut self.watched_from).collect();
         times.extend(self.quiet.iter_mut().flat_map(|q| [&mut q.from, &mut q.until]));
         times.extend(self.ignored.iter_mut().map(|i| &mut i.until));
@@ -280,9 +297,7 @@ impl RulesState {
                 history.chain(&mut s.unsure_since).chain(s.answers.times())
             }));
         }
-        for time in times {
-            *time = *time - d;
-        }
+        times
     }
 }
 

@@ -67,6 +67,21 @@ pub struct Violation {
     pub change: Option<Box<ChangeFacts>>,
 }
 
+/// What a person decided about an event, and who sent the word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// `confirmed`, `rejected`, `permitted` or `rectified`.
+    pub verdict: String,
+    /// In the command's own words; not proved.
+    pub by: Option<String>,
+    /// The proved sender of the command. `None`: the config names none, so the broker's access rules decide.
+    pub issuer: Option<String>,
+    /// The command's id.
+    pub command: Option<String>,
+    /// When the command came.
+    pub at: WallTime,
+}
+
 #[cfg(test)]
 impl Violation {
     /// For tests: a step of a thing of class and rule `clutter`.

@@ -15,14 +15,14 @@ use super::place_memory::PlaceMemory;
 use super::placing::Placing;
 use super::second_looks::SecondLooks;
 use super::tamper::{TamperMonitor, TamperReport};
-use crate::base::{CameraId, ClassName, Rect, WallTime};
+use crate::base::{CameraId, Capture, ClassName, Rect, WallTime};
 use crate::change::Seen;
 use crate::config::{CameraConfig, Config, MapConfig, NodeConfig, ZoneArea};
 use crate::decode::Picture;
 use crate::detect::Detections;
 use crate::geo::{CalibrationState, EventPlace};
 use crate::observation::{Observation, Observer, Visibility};
-use crate::rules::{CameraRules, EventSight, RulesState, Seen as SeenPicture, Violation};
+use crate::rules::{CameraRules, Decision, EventSight, Ignored, RulesState, Seen as SeenPicture, Violation};
 use crate::second_look::{CropAnswer, CropQuestion, Models};
 use crate::track::{Track, Tracker};
 
@@ -48,6 +48,8 @@ pub(crate) struct Scene {
     tracks: Vec<Track>,
     /// Of the newest picture.
     visibility: Option<Visibility>,
+    /// By how much its capture times have jumped, by the newest picture.
+    clock_moved: Option<i64>,
     /// Capture time at which `is_far_from_checkpoint` last asked for a checkpoint.
     stored: Option<WallTime>,
 }
@@ -67,6 +69,8 @@ pub(crate) struct Analysed {
 /// Steps of violations, and the state of the rules after them. Both go into one transaction.
 pub(crate) struct Decided {
     pub steps: Vec<PlacedViolation>,
+    /// The person's decision that made the steps; `None`: pictures made them.
+    pub decision: Option<Decision>,
     pub state: RulesState,
 }
 
@@ -150,6 +154,7 @@ pub(crate) fn build(
         tamper,
         memory: place_memory,
         newest: None,
+        clock_moved: None,
         tracks: Vec::new(),
         visibility: None,
         stored: None,
@@ -164,6 +169,7 @@ impl Scene {
         if let Some(looks) = &mut self.second_looks {
             looks.follow(&mut observation, self.observer.backdrop(), self.site.as_deref(), size);
         }
+        self.follow_clock(&seen.picture.capture);
         self.newest = Some(observation.at);
         match self.airborne.as_mut().map_or(Moved::Not, |drone| drone.follow(&seen.picture)) {
             Moved::Not => {}
@@ -212,6 +218,19 @@ impl Scene {
         }
     }
 
+    /// Takes a jump of the capture times out of what the rules remember, and lets events wait for the clocks.
+    fn follow_clock(&mut self, capture: &Capture) {
+        /// A new connection takes less. Else another clock began, with times of its own.
+        const RECONNECTS_US: u64 = 3_600_000_000;
+        let Some(clock) = capture.clock else { return };
+        let by_us = clock.moved_us - self.clock_moved.replace(clock.moved_us).unwrap_or(clock.moved_us);
+        let passed_us = self.newest.map_or(0, |newest| capture.at.0.saturating_sub(newest.0));
+        if by_us != 0 && passed_us.abs_diff(by_us) <= RECONNECTS_US {
+            self.rules.move_times(by_us);
+        }
+        self.rules.wait_for_clock(clock.stepped);
+    }
+
     /// Checks whether the camera was covered, blinded or moved.
     fn inspect_camera(
         &mut self,
@@ -241,7 +260,7 @@ impl Scene {
             };
             violations.into_iter().map(place).collect()
         });
-        Decided { steps, state: self.rules.state() }
+        Decided { steps, decision: None, state: self.rules.state() }
     }
 
     /// Calls `place` with the placing of the newest picture, or `None` if it has none.
@@ -345,6 +364,7 @@ impl Scene {
             new.take_over(old);
         }
         self.newest = old.newest;
+        self.clock_moved = old.clock_moved;
         self.observer = old.observer;
         self.visibility = old.visibility;
         self.rules.restore(old.rules.state());
@@ -392,6 +412,11 @@ impl Scene {
 
     pub fn restore(&mut self, state: RulesState) {
         self.rules.restore(state);
+    }
+
+    /// Places that are ignored because of rejected events.
+    pub fn ignored(&self) -> &[Ignored] {
+        self.rules.ignored()
     }
 
     pub fn suppressed(&self) -> u64 {

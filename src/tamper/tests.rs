@@ -21,7 +21,7 @@ fn picture(image: &RgbImage, second: u64) -> Picture {
         camera: CameraId::new("gate"),
         seq: FrameSeq(second),
         stream: 0,
-        capture: Capture { at, source: TimeSource::Footage, offset_ms: None },
+        capture: Capture { at, source: TimeSource::Footage, offset_ms: None, clock: None },
         width: image.width(),
         height: image.height(),
         series: None,

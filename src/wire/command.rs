@@ -17,6 +17,7 @@ pub enum Command {
     Feedback(Feedback, FeedbackCommand),
     Calibration(CalibrationCommand),
     Resend(ResendCommand),
+    Ignored(IgnoredCommand),
 }
 
 /// A person's decision about an event.
@@ -38,8 +39,11 @@ pub enum Feedback {
 #[schemars(title = "command/lead")]
 #[serde(deny_unknown_fields)]
 pub struct LeadCommand {
-    /// Returned with the reply. A repeated command with the same id has the same evidence.
+    /// Returned with the reply. A repeat of the command with the same id gets the same reply, with the same evidence.
     pub id: Option<String>,
+    /// When it was sent, RFC 3339. A node refuses an old one (`commands.max_age`).
+    #[serde(default)]
+    pub issued_at: Option<String>,
     /// WGS-84, degrees.
     #[schemars(range(min = -180, max = 180))]
     pub lon: f64,
@@ -57,8 +61,11 @@ pub struct LeadCommand {
 #[schemars(title = "command/confirmed, rejected, rectified, permitted")]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackCommand {
-    /// Returned with the reply.
+    /// Returned with the reply. A repeat of the command with the same id gets the same reply and does nothing.
     pub id: Option<String>,
+    /// When it was sent, RFC 3339. A node refuses an old one (`commands.max_age`).
+    #[serde(default)]
+    pub issued_at: Option<String>,
     pub event: Uuid,
     /// The reason, in the officer's words.
     pub reason: Option<String>,
@@ -77,8 +84,11 @@ pub struct FeedbackCommand {
 #[schemars(title = "command/calibration")]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationCommand {
-    /// Returned with the reply.
+    /// Returned with the reply. A repeat of the command with the same id gets the same reply and does nothing.
     pub id: Option<String>,
+    /// When it was sent, RFC 3339. A node refuses an old one (`commands.max_age`).
+    #[serde(default)]
+    pub issued_at: Option<String>,
     pub camera: String,
 }
 
@@ -87,11 +97,28 @@ pub struct CalibrationCommand {
 #[schemars(title = "command/resend")]
 #[serde(deny_unknown_fields)]
 pub struct ResendCommand {
-    /// Returned with the reply.
+    /// Returned with the reply. A repeat of the command with the same id gets the same reply and does nothing.
     pub id: Option<String>,
+    /// When it was sent, RFC 3339. A node refuses an old one (`commands.max_age`).
+    #[serde(default)]
+    pub issued_at: Option<String>,
     pub event: Uuid,
     /// Kinds of files, for example `clip`. Default: all files and all messages of the event.
     pub kinds: Option<Vec<String>>,
+}
+
+/// `command/ignored`: which places are ignored because of rejected events?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "command/ignored")]
+#[serde(deny_unknown_fields)]
+pub struct IgnoredCommand {
+    /// Returned with the reply. A repeat of the command with the same id gets the same reply and does nothing.
+    pub id: Option<String>,
+    /// When it was sent, RFC 3339. A node refuses an old one (`commands.max_age`).
+    #[serde(default)]
+    pub issued_at: Option<String>,
+    /// Default: all cameras.
+    pub camera: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -119,11 +146,12 @@ impl Command {
             "permitted" => Self::Feedback(Feedback::Permitted, read(payload)?),
             "calibration" => Self::Calibration(read(payload)?),
             "resend" => Self::Resend(read(payload)?),
+            "ignored" => Self::Ignored(read(payload)?),
             other => {
                 let other: String = other.chars().take(64).collect();
                 return Err(wrong(
                     format!("there is no command `{other}`"),
-                    "the commands are lead, confirmed, rejected, rectified, permitted, calibration and resend",
+                    "the commands are lead, confirmed, rejected, rectified, permitted, calibration, resend and ignored",
                 ));
             }
         };
@@ -137,6 +165,18 @@ impl Command {
             Self::Feedback(_, feedback) => feedback.id.as_deref(),
             Self::Calibration(calibration) => calibration.id.as_deref(),
             Self::Resend(resend) => resend.id.as_deref(),
+            Self::Ignored(ignored) => ignored.id.as_deref(),
+        }
+    }
+
+    /// RFC 3339, as it came.
+    pub fn issued_at(&self) -> Option<&str> {
+        match self {
+            Self::Lead(lead) => lead.issued_at.as_deref(),
+            Self::Feedback(_, feedback) => feedback.issued_at.as_deref(),
+            Self::Calibration(calibration) => calibration.issued_at.as_deref(),
+            Self::Resend(resend) => resend.issued_at.as_deref(),
+            Self::Ignored(ignored) => ignored.issued_at.as_deref(),
         }
     }
 
@@ -166,7 +206,7 @@ impl Command {
                     return Err(("`ignore_days` is not from 0 to 366".into(), "0: nothing is ignored"));
                 }
             }
-            Self::Calibration(_) | Self::Resend(_) => {}
+            Self::Calibration(_) | Self::Resend(_) | Self::Ignored(_) => {}
         }
         Ok(())
     }

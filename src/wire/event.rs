@@ -6,14 +6,16 @@ use uuid::Uuid;
 
 use super::CloudEvent;
 use super::Topics;
+use super::capture::CaptureData;
+use super::decision::DecisionData;
 use super::place::{AccuracyData, PolygonGeometry, PositionData};
-use crate::base::{CameraId, Capture, TimeSource};
+use crate::base::{CameraId, Capture};
 use crate::config::{
     CameraConfig, FlightArea, GroundChange, Group, NodeConfig, Position, Severity, ViolationClass, Zone,
 };
 use crate::geo::{CalibrationState, EventPlace, Method};
 use crate::outbox::OutMessage;
-use crate::rules::{ChangeFacts, SecondLookVerdict, Transition, Violation};
+use crate::rules::{ChangeFacts, Decision, SecondLookVerdict, Transition, Violation};
 
 /// The facts in a message about a violation.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,8 @@ pub struct EventFacts<'a> {
     /// The cameras that see it, if there are several.
     pub seen_by: &'a [SeenBy],
     pub evidence: &'a EvidenceState,
+    /// The person's decision that made the transition; `None`: pictures made it.
+    pub decision: Option<&'a Decision>,
 }
 
 /// The source of the event: a camera, or a flight area.
@@ -86,6 +90,9 @@ pub struct EventData {
     pub watched_s: Option<f64>,
     /// Time of this transition.
     pub at: String,
+    /// The person's decision that made this transition. `null`: no person made it.
+    #[serde(default)]
+    pub decision: Option<DecisionData>,
     pub last_seen: String,
     /// Why this is a suspected violation, as a sentence.
     pub reason: String,
@@ -251,17 +258,6 @@ pub struct LeftByData {
     pub to: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct CaptureData {
-    pub time: String,
-    /// `rtcp`: the camera's clock; `telemetry`: the drone's; `arrival`: the node's clock on arrival;
-    /// `footage`: the recording's own time.
-    #[schemars(extend("enum" = ["rtcp", "telemetry", "arrival", "footage"]))]
-    pub source: String,
-    /// Camera clock minus node clock, if the camera sends its time.
-    pub offset_ms: Option<i64>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PictureSize {
     pub width: u32,
@@ -324,7 +320,18 @@ pub fn event_message(topics: &Topics, facts: &EventFacts<'_>) -> OutMessage {
 }
 
 fn data(facts: &EventFacts<'_>) -> EventData {
-    let EventFacts { node, camera, class, violation: v, capture, picture, place, seen_by, evidence } = *facts;
+    let EventFacts {
+        node,
+        camera,
+        class,
+        violation: v,
+        capture,
+        picture,
+        place,
+        seen_by,
+        evidence,
+        decision,
+    } = *facts;
     EventData {
         event: v.id,
         revision: v.revision,
@@ -360,6 +367,7 @@ fn data(facts: &EventFacts<'_>) -> EventData {
         started: v.started.to_string(),
         watched_s: v.watched.map(|watched| (watched.as_secs_f64() * 1000.0).round() / 1000.0),
         at: v.at.to_string(),
+        decision: decision.map(Into::into),
         last_seen: v.last_seen.to_string(),
         reason: v.reason.clone(),
         rect: corners(&v.rect),
@@ -381,17 +389,7 @@ fn data(facts: &EventFacts<'_>) -> EventData {
             })
             .collect(),
         change: v.change.as_deref().map(change),
-        capture: capture.map(|c| CaptureData {
-            time: c.at.to_string(),
-            source: match c.source {
-                TimeSource::Rtcp => "rtcp",
-                TimeSource::Telemetry => "telemetry",
-                TimeSource::Arrival => "arrival",
-                TimeSource::Footage => "footage",
-            }
-            .to_owned(),
-            offset_ms: c.offset_ms,
-        }),
+        capture: capture.map(Into::into),
         picture: picture.map(|(width, height)| PictureSize { width, height }),
         geometry: match (place, camera.position) {
             (Some(p), _) => Some(point([Some(p.position.lon), Some(p.position.lat), p.position.alt])),

@@ -2,9 +2,11 @@
 //!
 //! Pure: the same facts give the same bytes. The JSON Schemas in docs/schema are generated from these types.
 
+mod capture;
 mod chunk;
 mod command;
 mod confirm;
+mod decision;
 mod event;
 mod evidence;
 mod place;
@@ -23,19 +25,23 @@ use uuid::Uuid;
 
 use crate::outbox::OutMessage;
 
+pub use capture::{CaptureData, ClockData};
 pub use chunk::{ChunkError, ChunkHeader, MAX_TOTAL_BYTES, decode_chunk, encode_chunk, is_storable};
 pub use command::{
-    CalibrationCommand, Command, Feedback, FeedbackCommand, LeadCommand, MAX_COMMAND_BYTES, ReplyError,
-    ResendCommand,
+    CalibrationCommand, Command, Feedback, FeedbackCommand, IgnoredCommand, LeadCommand, MAX_COMMAND_BYTES,
+    ReplyError, ResendCommand,
 };
 pub use confirm::{Confirmation, FileConfirmed, MAX_CONFIRMATION_BYTES, MessageConfirmed, Outcome};
+pub use decision::DecisionData;
 pub use event::{
-    CameraRef, CaptureData, EventCamera, EventData, EventFacts, EventStatus, EvidenceState, FlightsData,
-    MissingEvidence, ObjectData, PictureSize, PointGeometry, SeenBy, ZoneRef, event_message,
+    CameraRef, EventCamera, EventData, EventFacts, EventStatus, EvidenceState, FlightsData, MissingEvidence,
+    ObjectData, PictureSize, PointGeometry, SeenBy, ZoneRef, event_message,
 };
 pub use evidence::{EvidenceData, LostData, MediaFile, evidence_message, lost_message};
 pub use place::{AccuracyData, PolygonGeometry, PositionData};
-pub use reply::{CameraAnswer, FoundObject, ReplyData, ReplyStatus, Verdict, reply_message, reply_topic};
+pub use reply::{
+    CameraAnswer, FoundObject, IgnoredPlace, ReplyData, ReplyStatus, Verdict, reply_message, reply_topic,
+};
 pub use state::{
     CameraBehind, CameraState, CameraSuppressed, ConfigState, FlightNotTaken, HealthStatus, NodeHealth,
     NodeLoad, NodeState, NodeStatus, ReloadState, RingsFull, Trouble, TroubleKind,

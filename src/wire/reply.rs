@@ -27,6 +27,23 @@ pub struct ReplyData {
     pub reason: Option<String>,
     /// For `lead`: the cameras that see the place, best first. For `rectified`: the event's camera.
     pub cameras: Vec<CameraAnswer>,
+    /// For `ignored`: the places at which the node reports nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<Vec<IgnoredPlace>>,
+}
+
+/// A place at which a class is not reported, because people rejected an event there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IgnoredPlace {
+    pub camera: String,
+    /// The rejected event. `confirmed` for it ends this.
+    pub event: Uuid,
+    /// Id of the violation class.
+    pub class: String,
+    /// RFC 3339.
+    pub until: String,
+    /// Boxes: left, top, right, bottom as shares of the picture's width and height.
+    pub boxes: Vec<[f64; 4]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +110,7 @@ impl ReplyData {
             verdict: None,
             reason: None,
             cameras: Vec::new(),
+            ignored: None,
         }
     }
 
@@ -124,8 +142,9 @@ pub fn reply_message(
 }
 
 /// The topic of a reply: the command's own if it is allowed, else the node's.
-pub fn reply_topic(topics: &Topics, requested: Option<&str>) -> String {
-    requested.filter(|topic| topics.may_answer_on(topic)).map_or_else(|| topics.reply(), str::to_owned)
+pub fn reply_topic(topics: &Topics, prefixes: &[String], requested: Option<&str>) -> String {
+    let allowed = requested.filter(|topic| topics.may_answer_on(prefixes, topic));
+    allowed.map_or_else(|| topics.reply(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -135,12 +154,16 @@ mod tests {
     #[test]
     fn answers_stay_off_the_topics_that_mean_something_else() {
         let topics = Topics::new("lintel", "box");
-        let to = |asked| reply_topic(&topics, asked);
+        let prefixes = ["platform/answers/".to_owned(), "lintel/v1/".to_owned()];
+        let to = |asked| reply_topic(&topics, &prefixes, asked);
         assert_eq!(to(Some("platform/answers/7")), "platform/answers/7");
         assert_eq!(to(Some("lintel/v1/box/reply/7")), "lintel/v1/box/reply/7");
         for bad in [
             None,
             Some("lintel/v1/box/state"),
+            Some("platform/cases"),
+            Some("platform/answers"),
+            Some("lintel/v1/box/replying"),
             Some("lintel/v1/other/camera/a/event"),
             Some("a/#"),
             Some(""),

@@ -152,6 +152,10 @@ pub enum TroubleKind {
     EvidenceLost,
     /// The outbox was damaged, or gone, when the node started.
     OutboxDamaged,
+    /// The node's clock was set, and new events wait until it is in step again.
+    ClockSet,
+    /// No time service has kept the node's clock for ten minutes.
+    ClockNotKept,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -78,8 +78,9 @@ impl Topics {
         format!("{}/reply", self.root)
     }
 
-    /// Whether a reply may go to `topic`: topics with another meaning for a platform are refused.
-    pub fn may_answer_on(&self, topic: &str) -> bool {
+    /// Whether a reply may go to `topic`: the node's own and what is below it, and what begins with one of
+    /// `prefixes`. Never a topic with another meaning for a platform.
+    pub fn may_answer_on(&self, prefixes: &[String], topic: &str) -> bool {
         let own = self.reply();
         let others = self.root.rsplit_once('/').map_or(self.root.as_str(), |(all_nodes, _)| all_nodes);
         let below = |root: &str| {
@@ -88,7 +89,8 @@ impl Topics {
         (1..=512).contains(&topic.len())
             && !topic.starts_with('$')
             && !topic.contains(['+', '#'])
-            && (below(&own) || !below(others))
+            && (below(&own)
+                || (!below(others) && prefixes.iter().any(|prefix| topic.starts_with(prefix.as_str()))))
     }
 
     /// One piece of a file.

@@ -51,7 +51,12 @@ fn frames(path: &Path, id: &str, codec: Codec) -> Vec<EncodedFrame> {
             camera: CameraId::from(id),
             seq: FrameSeq(frames.len() as u64),
             stream: 1,
-            capture: Capture { at: WallTime(pts - first), source: TimeSource::Footage, offset_ms: None },
+            capture: Capture {
+                at: WallTime(pts - first),
+                source: TimeSource::Footage,
+                offset_ms: None,
+                clock: None,
+            },
             pts: MediaTime(pts),
             codec,
             key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),

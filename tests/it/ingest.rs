@@ -4,6 +4,7 @@ mod cheap;
 mod clock;
 mod files;
 mod growth;
+mod hostile;
 mod odd;
 mod rtsp;
 mod trouble;
@@ -40,6 +41,7 @@ fn rtsp(url: &str, transport: Transport) -> RtspConfig {
         url: url.parse().expect("url"),
         username: None,
         password: None,
+        basic: false,
         transport,
         stall_timeout: Duration::from_secs(10),
         backoff_first: Duration::from_millis(100),

@@ -34,7 +34,7 @@ fn window(street: &image::RgbImage, step: u32, thing: [u32; 4]) -> (Picture, Opt
         camera: "patrol".into(),
         seq: FrameSeq(u64::from(step)),
         stream: 1,
-        capture: Capture { at, source: TimeSource::Footage, offset_ms: None },
+        capture: Capture { at, source: TimeSource::Footage, offset_ms: None, clock: None },
         width: SIZE.0,
         height: SIZE.1,
         series: None,

@@ -2,11 +2,13 @@
 //! goes wrong between them.
 
 mod carried;
+mod clock;
 mod commands;
 mod custody;
 mod failures;
 mod flights;
 mod full_disk;
+mod hostile;
 mod live_drone;
 mod node;
 mod outages;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
+use parking_lot::Mutex;
 
+use super::answered::Answered;
 use super::sender::Sender;
 use super::waiting::Waiting;
-use crate::app::rules_thread::ToRules;
-use crate::base::{DerivedId, Shutdown, wall_now};
+use crate::app::rules_thread::{RulesStatus, ToRules};
+use crate::base::{Shutdown, wall_now};
 use crate::config::Config;
 use crate::events::Recorder;
 use crate::evidence::ClipService;
@@ -23,6 +24,7 @@ pub(in crate::app) struct Parts {
     pub recorder: Arc<Recorder>,
     pub clips: Arc<ClipService>,
     pub to_rules: ToRules,
+    pub rules: Arc<RulesStatus>,
     pub sites: Arc<Sites>,
     pub flight_service: Arc<FlightService>,
 }
@@ -31,6 +33,7 @@ pub(super) struct Commander {
     pub parts: Parts,
     pub topics: Topics,
     pub waiting: Vec<Waiting>,
+    pub answered: Mutex<Answered>,
     pub stop: Shutdown,
 }
 
@@ -42,24 +45,42 @@ impl Commander {
     }
 
     pub fn answer(&self, sender: &Sender, data: ReplyData) {
-        let batch = Batch { messages: vec![self.reply(sender, data)], ..Batch::default() };
+        let mut batch = Batch::default();
+        self.add_reply(sender, data, &mut batch);
         let journal = &self.parts.recorder.journal;
         if journal.commit_or_withdraw(journal.lock(), batch, &self.stop) {
             sender.delivery.done();
         }
     }
 
-    pub fn reply(&self, sender: &Sender, data: ReplyData) -> OutMessage {
-        let at = wall_now();
-        let subject = new_id(&self.parts.config.node.id, &sender.name);
-        let topic = reply_topic(&self.topics, sender.delivery.response_topic());
-        let correlation = sender.delivery.correlation().map(|c| c.to_vec()).unwrap_or_default();
-        reply_message(&self.parts.config.node.id, subject, at, topic, correlation, data)
+    /// Puts the answer before everything else of the batch. A repeat of the command gets it again.
+    pub fn add_reply(&self, sender: &Sender, data: ReplyData, batch: &mut Batch) {
+        let (at, node) = (wall_now(), &self.parts.config.node.id);
+        let refused = data.error.is_some();
+        let (topic, correlation) = self.way_back(sender);
+        let answer = reply_message(node, sender.answer_id(node, "answer"), at, topic, correlation, data);
+        if let (Some(key), false) = (&sender.key, refused) {
+            let max_age = self.parts.config.commands.max_age;
+            self.answered.lock().remember(key, &answer, at, max_age, batch);
+        }
+        batch.messages.insert(0, answer);
     }
-}
 
-/// A new id, never given twice.
-pub(super) fn new_id(node: &str, what: &str) -> Uuid {
-    let now = wall_now();
-    DerivedId::new("reply").name(node).name(what).time(now).number(rand::random()).at(now)
+    /// Sends the answer of an earlier command with the same id.
+    pub fn answer_again(&self, sender: &Sender, payload: Vec<u8>, content_type: String) {
+        let (topic, correlation) = self.way_back(sender);
+        let message = OutMessage { topic, content_type, payload, reply_to: Some(correlation), event: None };
+        let batch = Batch { messages: vec![message], ..Batch::default() };
+        let journal = &self.parts.recorder.journal;
+        if journal.commit_or_withdraw(journal.lock(), batch, &self.stop) {
+            sender.delivery.done();
+        }
+    }
+
+    /// Topic and correlation data of an answer.
+    fn way_back(&self, sender: &Sender) -> (String, Vec<u8>) {
+        let prefixes = &self.parts.config.commands.reply_prefixes;
+        let topic = reply_topic(&self.topics, prefixes, sender.delivery.response_topic());
+        (topic, sender.delivery.correlation().map(|c| c.to_vec()).unwrap_or_default())
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::commander::{Commander, new_id};
+use super::commander::Commander;
 use super::sender::Sender;
 use crate::app::requests::PictureAnswer;
 use crate::base::Rect;
@@ -84,7 +84,7 @@ impl Commander {
             let Some(answer) = data.cameras.iter_mut().find(|a| a.camera == camera.id.as_str()) else {
                 continue;
             };
-            let id = new_id(camera.id.as_str(), &sender.name);
+            let id = sender.answer_id(&self.parts.config.node.id, camera.id.as_str());
             let dir = event_dir(&self.parts.config.node.data_dir, id);
             let stills = recorder.settings().stills.write_asked(&dir, picture, &camera.name, shown.overlay());
             recorder.journal.missing(stills.missing.len());
@@ -131,7 +131,7 @@ impl Commander {
             held.insert(id, pending);
             store_pending(&mut held, id, &mut batch);
         }
-        batch.messages.insert(0, self.reply(sender, data));
+        self.add_reply(sender, data, &mut batch);
         self.parts.clips.hold(&clips);
         let stored = recorder.journal.commit_or_withdraw(held, batch, &self.stop);
         if stored {
@@ -147,22 +147,5 @@ impl Commander {
             clips.iter().for_each(|request| drop(held.remove(&request.event)));
         }
         self.parts.clips.release(&clips);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn ids_of_answers_differ_and_carry_their_time() {
-        let ids: Vec<Uuid> = (0..100).map(|_| new_id("box", "lead")).collect();
-        let mut once = ids.clone();
-        once.sort();
-        once.dedup();
-        assert_eq!(once.len(), ids.len());
-        assert!(ids.iter().all(|id| id.get_version_num() == 7));
     }
 }

@@ -11,8 +11,9 @@ use super::sender::Sender;
 use super::waiting::MAX_WAITING;
 use crate::app::requests::Request;
 use crate::app::rules_thread::Work;
-use crate::base::{error_chain, wall_now};
+use crate::base::error_chain;
 use crate::events::feedback::{FeedbackRecord, KnownEvent};
+use crate::rules::Decision;
 use crate::scene::RulesChange;
 use crate::wire::{Feedback, FeedbackCommand, ReplyData};
 
@@ -44,12 +45,24 @@ impl Commander {
                 );
             }
         };
+        let most = self.parts.config.commands.max_ignore_days;
+        if command.ignore_days.is_some_and(|days| days > most) {
+            let reason = format!("`ignore_days` is more than {most}, the most that this node allows");
+            return self.refuse(&sender, &reason, "ask for less, or raise `commands.max_ignore_days`");
+        }
         if verdict == Feedback::Rectified && self.waiting.len() >= MAX_WAITING {
             let reason = format!("{MAX_WAITING} commands wait for pictures already");
             return self.refuse(&sender, &reason, "send it again in a minute");
         }
         let node = &self.parts.config.node;
-        let record = FeedbackRecord::new(verdict, command, &known, &node.id, wall_now().to_string());
+        let decision = Decision {
+            verdict: sender.name.clone(),
+            by: command.by.clone(),
+            issuer: sender.issuer.clone(),
+            command: sender.id.clone(),
+            at: sender.came,
+        };
+        let record = FeedbackRecord::new(verdict, command, &known, &node.id, &decision);
         if let Err(error) = record.keep(&node.data_dir) {
             tracing::error!(event = %command.event, "feedback is not kept: {error}");
             return self.refuse(
@@ -58,7 +71,7 @@ impl Commander {
                 "send it again later",
             );
         }
-        tracing::info!(camera = %known.camera, event = %command.event, by = command.by, "{verdict:?}: {}", command.reason.as_deref().unwrap_or("no reason given"));
+        tracing::info!(camera = %known.camera, event = %command.event, by = command.by, issuer = sender.issuer, "{verdict:?}: {}", command.reason.as_deref().unwrap_or("no reason given"));
         let change = match verdict {
             Feedback::Rectified => return self.check_again(sender, command.event, &known),
             Feedback::Confirmed => RulesChange::Lift,
@@ -68,12 +81,14 @@ impl Commander {
             Feedback::Rejected => RulesChange::Reject {
                 class: known.class.clone(),
                 places: known.places(),
-                during: Duration::from_secs_f64(command.ignore_days.unwrap_or(IGNORE_DAYS) * 86_400.0),
+                during: Duration::from_secs_f64(
+                    command.ignore_days.unwrap_or(IGNORE_DAYS.min(most)) * 86_400.0,
+                ),
                 why: command.reason.clone().unwrap_or_default(),
             },
         };
-        let of_flights = self.parts.flight_service.decide(&known, command.event, &change);
-        match if of_flights { Ok(()) } else { self.change_rules(&known, command.event, change) } {
+        let of_flights = self.parts.flight_service.decide(&known, command.event, &change, &decision);
+        match if of_flights { Ok(()) } else { self.change_rules(&known, command.event, change, decision) } {
             Ok(()) => {}
             // The decision is kept; no rules are left to learn from it.
             Err(NotDone::NoSuchCamera) => {
@@ -103,9 +118,15 @@ impl Commander {
         }))
     }
 
-    fn change_rules(&self, known: &KnownEvent, event: Uuid, change: RulesChange) -> Result<(), NotDone> {
+    fn change_rules(
+        &self,
+        known: &KnownEvent,
+        event: Uuid,
+        change: RulesChange,
+        decision: Decision,
+    ) -> Result<(), NotDone> {
         let (answer, answered) = sync_channel(1);
-        let request = Request::Rules { camera: known.camera.clone(), event, change, answer };
+        let request = Request::Rules { camera: known.camera.clone(), event, change, decision, answer };
         self.parts.to_rules.send(Work::Request(request)).map_err(|_| NotDone::Busy)?;
         answered.recv_timeout(PATIENCE).map_err(|error| match error {
             RecvTimeoutError::Disconnected => NotDone::NoSuchCamera,

@@ -56,11 +56,8 @@ impl Commander {
         site.set_stale(false);
         tracing::info!(%camera, "its positions were confirmed");
         let data = ReplyData::done(&sender.name, sender.id.as_deref());
-        let batch = Batch {
-            messages: vec![self.reply(sender, data)],
-            state: vec![(TamperState::key(&camera), None)],
-            ..Batch::default()
-        };
+        let mut batch = Batch { state: vec![(TamperState::key(&camera), None)], ..Batch::default() };
+        self.add_reply(sender, data, &mut batch);
         let journal = &self.parts.recorder.journal;
         if journal.commit_or_withdraw(journal.lock(), batch, &self.stop) {
             sender.delivery.done();

@@ -27,7 +27,7 @@ impl Commander {
         );
         let mut data = ReplyData::done(&sender.name, sender.id.as_deref());
         data.event = Some(command.event);
-        batch.messages.push(self.reply(sender, data));
+        self.add_reply(sender, data, &mut batch);
         let journal = &self.parts.recorder.journal;
         if journal.commit_or_withdraw(journal.lock(), batch, &self.stop) {
             sender.delivery.done();

@@ -95,7 +95,7 @@ mod tests {
             camera: "gate".into(),
             seq: FrameSeq(seq),
             stream,
-            capture: Capture { at: WallTime(0), source: TimeSource::Arrival, offset_ms: None },
+            capture: Capture { at: WallTime(0), source: TimeSource::Arrival, offset_ms: None, clock: None },
             pts: MediaTime(0),
             codec: Codec::H264,
             key: true,

@@ -86,6 +86,7 @@ struct Node {
     roster: Arc<Roster>,
     cameras: Cameras,
     status: Arc<NodeStatus>,
+    rules_status: Arc<RulesStatus>,
     http: Option<HttpServer>,
     http_stop: Shutdown,
     watchdog: Watchdog,
@@ -199,6 +200,7 @@ impl Node {
             recorder: Arc::clone(&recorder),
             clips: Arc::clone(&clips),
             to_rules: to_rules.clone(),
+            rules: Arc::clone(&rules_status),
             sites: Arc::clone(&sites),
             flight_service: Arc::clone(&flight_service),
         };
@@ -258,7 +260,7 @@ impl Node {
         let watchdog_stop = Shutdown::new();
         let pulse = Pulse {
             io: io_heartbeat(tokio.handle(), watchdog_stop.clone()),
-            rules: rules_status,
+            rules: Arc::clone(&rules_status),
             memory: memory.clone(),
             recorder: Arc::clone(&recorder),
             decode: Arc::downgrade(&decode),
@@ -300,6 +302,7 @@ impl Node {
             roster,
             cameras,
             status,
+            rules_status,
             http,
             http_stop,
             watchdog,

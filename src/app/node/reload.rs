@@ -148,6 +148,7 @@ impl Node {
             recorder: Arc::clone(&self.recorder),
             clips: Arc::clone(&self.clips),
             to_rules: self.to_rules.clone(),
+            rules: Arc::clone(&self.rules_status),
             sites: Arc::clone(&self.sites),
             flight_service: Arc::clone(&self.flight_service),
         };

@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::files::{Named, Stamps};
 use crate::base::CameraId;
 use crate::config::{
-    BudgetConfig, CameraConfig, Config, DecodeConfig, DetectConfig, EvidenceConfig, HttpConfig, LogConfig,
-    MapConfig, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig, SecondLookConfig,
+    BudgetConfig, CameraConfig, CommandsConfig, Config, DecodeConfig, DetectConfig, EvidenceConfig,
+    HttpConfig, LogConfig, MapConfig, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig, SecondLookConfig,
 };
 
 /// The steps from one config to another.
@@ -152,7 +152,7 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
     // Each section is compared below; a new one must be as well.
     #[rustfmt::skip]
     let Config {
-        node: _, runtime: _, budget: _, decode: _, detect: _, second_look: _, evidence: _, outbox: _, mqtt: _, map: _, http: _, log: _,
+        node: _, runtime: _, budget: _, decode: _, detect: _, second_look: _, evidence: _, outbox: _, mqtt: _, commands: _, map: _, http: _, log: _,
         catalogue: _, cameras: _, flight_areas: _,
     } = new;
     keys!(found, "node.", old.node, new.node, NodeConfig {
@@ -187,6 +187,9 @@ fn compare(old: &Config, new: &Config, found: &mut dyn FnMut(Class, String)) {
         mqtt: host = "url", port = "url", tls, username, password, in_flight, keep_alive, confirm, limits;
         live: media;
         restart: client_id, topic_prefix, chunk_bytes;
+    });
+    keys!(found, "commands.", old.commands, new.commands, CommandsConfig {
+        mqtt: reply_prefixes, max_age, max_ignore_days, issuers;
     });
     keys!(found, "map.", old.map, new.map, MapConfig {
         ground: dem;

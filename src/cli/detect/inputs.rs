@@ -134,7 +134,7 @@ impl Source {
             camera: self.camera(),
             seq: FrameSeq(0),
             stream: 0,
-            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None },
+            capture: Capture { at: WallTime(0), source: TimeSource::Footage, offset_ms: None, clock: None },
             width: rgb.width(),
             height: rgb.height(),
             pixels: Pixels::Rgb(rgb.into_raw().into()),

@@ -212,6 +212,7 @@ impl<'i> Builder<'_, 'i> {
             url: url::Url::parse("rtsp://invalid/").ok()?,
             username: raw.username.as_ref().map(|u| u.to_string()),
             password,
+            basic: raw.basic,
             transport: match raw.transport {
                 RawTransport::Auto => Transport::Auto,
                 RawTransport::Tcp => Transport::Tcp,

@@ -2,6 +2,7 @@
 //! the rest.
 
 mod camera;
+mod commands;
 mod decision;
 mod drone;
 mod flights;
@@ -91,6 +92,7 @@ impl<'s, 'i> Builder<'s, 'i> {
     pub(crate) fn config(&mut self, raw: &RawSections) -> Option<Config> {
         let node = self.node(&raw.node);
         let mqtt = self.mqtt(&raw.mqtt, raw.node.id.as_deref());
+        let commands = self.commands(&raw.commands);
         let http = self.http(&raw.http);
         let log = self.log(&raw.log);
         let evidence = self.evidence(&raw.evidence);
@@ -107,6 +109,7 @@ impl<'s, 'i> Builder<'s, 'i> {
             evidence,
             outbox: self.outbox(&raw.outbox),
             mqtt: mqtt?,
+            commands: commands?,
             map: self.map.clone(),
             http: http?,
             log,

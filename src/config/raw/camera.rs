@@ -204,6 +204,8 @@ pub(crate) struct RawRtsp {
     pub(crate) password_file: Option<At<String>>,
     /// Name of a systemd credential (`LoadCredential=`) that holds the password.
     pub(crate) password_credential: Option<At<String>>,
+    /// Send the password in the clear (Basic) to a camera that asks for it so. Otherwise by digest only.
+    pub(crate) basic: bool,
     /// With no picture for this long the connection is built anew. Above the camera's GOP.
     pub(crate) stall_timeout: At<Positive>,
     /// Wait after the first failure; doubles with each further one, with jitter.

@@ -15,8 +15,8 @@ pub(crate) use camera::{RawCamera, RawPriority, RawRtsp, RawSampling, RawSetting
 pub(crate) use drone::{RawCompensation, RawDrone};
 pub(crate) use flights::RawFlightArea;
 pub(crate) use node::{
-    RawBudget, RawDecode, RawDetect, RawEvidence, RawHttp, RawLimit, RawLog, RawLogFormat, RawMap, RawMqtt,
-    RawNode, RawOutbox, RawRuntime, RawSecondLook, RawSections,
+    RawBudget, RawCommands, RawDecode, RawDetect, RawEvidence, RawHttp, RawIssuer, RawLimit, RawLog,
+    RawLogFormat, RawMap, RawMqtt, RawNode, RawOutbox, RawRuntime, RawSecondLook, RawSections,
 };
 pub(crate) use rule::{
     CLASS_KEYS, RawClass, RawDirection, RawKind, RawNeeds, RawRule, RawRuleSettings, RawSharedRule,

@@ -34,6 +34,8 @@ pub(crate) struct RawSections {
     pub(crate) outbox: RawOutbox,
     /// The platform's MQTT broker.
     pub(crate) mqtt: RawMqtt,
+    /// Who may send commands, and what they may ask for.
+    pub(crate) commands: RawCommands,
     /// The ground: heights, zones and permits on the map.
     pub(crate) map: RawMap,
     /// Metrics and health over HTTP.
@@ -205,6 +207,37 @@ pub(crate) struct RawLimit {
     #[schemars(range(min = 1, max = 10_000_000))]
     #[schemars(required)]
     pub(crate) kib_s: Option<At<u64>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawCommands {
+    /// Beginnings of topics that answers may go to, such as `platform/answers/`, beside the node's own `reply`. A
+    /// command that names another one is refused.
+    pub(crate) reply_prefixes: Vec<At<String>>,
+    /// A command whose `issued_at` is older is refused. For as long its `id` is remembered, and a repeat gets the
+    /// same answer.
+    pub(crate) max_age: At<Positive>,
+    /// The longest time for which a rejected place may be ignored, in days.
+    #[schemars(range(min = 0, max = 366))]
+    pub(crate) max_ignore_days: At<f64>,
+    /// Those who may send commands, each with a key. If there are any, a command without a valid proof is refused.
+    /// Without, whoever the broker lets write to the command topic may.
+    pub(crate) issuers: Vec<RawIssuer>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct RawIssuer {
+    /// How answers, events and logs call it.
+    #[schemars(required)]
+    pub(crate) name: Option<At<String>>,
+    /// Environment variable that holds the key.
+    pub(crate) key_env: Option<At<String>>,
+    /// File whose first line is the key.
+    pub(crate) key_file: Option<At<String>>,
+    /// Name of a systemd credential (`LoadCredential=`) that holds the key.
+    pub(crate) key_credential: Option<At<String>>,
+    /// The commands that it may send. Default: all.
+    pub(crate) may: Option<Vec<At<String>>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -19,8 +19,9 @@ pub use detect::{DetectConfig, Provider, SecondLookConfig};
 pub use flights::FlightArea;
 pub use map::{Home, MapConfig, Permit};
 pub use node::{
-    BudgetConfig, Confirm, DecodeConfig, EvidenceConfig, HttpConfig, KeepConfig, LineLimit, LogConfig,
-    LogFormat, MediaSending, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig, TlsConfig,
+    BudgetConfig, CommandsConfig, Confirm, DecodeConfig, EvidenceConfig, HttpConfig, Issuer, KeepConfig,
+    LineLimit, LogConfig, LogFormat, MediaSending, MqttConfig, NodeConfig, OutboxConfig, RuntimeConfig,
+    TlsConfig,
 };
 pub use rule::{Direction, GroundChange, PresentAtStart, Rule, RuleKind, Severity};
 pub use sampling::{Adaptive, Priority, Sampling};
@@ -40,6 +41,7 @@ pub struct Config {
     pub evidence: EvidenceConfig,
     pub outbox: OutboxConfig,
     pub mqtt: MqttConfig,
+    pub commands: CommandsConfig,
     pub map: MapConfig,
     pub http: HttpConfig,
     pub log: LogConfig,

@@ -123,6 +123,26 @@ pub struct LineLimit {
     pub bytes_s: u64,
 }
 
+/// Who may send commands, and what they may ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommandsConfig {
+    /// Beginnings of topics that answers may go to.
+    pub reply_prefixes: Vec<String>,
+    /// Older commands are refused, and ids are remembered for as long.
+    pub max_age: Duration,
+    pub max_ignore_days: f64,
+    /// Empty: the broker's access rules decide.
+    pub issuers: Vec<Issuer>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Issuer {
+    pub name: String,
+    pub key: Secret,
+    /// Names of commands; `None`: all.
+    pub may: Option<Vec<String>>,
+}
+
 /// Whose word ends the node's part in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -21,6 +21,8 @@ pub struct RtspConfig {
     pub url: url::Url,
     pub username: Option<String>,
     pub password: Option<Secret>,
+    /// Send the password in the clear to a camera that asks for it.
+    pub basic: bool,
     pub transport: Transport,
     /// No access unit for this long: the connection is given up and built anew.
     pub stall_timeout: Duration,

@@ -33,7 +33,7 @@ fn frame(i: u64, gop: u64, moving: bool) -> EncodedFrame {
         camera: CameraId::from("gate"),
         seq: FrameSeq(i),
         stream: 1,
-        capture: Capture { at: WallTime(at), source: TimeSource::Footage, offset_ms: None },
+        capture: Capture { at: WallTime(at), source: TimeSource::Footage, offset_ms: None, clock: None },
         pts: MediaTime(at),
         codec: Codec::H264,
         key,

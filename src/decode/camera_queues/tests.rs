@@ -12,7 +12,7 @@ fn frame(camera: &str, seq: u64, key: bool) -> EncodedFrame {
         camera: CameraId::from(camera),
         seq: FrameSeq(seq),
         stream: 1,
-        capture: Capture { at: WallTime(at), source: TimeSource::Arrival, offset_ms: None },
+        capture: Capture { at: WallTime(at), source: TimeSource::Arrival, offset_ms: None, clock: None },
         pts: MediaTime(at),
         codec: Codec::H264,
         key,

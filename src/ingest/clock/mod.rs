@@ -18,12 +18,12 @@ pub(super) use note::Note;
 pub(super) use reading::Reading;
 
 use line::{Line, slewed};
-use node::NodeClock;
+use node::{Moved, NodeClock};
 use reading::{STEP_US, signed_us};
-use sender::{Heard, SenderClock};
+use sender::{Heard, SenderClock, Witness};
 
 use super::timing::RepairedPts;
-use crate::base::{Capture, MediaTime, TimeSource, WallTime};
+use crate::base::{Capture, CaptureClock, KernelClock, MediaTime, TimeSource, WallTime};
 
 /// A report whose RTP time is further from that of the stream is ignored.
 const STRAY_US: i64 = 10_000_000;
@@ -37,6 +37,11 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// The slew of a day. After a larger step of the node's clock, the next connection begins with the new time.
 const REBASE_US: i64 = 72 * 60 * 1_000_000;
 
+/// How long the node's clock must have been kept by a time service after a step, if no camera speaks for it.
+const CALM: Duration = Duration::from_secs(10);
+/// How long new events wait for the clocks to agree after a step.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Maps the media times of one camera to capture times.
 #[derive(Debug)]
 pub(super) struct CameraClock {
@@ -45,6 +50,11 @@ pub(super) struct CameraClock {
     line: Line,
     /// Intended distance of capture times from the node's clock: the followed offset, and the rest of steps.
     lead_us: i64,
+    /// When the node's clock was set, until it is in step again.
+    stepped: Option<Instant>,
+    /// Sum of all jumps between connections.
+    moved_us: i64,
+    kernel: Option<KernelClock>,
     /// The sink has a frame of this camera, so capture times must continue from there.
     given: bool,
     connection: Connection,
@@ -124,6 +134,9 @@ impl CameraClock {
             sender: SenderClock::default(),
             line: Line::default(),
             lead_us: 0,
+            stepped: None,
+            moved_us: 0,
+            kernel: now.kernel,
             given: false,
             connection: Connection::new(now.mono),
             notes: Vec::new(),
@@ -134,9 +147,10 @@ impl CameraClock {
     /// Begins a connection, whose media times are unrelated to the previous ones.
     pub fn begin_connection(&mut self, now: Reading) {
         self.observe(now);
-        let debt = self.lead_us.saturating_sub(self.wanted_lead());
+        let debt = self.debt();
         if debt.saturating_abs() > REBASE_US {
             self.notes.push(Note::Rebased { by_us: debt.saturating_neg() });
+            self.moved_us = self.moved_us.saturating_sub(debt);
             self.lead_us = self.wanted_lead();
             self.line.break_off();
         }
@@ -193,7 +207,14 @@ impl CameraClock {
             && !matches!(placed, RepairedPts::StoodStill(_));
         let source = if by_camera { self.sender.source() } else { TimeSource::Arrival };
         let offset_ms = self.sender.offset_us().map(|us| us / 1000);
-        Timed { capture: Capture { at: WallTime(at), source, offset_ms }, error_ms: error_us / 1000, held }
+        let clock = CaptureClock {
+            kernel: self.kernel,
+            behind_ms: error_us / 1000,
+            stepped: self.stepped.is_some(),
+            moved_us: self.moved_us,
+        };
+        let capture = Capture { at: WallTime(at), source, offset_ms, clock: Some(clock) };
+        Timed { capture, error_ms: error_us / 1000, held }
     }
 
     /// The last frame went to the sink: from now on capture times are continuous.
@@ -209,6 +230,16 @@ impl CameraClock {
         let pts = by_drone.or(pts.map(|pts| pts.0));
         let by_stream = pts.and_then(|pts| self.line.at(pts));
         WallTime(by_stream.unwrap_or_else(|| self.node.at(now.mono).saturating_add(self.lead_us)))
+    }
+
+    /// A step of the node's clock is over, and only a new connection can begin with its time.
+    pub fn wants_new_connection(&self) -> bool {
+        self.given && self.stepped.is_none() && self.debt().saturating_abs() > REBASE_US
+    }
+
+    /// How far capture times are from where they belong.
+    fn debt(&self) -> i64 {
+        self.lead_us.saturating_sub(self.wanted_lead())
     }
 
     /// Notes since the last call.
@@ -230,19 +261,50 @@ impl CameraClock {
     /// Compares the node's clocks. A move changes no capture time: all that is relative to the clock moves
     /// along.
     fn observe(&mut self, now: Reading) {
-        let Some(moved) = self.node.observe(now) else { return };
+        self.kernel = now.kernel;
+        if let Some(moved) = self.node.observe(now) {
+            self.node_moved(moved, now.mono);
+        }
+        self.settle(now.mono);
+    }
+
+    fn node_moved(&mut self, moved: Moved, now: Instant) {
         if self.given {
             self.lead_us = self.lead_us.saturating_sub(moved.by_us);
         }
-        self.sender.node_moved(moved.by_us);
+        self.sender.node_moved(moved.by_us, moved.is_step);
         if let Some(newest) = &mut self.connection.newest {
             newest.arrival_us = newest.arrival_us.saturating_add(moved.by_us);
         }
         if moved.is_step {
             self.notes.push(Note::NodeStepped {
                 by_us: moved.by_us,
-                too_far: moved.by_us.saturating_abs() > REBASE_US,
+                too_far: self.debt().saturating_abs() > REBASE_US,
+                witness: self.sender.witness(),
             });
+            self.stepped = self.given.then_some(now);
+        }
+    }
+
+    /// Is the node's clock in step again? If the camera's clock contradicts it to the end, a clock that a time
+    /// service keeps is right, and one that nothing keeps is not.
+    fn settle(&mut self, now: Instant) {
+        let kept = self.kernel.is_some_and(|kernel| kernel.synchronised);
+        let Some(since) = self.stepped else {
+            if kept {
+                self.sender.believe_node();
+            }
+            return;
+        };
+        let waited = now.saturating_duration_since(since);
+        let in_step = match self.sender.witness() {
+            Witness::Agrees => true,
+            Witness::Silent => kept && waited >= CALM,
+            Witness::Contradicts => false,
+        };
+        if in_step || waited >= PATIENCE {
+            self.stepped = None;
+            self.notes.push(Note::WaitEnded { in_step, waited });
         }
     }
 

@@ -59,6 +59,7 @@ mod tests {
         let at = |ms: u64, ahead_ms: i64| Reading {
             mono: start + Duration::from_millis(ms),
             wall: WallTime((ms as i64 + ahead_ms) * 1_000),
+            kernel: None,
         };
         let mut node = NodeClock::new(at(0, 0));
         assert_eq!(node.observe(at(40, 1_500)), Some(Moved { by_us: 1_500_000, is_step: false }));

@@ -1,5 +1,8 @@
 //! Events of the clocks of a camera and of the node, for the log and the counters.
 
+use std::time::Duration;
+
+use super::sender::Witness;
 use crate::base::WallTime;
 use crate::ingest::IngestStats;
 
@@ -9,7 +12,9 @@ pub(in crate::ingest) enum Note {
     /// The camera's clock was set: its offset from the node's before and after.
     CameraStepped { from_us: i64, to_us: i64 },
     /// The node's clock was set. `too_far`: by more than is slewed.
-    NodeStepped { by_us: i64, too_far: bool },
+    NodeStepped { by_us: i64, too_far: bool, witness: Witness },
+    /// Events open again, because the clocks are in step or because it took too long.
+    WaitEnded { in_step: bool, waited: Duration },
     /// The RTP time of a report is that far ahead of the stream's. The report is ignored.
     StrayReport { by_us: i64 },
     /// The camera's clock is too far off to be followed. Noted once, until it is followed again.
@@ -31,10 +36,15 @@ impl Note {
                     "the camera's clock was set against the node's: capture times continue evenly"
                 );
             }
-            Self::NodeStepped { by_us, too_far } => {
+            Self::NodeStepped { by_us, too_far, witness } => {
                 stats.count(|s| s.node_clock_steps += 1);
                 let by = seconds(by_us);
-                if too_far {
+                if witness == Witness::Contradicts {
+                    tracing::warn!(
+                        by,
+                        "the node's clock was set away from the camera's: capture times follow the camera's, and new events wait until they agree; check the node's time service"
+                    );
+                } else if too_far {
                     tracing::warn!(
                         by,
                         "the node's clock was set: capture times continue by the old one until the camera connects again"
@@ -46,6 +56,13 @@ impl Note {
                     );
                 }
             }
+            Self::WaitEnded { in_step: true, waited } => {
+                tracing::info!(waited_s = waited.as_secs(), "the node's clock is in step again: events open");
+            }
+            Self::WaitEnded { in_step: false, waited } => tracing::warn!(
+                waited_s = waited.as_secs(),
+                "nothing says whether the node's clock is right since it was set: events open, and name its state; check the node's time service"
+            ),
             Self::StrayReport { by_us } => {
                 let mut count = 0;
                 stats.count(|s| {

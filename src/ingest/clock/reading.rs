@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::base::WallTime;
+use crate::base::{KernelClock, WallTime};
 
 /// A clock that moves by more was set; less is a correction.
 pub(super) const STEP_US: i64 = 2_000_000;
@@ -12,6 +12,7 @@ pub(super) const STEP_US: i64 = 2_000_000;
 pub(crate) struct Reading {
     pub mono: Instant,
     pub wall: WallTime,
+    pub kernel: Option<KernelClock>,
 }
 
 /// Microseconds from `zero` to `at`; negative if `at` is earlier.

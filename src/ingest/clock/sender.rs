@@ -17,7 +17,18 @@ pub(super) struct SenderClock {
     source: TimeSource,
     offset_us: Option<i64>,
     followed: bool,
+    /// The node's clock was set while the two agreed, so this one is believed for now.
+    contradicts: bool,
     doubt: Doubt,
+}
+
+/// What the camera's clock says of the node's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ingest) enum Witness {
+    /// Nothing: there are no reports, or it was never right.
+    Silent,
+    Agrees,
+    Contradicts,
 }
 
 /// How a report compares with the ones before.
@@ -34,7 +45,13 @@ pub(super) enum Heard {
 
 impl Default for SenderClock {
     fn default() -> Self {
-        Self { source: TimeSource::Rtcp, offset_us: None, followed: false, doubt: Doubt::default() }
+        Self {
+            source: TimeSource::Rtcp,
+            offset_us: None,
+            followed: false,
+            contradicts: false,
+            doubt: Doubt::default(),
+        }
     }
 }
 
@@ -47,15 +64,20 @@ impl SenderClock {
                 Heard::Agrees
             }
             Some(_) if !self.doubt.confirms(offset_us, at) => return Heard::Doubted,
-            Some(from_us) => Heard::Stepped { from_us },
+            Some(from_us) => {
+                self.contradicts = false;
+                Heard::Stepped { from_us }
+            }
         };
         self.offset_us = Some(offset_us);
         self.judge();
         heard
     }
 
-    /// The node's clock moved, so the offset of the camera's clock changes.
-    pub fn node_moved(&mut self, by_us: i64) {
+    /// The node's clock moved, so the offset of the camera's clock changes. A camera's clock that was followed is
+    /// not left for a node's that was set: two clocks agreed, and one of them did not move.
+    pub fn node_moved(&mut self, by_us: i64, is_step: bool) {
+        self.contradicts |= is_step && self.followed;
         self.offset_us = self.offset_us.map(|offset| offset.saturating_sub(by_us));
         self.doubt.shift(-by_us);
         self.judge();
@@ -65,7 +87,23 @@ impl SenderClock {
     fn judge(&mut self) {
         let trust = if self.source == TimeSource::Telemetry { DRONE_TRUST_US } else { TRUST_US };
         let limit = if self.followed { trust + trust / 2 } else { trust };
-        self.followed = self.offset_us.is_some_and(|offset| offset.saturating_abs() <= limit);
+        let near = self.offset_us.is_some_and(|offset| offset.saturating_abs() <= limit);
+        self.contradicts &= !near;
+        self.followed = near || self.contradicts;
+    }
+
+    /// Ends the contradiction in favour of the node's clock.
+    pub fn believe_node(&mut self) {
+        self.contradicts = false;
+        self.judge();
+    }
+
+    pub fn witness(&self) -> Witness {
+        match (self.contradicts, self.followed) {
+            (true, _) => Witness::Contradicts,
+            (false, true) => Witness::Agrees,
+            (false, false) => Witness::Silent,
+        }
     }
 
     /// Sets the source of the reports.
@@ -107,7 +145,13 @@ mod tests {
             assert_eq!(sender.report(offset_ms * 1_000, start), Heard::Agrees);
             assert_eq!(sender.followed_us().is_some(), followed, "{offset_ms} ms");
         }
-        sender.node_moved(900_000_000);
-        assert_eq!((sender.followed_us(), sender.offset_us()), (None, Some(-898_010_000)));
+        sender.node_moved(900_000_000, true);
+        assert_eq!((sender.followed_us(), sender.witness()), (Some(-898_010_000), Witness::Contradicts));
+        sender.node_moved(-900_000_000, true);
+        assert_eq!((sender.followed_us(), sender.witness()), (Some(1_990_000), Witness::Agrees));
+        sender.node_moved(900_000_000, true);
+        sender.believe_node();
+        assert_eq!((sender.followed_us(), sender.witness()), (None, Witness::Silent));
+        assert_eq!(sender.offset_us(), Some(-898_010_000));
     }
 }

@@ -18,6 +18,8 @@ struct World {
     now: i64,
     arrived: i64,
     node_off: i64,
+    /// A time service keeps the node's clock.
+    kept: bool,
     camera_off: i64,
     /// Media time at time zero, and how fast it runs, in millionths.
     base: i64,
@@ -39,13 +41,14 @@ struct Shown {
 impl World {
     fn new(camera_off: i64) -> Self {
         let start = monotonic();
-        let clock = CameraClock::new(Reading { mono: start, wall: WallTime(NOON_US) });
+        let clock = CameraClock::new(Reading { mono: start, wall: WallTime(NOON_US), kernel: None });
         Self {
             clock,
             start,
             now: 0,
             arrived: 0,
             node_off: 0,
+            kept: false,
             camera_off,
             base: 5_000,
             pace: 1_000_000,
@@ -58,7 +61,8 @@ impl World {
 
     fn reading(&self) -> Reading {
         let mono = self.start + Duration::from_micros(self.arrived as u64);
-        Reading { mono, wall: WallTime(NOON_US + self.arrived + self.node_off) }
+        let kernel = KernelClock { synchronised: self.kept, offset_us: 0, max_error_us: 1_000 };
+        Reading { mono, wall: WallTime(NOON_US + self.arrived + self.node_off), kernel: Some(kernel) }
     }
 
     fn pts(&self) -> i64 {
@@ -116,6 +120,11 @@ impl World {
         *self.frames.last().expect("frames")
     }
 
+    /// Whether new events wait.
+    fn waits(&self) -> bool {
+        self.last().timed.capture.clock.expect("clocks").stepped
+    }
+
     /// Capture time minus the time of capture by the node's first clock.
     fn ahead(&self, shown: &Shown) -> i64 {
         shown.timed.capture.at.0 - NOON_US - shown.captured
@@ -149,6 +158,7 @@ enum Event {
     StrayReport(bool),
     Reconnect { gap_ms: i64 },
     NodeStep { by_ms: i64 },
+    Kept(bool),
     CameraStep { by_ms: i64 },
 }
 
@@ -160,6 +170,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::StrayReport),
         2 => (1_i64..20_000).prop_map(|gap_ms| Event::Reconnect { gap_ms }),
         1 => step().prop_map(|by_ms| Event::NodeStep { by_ms }),
+        1 => any::<bool>().prop_map(Event::Kept),
         1 => step().prop_map(|by_ms| Event::CameraStep { by_ms }),
     ]
 }
@@ -187,6 +198,7 @@ proptest! {
                     let off = world.node_off + by_ms * 1_000;
                     world.node_off = off.clamp(-2_000_000_000, 2_000_000_000);
                 }
+                Event::Kept(kept) => world.kept = kept,
                 Event::CameraStep { by_ms } => world.camera_off += by_ms * 1_000,
             }
         }
@@ -202,12 +214,12 @@ proptest! {
         events in prop::collection::vec((-MEDIA_US..MEDIA_US, any::<i64>(), 0_u8..4), 1..100),
     ) {
         let start = monotonic();
-        let mut clock = CameraClock::new(Reading { mono: start, wall: WallTime(NOON_US) });
+        let mut clock = CameraClock::new(Reading { mono: start, wall: WallTime(NOON_US), kernel: None });
         let mut repair = super::super::timing::PtsRepair::default();
         let mut last = WallTime(i64::MIN);
         for (i, (pts, camera, kind)) in events.into_iter().enumerate() {
             let elapsed = Duration::from_millis(40 * i as u64);
-            let now = Reading { mono: start + elapsed, wall: WallTime(NOON_US) + elapsed };
+            let now = Reading { mono: start + elapsed, wall: WallTime(NOON_US) + elapsed, kernel: None };
             match kind {
                 0 => clock.report(MediaTime(pts), WallTime(camera), now),
                 1 => clock.begin_connection(now),

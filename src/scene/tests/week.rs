@@ -170,7 +170,7 @@ impl Week {
             camera: CameraId::from("mast"),
             seq: FrameSeq(0),
             stream: 1,
-            capture: Capture { at, source: TimeSource::Footage, offset_ms: None },
+            capture: Capture { at, source: TimeSource::Footage, offset_ms: None, clock: None },
             width: SIZE.0 as u32,
             height: SIZE.1 as u32,
             pixels: Pixels::Yuv(yuv),

@@ -11,7 +11,7 @@ pub fn picture() -> Picture {
         camera: CameraId::from("gate"),
         seq: FrameSeq(300),
         stream: 0,
-        capture: Capture { at: after(120), source: TimeSource::Rtcp, offset_ms: Some(14) },
+        capture: Capture { at: after(120), source: TimeSource::Rtcp, offset_ms: Some(14), clock: None },
         width: image.width(),
         height: image.height(),
         pixels: Pixels::Rgb(Bytes::from(image.into_raw())),

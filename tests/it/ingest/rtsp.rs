@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lintel::base::TimeSource;
-use lintel::config::{SourceConfig, Transport};
+use lintel::config::{RtspConfig, SourceConfig, Transport};
 use lintel::ingest::{Codec, EncodedFrame, IngestError, probe};
 
 use super::{Camera, PATIENCE, clip, clip_h265, rtsp, with_login};
@@ -102,6 +102,7 @@ async fn basic_and_digest_let_the_right_user_in() {
         let server = RtspServer::start(&[("gate", &clip())], options);
         for transport in [Transport::Tcp, Transport::GstreamerTcp] {
             let login = with_login(rtsp(&server.url("gate"), transport), "admin", "p:a ss");
+            let login = RtspConfig { basic: method == "basic", ..login };
             let camera = Camera::start(SourceConfig::Rtsp(login));
             camera.until("frames", |s| s.frames >= 5).await;
             camera.stop().await;

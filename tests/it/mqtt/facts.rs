@@ -120,11 +120,17 @@ pub fn message(event: Uuid, transition: Transition, revision: u32) -> OutMessage
     };
     let place = place();
     let facts = EventFacts {
+        decision: None,
         node: &node,
         camera: (&camera).into(),
         class: &class,
         violation: &violation,
-        capture: seen.then_some(Capture { at: violation.at, source: TimeSource::Rtcp, offset_ms: Some(-40) }),
+        capture: seen.then_some(Capture {
+            at: violation.at,
+            source: TimeSource::Rtcp,
+            offset_ms: Some(-40),
+            clock: None,
+        }),
         picture: seen.then_some((1920, 1080)),
         place: Some(&place),
         seen_by: &[],

@@ -10,9 +10,9 @@ use lintel::tamper::TamperKind;
 use lintel::wire::{
     CalibrationCommand, CameraAnswer, CameraBehind, CameraRef, CameraState, CameraSuppressed, ChunkHeader,
     CloudEvent, Confirmation, EventData, EvidenceData, FeedbackCommand, FileConfirmed, FlightNotTaken,
-    FoundObject, HealthStatus, LeadCommand, LostData, MessageConfirmed, NodeHealth, NodeLoad, NodeState,
-    NodeStatus, Outcome, ReplyData, ReplyError, ResendCommand, RingsFull, TamperData, Trouble, TroubleKind,
-    Verdict, decode_chunk, encode_chunk, evidence_message, reply_message, tamper_message,
+    FoundObject, HealthStatus, IgnoredCommand, LeadCommand, LostData, MessageConfirmed, NodeHealth, NodeLoad,
+    NodeState, NodeStatus, Outcome, ReplyData, ReplyError, ResendCommand, RingsFull, TamperData, Trouble,
+    TroubleKind, Verdict, decode_chunk, encode_chunk, evidence_message, reply_message, tamper_message,
 };
 use lintel::wire::{Topics, subscriptions};
 use serde_json::{Value, json};
@@ -43,6 +43,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("command-feedback", schema!(FeedbackCommand)),
         ("command-calibration", schema!(CalibrationCommand)),
         ("command-resend", schema!(ResendCommand)),
+        ("command-ignored", schema!(IgnoredCommand)),
         ("chunk-header", schema!(ChunkHeader)),
         ("confirmation", schema!(Confirmation)),
         ("node-state", schema!(NodeState)),

@@ -1,6 +1,7 @@
 //! What several tests share: places, programs, servers.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub mod hostile;
 pub mod mqtt;
 pub mod rtsp;
 

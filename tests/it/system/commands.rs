@@ -1,6 +1,6 @@
 //! Commands from the platform: what people decided about events, and what is wrong with a command.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver as Lines, sync_channel};
@@ -102,6 +102,7 @@ fn feedback_is_kept_learned_and_answered_also_after_a_restart() {
     let camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
     let receiver = Receiver::start(&broker, None);
     let mut node = Node::new(&camera.url("gate"), &broker, None);
+    node.replace("[http]", "[commands]\nreply_prefixes = [\"platform/\"]\n[http]");
     node.start();
     let platform = Platform::start(&broker);
     receiver.wait_for_evidence(2);
@@ -142,6 +143,26 @@ fn feedback_is_kept_learned_and_answered_also_after_a_restart() {
         })
     });
 
+    // Who decided stands in the message; the hidden place is listed; and the same command again does nothing.
+    let closing = receiver.events().into_iter().find(|e| e.state["subject"] == *first).expect("there");
+    assert_eq!(closing.state["data"]["decision"]["verdict"], "rejected");
+    assert_eq!(closing.state["data"]["decision"]["command"], Value::Null);
+    platform.send("ignored", r#"{"camera": "gate"}"#);
+    let listed = platform.answer().message["data"]["ignored"].clone();
+    assert_eq!((&listed[0]["event"], listed.as_array().map(Vec::len)), (&json!(first), Some(1)), "{listed}");
+    assert_eq!(node.health()["cameras"]["gate"]["ignored"][0]["event"], *first);
+    platform.send_with("rectified", &ask, &asked);
+    let again = platform.answer().message;
+    assert_eq!(
+        (&again["id"], &again["data"]),
+        (&answer.message["id"], &answer.message["data"]),
+        "the same answer"
+    );
+    let other = json!({ "id": "case-1", "event": second }).to_string();
+    refused(&platform, "rectified", &other, "used for another command");
+    let long = json!({ "event": second, "ignore_days": 91 }).to_string();
+    refused(&platform, "rejected", &long, "ignore_days");
+
     let kept = node.data().join("feedback").join(format!("{first}.json"));
     let kept: Value = serde_json::from_slice(&std::fs::read(&kept).expect("kept")).expect("JSON");
     assert_eq!((&kept["verdict"], &kept["reason"]), (&json!("rejected"), &json!("a police car")));
@@ -158,6 +179,11 @@ fn feedback_is_kept_learned_and_answered_also_after_a_restart() {
     platform.send("confirmed", &json!({ "event": first }).to_string());
     assert_eq!(platform.answer().message["data"]["status"], "done");
     wait_for("a new event at the place", || receiver.events().len() == 3);
+    let history = node.data().join("feedback").join(format!("{first}.jsonl"));
+    let history = std::fs::read_to_string(history).expect("the history");
+    let verdicts =
+        history.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["verdict"].clone());
+    assert_eq!(verdicts.collect::<Vec<_>>(), ["rectified", "rejected", "confirmed"]);
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
 }
 
@@ -175,8 +201,69 @@ fn broken_commands_are_answered_with_the_error() {
     refused(&platform, "dance", "{}", "no command `dance`");
     refused(&platform, "lead", r#"{"lon": 30.2, "lat": 120.1}"#, "no place");
     refused(&platform, "lead", r#"{"lon": 120.1, "lat": 30.2}"#, "calibrated");
-    // A topic that means something else is not answered on.
-    platform.send_with("confirmed", "7", &["-D", "publish", "response-topic", "lintel/v1/test/state"]);
-    assert_eq!(platform.answer().topic, "lintel/v1/test/reply");
+    // A topic that means something else, or that nobody has allowed, is not answered on.
+    for topic in ["lintel/v1/test/state", "platform/answers"] {
+        platform.send_with("ignored", "{}", &["-D", "publish", "response-topic", topic]);
+        let answer = platform.answer();
+        assert_eq!(answer.topic, "lintel/v1/test/reply");
+        let reason = answer.message["data"]["error"]["reason"].clone();
+        assert!(reason.as_str().is_some_and(|r| r.contains(topic)), "{reason}");
+    }
+    let old = r#"{"id": "1", "issued_at": "2020-01-01T00:00:00Z"}"#;
+    refused(&platform, "ignored", old, "too old");
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+}
+
+/// The proof that `issuers` of the config asks for, by openssl.
+fn proof(key: &str, name: &str, payload: &str) -> String {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["dgst", "-sha256", "-hmac", key]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = openssl.spawn().expect("openssl");
+    let text = format!("lintel/v1/test/command/{name}\n{payload}");
+    child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("written");
+    let said = String::from_utf8(child.wait_with_output().expect("openssl").stdout).expect("text");
+    said.trim().rsplit(' ').next().expect("hex").to_owned()
+}
+
+/// Case t_cmd of issue 18.
+#[test]
+fn where_the_config_names_issuers_only_they_command() {
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    let broker = Mosquitto::plain();
+    let camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
+    let mut node = Node::new(&camera.url("gate"), &broker, None);
+    node.file("city.key", KEY);
+    let file = node.folder().join("city.key");
+    let issuer = format!(
+        "[[commands.issuers]]\nname = \"city\"\nkey_file = \"{}\"\nmay = [\"ignored\", \"confirmed\"]\n[http]",
+        file.display()
+    );
+    node.replace("[http]", &issuer);
+    node.start();
+    let platform = Platform::start(&broker);
+    let now = jiff::Timestamp::now();
+    let payload = json!({ "id": "1", "issued_at": now.to_string() }).to_string();
+    let signed = |name: &str, payload: &str, proof: &str| {
+        let issuer = ["-D", "publish", "user-property", "issuer", "city"];
+        let proof = ["-D", "publish", "user-property", "proof", proof];
+        platform.send_with(name, payload, &[issuer, proof].concat());
+        platform.answer().message["data"].clone()
+    };
+    refused(&platform, "ignored", &payload, "no proof");
+    let wrong =
+        signed("ignored", &payload, &proof("another key that is not the right one", "ignored", &payload));
+    assert!(
+        wrong["error"]["reason"].as_str().is_some_and(|r| r.contains("proof of the sender is wrong")),
+        "{wrong}"
+    );
+    let denied = signed("lead", &payload, &proof(KEY, "lead", &payload));
+    assert!(denied["error"]["reason"].is_string(), "{denied}");
+    let good = proof(KEY, "ignored", &payload);
+    let done = signed("ignored", &payload, &good);
+    assert_eq!((&done["status"], &done["ignored"]), (&json!("done"), &json!([])), "{done}");
+    let undated = r#"{"id": "2"}"#;
+    let undated = signed("ignored", undated, &proof(KEY, "ignored", undated));
+    assert!(undated["error"]["reason"].as_str().is_some_and(|r| r.contains("issued_at")), "{undated}");
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+    assert!(!node.log().contains(KEY), "the key is in the log");
 }

@@ -57,7 +57,7 @@ fn a_wrong_key_is_refused_with_its_place() {
 #[test]
 fn a_wrong_camera_password_is_reported_and_the_node_runs_on() {
     let broker = Mosquitto::plain();
-    let auth = Some(("basic", "operator", "right"));
+    let auth = Some(("digest", "operator", "right"));
     let camera = RtspServer::start(&[("gate", street().as_path())], Options { auth, ..Options::default() });
     let mut node = Node::new(&camera.url("gate"), &broker, None);
     node.camera_login("operator", "wrong-one");

@@ -71,42 +71,104 @@ fn a_set_camera_is_counted_once_and_confirmed_first() {
     assert_eq!(world.last().timed.capture.source, TimeSource::Rtcp, "set right, it is followed again");
 }
 
+/// Case t_clock2 of issue 18: the node jumps ahead by 15 minutes beside a camera whose clock is right.
 #[test]
-fn a_set_node_is_followed_slowly() {
+fn a_camera_that_is_right_is_not_overruled_by_a_node_that_was_set() {
     let mut world = World::new(0);
     world.stream(60);
-    world.node_off = 30_000_000;
+    assert!(!world.waits());
+    world.node_off = 900_000_000;
     world.stream(60);
     world.check();
-    let [Note::NodeStepped { by_us, too_far: false }, Note::FarOff { .. }] = world.notes[..] else {
+    let [Note::NodeStepped { by_us, too_far: false, witness: Witness::Contradicts }] = world.notes[..] else {
+        panic!("{:?}", world.notes);
+    };
+    assert!((by_us - 900_000_000).abs() < 1_000);
+    let during = world.last();
+    assert!(world.waits() && world.ahead(&during).abs() < JITTER_US, "{during:?}");
+    assert_eq!(during.timed.capture.source, TimeSource::Rtcp);
+    assert!(during.timed.capture.offset_ms.is_some_and(|ms| ms < -899_000), "{during:?}");
+    world.node_off = 0;
+    world.stream(10);
+    world.check();
+    assert!(!world.waits(), "in step again");
+    assert!(matches!(world.notes.last(), Some(Note::WaitEnded { in_step: true, .. })), "{:?}", world.notes);
+}
+
+#[test]
+fn the_wait_is_bounded_and_a_time_service_decides_who_was_right() {
+    for kept in [false, true] {
+        let mut world = World::new(0);
+        world.kept = kept;
+        world.stream(60);
+        world.node_off = 30_000_000;
+        world.stream(595);
+        assert!(world.waits());
+        world.stream(10);
+        world.check();
+        assert!(!world.waits(), "it took too long");
+        let [Note::NodeStepped { .. }, Note::WaitEnded { in_step: false, waited }] = world.notes[..] else {
+            panic!("{:?}", world.notes);
+        };
+        assert!(waited < PATIENCE + Duration::from_secs(1), "{waited:?}");
+        world.stream(900);
+        world.check();
+        let after = world.last();
+        let expected = if kept { 30_000_000 } else { 0 };
+        assert!((world.ahead(&after) - expected).abs() < JITTER_US, "kept: {kept}: {after:?}");
+    }
+}
+
+#[test]
+fn a_set_node_is_followed_slowly_where_no_camera_speaks() {
+    let mut world = World::new(0);
+    world.frames(60);
+    world.node_off = 30_000_000;
+    world.kept = true;
+    world.frames(8);
+    assert!(world.waits());
+    world.frames(52);
+    world.check();
+    let [
+        Note::NodeStepped { by_us, too_far: false, witness: Witness::Silent },
+        Note::WaitEnded { in_step, waited },
+    ] = world.notes[..]
+    else {
         panic!("{:?}", world.notes);
     };
     assert!((by_us - 30_000_000).abs() < 1_000);
+    assert!(in_step && waited < CALM + Duration::from_secs(1) && !world.waits());
     let during = world.last();
-    assert!(during.timed.capture.offset_ms.is_some_and(|ms| ms < -29_000), "{during:?}");
     assert!((world.ahead(&during) - 3_000_000).abs() < JITTER_US, "50 ms a second");
     assert!((during.timed.error_ms + 27_000).abs() < 300, "{during:?}");
     world.reconnect(60_000_000);
-    world.stream(570);
+    world.frames(570);
     world.check();
     let after = world.last();
     assert!((world.ahead(&after) - 30_000_000).abs() < JITTER_US, "there");
     assert!(after.timed.error_ms.abs() < 300, "{after:?}");
 }
 
+/// Case t_clock3 of issue 18: the box starts two days behind.
 #[test]
 fn a_node_that_was_days_behind_is_believed_with_the_next_connection() {
     const DAYS_US: i64 = 2 * 86_400_000_000;
-    let mut world = World::new(0);
+    let mut world = World::new(DAYS_US);
     world.stream(10);
+    assert!(!world.clock.wants_new_connection());
     world.node_off = DAYS_US;
-    world.stream(60);
+    world.stream(5);
     world.check();
-    assert!(matches!(world.notes[0], Note::NodeStepped { too_far: true, .. }), "{:?}", world.notes);
+    let stepped = |n: &Note| matches!(n, Note::NodeStepped { too_far: true, witness: Witness::Agrees, .. });
+    assert!(world.notes.iter().any(stepped), "{:?}", world.notes);
+    assert!(!world.waits() && world.clock.wants_new_connection());
     world.reconnect(1_000_000);
     assert!(matches!(world.notes.last(), Some(Note::Rebased { .. })), "{:?}", world.notes);
     world.frames(1);
     assert!((world.ahead(&world.last()) - DAYS_US).abs() < JITTER_US);
+    let moved = world.last().timed.capture.clock.expect("clocks").moved_us;
+    assert!((moved - DAYS_US).abs() < 1_000_000, "{moved}");
+    assert!(!world.clock.wants_new_connection());
 }
 
 #[test]
