@@ -14,6 +14,7 @@ mod replay;
 mod run;
 mod sees;
 mod signals;
+mod still_options;
 
 use std::process::ExitCode;
 

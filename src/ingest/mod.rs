@@ -23,6 +23,7 @@ mod sink;
 mod stats;
 mod telemetry;
 mod timing;
+mod ts;
 mod udp;
 
 pub use camera::{CameraHandle, spawn_camera};
