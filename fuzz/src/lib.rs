@@ -3,12 +3,16 @@
 
 #[path = "../../src/base"]
 pub mod base {
+    mod full_width;
     mod geometry;
     mod id;
+    mod text;
     mod time;
 
+    pub use full_width::{Strays, Syntax, ascii_of, narrow, stray_hint, strays};
     pub use geometry::{Point, Polygon, PolygonError, Rect};
     pub use id::{AreaId, CameraId, ClassName, FrameSeq, ZoneId};
+    pub use text::{NoText, decode_text, read_text};
     pub use time::{Capture, MediaTime, TimeSource, WallTime};
 }
 
@@ -81,11 +85,13 @@ pub mod drone {
     mod attitude;
     mod check;
     mod clock;
+    mod exif;
     mod flight;
     pub mod klv;
     mod pose;
     mod report;
     pub mod srt;
+    pub mod still;
     pub mod xmp;
 
     pub use attitude::compose;
@@ -94,6 +100,7 @@ pub mod drone {
     pub use flight::{Flight, MAX_GAP, NoPose, Sampled};
     pub use pose::{Angles, LonLat, Pose};
     pub use report::{Fault, Gap, Rejected, TelemetryReport};
+    pub use still::{Still, StillError, StillLens, TakenSize};
 }
 
 #[path = "../../src/ingest"]

@@ -47,6 +47,8 @@ pub struct ReplayReport {
     pub pictures: u64,
     /// Frames that could not be decoded.
     pub damaged: u64,
+    /// Boxes of the network that cannot be, and were left out.
+    pub impossible_boxes: u64,
     pub second_looks: u64,
     pub opened: u64,
 }
@@ -107,6 +109,7 @@ pub fn replay(
                     continue;
                 }
             };
+            report.impossible_boxes += detector.impossible() as u64;
             let seen = Detections { picture: Arc::new(picture), items, looked };
             let analysed = stream.scene.analyse(&config, &seen);
             if analysed.shows_first && options.evidence.is_some() {

@@ -1,5 +1,9 @@
 //! Lines and fields of the CSV files that people write.
 
+use std::borrow::Cow;
+
+use super::full_width::narrow;
+
 /// The lines with content, each with its number from 1. Empty lines, lines that begin with `#` and a byte
 /// order mark are skipped.
 pub fn content_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -23,6 +27,48 @@ pub fn csv_fields(line: &str, delimiter: u8) -> Vec<String> {
     fields.iter().map(|field| field.trim().trim_matches('"').trim().to_owned()).collect()
 }
 
+/// The fields of a line from a spreadsheet or a person: separated by commas, semicolons or tabs, also
+/// full-width ones. Empty fields at the end, which spreadsheets add, are left out.
+pub fn table_fields(line: &str) -> Vec<String> {
+    let line = narrow_outside(line);
+    // Spreadsheets write semicolons or tabs where the comma is the decimal sign.
+    let delimiter = [b'\t', b';'].into_iter().find(|d| line.as_bytes().contains(d)).unwrap_or(b',');
+    let mut fields = csv_fields(&line, delimiter);
+    while fields.len() > 1 && fields.last().is_some_and(String::is_empty) {
+        fields.pop();
+    }
+    fields
+}
+
+/// With separators, quotation marks and spaces in ASCII, but for what stands in quotation marks.
+fn narrow_outside(line: &str) -> Cow<'_, str> {
+    let wide = |c: char| matches!(c, '，' | '；' | '“' | '”' | '\u{3000}');
+    if !line.contains(wide) {
+        return Cow::Borrowed(line);
+    }
+    let mut quoted = false;
+    let narrowed = line.chars().map(|c| match c {
+        '"' | '“' | '”' => {
+            quoted = !quoted;
+            '"'
+        }
+        '，' if !quoted => ',',
+        '；' if !quoted => ';',
+        '\u{3000}' if !quoted => ' ',
+        other => other,
+    });
+    Cow::Owned(narrowed.collect())
+}
+
+/// A finite number as people write it: full-width digits, a decimal comma, and the sign of its unit behind it
+/// (`12.5米`, `30°`).
+pub fn table_number(text: &str) -> Option<f64> {
+    let text = narrow(text);
+    let text = text.trim().trim_end_matches(['米', '度', '°', 'm']).trim_end();
+    let plain = text.parse().ok().or_else(|| text.replacen(',', ".", 1).parse().ok());
+    plain.filter(|v: &f64| v.is_finite())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +86,23 @@ mod tests {
         assert_eq!(csv_fields("1\t2\t\t", b'\t'), ["1", "2", "", ""]);
         assert_eq!(csv_fields("one", b','), ["one"]);
         assert_eq!(csv_fields("\"open, and more", b','), ["open, and more"]);
+    }
+
+    #[test]
+    fn tables_of_people_have_any_separator() {
+        for line in ["a.jpg,1,2", "a.jpg; 1;2;", "a.jpg\t1\t2\t\t", "a.jpg，1，　2", "a.jpg，1,2,,"] {
+            assert_eq!(table_fields(line), ["a.jpg", "1", "2"], "{line}");
+        }
+        assert_eq!(table_fields("“一，二”，3"), ["一，二", "3"]);
+    }
+
+    #[test]
+    fn numbers_of_people_may_be_wide_and_have_a_unit() {
+        for text in ["12.5", "12,5", "１２．５", "12.5米", "12.5 m", " 12.5° "] {
+            assert_eq!(table_number(text), Some(12.5), "{text}");
+        }
+        for text in ["", "NaN", "high", "1,2,3", "12..5", "米"] {
+            assert_eq!(table_number(text), None, "{text}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::solve::{Solution, Survey, solve};
 use super::{CalibrationError, Features};
+use crate::base::{Syntax, read_text, stray_hint};
 use crate::geo::{Attitude, Geodetic, Ground, Lens, PARAMETERS, View};
 
 /// Of this layout.
@@ -185,8 +186,11 @@ impl Calibration {
     /// The file cannot be read, is no calibration, or its values are no camera; with line and column where
     /// TOML says so.
     pub fn load(path: &Path) -> Result<Self, CalibrationError> {
-        let text = std::fs::read_to_string(path).map_err(|e| CalibrationError::file(path, e))?;
-        let mut read: Self = toml::from_str(&text).map_err(|e| CalibrationError::file(path, e))?;
+        let text = read_text(path).map_err(|e| CalibrationError::file(path, e))?;
+        let mut read: Self = toml::from_str(&text).map_err(|e| match stray_hint(&text, Syntax::Toml) {
+            Some(hint) => CalibrationError::file(path, hint),
+            None => CalibrationError::file(path, e),
+        })?;
         if read.format != FORMAT {
             let problem =
                 format!("it is of format {}, this program reads {FORMAT}: calibrate again", read.format);

@@ -1,13 +1,10 @@
-//! Terrain models from GeoTIFF (OGC 19-008r4): one band of heights, in degrees, UTM or Gauss-Kruger.
+//! Terrain models from GeoTIFF: one band of heights, in degrees, UTM or Gauss-Kruger.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use tiff::decoder::{Decoder, DecodingResult, Limits};
-use tiff::tags::Tag;
-
-use crate::geo::{Dem, DemGrid, GridCrs, GridError, TransverseMercator};
+use super::geokeys::{GeoKeys, PlaceProblem, placement};
+use super::raster::{BandScale, Raster, RasterError};
+use crate::geo::{Dem, DemGrid, GridError};
 
 /// Heights of one model, at most: 400 MB in memory.
 const MAX_HEIGHTS: u64 = 100_000_000;
@@ -23,213 +20,169 @@ pub struct DemError {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DemProblem {
-    #[error("cannot open it")]
-    Open(#[source] std::io::Error),
-    /// No source: the error of the TIFF reader says its own cause.
-    #[error("it is not a TIFF that can be read: {0}")]
-    Tiff(tiff::TiffError),
-    #[error(
-        "it has no georeference ({0}): a plain picture of heights cannot be placed on the map. Export it as GeoTIFF with its \
-         coordinate system"
-    )]
-    NoReference(&'static str),
-    #[error("it is turned or sheared against its coordinate system: `gdalwarp` it to north up")]
-    Turned,
-    #[error(
-        "its coordinate system {0} is not known here: `gdalwarp -t_srs EPSG:4490 IN OUT` makes one that is"
-    )]
-    System(String),
+enum DemProblem {
+    #[error(transparent)]
+    Place(#[from] PlaceProblem),
     #[error("it has {0} bands, a terrain model has one")]
     Bands(usize),
     #[error("{columns} x {rows} heights are more than {MAX_HEIGHTS}: cut out the country around the cameras")]
     TooLarge { columns: u32, rows: u32 },
+    #[error(
+        "its heights are in `{0}`, which is not known here: `gdal_calc.py` to metres, and `gdal_edit.py` to say so"
+    )]
+    Unit(String),
     #[error(transparent)]
     Grid(#[from] GridError),
 }
 
-impl From<tiff::TiffError> for DemProblem {
-    fn from(error: tiff::TiffError) -> Self {
-        Self::Tiff(error)
+impl From<RasterError> for DemProblem {
+    fn from(error: RasterError) -> Self {
+        Self::Place(error.into())
     }
 }
 
 /// Reads a terrain model into memory.
 ///
 /// # Errors
-/// No such file, no TIFF, no georeference, an unknown coordinate system, several bands, no heights.
+/// No such file, no TIFF, no georeference, an unknown coordinate system or datum, several bands, no heights.
 pub fn load_dem(path: &Path) -> Result<Dem, DemError> {
     read(path).map_err(|source| DemError { path: path.to_path_buf(), source })
 }
 
 fn read(path: &Path) -> Result<Dem, DemProblem> {
-    let file = File::open(path).map_err(DemProblem::Open)?;
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = MAX_HEIGHTS as usize * 8;
-    let mut tiff = Decoder::new(BufReader::new(file))?.with_limits(limits);
-    let (columns, rows) = tiff.dimensions()?;
+    let mut raster = Raster::open(path)?;
+    let [columns, rows] = raster.layout.size();
     if u64::from(columns) * u64::from(rows) > MAX_HEIGHTS {
         return Err(DemProblem::TooLarge { columns, rows });
     }
-    let keys = GeoKeys::read(&mut tiff)?;
+    if raster.layout.bands > 1 {
+        return Err(DemProblem::Bands(raster.layout.bands));
+    }
+    let keys = GeoKeys::read(&mut raster.tags)?;
     let crs = keys.crs()?;
-    let (mut origin, step) = placement(&mut tiff)?;
+    let (mut origin, step) = placement(&mut raster.tags)?;
     if !keys.pixel_is_point() {
         // The reference is to the corner of the first pixel, the height belongs to its middle.
         origin = [origin[0] + step[0] / 2.0, origin[1] + step[1] / 2.0];
     }
-    let missing = tiff.find_tag(Tag::GdalNodata)?.and_then(|v| v.into_string().ok());
-    let missing = missing.and_then(|text| text.trim_matches(['\0', ' ']).parse::<f64>().ok());
-    let heights: Vec<f32> = heights(tiff.read_image()?)
-        .map(|h| {
-            let absent = missing.is_some_and(|m| h == m) || !POSSIBLE_M.contains(&(h as f32));
-            if absent { f32::NAN } else { h as f32 }
-        })
-        .collect();
+    let (nodata, scale) = (raster.nodata(), raster.band_scale());
+    let metres = metres(&scale, keys.vertical_unit()?)?;
     let (columns, rows) = (columns as usize, rows as usize);
-    let bands = heights.len() / (columns * rows).max(1);
-    if bands > 1 {
-        return Err(DemProblem::Bands(bands));
+    let mut heights = vec![f32::NAN; columns * rows];
+    raster.samples(|pixel, _, value| {
+        // The text of the mark has more digits than a float32 holds.
+        let missing = nodata.is_some_and(|mark| value == mark || value as f32 == mark as f32);
+        let height = ((value * scale.scale + scale.offset) * metres) as f32;
+        if !missing && POSSIBLE_M.contains(&height) {
+            heights[pixel] = height;
+        }
+    })?;
+    if let Some(valid) = raster.mask()? {
+        let invalid = heights.iter_mut().zip(valid).filter(|(_, valid)| !valid);
+        invalid.for_each(|(height, _)| *height = f32::NAN);
     }
     Ok(Dem::new(DemGrid { columns, rows, heights, origin, step, crs })?)
 }
 
-fn heights(read: DecodingResult) -> Box<dyn Iterator<Item = f64>> {
-    match read {
-        DecodingResult::U8(v) => Box::new(v.into_iter().map(f64::from)),
-        DecodingResult::U16(v) => Box::new(v.into_iter().map(f64::from)),
-        DecodingResult::U32(v) => Box::new(v.into_iter().map(f64::from)),
-        DecodingResult::U64(v) => Box::new(v.into_iter().map(|h| h as f64)),
-        DecodingResult::F16(v) => Box::new(v.into_iter().map(f64::from)),
-        DecodingResult::F32(v) => Box::new(v.into_iter().map(f64::from)),
-        DecodingResult::F64(v) => Box::new(v.into_iter()),
-        DecodingResult::I8(v) => Box::new(v.into_iter().map(f64::from)),
-        DecodingResult::I16(v) => Box::new(v.into_iter().map(f64::from)),
-        DecodingResult::I32(v) => Box::new(v.into_iter().map(f64::from)),
-        DecodingResult::I64(v) => Box::new(v.into_iter().map(|h| h as f64)),
-    }
-}
-
-pub(super) type Reader = Decoder<BufReader<File>>;
-
-fn numbers(tiff: &mut Reader, tag: Tag) -> Result<Option<Vec<f64>>, DemProblem> {
-    Ok(tiff.find_tag(tag)?.map(|v| v.into_f64_vec()).transpose()?)
-}
-
-/// Where the first pixel is, and how far it is to the next ones.
-pub(super) fn placement(tiff: &mut Reader) -> Result<([f64; 2], [f64; 2]), DemProblem> {
-    if let Some(m) = numbers(tiff, Tag::ModelTransformationTag)? {
-        let &[a, b, _, d, e, f, _, h, ..] = &m[..] else {
-            return Err(DemProblem::NoReference("its ModelTransformation is cut short"));
-        };
-        return if b == 0.0 && e == 0.0 { Ok(([d, h], [a, f])) } else { Err(DemProblem::Turned) };
-    }
-    let Some(scale) = numbers(tiff, Tag::ModelPixelScaleTag)? else {
-        return Err(DemProblem::NoReference("neither ModelPixelScale nor ModelTransformation"));
-    };
-    let tie = numbers(tiff, Tag::ModelTiepointTag)?.unwrap_or_default();
-    let (&[sx, sy, ..], &[i, j, _, x, y, ..]) = (&scale[..], &tie[..]) else {
-        return Err(DemProblem::NoReference("no ModelTiepoint"));
-    };
-    Ok(([x - i * sx, y + j * sy], [sx, -sy]))
-}
-
-/// The GeoKeyDirectory.
-pub(super) struct GeoKeys {
-    /// Key, tag that holds the value (0: the entry itself), value or place in the tag.
-    entries: Vec<[u16; 3]>,
-    doubles: Vec<f64>,
-}
-
-impl GeoKeys {
-    pub(super) fn read(tiff: &mut Reader) -> Result<Self, DemProblem> {
-        let directory = tiff.find_tag(Tag::GeoKeyDirectoryTag)?.map(|v| v.into_u16_vec()).transpose()?;
-        let directory = directory.ok_or(DemProblem::NoReference("no GeoKeyDirectory"))?;
-        let entries = directory.chunks_exact(4).skip(1).map(|e| [e[0], e[1], e[3]]).collect();
-        let doubles = numbers(tiff, Tag::GeoDoubleParamsTag)?.unwrap_or_default();
-        Ok(Self { entries, doubles })
-    }
-
-    fn short(&self, key: u16) -> Option<u16> {
-        self.entries.iter().find(|e| e[0] == key && e[1] == 0).map(|e| e[2])
-    }
-
-    fn double(&self, keys: &[u16]) -> Option<f64> {
-        let entry = self.entries.iter().find(|e| keys.contains(&e[0]) && e[1] == 34_736)?;
-        self.doubles.get(usize::from(entry[2])).copied()
-    }
-
-    pub(super) fn pixel_is_point(&self) -> bool {
-        self.short(1025) == Some(2)
-    }
-
-    pub(super) fn crs(&self) -> Result<GridCrs, DemProblem> {
-        match self.short(1024) {
-            Some(2) => match self.short(2048) {
-                // WGS-84, CGCS2000, and the code for a datum that is given in words only.
-                None | Some(4326 | 4490 | 4979 | 32_767) => Ok(GridCrs::Geographic),
-                Some(other) => Err(DemProblem::System(format!("EPSG:{other}"))),
-            },
-            Some(1) => match self.short(3072) {
-                Some(code) if code != 32_767 => zone(code)
-                    .map(GridCrs::Projected)
-                    .ok_or_else(|| DemProblem::System(format!("EPSG:{code}"))),
-                _ => self.user_defined().map(GridCrs::Projected),
-            },
-            _ => Err(DemProblem::NoReference("its GeoKeys do not say in which coordinates")),
-        }
-    }
-
-    /// Transverse Mercator whose parameters are written out.
-    fn user_defined(&self) -> Result<TransverseMercator, DemProblem> {
-        let metres = self.short(3076).is_none_or(|unit| unit == 9001);
-        if self.short(3075) != Some(1) || !metres || self.double(&[3081, 3085]).unwrap_or(0.0) != 0.0 {
-            return Err(DemProblem::System("(one of its own, not a transverse Mercator in metres)".into()));
-        }
-        let central_meridian = self
-            .double(&[3080, 3084, 3088])
-            .ok_or_else(|| DemProblem::System("(a transverse Mercator without a central meridian)".into()))?;
-        Ok(TransverseMercator {
-            central_meridian,
-            scale: self.double(&[3092, 3093]).unwrap_or(1.0),
-            false_easting: self.double(&[3082, 3086]).unwrap_or(0.0),
-            false_northing: self.double(&[3083, 3087]).unwrap_or(0.0),
-        })
-    }
-}
-
-/// UTM on WGS-84 and Gauss-Kruger on CGCS2000, by EPSG code.
-fn zone(code: u16) -> Option<TransverseMercator> {
-    let gauss = |first_meridian: u16, width: u16, index: u16, first_prefix: Option<u16>| {
-        let prefix = first_prefix.map_or(0, |first| first + index) as u8;
-        Some(TransverseMercator::gauss_kruger(f64::from(first_meridian + width * index), prefix))
-    };
-    match code {
-        32_601..=32_660 => Some(TransverseMercator::utm((code - 32_600) as u8, true)),
-        32_701..=32_760 => Some(TransverseMercator::utm((code - 32_700) as u8, false)),
-        4491..=4501 => gauss(75, 6, code - 4491, Some(13)),
-        4502..=4512 => gauss(75, 6, code - 4502, None),
-        4513..=4533 => gauss(75, 3, code - 4513, Some(25)),
-        4534..=4554 => gauss(75, 3, code - 4534, None),
-        _ => None,
+/// Metres of one unit of the heights.
+fn metres(scale: &BandScale, by_keys: f64) -> Result<f64, DemProblem> {
+    match scale.unit.to_lowercase().as_str() {
+        "" => Ok(by_keys),
+        "m" | "metre" | "meter" | "metres" | "meters" => Ok(1.0),
+        "dm" => Ok(0.1),
+        "cm" => Ok(0.01),
+        "mm" => Ok(0.001),
+        "ft" | "foot" | "feet" | "international foot" => Ok(0.3048),
+        "us-ft" | "us survey foot" => Ok(1200.0 / 3937.0),
+        _ => Err(DemProblem::Unit(scale.unit.clone())),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::raster::tests::{Picture, written};
     use super::*;
 
+    const METADATA: u16 = 42_112;
+    const NODATA: u16 = 42_113;
+
+    fn floats(values: &[f32]) -> Vec<u8> {
+        values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    /// 3 x 2 heights.
+    fn model() -> Picture {
+        Picture::new(3, 2, 1, 32).short(339, &[3]).placed()
+    }
+
+    fn heights(pictures: &[Picture]) -> Result<Vec<f32>, String> {
+        let (_dir, path) = written(pictures);
+        let dem = load_dem(&path).map_err(|e| crate::base::error_chain(&e))?;
+        // What is not known is -1, to compare.
+        Ok(dem.grid().heights.iter().map(|h| if h.is_nan() { -1.0 } else { *h }).collect())
+    }
+
     #[test]
-    fn codes_name_their_zones() {
-        let check = |code: u16, meridian: f64, easting: f64| {
-            let zone = zone(code).expect("known");
-            assert_eq!((zone.central_meridian, zone.false_easting), (meridian, easting), "EPSG:{code}");
+    fn what_is_missing_is_not_known_however_it_is_marked() {
+        let values = [10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+        let marked = |mark: f32| [&values[..5], &[mark]].concat();
+        let holed = Ok(vec![10.0, 11.0, 12.0, 13.0, 14.0, -1.0]);
+        for (mark, text) in
+            [(-9999.0, "-9999"), (f32::MIN, "-3.4028234663852886e+38"), (f32::NAN, "nan"), (0.0, "0")]
+        {
+            let picture = model().text(NODATA, text).parts(&[floats(&marked(mark))]);
+            assert_eq!(heights(&[picture]), holed, "{text}");
+        }
+        let mask = Picture::new(3, 2, 1, 1)
+            .short(254, &[4])
+            .short(262, &[4])
+            .parts(&[vec![0b1110_0000, 0b1100_0000]]);
+        let smaller =
+            Picture::new(2, 1, 1, 32).short(254, &[1]).short(339, &[3]).parts(&[floats(&[1.0, 2.0])]);
+        assert_eq!(heights(&[model().parts(&[floats(&values)]), smaller, mask]), holed);
+        // Rows of their own, of which the second is not there: sparse, and the file's first bytes are no heights.
+        let sparse = model().short(278, &[1]).parts(&[floats(&values[..3]), Vec::new()]);
+        assert_eq!(heights(&[sparse]), Ok(vec![10.0, 11.0, 12.0, -1.0, -1.0, -1.0]));
+    }
+
+    #[test]
+    fn a_mask_beside_the_file_counts() {
+        let (dir, path) = written(&[model().parts(&[floats(&[10.0; 6])])]);
+        let mask = Picture::new(3, 2, 1, 8).parts(&[vec![255, 255, 255, 255, 255, 0]]);
+        std::fs::write(dir.path().join("a.tif.msk"), super::super::raster::tests::file(&[mask]))
+            .expect("written");
+        let dem = load_dem(&path).expect("a terrain model");
+        assert!(dem.grid().heights[5].is_nan() && dem.grid().heights[4] == 10.0);
+    }
+
+    #[test]
+    fn scale_offset_and_unit_are_of_the_file() {
+        let stored = Picture::new(3, 2, 1, 16).placed().text(NODATA, "65535");
+        let stored = stored
+            .parts(&[[100u16, 200, 300, 400, 500, 65_535].iter().flat_map(|v| v.to_le_bytes()).collect()]);
+        let xml = |unit: &str| {
+            format!(
+                "<GDALMetadata>\n  <Item name=\"OFFSET\" sample=\"0\" role=\"offset\">-10</Item>\n  <Item name=\"SCALE\" \
+                 sample=\"0\" role=\"scale\">0.5</Item>\n  <Item name=\"X\" sample=\"1\" role=\"scale\">7</Item>{unit}</GDALMetadata>"
+            )
         };
-        check(32_651, 123.0, 500_000.0);
-        check(4528, 120.0, 40_500_000.0);
-        check(4549, 120.0, 500_000.0);
-        check(4498, 117.0, 20_500_000.0);
-        check(4509, 117.0, 500_000.0);
-        assert_eq!(zone(3857), None);
+        let found = heights(&[stored.clone().text(METADATA, &xml(""))]);
+        assert_eq!(found, Ok(vec![40.0, 90.0, 140.0, 190.0, 240.0, -1.0]));
+        let feet = xml("<Item name=\"UNITTYPE\" sample=\"0\" role=\"unittype\">ft</Item>");
+        let found = heights(&[stored.clone().text(METADATA, &feet)]).expect("feet");
+        assert!((found[0] - 12.192).abs() < 1e-4, "{found:?}");
+        let odd = xml("<Item name=\"UNITTYPE\" sample=\"0\" role=\"unittype\">chi</Item>");
+        let error = heights(&[stored.text(METADATA, &odd)]).expect_err("an unknown unit");
+        assert!(error.contains("`chi`"), "{error}");
+    }
+
+    #[test]
+    fn bands_are_counted_in_every_arrangement() {
+        for planar in [1, 2] {
+            let parts = if planar == 1 { vec![vec![1; 18]] } else { vec![vec![1; 6]; 3] };
+            let picture = Picture::new(3, 2, 3, 8).placed().short(284, &[planar]).parts(&parts);
+            let error = heights(&[picture]).expect_err("three bands");
+            assert!(error.contains("3 bands"), "{error}");
+        }
     }
 }

@@ -8,9 +8,11 @@ mod drawing;
 mod error;
 mod features;
 mod file;
+mod geokeys;
 mod geotiff;
 mod mosaic;
 mod points;
+mod raster;
 mod solve;
 mod vision;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{content_lines, csv_fields};
+use crate::base::{content_lines, read_text, table_fields, table_number};
 use crate::geo::{Dem, Geodetic};
 
 /// Two points of one camera are never this far apart, degrees.
@@ -33,8 +33,7 @@ pub enum PointsError {
 /// # Errors
 /// Every line that cannot be used, with its number and what to do.
 pub fn read_points(path: &Path, size: [u32; 2], dem: Option<&Dem>) -> Result<Vec<SurveyPoint>, PointsError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| PointsError::Read { path: path.to_path_buf(), error })?;
+    let text = read_text(path).map_err(|error| PointsError::Read { path: path.to_path_buf(), error })?;
     parse(&text, size, dem).map_err(|lines| {
         PointsError::Lines(lines.iter().map(|l| format!("{}:{l}", path.display())).collect())
     })
@@ -45,10 +44,8 @@ fn parse(text: &str, size: [u32; 2], dem: Option<&Dem>) -> Result<Vec<SurveyPoin
     let mut rows: Vec<(usize, Row)> = Vec::new();
     let mut wrong = Vec::new();
     for (number, line) in content_lines(text) {
-        // Spreadsheets write semicolons or tabs where the comma is the decimal sign.
-        let delimiter = [b';', b'\t'].into_iter().find(|d| line.as_bytes().contains(d)).unwrap_or(b',');
-        let fields = csv_fields(line, delimiter);
-        if rows.is_empty() && fields[0].parse::<f64>().is_err() && fields.iter().any(|f| names(f, &X)) {
+        let fields = table_fields(line);
+        if rows.is_empty() && table_number(&fields[0]).is_none() && fields.iter().any(|f| names(f, &X)) {
             match Order::of(&fields) {
                 Ok(found) => order = found,
                 Err(problem) => return Err(vec![format!("{number}: {problem}")]),
@@ -125,8 +122,7 @@ impl Order {
                     i + 1
                 )
             })?;
-            let value = text.parse::<f64>().map_err(|_| format!("{name} `{text}` is not a number"))?;
-            if value.is_finite() { Ok(value) } else { Err(format!("{name} `{text}` is not a number")) }
+            table_number(text).ok_or_else(|| format!("{name} `{text}` is not a number"))
         };
         let alt = match self.alt.and_then(|i| Some((i, fields.get(i)?))) {
             Some((i, text)) if !text.is_empty() => Some(field(i, "alt")?),

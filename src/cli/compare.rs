@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::placed::metres;
+use super::still_options::StillOptions;
 use crate::base::error_chain;
 use crate::calibration::load_dem;
 use crate::compare::{
-    Options, PairFile, StillTable, Unusable, compare, load, pair, write_geojson, write_report,
+    Options, PairFile, Shot, StillTable, Unusable, compare, load, pair, write_geojson, write_report,
 };
 use crate::config::Provider;
 use crate::detect::{Detector, ModelManifest, Runtime};
@@ -24,12 +25,12 @@ const NONE: u8 = 2;
 /// Compare two flights over the same ground
 ///
 /// Compares two pictures, two folders of stills, or two mosaics (GeoTIFF). Stills are paired by position
-/// (DJI's XMP, or --telemetry) and aligned. The output shows what was built, cleared or piled up: GeoJSON
+/// (their XMP and EXIF, or --telemetry) and aligned. The output shows what was built, cleared or piled up: GeoJSON
 /// with areas, pictures side by side, and a page to swipe through. Pictures that cannot be compared are
 /// listed with the reason.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel compare may.jpg june.jpg --out changes\n  \
-                        lintel compare flights/may flights/june --telemetry june.csv --out changes\n  \
+                        lintel compare flights/may flights/june --telemetry-after june.csv --out changes\n  \
                         lintel compare may.tif june.tif --out changes\n\n\
                         Exit codes: 0 all pictures compared, 1 some, 2 none.")]
 pub struct Args {
@@ -38,9 +39,18 @@ pub struct Args {
     /// The same from a later flight
     after: PathBuf,
     /// Positions of stills without XMP: a table with the header
-    /// name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg; repeatable
+    /// name,lon,lat,height_m,heading_deg,pitch_deg,fov_deg; repeatable. A table in the folder of a flight is of
+    /// that flight
     #[arg(long, value_name = "CSV")]
     telemetry: Vec<PathBuf>,
+    /// As --telemetry, for the earlier flight only
+    #[arg(long, value_name = "CSV")]
+    telemetry_before: Vec<PathBuf>,
+    /// As --telemetry, for the later flight only
+    #[arg(long, value_name = "CSV")]
+    telemetry_after: Vec<PathBuf>,
+    #[command(flatten)]
+    stills: StillOptions,
     /// Terrain model (GeoTIFF); without one the ground is level
     #[arg(long, value_name = "FILE")]
     dem: Option<PathBuf>,
@@ -65,14 +75,13 @@ pub struct Args {
 /// # Errors
 /// A table or terrain model cannot be used, or the folder cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut table = StillTable::default();
-    for path in &args.telemetry {
-        table.read(path)?;
-    }
+    let tables = Tables::read(&args)?;
+    let drone = args.stills.drone(true);
     let dem = args.dem.as_deref().map(load_dem).transpose()?.map(Arc::new);
-    let (before, mut unusable) = load(&args.before, &table, dem.as_ref());
-    let (after, bad) = load(&args.after, &table, dem.as_ref());
+    let (before, mut unusable) = load(&args.before, &tables.before, &drone, dem.as_ref());
+    let (after, bad) = load(&args.after, &tables.after, &drone, dem.as_ref());
     unusable.extend(bad);
+    tables.check(&before, &after)?;
     let paired = pair(&before, &after);
     unusable.extend(paired.alone);
     let options = Options { min_area_m2: args.min_area, aligned: args.aligned };
@@ -101,6 +110,52 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         (_, true) => ExitCode::SUCCESS,
         _ => ExitCode::from(SOME),
     })
+}
+
+/// The tables of each flight: names of stills start anew in every folder, so one flight's tables are not for the
+/// other.
+struct Tables {
+    before: StillTable,
+    after: StillTable,
+    /// What may be of either.
+    shared: StillTable,
+}
+
+impl Tables {
+    fn read(args: &Args) -> anyhow::Result<Self> {
+        let folder = |path: &Path| path.canonicalize().ok();
+        let within = |table: &&PathBuf, flight: &Path| {
+            table.parent().and_then(folder).is_some_and(|parent| Some(parent) == folder(flight))
+        };
+        let (mut before, mut after) = (args.telemetry_before.clone(), args.telemetry_after.clone());
+        let mut shared = StillTable::default();
+        for path in &args.telemetry {
+            match (within(&path, &args.before), within(&path, &args.after)) {
+                (true, false) => before.push(path.clone()),
+                (false, true) => after.push(path.clone()),
+                _ => shared.read(path)?,
+            }
+        }
+        let with = |own: &[PathBuf]| {
+            own.iter().try_fold(shared.clone(), |mut table, path| table.read(path).map(|()| table))
+        };
+        Ok(Self { before: with(&before)?, after: with(&after)?, shared })
+    }
+
+    /// Fails where a table may be of the one or the other flight.
+    fn check(&self, before: &[Shot], after: &[Shot]) -> anyhow::Result<()> {
+        let both = before.iter().find_map(|b| {
+            let twin = after.iter().any(|a| a.name == b.name && a.path != b.path);
+            Some((&b.name, self.shared.place(&b.name).filter(|_| twin)?))
+        });
+        match both {
+            None => Ok(()),
+            Some((name, place)) => bail!(
+                "both flights have a {name}, and {place} does not say of which it is: name the tables of the earlier flight \
+                 with --telemetry-before and those of the later one with --telemetry-after"
+            ),
+        }
+    }
 }
 
 fn open(model: &Path, library: Option<&Path>) -> anyhow::Result<Detector> {

@@ -4,6 +4,7 @@ mod failure;
 mod inputs;
 mod results;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::base::Shutdown;
 use crate::config::{Provider, Tiling};
 use crate::decode::Picture;
-use crate::detect::{Detector, ModelManifest, Runtime, SCORE_FLOOR};
+use crate::detect::{Detector, IMPOSSIBLE_BOXES, ModelManifest, Runtime, SCORE_FLOOR, explain};
 use failure::Failure;
 use inputs::{Inputs, Source};
 use results::{Annotator, Entry, Format, Results};
@@ -33,17 +34,21 @@ const INTERRUPTED: u8 = 130;
 #[command(after_help = "Examples:\n  \
     lintel detect street.jpg footage/ --model models/lintel-nano --out found.jsonl --format jsonl --annotate seen/\n  \
     lintel detect gate.mp4 --every 2 --tiles 2x2 --model models/lintel-nano --out found.json\n  \
-    lintel detect --coco annotations.json --images pictures/ --model models/lintel-nano --out results.json")]
+    lintel detect --explain best.onnx\n  lintel detect --coco annotations.json --images pictures/ --model models/lintel-nano --out results.json")]
 pub struct Args {
     /// Pictures, folders and videos
-    #[arg(required_unless_present = "coco", conflicts_with = "coco", value_name = "INPUT")]
+    #[arg(required_unless_present_any = ["coco", "explain"], conflicts_with = "coco", value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Folder of the model, with model.toml
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "explain")]
+    model: Option<PathBuf>,
     /// File for the detections; - is standard output
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "explain")]
+    out: Option<PathBuf>,
+    /// Show inputs and outputs of a model (folder or .onnx file), and which head.kind it looks like; detects
+    /// nothing
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["inputs", "coco", "model", "out"])]
+    explain: Option<PathBuf>,
     /// coco: one JSON list of COCO results, boxes as x, y, width, height in pixels; jsonl: one line for each
     /// picture
     #[arg(long, value_enum, default_value_t = Format::Coco)]
@@ -81,7 +86,16 @@ pub struct Args {
 /// The model, the runtime or the COCO file cannot be used, there are no inputs, or the output cannot be
 /// written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let manifest = ModelManifest::load(&args.model)?;
+    let (model, out) = match (&args.explain, &args.model, &args.out) {
+        (Some(model), ..) => {
+            let runtime = Runtime::load(args.onnxruntime.as_deref())?;
+            write!(std::io::stdout(), "{}", explain(&runtime, model)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        (None, Some(model), Some(out)) => (model, out),
+        _ => anyhow::bail!("give a model with --model and a file with --out"),
+    };
+    let manifest = ModelManifest::load(model)?;
     let inputs = match (&args.coco, &args.images) {
         (Some(coco), Some(images)) => Inputs::from_coco(coco, images)?,
         _ => Inputs::find(&args.inputs)?,
@@ -91,15 +105,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(lowest) = args.min_score.filter(|&lowest| lowest < SCORE_FLOOR) {
         detector.set_floor(lowest);
     }
-    let results = Results::create(&args.out, args.format, &manifest, inputs.categories)?;
+    let results = Results::create(out, args.format, &manifest, inputs.categories)?;
     let annotator = args.annotate.as_deref().map(Annotator::create).transpose()?;
     let shutdown = stop_on_interrupt()?;
     let every = Duration::from_secs_f64(args.every);
     let bar = progress(inputs.sources.len());
     let tiling =
         Tiling { columns: args.tiles.0.into(), rows: args.tiles.1.into(), overlap: OVERLAP, per_picture: 0 };
-    let mut job =
-        Job { detector, manifest, tiling, min_score: args.min_score, results, annotator, pictures: 0 };
+    let mut job = Job {
+        detector,
+        manifest,
+        tiling,
+        min_score: args.min_score,
+        results,
+        annotator,
+        pictures: 0,
+        impossible: 0,
+    };
     let all = inputs.sources.len() + inputs.bad.len();
     let mut bad = inputs.bad;
     for problem in &bad {
@@ -127,9 +149,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("{count} detections of {class} left out: the COCO file has no such category");
     }
     let (pictures, found) = (job.pictures, job.results.found());
-    eprintln!("{found} detections in {pictures} pictures -> {}", args.out.display());
+    eprintln!("{found} detections in {pictures} pictures -> {}", out.display());
+    if job.impossible > 0 {
+        eprintln!("{} {IMPOSSIBLE_BOXES}", job.impossible);
+    }
     if shutdown.is_stopped() {
-        eprintln!("interrupted: the results so far are in {}", args.out.display());
+        eprintln!("interrupted: the results so far are in {}", out.display());
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !bad.is_empty() {
@@ -147,11 +172,14 @@ struct Job {
     results: Results,
     annotator: Option<Annotator>,
     pictures: u64,
+    /// Boxes of the network that cannot be.
+    impossible: u64,
 }
 
 impl Job {
     fn detect(&mut self, source: &Source, picture: &Picture, time_s: Option<f64>) -> Result<(), Failure> {
         let mut found = self.detector.detect(picture, &self.tiling).map_err(|e| Failure::Input(e.into()))?;
+        self.impossible += self.detector.impossible() as u64;
         found.retain(|d| self.min_score.is_none_or(|limit| d.score >= limit));
         self.pictures += 1;
         let id = source.id.unwrap_or(self.pictures);

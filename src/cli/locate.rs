@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::placed::{CameraOptions, metres};
+use crate::base::narrow;
 use crate::geo::{NoFix, gcj02_from_wgs84};
 
 /// The config has errors.
@@ -88,6 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn pixel(text: &str) -> Result<(f64, f64), String> {
     let number = |t: &str| t.trim().parse::<f64>().ok().filter(|v| v.is_finite());
+    let text = narrow(text);
     let pair = text.split_once(',').and_then(|(x, y)| Some((number(x)?, number(y)?)));
     pair.ok_or_else(|| "write X,Y in pixels, for example 960,700".to_owned())
 }

@@ -15,6 +15,7 @@ mod replay;
 mod run;
 mod sees;
 mod signals;
+mod still_options;
 
 use std::process::ExitCode;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use super::files::load_for_replay;
+use super::still_options::StillOptions;
 use crate::calibration::{Calibration, load_dem};
-use crate::config::DroneConfig;
 use crate::drone::{read_still, still_locator};
 use crate::geo::{Dem, Ground, Locator};
 
@@ -25,9 +25,11 @@ pub(super) struct CameraOptions {
     /// Calibration files instead of a config; repeatable
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
-    /// A DJI still instead: its XMP gives position and gimbal angles
+    /// A drone's still instead: its XMP and EXIF give position, gimbal angles and lens
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "calibration"])]
     still: Option<PathBuf>,
+    #[command(flatten)]
+    stills: StillOptions,
     /// Terrain model (GeoTIFF) instead of the config's. Without any, the ground is level at the height of the
     /// surveyed points
     #[arg(long, value_name = "FILE")]
@@ -90,8 +92,8 @@ impl CameraOptions {
         let size =
             image::image_dimensions(path).with_context(|| format!("cannot read {}", path.display()))?;
         let dem = self.dem.as_deref().map(load_dem).transpose()?.map(Arc::new);
-        let config = DroneConfig::default();
-        let locator = still_locator(&still, [size.0, size.1], &config, dem.as_ref())
+        let drone = self.stills.drone(false);
+        let locator = still_locator(&still, [size.0, size.1], &drone, dem.as_ref())
             .with_context(|| path.display().to_string())?;
         let locator = if dem.is_some() { locator.with_ground_sigma(self.dem_sigma) } else { locator };
         Ok(Placed { id: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), locator })

@@ -10,6 +10,7 @@ use super::signals;
 use crate::app::{ReplayOptions, replay};
 use crate::base::{CameraId, WallTime};
 use crate::config::{CameraConfig, Config, LogConfig, LogFormat, Pace, SourceConfig, TelemetrySource};
+use crate::detect::IMPOSSIBLE_BOXES;
 use crate::drone::{Flight, LonLat, TelemetryReport};
 use crate::ingest::{FlightSettings, flight_of, footage_start};
 
@@ -97,6 +98,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         "replayed {} frames, {} pictures analysed, {} damaged, {} second looks, {} events",
         report.frames, report.pictures, report.damaged, report.second_looks, report.opened
     );
+    if report.impossible_boxes > 0 {
+        eprintln!("{} {IMPOSSIBLE_BOXES}", report.impossible_boxes);
+    }
     if report.pictures == 0 && !stop.is_stopped() {
         bail!("no picture could be decoded, so nothing was looked at; see the warnings above");
     }

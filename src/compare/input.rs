@@ -11,7 +11,7 @@ use super::telemetry::StillTable;
 use crate::base::error_chain;
 use crate::calibration::load_mosaic;
 use crate::config::DroneConfig;
-use crate::drone::{self, Pose, Still};
+use crate::drone::{Still, TelemetryError, read_still, still_locator};
 use crate::geo::Dem;
 
 /// One picture of the ground.
@@ -45,7 +45,13 @@ pub struct Unusable {
 
 /// Reads size and georeference of the picture at `path`, or of all pictures in that folder, sorted by name.
 /// Pixels are read later, by [`compare`](super::compare).
-pub fn load(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> (Vec<Shot>, Vec<Unusable>) {
+/// `drone` holds for all of them where they say nothing themselves.
+pub fn load(
+    path: &Path,
+    table: &StillTable,
+    drone: &DroneConfig,
+    dem: Option<&Arc<Dem>>,
+) -> (Vec<Shot>, Vec<Unusable>) {
     let unusable = |path: &Path, why: String| Unusable { name: name(path), why };
     let files = match files(path) {
         Ok(files) => files,
@@ -53,7 +59,7 @@ pub fn load(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> (Vec<Sho
     };
     let (mut shots, mut bad) = (Vec::new(), Vec::new());
     for file in files {
-        match shot(&file, table, dem) {
+        match shot(&file, table, drone, dem) {
             Ok(shot) => shots.push(shot),
             Err(why) => bad.push(unusable(&file, why)),
         }
@@ -101,7 +107,12 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn shot(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> Result<Shot, String> {
+fn shot(
+    path: &Path,
+    table: &StillTable,
+    drone: &DroneConfig,
+    dem: Option<&Arc<Dem>>,
+) -> Result<Shot, String> {
     let name = name(path);
     if is_tiff(path) {
         let mosaic = load_mosaic(path).map_err(|e| error_chain(&e))?;
@@ -120,9 +131,11 @@ fn shot(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> Result<Shot,
         image::image_dimensions(path).map_err(|e| format!("it is not a readable picture: {e}"))?;
     let size = [width, height];
     let georeference = match table.get(&name) {
-        Some(pose) => camera(pose, size, None, dem),
-        None => match drone::read_still(path) {
-            Ok(still) => camera(&still.pose, size, still.focal_px, dem),
+        Some(pose) => camera(&Still::at(*pose), size, drone, dem),
+        None => match read_still(path) {
+            Ok(still) => camera(&still, size, drone, dem),
+            // The picture is named already.
+            Err(TelemetryError::Still { source, .. }) => Err(error_chain(&source)),
             Err(error) => Err(error_chain(&error)),
         },
     };
@@ -134,14 +147,12 @@ fn shot(path: &Path, table: &StillTable, dem: Option<&Arc<Dem>>) -> Result<Shot,
 }
 
 fn camera(
-    pose: &Pose,
+    still: &Still,
     size: [u32; 2],
-    focal_px: Option<f64>,
+    drone: &DroneConfig,
     dem: Option<&Arc<Dem>>,
 ) -> Result<Georeference, String> {
-    let config = DroneConfig { assume_nadir: true, ..DroneConfig::default() };
-    let still = Still { pose: *pose, focal_px };
-    let locator = drone::still_locator(&still, size, &config, dem).map_err(|e| e.to_string())?;
+    let locator = still_locator(still, size, drone, dem).map_err(|e| e.to_string())?;
     Ok(Georeference::Camera(Box::new(locator)))
 }
 

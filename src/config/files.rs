@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
 use super::source::{Sources, Span};
+use crate::base::read_text;
 
 /// A file of the config with its text as it is; `base` places it in [`Sources`].
 pub(crate) struct FileText {
@@ -29,12 +30,16 @@ pub(crate) fn read_all(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<(Span, String)>,
 ) -> Option<Files> {
-    let text = match std::fs::read_to_string(main) {
+    let text = match read_text(main) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("cannot read {}: {error}", main.display());
-            let help =
-                "give the config file with --config FILE; config/lintel.example.toml is one to start from";
+            let help = match error.kind() {
+                std::io::ErrorKind::InvalidData => "a config is a text file in UTF-8",
+                _ => {
+                    "give the config file with --config FILE; config/lintel.example.toml is one to start from"
+                }
+            };
             problems.push(Problem::nowhere(message).help(help));
             return None;
         }
@@ -86,7 +91,7 @@ pub(crate) fn read_all(
 }
 
 fn read(path: &Path, span: &Span, sources: &mut Sources, problems: &mut Vec<Problem>) -> Option<FileText> {
-    match std::fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => {
             let base = sources.add(path, &text, false);
             Some(FileText { text, base })

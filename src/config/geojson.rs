@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::files::FileText;
 use super::problem::Problem;
 use super::source::Span;
+use crate::base::{Syntax, strays};
 use crate::geo::{GroundArea, GroundAreaError};
 
 /// A feature that is an area.
@@ -32,6 +33,11 @@ pub(crate) fn areas(file: &FileText, problems: &mut Vec<Problem>) -> Vec<AreaFea
     let root: Value = match serde_json::from_str(&file.text) {
         Ok(root) => root,
         Err(error) => {
+            if let Some(stray) = strays(&file.text, Syntax::Json).first() {
+                let at = stray.at.start + file.base..stray.at.end + file.base;
+                problems.push(Problem::new(&at, stray.what()).label("not JSON").help(stray.advice()));
+                return Vec::new();
+            }
             let at = file.base + offset(&file.text, error.line(), error.column());
             let place = at..at;
             problems.push(Problem::new(&place, format!("this is not JSON: {error}")).help(

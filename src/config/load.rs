@@ -19,6 +19,7 @@ use super::schema;
 use super::source::{Sources, Span};
 use super::structure::Structure;
 use super::tree::{merge, read, take_table, take_tables, text_at};
+use crate::base::{Syntax, strays};
 
 /// Reads a config and all that it includes.
 ///
@@ -236,8 +237,18 @@ fn parse_cameras<'t>(file: &'t FileText, problems: &mut Vec<Problem>) -> Vec<(Sp
 }
 
 fn syntax(file: &FileText, errors: &[toml::de::Error], problems: &mut Vec<Problem>) {
+    // What a Chinese input method wrote explains the errors of its line better than TOML can.
+    let strays = strays(&file.text, Syntax::Toml);
+    for stray in &strays {
+        let at = stray.at.start + file.base..stray.at.end + file.base;
+        problems.push(Problem::new(&at, stray.what()).label("not TOML").help(stray.advice()));
+    }
+    let line = |at: usize| file.text.bytes().take(at).filter(|b| *b == b'\n').count() + 1;
     for error in errors {
         let at = error.span().unwrap_or(0..0);
+        if strays.iter().any(|stray| stray.line == line(at.start)) {
+            continue;
+        }
         problems.push(
             Problem::new(&(at.start + file.base..at.end + file.base), error.message())
                 .label("not TOML")

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::source::{Sources, Span};
+use crate::base::ascii_of;
 
 /// Every error of a config at once, in order of file and line. Holds no secret.
 ///
@@ -50,6 +51,27 @@ impl Problem {
         self
     }
 
+    /// Adds to the help what a Chinese input method wrote into the value, because it looks like ASCII.
+    fn name_full_width(&mut self, sources: &Sources) {
+        let Some(span) = &self.span else { return };
+        let (file, text, within) = sources.text_around(span);
+        let value = text.get(within).unwrap_or_default();
+        let wide = value.char_indices().find_map(|(i, c)| Some((i, c, ascii_of(c)?)));
+        let Some((_, wide, ascii)) = wide.filter(|(i, ..)| !file.built_in && !value[..*i].contains('\n'))
+        else {
+            return;
+        };
+        if self.help.as_ref().is_some_and(|help| help.contains("English punctuation")) {
+            return;
+        }
+        let hint =
+            format!("`{wide}` is full-width: where `{ascii}` is meant, write that (English punctuation)");
+        self.help = Some(match self.help.take() {
+            Some(help) => format!("{help}; {hint}"),
+            None => hint,
+        });
+    }
+
     /// A second place that has to do with it.
     pub(crate) fn also(mut self, span: &Span, label: impl Into<String>) -> Self {
         self.also.push((span.clone(), label.into()));
@@ -68,6 +90,7 @@ impl ConfigErrors {
         problems.sort_by_key(|p| p.span.as_ref().map(|s| (s.start, s.end)));
         // A wrong default or shared rule is wrong for each camera, but is reported once.
         problems.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+        problems.iter_mut().for_each(|problem| problem.name_full_width(sources));
         let bound = |problem| Diagnosis { problem, sources: Arc::clone(sources) };
         Self { problems: problems.into_iter().map(bound).collect() }
     }

@@ -25,6 +25,10 @@ pub struct Detector {
     letterboxes: Vec<Letterbox>,
     tensor: Vec<f32>,
     timing: Option<Timing>,
+    /// The first run has shown that the outputs are what the manifest says.
+    checked: bool,
+    /// Boxes of the last picture that could not be, and were left out.
+    impossible: usize,
 }
 
 /// Time spent on the last picture, over all its slices.
@@ -65,12 +69,17 @@ impl Detector {
             letterboxes: Vec::new(),
             tensor: vec![0.0; 3 * input.width as usize * input.height as usize],
             timing: None,
+            checked: false,
+            impossible: 0,
             manifest: manifest.clone(),
         };
         let grey = vec![114; input.width as usize * input.height as usize * 3];
         let crop = Crop { x: 0, y: 0, width: input.width, height: input.height };
         match detector.detect_crop(&Pixels::Rgb(grey.into()), input.width, crop) {
-            Ok(_) => Ok(detector),
+            Ok(_) => {
+                detector.checked = true;
+                Ok(detector)
+            }
             Err(source) => Err(ModelError::Trial { path: manifest.network().manifest, source }),
         }
     }
@@ -105,6 +114,7 @@ impl Detector {
         match tiles.next(picture) {
             TilePlan::Same(found) => {
                 self.timing = None;
+                self.impossible = 0;
                 Ok((found, Looked::Again))
             }
             TilePlan::Parts(parts) => {
@@ -124,6 +134,7 @@ impl Detector {
             return Err(DetectError::Picture { width, height, bytes: rgb.len() });
         }
         self.timing = None;
+        self.impossible = 0;
         let found = match crops {
             [only] => self.detect_crop(pixels, width, *only)?,
             crops => self.detect_slices(pixels, (width, height), crops)?,
@@ -152,6 +163,12 @@ impl Detector {
     fn scale(&self, crop: &Crop) -> f32 {
         let along = |input: u32, size: u32| input as f32 / size.max(1) as f32;
         along(self.context.width, crop.width).min(along(self.context.height, crop.height))
+    }
+
+    /// Boxes that the network gave for the last picture and that cannot be: without a size, not a number, far
+    /// outside, or with a score above 1. They are left out.
+    pub fn impossible(&self) -> usize {
+        self.impossible
     }
 
     /// Time spent on the last picture; `None` if there was no run.
@@ -208,14 +225,17 @@ impl Detector {
             Pixels::Yuv(yuv) => self.letterboxes[index].fill_planar(yuv, crop, spec, &mut self.tensor),
         }
         let filled = monotonic();
-        let (context, ious) = (&self.context, self.manifest.nms_ious());
+        let (context, ious, checked) = (&self.context, self.manifest.nms_ious(), self.checked);
         let mut ran: Option<Instant> = None;
         let candidates = self.network.run(&self.tensor, |outputs| {
             ran = Some(monotonic());
-            Ok(heads::decode(context, outputs)?)
+            let decode = if checked { heads::decode } else { heads::check };
+            Ok(decode(context, outputs)?)
         });
         let ran = ran.unwrap_or_else(monotonic);
-        let mut found = match (candidates?, context.kind) {
+        let decoded = candidates?;
+        self.impossible += decoded.impossible;
+        let mut found = match (decoded.found, context.kind) {
             (mut queries, HeadKind::Detr | HeadKind::EndToEnd) => {
                 nms::sort(&mut queries);
                 queries.truncate(MAX_DETECTIONS);

@@ -7,7 +7,7 @@ use crate::config::Provider;
 /// An unusable model. Each message names the file and key, the problem and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    #[error("{}: cannot be read; give the folder of a model, with model.toml in it", path.display())]
+    #[error("{}: cannot be read; give the folder of a model, with model.toml in it as UTF-8", path.display())]
     NoManifest { path: PathBuf, source: std::io::Error },
     #[error("{}: {reason}", path.display())]
     Syntax { path: PathBuf, reason: String },

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::ModelError;
 use super::class_figures::ClassFigures;
+use super::class_list::ClassList;
 use super::input_spec::InputSpec;
 use super::model_folder::{ModelFolder, WrongValue, check_file, check_threads};
 use super::onnx::NetworkFile;
@@ -81,7 +82,8 @@ impl ModelManifest {
     /// The manifest or the model file is missing, a key or value is wrong, or the hash differs.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let folder = ModelFolder::new(folder);
-        let raw: Raw = folder.read()?;
+        let mut raw: Raw = folder.read()?;
+        raw.take_list().map_err(|wrong| folder.wrong(wrong))?;
         raw.check().map_err(|wrong| folder.wrong(wrong))?;
         let file = folder.checked_file(&raw.file, &raw.sha256)?;
         Ok(Self {
@@ -161,6 +163,9 @@ struct Raw {
     input: InputSpec,
     head: HeadSpec,
     runtime: RawRuntime,
+    /// Instead of `[[classes]]`; an entry of these replaces that of its name.
+    class_list: Option<ClassList>,
+    #[serde(default)]
     classes: Vec<RawClass>,
     /// Accuracy and speed as measured by the model's author; for information only.
     #[serde(default, rename = "measured")]
@@ -184,7 +189,35 @@ struct RawClass {
     confidence: Option<ConfidenceMap>,
 }
 
+/// Threshold of a class of a list that the manifest does not set.
+const LISTED_THRESHOLD: f32 = 0.4;
+
 impl Raw {
+    /// Lays the manifest's own classes over the list that it names.
+    fn take_list(&mut self) -> Result<(), WrongValue> {
+        let Some(list) = self.class_list else { return Ok(()) };
+        let mut own = std::mem::take(&mut self.classes);
+        if let Some(i) = own.iter().position(|class| !list.names().contains(&class.name.as_str())) {
+            let problem = format!("\"{}\" is not in the list that class_list names", own[i].name);
+            return Err((format!("classes[{i}].name"), problem));
+        }
+        let listed = |name: &str| RawClass {
+            name: name.to_owned(),
+            threshold: LISTED_THRESHOLD,
+            nms_iou: None,
+            kind: None,
+            measured: None,
+            confidence: None,
+        };
+        for name in list.names() {
+            let set = own.iter().position(|class| class.name == *name);
+            self.classes.push(set.map_or_else(|| listed(name), |i| own.remove(i)));
+        }
+        // What is left stands twice, and is reported with all other mistakes.
+        self.classes.append(&mut own);
+        Ok(())
+    }
+
     /// Fails with the key and the problem of its value.
     fn check(&self) -> Result<(), WrongValue> {
         self.input.check()?;
@@ -196,7 +229,10 @@ impl Raw {
 
     fn check_classes(&self) -> Result<(), WrongValue> {
         if self.classes.is_empty() {
-            return Err(("classes".into(), "no [[classes]]; list them in the order of the network".into()));
+            return Err((
+                "classes".into(),
+                "no [[classes]]; list them in the order of the network, or set class_list = \"coco\"".into(),
+            ));
         }
         let mut seen = HashSet::new();
         for (i, class) in self.classes.iter().enumerate() {

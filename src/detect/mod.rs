@@ -6,10 +6,12 @@
 //! interval (decode).
 
 mod class_figures;
+mod class_list;
 mod crop;
 mod detection;
 mod detector;
 mod error;
+mod explain;
 mod heads;
 mod input_spec;
 mod letterbox;
@@ -27,12 +29,15 @@ pub(crate) use crop::Crop;
 pub use detection::{Detection, Detections, Looked, Part};
 pub use detector::{Detector, SCORE_FLOOR, Timing};
 pub use error::{DetectError, ModelError, OutputError};
+pub use explain::{Explanation, explain};
 pub use input_spec::{Channels, InputSpec, LetterboxMode};
 pub(crate) use letterbox::Letterbox;
 pub use manifest::{HeadKind, HeadSpec, ModelManifest};
 pub(crate) use model_folder::{ModelFolder, WrongValue, check_file, check_threads};
 pub use onnx::Runtime;
 pub(crate) use onnx::{Data, Network, NetworkFile};
-pub use pool::{CameraDetectStats, DetectPool, DetectSnapshot, DetectionSink, GapQuantiles};
+pub use pool::{
+    CameraDetectStats, DetectPool, DetectSnapshot, DetectionSink, GapQuantiles, IMPOSSIBLE_BOXES,
+};
 pub use scheduler::{CameraSlot, Eviction, Scheduler};
 pub use tile_scheduler::{TilePlan, TileScheduler};

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use crate::base::{Syntax, read_text, stray_hint};
 
 /// A key of a manifest, and what is wrong with its value.
 pub(crate) type WrongValue = (String, String);
@@ -31,10 +32,12 @@ impl ModelFolder {
     /// It is missing, or a key is.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
         let path = self.manifest();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| ModelError::NoManifest { path: path.clone(), source })?;
-        toml::from_str(&text)
-            .map_err(|e| ModelError::Syntax { path, reason: e.to_string().trim_end().into() })
+        let text =
+            read_text(&path).map_err(|source| ModelError::NoManifest { path: path.clone(), source })?;
+        toml::from_str(&text).map_err(|e| {
+            let reason = stray_hint(&text, Syntax::Toml).unwrap_or_else(|| e.to_string().trim_end().into());
+            ModelError::Syntax { path, reason }
+        })
     }
 
     /// The network's file, after reading all of it for its hash.

@@ -90,6 +90,15 @@ pub(crate) struct Network {
     shape: [usize; 4],
 }
 
+/// An input or output as the file has it.
+#[derive(Clone, Debug)]
+pub struct Port {
+    pub name: String,
+    pub kind: String,
+    /// -1 is any.
+    pub dims: Vec<i64>,
+}
+
 /// One output tensor of a run, row-major.
 pub(crate) struct Output<'a> {
     pub name: &'a str,
@@ -101,6 +110,8 @@ pub(crate) enum Data<'a> {
     F32(&'a [f32]),
     I64(&'a [i64]),
     I32(&'a [i32]),
+    /// Of a type that no head reads.
+    Other(&'static str),
 }
 
 impl Network {
@@ -132,7 +143,8 @@ impl Network {
         };
         if image.dtype().tensor_type() != Some(TensorElementType::Float32) {
             let text = format!(
-                "the network's input `{}` is {}; export it with float32",
+                "the network's input `{}` is {}; export it with float32 inputs and outputs (Ultralytics: half=False; \
+                 onnxconverter-common: keep_io_types=True)",
                 image.name(),
                 image.dtype()
             );
@@ -156,12 +168,34 @@ impl Network {
                 let names: Vec<&str> = rest.iter().map(Outlet::name).collect();
                 return problem(
                     "file",
-                    format!("cannot feed the further inputs {names:?}; export without them"),
+                    format!(
+                        "cannot feed the further inputs {names:?}; export without them{}",
+                        if names.iter().any(|n| n.contains("scale_factor") || n.contains("im_shape")) {
+                            " (it looks like PaddleDetection: `-o TestReader.fuse_normalize=true export.benchmark=True`)"
+                        } else {
+                            ""
+                        }
+                    ),
                 );
             }
         };
         let image = image.name().to_owned();
         Ok(Self { session, image, sizes, shape })
+    }
+
+    /// Name, type and shape of the inputs and outputs of a network, for people.
+    ///
+    /// # Errors
+    /// ONNX Runtime refuses the file.
+    pub fn ports(runtime: &Runtime, file: &Path) -> Result<(Vec<Port>, Vec<Port>), ModelError> {
+        let session = session(runtime, file, 1, Provider::Cpu)
+            .map_err(|reason| ModelError::Refused { path: file.to_path_buf(), reason })?;
+        let port = |outlet: &Outlet| Port {
+            name: outlet.name().to_owned(),
+            kind: outlet.dtype().to_string(),
+            dims: outlet.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default(),
+        };
+        Ok((session.inputs().iter().map(port).collect(), session.outputs().iter().map(port).collect()))
     }
 
     /// Runs the network on `[1, 3, height, width]` and lends its outputs to `read`.
@@ -189,7 +223,11 @@ impl Network {
             let data = match value.dtype().tensor_type() {
                 Some(TensorElementType::Int64) => Data::I64(value.try_extract_tensor().map_err(failed)?.1),
                 Some(TensorElementType::Int32) => Data::I32(value.try_extract_tensor().map_err(failed)?.1),
-                _ => Data::F32(value.try_extract_tensor().map_err(failed)?.1),
+                Some(TensorElementType::Float32) => Data::F32(value.try_extract_tensor().map_err(failed)?.1),
+                Some(TensorElementType::Float16) => Data::Other("float16"),
+                Some(TensorElementType::Bfloat16) => Data::Other("bfloat16"),
+                Some(TensorElementType::Uint8 | TensorElementType::Int8) => Data::Other("int8"),
+                _ => Data::Other("something else than float32"),
             };
             let dims = value.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default();
             let dims = dims.into_iter().map(|d| usize::try_from(d).unwrap_or(0)).collect();

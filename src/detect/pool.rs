@@ -39,6 +39,8 @@ pub struct CameraDetectStats {
     pub replaced: u64,
     /// The run failed.
     pub failed: u64,
+    /// Boxes of the network that cannot be, and were left out: another `head.kind` may be the right one.
+    pub impossible_boxes: u64,
     /// Still waiting when the pool stopped.
     pub abandoned: u64,
     /// End of the last analysis, by the node's clock.
@@ -114,6 +116,10 @@ struct Camera {
     gaps: VecDeque<f32>,
 }
 
+/// What boxes that cannot be mean, and what to do.
+pub const IMPOSSIBLE_BOXES: &str = "boxes of the network cannot be (no size, far outside, or a score above 1) and are \
+     left out; is head.kind of the model right? `lintel detect --explain MODEL` shows what it looks like";
+
 /// Number of gaps in the distribution.
 const MOST_GAPS: usize = 128;
 
@@ -164,6 +170,7 @@ impl State {
             unchanged: 0,
             replaced: 0,
             failed: 0,
+            impossible_boxes: 0,
             abandoned: 0,
             last_at: None,
             lag_s: None,
@@ -392,6 +399,11 @@ impl Shared {
             return;
         }
         known.analysed(now, picture);
+        let impossible = detector.impossible() as u64;
+        if impossible > 0 && known.stats.impossible_boxes == 0 {
+            tracing::warn!(boxes = impossible, "{IMPOSSIBLE_BOXES}");
+        }
+        known.stats.impossible_boxes += impossible;
         let Some(timing) = detector.timing() else {
             known.stats.unchanged += 1;
             return;

@@ -24,6 +24,13 @@ impl Angles {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// All zero, which devices write for angles that they do not have: nothing that hovers is level and points
+    /// due north to the last digit.
+    pub fn is_unset(&self) -> bool {
+        let zero = |angle: Option<f64>| angle == Some(0.0);
+        zero(self.heading) && zero(self.pitch) && self.roll.is_none_or(|r| r == 0.0)
+    }
 }
 
 /// One valid record of telemetry.

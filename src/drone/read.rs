@@ -4,8 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::srt::{self, Settings};
-use super::xmp::{self, Still, XmpError};
+use super::still::{Still, StillError};
 use super::{Flight, TelemetryReport};
+use crate::base::{decode_text, narrow};
 
 /// Two hours at 60 records a second are 130 MB; more is no telemetry.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
@@ -22,7 +23,7 @@ pub enum TelemetryError {
     )]
     Nothing { path: PathBuf, report: Box<TelemetryReport> },
     #[error("{}", .path.display())]
-    Xmp { path: PathBuf, source: XmpError },
+    Still { path: PathBuf, source: StillError },
 }
 
 /// Reads DJI subtitles.
@@ -31,20 +32,22 @@ pub enum TelemetryError {
 /// The file cannot be read, or has not one record with a position.
 pub fn read_srt(path: &Path, settings: &Settings) -> Result<(Flight, TelemetryReport), TelemetryError> {
     let bytes = read(path)?;
-    let (flight, report) = srt::parse(&String::from_utf8_lossy(&bytes), settings);
+    // The end of a recording that lost its power may be anything: what can be read is used.
+    let text = decode_text(bytes.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned());
+    let (flight, report) = srt::parse(&narrow(&text), settings);
     if flight.is_empty() {
         return Err(TelemetryError::Nothing { path: path.to_path_buf(), report: Box::new(report) });
     }
     Ok((flight, report))
 }
 
-/// Reads the XMP of a DJI still.
+/// Reads the metadata of a drone's still.
 ///
 /// # Errors
 /// The file cannot be read, or has no position.
 pub fn read_still(path: &Path) -> Result<Still, TelemetryError> {
     let bytes = read(path)?;
-    xmp::still(&bytes).map_err(|source| TelemetryError::Xmp { path: path.to_path_buf(), source })
+    Still::read(&bytes).map_err(|source| TelemetryError::Still { path: path.to_path_buf(), source })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TelemetryError> {

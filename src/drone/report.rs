@@ -25,7 +25,7 @@ pub enum Fault {
     CutOff,
     #[error("nothing in it is known telemetry")]
     Unknown,
-    #[error("no time: neither a subtitle's line with --> nor a date")]
+    #[error("no time: neither of its own nor by its place in the recording")]
     NoTime,
     #[error("checksum {stored:#06x} stands where {computed:#06x} belongs")]
     Checksum { stored: u16, computed: u16 },

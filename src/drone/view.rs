@@ -2,18 +2,27 @@
 
 use std::sync::Arc;
 
-use super::{LonLat, Pose, Sampled, Still};
+use super::{LonLat, Pose, Sampled, Still, TakenSize};
 use crate::config::DroneConfig;
 use crate::geo::{Attitude, Dem, Geodetic, Ground, Lens, Locator, PoseSigma, View, ViewError};
 
 /// Why a pose places nothing.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NoView {
-    #[error("no angle of view: the telemetry has none; set `drone.fov_deg` from the camera's data sheet")]
+    #[error(
+        "no angle of view: give it from the camera's data sheet, with --fov-deg (locate, compare), `fov_deg` of a \
+         `[[flight_area]]` or `drone.fov_deg` of a camera"
+    )]
     NoLens,
     #[error(
-        "no height above the ground: the telemetry has none above the place of take-off; set `drone.takeoff_alt_m` and \
-         `map.dem`, or switch the relative height on in the drone's captions"
+        "it was cropped or turned: it is {}x{} pixels, and was taken with {:.0}x{:.0}. Take the file from the drone's \
+         card, or give the angle of view of what is left with --fov-deg", size[0], size[1], taken[0], taken[1]
+    )]
+    Cropped { size: [u32; 2], taken: [f64; 2] },
+    #[error(
+        "no height above the ground: the telemetry has none above the place of take-off; give a terrain model (--dem, \
+         `map.dem`) or the ground's altitude (--takeoff-alt-m, `takeoff_alt_m`), or switch the relative height on in the \
+         drone's captions"
     )]
     NoHeight,
     #[error("the terrain model does not reach to the place of take-off, {lon:.5}, {lat:.5}")]
@@ -27,6 +36,12 @@ pub enum NoView {
 /// Width in millimetres of the picture that a focal length on 36 by 24 mm film is of, for the 4:3 sensors of
 /// drones: the diagonal of both is the same.
 const FILM_WIDTH_MM: f64 = 34.6;
+/// Diagonal of 36 by 24 mm film.
+const FILM_DIAGONAL_MM: f64 = 43.27;
+/// A calibrated optical centre lies this near to the middle of the still, as a share of its width.
+const CENTRE_SHARE: f64 = 0.04;
+/// A calibrated focal length and one by film equivalent agree within this factor; a resized still's do not.
+const FILM_AGREES: std::ops::RangeInclusive<f64> = 0.7..=1.4;
 /// How far the angle of view may be off, as a share of the focal length: as written, and by film equivalent
 /// (which is rounded, and video may be cropped).
 const FOV_ERROR: f64 = 0.01;
@@ -84,17 +99,49 @@ pub fn locator(
 /// taken to be as high as below the drone.
 ///
 /// # Errors
-/// The still says too little.
+/// The still says too little, or was cropped.
 pub fn still_locator(
     still: &Still,
     size: [u32; 2],
     config: &DroneConfig,
     dem: Option<&Arc<Dem>>,
 ) -> Result<Locator, NoView> {
-    let calibrated = still.focal_px.map(|f| 2.0 * (f64::from(size[0]) / 2.0 / f).atan().to_degrees());
-    let config = DroneConfig { fov_deg: config.fov_deg.or(calibrated), ..config.clone() };
-    let seen = Sampled { pose: still.pose, position_sigma_m: 0.0, speed: 0.0, course: None };
-    locator(&seen, size, &config, still.pose.home.unwrap_or(still.pose.position), dem)
+    let mut pose = still.pose;
+    // As a table says; else by calibration, by film equivalent, by the sensor's width.
+    if config.fov_deg.or(pose.fov.0).or(pose.fov.1).is_none() {
+        let width = f64::from(size[0]);
+        match still_focal(still, size)? {
+            Some((focal, true)) => pose.fov.0 = Some(2.0 * (width / 2.0 / focal).atan().to_degrees()),
+            Some((focal, false)) => pose.focal_35mm = Some(focal / width * FILM_WIDTH_MM),
+            None => {}
+        }
+    }
+    let seen = Sampled { pose, position_sigma_m: 0.0, speed: 0.0, course: None };
+    locator(&seen, size, config, still.pose.home.unwrap_or(still.pose.position), dem)
+}
+
+/// Focal length in pixels of the still as it is now, and whether it was calibrated: copies that were made smaller keep
+/// the metadata.
+fn still_focal(still: &Still, size: [u32; 2]) -> Result<Option<(f64, bool)>, NoView> {
+    let [width, height] = size.map(f64::from);
+    let lens = &still.lens;
+    let aspect = (width / height).clamp(4.0 / 3.0, 3.0 / 2.0);
+    let film_width = FILM_DIAGONAL_MM * aspect / aspect.hypot(1.0);
+    let film = still.pose.focal_35mm.map(|f| f / film_width * width);
+    let fallback = film.or_else(|| lens.share.map(|share| share * width));
+    let rough = |focal: Option<f64>| Ok(focal.map(|f| (f, false)));
+    let Some(focal) = lens.focal_px else { return rough(fallback) };
+    let same = |taken: &TakenSize| (width / taken.width - 1.0).abs() < CENTRE_SHARE;
+    if let Some(taken) = lens.calibrated.or(lens.taken).filter(|taken| !same(taken)) {
+        let cropped = |tall: &f64| ((width / height) / (taken.width / tall) - 1.0).abs() > 2.0 * CENTRE_SHARE;
+        if let Some(tall) = taken.height.filter(cropped) {
+            return Err(NoView::Cropped { size, taken: [taken.width, tall] });
+        }
+        return Ok(Some((focal * width / taken.width, true)));
+    }
+    // Without an optical centre, a program may have adjusted the size when it made the still smaller.
+    let agrees = film.is_none_or(|film| FILM_AGREES.contains(&(focal / film)));
+    if agrees || lens.calibrated.is_some() { Ok(Some((focal, true))) } else { rough(film) }
 }
 
 fn lens(pose: &Pose, size: [u32; 2], config: &DroneConfig) -> Option<(Lens, f64)> {
@@ -174,7 +221,7 @@ fn attitude(seen: &Sampled, config: &DroneConfig) -> (Attitude, [f64; 3]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drone::Angles;
+    use crate::drone::{Angles, StillLens};
 
     const SIZE: [u32; 2] = [1920, 1080];
     const HERE: LonLat = LonLat { lon: 120.1614, lat: 30.2931 };
@@ -233,5 +280,59 @@ mod tests {
         film.pose.focal_35mm = Some(24.0);
         let lens = *locator(&film, SIZE, &blind, HERE, None).expect("a view").view().lens();
         assert!((lens.fov_deg(SIZE) - 71.6).abs() < 0.2, "{}", lens.fov_deg(SIZE));
+    }
+
+    fn size(width: f64, height: f64) -> Option<TakenSize> {
+        Some(TakenSize { width, height: Some(height) })
+    }
+
+    fn still(lens: StillLens, film: Option<f64>) -> Still {
+        let pose = Pose { alt_rel: Some(80.0), focal_35mm: film, ..Pose::at(HERE) };
+        Still { pose, lens }
+    }
+
+    fn focal(still: &Still, size: [u32; 2], config: &DroneConfig) -> Result<f64, NoView> {
+        still_locator(still, size, config, None).map(|locator| locator.view().lens().focal_px)
+    }
+
+    #[test]
+    fn a_stills_lens_is_that_of_its_size() {
+        let plain = DroneConfig::default();
+        let calibrated =
+            StillLens { focal_px: Some(3666.67), calibrated: size(5472.0, 3648.0), ..StillLens::default() };
+        let taken =
+            StillLens { focal_px: Some(3666.67), taken: size(5472.0, 3648.0), ..StillLens::default() };
+        let check = |lens: StillLens, film, size: [u32; 2], expected: f64| {
+            let found = focal(&still(lens, film), size, &plain).expect("a lens");
+            assert!((found / expected - 1.0).abs() < 0.03, "{lens:?} {film:?} {size:?}: {found}");
+        };
+        check(calibrated, Some(24.0), [5472, 3648], 3666.67);
+        check(calibrated, None, [1368, 912], 916.67);
+        check(taken, None, [1368, 912], 916.67);
+        let wide = StillLens { calibrated: Some(TakenSize { width: 5472.0, height: None }), ..calibrated };
+        check(wide, None, [400, 300], 268.03);
+        // A centre that is off the middle by a few pixels is no other size; a photo of 16:9 is cut by the camera.
+        check(StillLens { calibrated: size(5400.0, 3600.0), ..calibrated }, None, [5472, 3648], 3666.67);
+        check(calibrated, None, [5472, 3078], 3666.67);
+        // The size in the EXIF was adjusted, or there is none: the film equivalent shows it.
+        check(StillLens { taken: size(1368.0, 912.0), ..taken }, Some(24.0), [1368, 912], 912.0);
+        check(StillLens { taken: None, ..taken }, Some(24.0), [1368, 912], 912.0);
+        // Without calibration.
+        check(StillLens::default(), Some(24.0), [4000, 3000], 2774.0);
+        check(StillLens { share: Some(8.8 / 13.2), ..StillLens::default() }, None, [5472, 3648], 3648.0);
+    }
+
+    #[test]
+    fn a_still_without_its_lens_is_refused_with_what_to_do() {
+        let plain = DroneConfig::default();
+        let lens =
+            StillLens { focal_px: Some(3666.67), calibrated: size(5472.0, 3648.0), ..StillLens::default() };
+        let cropped = focal(&still(lens, None), [2000, 1000], &plain).expect_err("cropped").to_string();
+        assert!(cropped.contains("5472x3648") && cropped.contains("--fov-deg"), "{cropped}");
+        let none =
+            focal(&still(StillLens::default(), None), [4000, 3000], &plain).expect_err("no lens").to_string();
+        assert!(none.contains("--fov-deg") && none.contains("[[flight_area]]"), "{none}");
+        let given = focal(&still(StillLens::default(), None), [4000, 3000], &config()).expect("as given");
+        assert!((given - 2667.0).abs() < 5.0, "{given}");
     }
 }

@@ -3,79 +3,44 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::check::Checker;
-use super::{Angles, Fault, LonLat, Pose};
+use super::{Angles, Fault, LonLat};
 use crate::base::WallTime;
-
-/// Metadata of a still.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Still {
-    pub pose: Pose,
-    /// Focal length in pixels of the whole still, where the camera was calibrated.
-    pub focal_px: Option<f64>,
-}
 
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum XmpError {
-    #[error("it is no JPEG")]
-    NotJpeg,
-    #[error(
-        "it has no XMP; was it edited or sent by a messenger, which strip it? Take the file from the drone's card"
-    )]
-    None,
     #[error("its XMP is damaged near byte {at}: {what}")]
     Damaged { at: u64, what: String },
-    #[error("its XMP has no drone-dji position; it is no still of a DJI drone, or there were no satellites")]
-    NoPosition,
     #[error("its XMP cannot be right")]
     Fault(#[from] Fault),
 }
 
-/// Reads a JPEG's XMP.
-///
-/// # Errors
-/// No JPEG, no XMP in it, damaged XMP, no position, or one that cannot be.
-pub fn still(jpeg: &[u8]) -> Result<Still, XmpError> {
-    parse(packet(jpeg)?)
-}
-
 /// In front of the XMP in its APP1 segment (XMP specification part 3, 1.1.3).
-const HEADER: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+pub(super) const HEADER: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
-/// The XMP packet of a JPEG: segments up to the picture itself are walked.
-fn packet(jpeg: &[u8]) -> Result<&[u8], XmpError> {
-    let Some(mut rest) = jpeg.strip_prefix(&[0xff, 0xd8]) else { return Err(XmpError::NotJpeg) };
-    while let [0xff, marker, tail @ ..] = rest {
-        match marker {
-            // Fill bytes.
-            0xff => rest = &rest[1..],
-            // The picture begins, or the file ends.
-            0xda | 0xd9 => break,
-            _ => {
-                let [high, low, ..] = tail else { break };
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                let Some(segment) = tail.get(2..length) else { break };
-                if *marker == 0xe1
-                    && let Some(xmp) = segment.strip_prefix(HEADER)
-                {
-                    return Ok(xmp);
-                }
-                rest = &tail[length..];
-            }
-        }
-    }
-    Err(XmpError::None)
+/// What the XMP of a still says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Xmp {
+    lat: Option<f64>,
+    lon: Option<f64>,
+    pub(super) alt_abs: Option<f64>,
+    pub(super) alt_rel: Option<f64>,
+    pub(super) flight: Angles,
+    pub(super) gimbal: Angles,
+    /// Of the still as it was taken, pixels.
+    pub(super) focal_px: Option<f64>,
+    centre: (Option<f64>, Option<f64>),
+    pub(super) at: Option<WallTime>,
 }
 
 /// Reads an XMP packet. Names count without their prefix, as attributes or as elements.
 ///
 /// # Errors
-/// As [`still`].
-pub fn parse(xmp: &[u8]) -> Result<Still, XmpError> {
+/// Damaged XMP, or a number that is none.
+pub fn parse(xmp: &[u8]) -> Result<Xmp, XmpError> {
     let text = String::from_utf8_lossy(xmp);
     // Cameras pad the packet with zeros.
     let mut reader = Reader::from_str(text.trim_end_matches('\0'));
-    let mut found = Found::default();
+    let mut found = Xmp::default();
     let mut element: Option<String> = None;
     loop {
         let at = reader.buffer_position();
@@ -96,22 +61,20 @@ pub fn parse(xmp: &[u8]) -> Result<Still, XmpError> {
             _ => {}
         }
     }
-    found.still()
+    Ok(found)
 }
 
-#[derive(Default)]
-struct Found {
-    lat: Option<f64>,
-    lon: Option<f64>,
-    alt_abs: Option<f64>,
-    alt_rel: Option<f64>,
-    flight: Angles,
-    gimbal: Angles,
-    focal_px: Option<f64>,
-    at: Option<WallTime>,
-}
+impl Xmp {
+    pub(super) fn position(&self) -> Option<LonLat> {
+        Some(LonLat { lon: self.lon?, lat: self.lat? })
+    }
 
-impl Found {
+    /// Where the axis meets the still as it was taken, pixels across and down: about its middle.
+    pub(super) fn centre(&self) -> (Option<f64>, Option<f64>) {
+        let known = |v: Option<f64>| v.filter(|v| *v > 1.0);
+        (known(self.centre.0), known(self.centre.1))
+    }
+
     /// `at` is where the tag begins, in bytes.
     fn attributes(&mut self, tag: &BytesStart, at: u64) -> Result<(), XmpError> {
         for attribute in tag.attributes() {
@@ -135,6 +98,8 @@ impl Found {
             "FlightPitchDegree" => (&mut self.flight.pitch, "pitch"),
             "FlightRollDegree" => (&mut self.flight.roll, "roll"),
             "CalibratedFocalLength" => (&mut self.focal_px, "focal length"),
+            "CalibratedOpticalCenterX" => (&mut self.centre.0, "optical centre"),
+            "CalibratedOpticalCenterY" => (&mut self.centre.1, "optical centre"),
             "UTCAtExposure" => {
                 self.at = utc(text.trim());
                 return Ok(());
@@ -152,24 +117,6 @@ impl Found {
         }
         Ok(())
     }
-
-    fn still(self) -> Result<Still, XmpError> {
-        let position =
-            LonLat { lon: self.lon.ok_or(XmpError::NoPosition)?, lat: self.lat.ok_or(XmpError::NoPosition)? };
-        let pose = Pose {
-            at: self.at,
-            alt_abs: self.alt_abs,
-            alt_rel: self.alt_rel,
-            platform: self.flight,
-            gimbal: self.gimbal,
-            step: 1e-7,
-            ..Pose::at(position)
-        };
-        match Checker::new(None).check(&pose)? {
-            true => Ok(Still { pose, focal_px: self.focal_px.filter(|f| *f > 0.0) }),
-            false => Err(XmpError::NoPosition),
-        }
-    }
 }
 
 /// `2024-05-06T07:08:09.123456`, which is UTC without saying so.
@@ -179,10 +126,10 @@ fn utc(text: &str) -> Option<WallTime> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const GOOD: &str = r#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+    pub(in crate::drone) const GOOD: &str = r#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
  <rdf:Description rdf:about="DJI" xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/"
    drone-dji:GpsLatitude="+30.2931234" drone-dji:GpsLongtitude="+120.1614567" drone-dji:AbsoluteAltitude="+62.30"
    drone-dji:RelativeAltitude="+55.50" drone-dji:GimbalRollDegree="+0.00" drone-dji:GimbalYawDegree="-45.10"
@@ -190,21 +137,14 @@ mod tests {
   <drone-dji:CalibratedFocalLength>3666.66</drone-dji:CalibratedFocalLength>
  </rdf:Description></rdf:RDF></x:xmpmeta>"#;
 
-    fn jpeg(xmp: &[u8]) -> Vec<u8> {
-        let segment = [HEADER, xmp].concat();
-        let length = u16::try_from(segment.len() + 2).expect("short").to_be_bytes();
-        [&[0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xe1][..], &length, &segment, &[0xff, 0xda, 0, 2]]
-            .concat()
-    }
-
     #[test]
-    fn attributes_and_elements_of_a_jpeg_are_read() {
-        let still = still(&jpeg(GOOD.as_bytes())).expect("a DJI still");
-        let pose = still.pose;
-        assert_eq!(pose.position, LonLat { lon: 120.1614567, lat: 30.2931234 });
-        assert_eq!((pose.alt_rel, pose.alt_abs, still.focal_px), (Some(55.5), Some(62.3), Some(3666.66)));
-        assert_eq!(pose.gimbal, Angles { heading: Some(-45.1), pitch: Some(-60.0), roll: Some(0.0) });
-        assert_eq!(pose.at.map(|t| t.to_string()).as_deref(), Some("2024-05-06T07:08:09.123Z"));
+    fn attributes_and_elements_are_read() {
+        let xmp = parse(GOOD.as_bytes()).expect("XMP of a DJI still");
+        assert_eq!(xmp.position(), Some(LonLat { lon: 120.1614567, lat: 30.2931234 }));
+        assert_eq!((xmp.alt_rel, xmp.alt_abs, xmp.focal_px), (Some(55.5), Some(62.3), Some(3666.66)));
+        assert_eq!(xmp.gimbal, Angles { heading: Some(-45.1), pitch: Some(-60.0), roll: Some(0.0) });
+        assert_eq!(xmp.at.map(|t| t.to_string()).as_deref(), Some("2024-05-06T07:08:09.123Z"));
+        assert_eq!(parse(GOOD.replace("GpsLatitude", "Other").as_bytes()).expect("XMP").position(), None);
     }
 
     #[test]
@@ -212,13 +152,6 @@ mod tests {
         let check = |xmp: &str| crate::base::error_chain(&parse(xmp.as_bytes()).expect_err("refused"));
         assert!(check(&GOOD.replace("</rdf:RDF>", "</rdf:XYZ>")).contains("damaged near byte"));
         assert!(check(&GOOD.replace("+30.2931234", "NaN")).contains("latitude is no number: `NaN`"));
-        assert!(check(&GOOD.replace("+30.2931234", "+99.5")).contains("outside -90 to 90"));
-        assert!(check(&GOOD.replace("GpsLatitude", "Other")).contains("no drone-dji position"));
-        assert!(
-            check(&GOOD.replace("+30.2931234", "0.0").replace("+120.1614567", "0.0")).contains("satellites")
-        );
-        assert_eq!(still(b"GIF89a").expect_err("no JPEG"), XmpError::NotJpeg);
-        assert_eq!(still(&[0xff, 0xd8, 0xff, 0xe1, 0xff]).expect_err("cut off"), XmpError::None);
-        assert!(still(&jpeg(b"<x")).is_err());
+        assert!(parse(b"<x").is_err());
     }
 }

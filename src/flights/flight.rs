@@ -110,7 +110,7 @@ struct Compared {
 impl Job<'_> {
     fn run(&self, state: AreaState) -> Result<String, FlightError> {
         let dem = self.service.sites.dem();
-        let (shots, alone) = flight_shots(self.own, dem.as_ref())?;
+        let (shots, alone) = flight_shots(self.own, &self.area.drone(), dem.as_ref())?;
         fit(self.area, &shots, &alone)?;
         let kept = |shot: &Shot| KeptPicture {
             digest: self.digest.to_owned(),
@@ -128,7 +128,7 @@ impl Job<'_> {
             return self.first(AreaState { pictures, ..state }, &alone);
         }
         let (numbers, before): (Vec<usize>, Vec<Shot>) =
-            state.shots(self.folder, dem.as_ref())?.into_iter().unzip();
+            state.shots(self.folder, &self.area.drone(), dem.as_ref())?.into_iter().unzip();
         let settings = self.service.recorder.settings();
         let config = Arc::clone(&settings.config);
         let mut judge =

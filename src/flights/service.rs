@@ -122,6 +122,8 @@ impl FlightService {
                 name,
                 folder,
                 settle: Duration::ZERO,
+                fov_deg: None,
+                takeoff_alt_m: None,
                 zones: Vec::new(),
                 rules: Vec::new(),
             };

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::inbox::{files, has_ending};
 use crate::base::{AreaId, WallTime};
 use crate::compare::{BaselinePatch, Shot, StillTable, TableError, Unusable, load};
+use crate::config::DroneConfig;
 use crate::geo::{Dem, EventPlace, GroundArea};
 use crate::rules::Violation;
 
@@ -84,11 +85,16 @@ impl AreaState {
     ///
     /// # Errors
     /// A stored table of places can no longer be read.
-    pub fn shots(&self, folder: &Path, dem: Option<&Arc<Dem>>) -> Result<Vec<(usize, Shot)>, TableError> {
+    pub fn shots(
+        &self,
+        folder: &Path,
+        drone: &DroneConfig,
+        dem: Option<&Arc<Dem>>,
+    ) -> Result<Vec<(usize, Shot)>, TableError> {
         let digests: BTreeSet<&str> = self.pictures.iter().map(|kept| kept.digest.as_str()).collect();
         let mut shots = Vec::new();
         for digest in digests {
-            let (mut found, lost) = flight_shots(&folder.join(digest), dem)?;
+            let (mut found, lost) = flight_shots(&folder.join(digest), drone, dem)?;
             for Unusable { name, why } in lost {
                 tracing::warn!(picture = name, "a picture of the last accepted flight is lost: {why}");
             }
@@ -134,19 +140,20 @@ impl AreaState {
     }
 }
 
-/// The pictures of a flight with their places, from the tables next to them and their own XMP.
+/// The pictures of a flight with their places, from the tables next to them and their own XMP and EXIF.
 ///
 /// # Errors
 /// A table of places is invalid.
 pub(crate) fn flight_shots(
     folder: &Path,
+    drone: &DroneConfig,
     dem: Option<&Arc<Dem>>,
 ) -> Result<(Vec<Shot>, Vec<Unusable>), TableError> {
     let mut table = StillTable::default();
     for path in files(folder).unwrap_or_default().iter().filter(|path| has_ending(path, &["csv"])) {
         table.read(path)?;
     }
-    Ok(load(folder, &table, dem))
+    Ok(load(folder, &table, drone, dem))
 }
 
 /// The folder of an area's pictures.

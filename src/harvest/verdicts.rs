@@ -1,13 +1,12 @@
 //! People's verdicts about events.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::HarvestError;
-use crate::base::{content_lines, csv_fields};
+use crate::base::{content_lines, csv_fields, read_text, table_fields};
 
 /// Next to event.json: verdicts about this event, one JSON object per line; the last one counts.
 const BESIDE: &str = "feedback.jsonl";
@@ -37,7 +36,7 @@ pub struct Judgement {
 /// # Errors
 /// The file cannot be read, or a line is no verdict.
 pub fn read_verdicts(path: &Path) -> Result<Vec<Judgement>, HarvestError> {
-    let text = fs::read_to_string(path).map_err(HarvestError::io(path))?;
+    let text = read_text(path).map_err(HarvestError::io(path))?;
     let mut found = Vec::new();
     for (number, line) in content_lines(&text) {
         if number == 1 && is_header(line) {
@@ -50,14 +49,19 @@ pub fn read_verdicts(path: &Path) -> Result<Vec<Judgement>, HarvestError> {
 }
 
 fn is_header(line: &str) -> bool {
-    csv_fields(line, b',').first().is_some_and(|first| first.eq_ignore_ascii_case("event"))
+    fields(line).first().is_some_and(|first| first.eq_ignore_ascii_case("event"))
+}
+
+/// A reason may have full-width commas of its own, where the others separate.
+fn fields(line: &str) -> Vec<String> {
+    if line.contains(',') { csv_fields(line, b',') } else { table_fields(line) }
 }
 
 fn parse(line: &str) -> Result<Judgement, String> {
     if line.trim_start().starts_with('{') {
         return serde_json::from_str(line).map_err(|e| e.to_string());
     }
-    let fields = csv_fields(line, b',');
+    let fields = fields(line);
     let field = |i: usize| fields.get(i).map_or("", String::as_str);
     let event = field(0);
     let event = Uuid::parse_str(event).map_err(|_| format!("{event:?} is not the id of an event"))?;
@@ -76,6 +80,6 @@ fn parse(line: &str) -> Result<Judgement, String> {
 
 /// The last verdict in the event's own folder. Skips invalid lines.
 pub(super) fn beside(dir: &Path, event: Uuid) -> Option<Judgement> {
-    let text = fs::read_to_string(dir.join(BESIDE)).ok()?;
+    let text = read_text(&dir.join(BESIDE)).ok()?;
     text.lines().filter_map(|line| parse(line.trim()).ok()).rfind(|j| j.event == event)
 }

@@ -175,69 +175,6 @@ pub(super) fn creation_time(path: &Path) -> Option<jiff::Timestamp> {
     None
 }
 
-/// A KLV buffer and its presentation time.
-pub(super) type Klv = (Option<MediaTime>, Vec<u8>);
-
-/// All KLV of an MPEG-TS, in order. Times, where present, count from the first video unit.
-pub(super) fn klv_of(path: &Path) -> Result<Vec<Klv>, IngestError> {
-    if let Err(error) = std::fs::File::open(path) {
-        return Err(file_error(path, error));
-    }
-    let pipeline = Pipeline::new(16)?;
-    let source = pipeline.add("filesrc")?;
-    source.set_property("location", path);
-    let parse = pipeline.add("tsdemux")?;
-    source.link(&parse).map_err(gstreamer_error)?;
-    let packets = Arc::new(Mutex::new(Vec::new()));
-    let (inner, sink, kept) = (pipeline.inner.downgrade(), pipeline.sink.downgrade(), packets.clone());
-    let linked = std::sync::atomic::AtomicBool::new(false);
-    parse.connect_pad_added(move |_, pad| {
-        let (Some(pipeline), Some(sink)) = (inner.upgrade(), sink.upgrade()) else { return };
-        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-        let name = caps.structure(0).map(|s| s.name().to_string());
-        let joined = match codec_of(&caps) {
-            Some(codec) if !linked.swap(true, std::sync::atomic::Ordering::Relaxed) => {
-                join(&pipeline, pad, &[parser_of(codec)], &sink)
-            }
-            None if name.as_deref() == Some(KLV) => {
-                let kept = kept.clone();
-                klv_sink(&pipeline, pad, move |pts, bytes| {
-                    kept.lock().push((pts, bytes));
-                    Ok(())
-                })
-            }
-            _ => return,
-        };
-        if let Err(error) = joined {
-            gst::element_error!(sink, gst::CoreError::Pad, ("{}", error));
-        }
-    });
-    pipeline.set_state(gst::State::Playing)?;
-    let bus = pipeline.inner.bus().ok_or_else(|| gstreamer_error("a pipeline without bus"))?;
-    let mut zero: Option<MediaTime> = None;
-    let mut deadline = monotonic() + READ_DEADLINE;
-    while !pipeline.sink.is_eos() {
-        if let Some(sample) = pipeline.sink.try_pull_sample(POLL) {
-            deadline = monotonic() + READ_DEADLINE;
-            let first = || unit(&sample, MediaTime(0)).map(|u| u.raw_pts);
-            zero = zero.or_else(first);
-        } else if let Some(message) = bus.pop_filtered(&[gst::MessageType::Error, gst::MessageType::Eos]) {
-            // A file that is not MPEG-TS has no KLV.
-            if let gst::MessageView::Error(error) = message.view() {
-                tracing::debug!(path = %path.display(), error = %error.error(), "not demultiplexed as MPEG-TS");
-            }
-            break;
-        } else if monotonic() >= deadline {
-            return Err(file_error(path, format!("no data for {} s", READ_DEADLINE.as_secs())));
-        }
-    }
-    drop(pipeline);
-    let zero = zero.unwrap_or(MediaTime(0));
-    let all = std::mem::take(&mut *packets.lock());
-    let relative = |pts: MediaTime| MediaTime(pts.0.saturating_sub(zero.0));
-    Ok(all.into_iter().map(|(pts, bytes): Klv| (pts.map(relative), bytes)).collect())
-}
-
 /// GStreamer's name for SMPTE ST 336 data.
 pub(super) const KLV: &str = "meta/x-klv";
 

@@ -31,6 +31,7 @@ mod sps;
 mod stats;
 mod telemetry;
 mod timing;
+mod ts;
 mod udp;
 mod unfinished;
 mod ways;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::container::{Klv, klv_of};
 use super::intake::Intake;
+use super::pipeline::file_error;
+use super::ts::{Klv, klv_of};
 use super::{IngestError, IngestStats, Telemetry};
 use crate::base::MediaTime;
 use crate::drone::klv::{self, Packet};
@@ -50,7 +51,8 @@ pub fn flight_of(video: &Path, settings: &FlightSettings) -> Result<(Flight, Tel
     if let Some(path) = settings.srt.clone().or_else(beside) {
         return Ok(read_srt(&path, &known)?);
     }
-    let (flight, report) = of_packets(&klv_of(video)?, settings.base);
+    let packets = klv_of(video).map_err(|error| file_error(video, error))?;
+    let (flight, report) = of_packets(&packets, settings.base);
     if flight.is_empty() {
         return Err(FlightError::Nothing { video: video.to_path_buf(), report: Box::new(report) });
     }
@@ -60,8 +62,8 @@ pub fn flight_of(video: &Path, settings: &FlightSettings) -> Result<(Flight, Tel
 fn of_packets(packets: &[Klv], base: Option<LonLat>) -> (Flight, TelemetryReport) {
     let mut report = TelemetryReport::default();
     let mut sets = Vec::new();
-    for (pts, bytes) in packets {
-        for packet in klv::packets(bytes) {
+    for klv in packets {
+        for packet in klv::packets(&klv.bytes) {
             match packet {
                 Packet::Foreign(_) => continue,
                 Packet::Bad(fault) => {
@@ -70,18 +72,23 @@ fn of_packets(packets: &[Klv], base: Option<LonLat>) -> (Flight, TelemetryReport
                 }
                 Packet::Local(set) => {
                     report.records += 1;
-                    sets.push((report.records, *pts, set));
+                    sets.push((report.records, klv, set));
                 }
             }
         }
     }
-    let pairs: Vec<_> = sets.iter().filter_map(|(_, pts, set)| Some(((*pts)?, set.timestamp?))).collect();
-    report.clock = fit_clock(&pairs);
+    let pairs = |time: fn(&Klv) -> Option<MediaTime>| -> Vec<_> {
+        sets.iter().filter_map(|(_, klv, set)| Some((time(klv)?, set.timestamp?))).collect()
+    };
+    // Asynchronous metadata has no times of its own: its place among the pictures says when the drone's clock
+    // read what.
+    report.clock = fit_clock(&pairs(|klv| klv.pts)).or_else(|| fit_clock(&pairs(|klv| klv.near)));
     let mut poses = Vec::new();
-    for (record, pts, set) in sets {
-        // A packet without a presentation time gets its media time from the drone's clock.
+    for (record, klv, set) in sets {
+        // A packet without a presentation time gets its media time from the drone's clock, and without one from
+        // its place.
         let by_clock = || Some(MediaTime(set.timestamp?.0.saturating_sub(report.clock.as_ref()?.start.0)));
-        let Some(media) = pts.or_else(by_clock) else {
+        let Some(media) = klv.pts.or_else(by_clock).or(klv.near) else {
             report.reject(record, Fault::NoTime);
             continue;
         };

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -16,6 +17,7 @@ use super::container::{KLV, klv_sink, parser_of};
 use super::intake::Intake;
 use super::pipeline::{Pipeline, codec_of, gstreamer_error, join, unit};
 use super::telemetry::{LiveTelemetry, SILENCE};
+use super::ts::MetadataPatch;
 use crate::base::{MediaTime, Shutdown};
 use crate::config::UdpConfig;
 use crate::drone::LonLat;
@@ -113,6 +115,7 @@ fn start(config: &UdpConfig, sender: mpsc::Sender<Message>) -> Result<Pipeline, 
     source.set_property("buffer-size", SOCKET_BYTES);
     let caps = gst::Caps::builder("video/mpegts").field("systemstream", true).build();
     source.set_property("caps", caps);
+    name_metadata(&source)?;
     let demux = pipeline.add("tsdemux")?;
     source.link(&demux).map_err(gstreamer_error)?;
     let linked = AtomicBool::new(false);
@@ -150,6 +153,23 @@ fn start(config: &UdpConfig, sender: mpsc::Sender<Message>) -> Result<Pipeline, 
     );
     pipeline.set_state(gst::State::Playing)?;
     Ok(pipeline)
+}
+
+/// Makes synchronous KLV known to the demultiplexer, which otherwise drops it without a word.
+fn name_metadata(source: &gst::Element) -> Result<(), IngestError> {
+    let pad = source.static_pad("src").ok_or_else(|| gstreamer_error("udpsrc has no pad"))?;
+    let patch = Mutex::new(MetadataPatch::default());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut() {
+            let mut patch = patch.lock();
+            let needed = buffer.map_readable().is_ok_and(|bytes| patch.is_needed(&bytes));
+            if needed && let Ok(mut bytes) = buffer.make_mut().map_writable() {
+                patch.apply(&mut bytes);
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
 }
 
 pub(super) fn address(config: &UdpConfig) -> String {

@@ -242,7 +242,7 @@ impl Node {
         for (name, help, value) in gauges {
             out.family(name, help, MetricType::Gauge, &self.0, |c| ConstGauge::new(value(c)))?;
         }
-        let counters: [(&str, &str, Count); 22] = [
+        let counters: [(&str, &str, Count); 23] = [
             ("lintel_camera_frames", "Access units received", |c| c.ingest.frames),
             ("lintel_camera_bytes", "Bytes received", |c| c.ingest.bytes),
             ("lintel_camera_telemetry", "Telemetry records of a drone", |c| c.ingest.telemetry),
@@ -290,6 +290,11 @@ impl Node {
             ("lintel_camera_detect_replaced", "Pictures replaced by a newer one before analysis", |c| {
                 c.detect.as_ref().map_or(0, |d| d.replaced)
             }),
+            (
+                "lintel_camera_impossible_boxes",
+                "Boxes of the network that cannot be, and were left out",
+                |c| c.detect.as_ref().map_or(0, |d| d.impossible_boxes),
+            ),
             ("lintel_camera_suppressed_events", "Events held back by the hourly limit", |c| {
                 c.suppressed_events
             }),

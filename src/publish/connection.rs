@@ -11,6 +11,7 @@ use rumqttc::v5::{ConnectionError, Event, EventLoop, Incoming, MqttOptions, Stat
 use rumqttc::{TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject;
 
+use crate::base::decode_text;
 use crate::config::{MqttConfig, TlsConfig};
 
 /// Added to the payload for topic, properties and headers.
@@ -170,7 +171,10 @@ fn client_config(tls: &TlsConfig) -> Result<rustls::ClientConfig, PublishError> 
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, PublishError> {
-    std::fs::read(path).map_err(|source| PublishError::File { key, path: path.to_owned(), source })
+    let bytes =
+        std::fs::read(path).map_err(|source| PublishError::File { key, path: path.to_owned(), source })?;
+    // Editors put a byte order mark in front, or save UTF-16.
+    Ok(decode_text(bytes.clone()).map_or(bytes, String::into_bytes))
 }
 
 fn certificates(

@@ -181,7 +181,11 @@ impl FrameSink for Ears {
 
 /// The transport stream in datagrams of seven packets, as senders do it, in about the time that it lasts.
 pub fn send(to: u16, stop: &Shutdown) {
-    let bytes = std::fs::read(root().join("testdata/clips/drone_klv.ts")).expect("the clip");
+    send_clip(&root().join("testdata/clips/drone_klv.ts"), to, stop);
+}
+
+fn send_clip(clip: &Path, to: u16, stop: &Shutdown) {
+    let bytes = std::fs::read(clip).expect("the clip");
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let pause = Duration::from_secs(10) / (bytes.len() / 1316) as u32;
     while !stop.is_stopped() {
@@ -196,6 +200,40 @@ pub fn send(to: u16, stop: &Shutdown) {
 
 #[test]
 fn a_live_stream_over_udp_gives_pictures_and_poses_on_one_clock() {
+    assert_live(&root().join("testdata/clips/drone_klv.ts"));
+}
+
+/// The same telemetry as MISB ST 1402 has it otherwise: without times of its own, and synchronous, in access units.
+#[test]
+fn klv_of_every_form_gives_the_same_flight() {
+    let Some(shared) = crate::support::shared("KLV of every form") else { return };
+    let read = |path: &Path| flight_of(path, &FlightSettings::default()).unwrap_or_else(|e| panic!("{e}"));
+    let (known, _) = read(&root().join("testdata/clips/drone_klv.ts"));
+    for clip in [
+        "03-klv-async-no-pts/async_no_pts.ts",
+        "04-klv-sync-0x15/sync_0x15.ts",
+        "04-klv-sync-0x15/sync_0x15_reg.ts",
+    ] {
+        let (flight, report) = read(&shared.join("cases/data").join(clip));
+        assert_eq!(flight.len(), 140, "{clip}: {report}");
+        for second in [1.0, 5.5, 9.0] {
+            let at = lintel::base::WallTime((second * 1e6) as i64);
+            let (a, b) = (known.at(at).expect("flying").pose, flight.at(at).expect("flying").pose);
+            let off = a.position.distance_to(&b.position);
+            assert!(off < 0.5, "{clip}: {off} m apart at {second} s");
+        }
+    }
+}
+
+#[test]
+fn synchronous_klv_comes_live_too() {
+    let Some(shared) = crate::support::shared("synchronous KLV, live") else { return };
+    for clip in ["sync_0x15.ts", "sync_0x15_reg.ts"] {
+        assert_live(&shared.join("cases/data/04-klv-sync-0x15").join(clip));
+    }
+}
+
+fn assert_live(clip: &Path) {
     let port =
         std::net::UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
     let loaded = config::load(&root().join("testdata/drone/lintel.toml")).expect("the config");
@@ -211,8 +249,8 @@ fn a_live_stream_over_udp_gives_pictures_and_poses_on_one_clock() {
     let (ears, stop) = (Ears::default(), Shutdown::new());
     let handle = spawn_camera(runtime.handle(), &camera, Arc::new(ears.clone()), stop.clone());
     let sender = {
-        let stop = stop.clone();
-        std::thread::spawn(move || send(port, &stop))
+        let (stop, clip) = (stop.clone(), clip.to_path_buf());
+        std::thread::spawn(move || send_clip(&clip, port, &stop))
     };
     let deadline = std::time::Duration::from_secs(60);
     let began = lintel::base::monotonic();

@@ -12,6 +12,7 @@ mod detect;
 mod drone;
 mod errors;
 mod evidence;
+mod field;
 mod flight;
 mod ingest;
 mod motion;

@@ -12,7 +12,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use serde::Deserialize;
 
 use super::failure::Failure;
-use crate::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime};
+use crate::base::{CameraId, Capture, FrameSeq, Shutdown, TimeSource, WallTime, read_text};
 use crate::config::DecodeConfig;
 use crate::decode::{DecoderChoice, Picture, Pixels, StreamDecoder};
 use crate::ingest::open_file;
@@ -65,7 +65,7 @@ impl Inputs {
     /// # Errors
     /// The COCO file cannot be read or lists no pictures.
     pub fn from_coco(file: &Path, images: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+        let text = read_text(file).with_context(|| format!("{}", file.display()))?;
         let coco: Coco =
             serde_json::from_str(&text).with_context(|| format!("{}: not a COCO file", file.display()))?;
         if coco.images.is_empty() {

@@ -48,6 +48,8 @@ impl<'i> Builder<'_, 'i> {
             id: AreaId::new(id),
             folder: self.path(folder),
             settle: raw.settle.as_ref().map_or(SETTLE, |s| s.0),
+            fov_deg: raw.fov_deg.as_deref().copied(),
+            takeoff_alt_m: raw.takeoff_alt_m.as_deref().copied(),
             zones,
             rules: rules.into_iter().filter(is_usable).collect(),
         });

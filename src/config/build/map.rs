@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::Builder;
-use crate::base::{WallTime, ZoneId};
+use crate::base::{WallTime, ZoneId, narrow};
 use crate::config::files::FileText;
 use crate::config::geojson::{AreaFeature, areas};
 use crate::config::problem::{Problem, suggest};
@@ -118,7 +118,8 @@ impl Builder<'_, '_> {
             }
             // QGIS writes lists as text.
             Some(serde_json::Value::String(names)) => {
-                classes.extend(names.split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()));
+                classes
+                    .extend(narrow(names).split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()));
             }
             Some(other) => {
                 self.report(Problem::new(span, format!("`classes` of permit `{id}` is {other}")).help(
@@ -186,9 +187,22 @@ fn moment(text: &str, end: bool, zone: &TimeZone) -> Option<WallTime> {
     if text.contains(['T', ':']) {
         return None;
     }
-    let day: Date = text.parse().ok()?;
+    let day = day(text)?;
     let day = if end { day.checked_add(1.day()).ok()? } else { day };
     Some(day.to_zoned(zone.clone()).ok()?.timestamp().into())
+}
+
+/// `2026-12-31`, and as spreadsheets and people write it: `2026/12/31`, `2026年12月31日`.
+fn day(text: &str) -> Option<Date> {
+    let text = narrow(text).trim().replace(['年', '月', '/'], "-");
+    let mut parts = text.trim_end_matches('日').splitn(3, '-');
+    let mut number = |digits: std::ops::RangeInclusive<usize>| {
+        let part = parts.next()?.trim();
+        let fits = digits.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<i16>().ok().filter(|_| fits)
+    };
+    let (year, month, day) = (number(4..=4)?, number(1..=2)?, number(1..=2)?);
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
 /// On a sphere: for "is this the right county", not for measuring.
@@ -210,6 +224,9 @@ mod tests {
         assert_eq!(at("2026-12-31", false).as_deref(), Some("2026-12-30T16:00:00.000Z"));
         assert_eq!(at("2026-12-31", true).as_deref(), Some("2026-12-31T16:00:00.000Z"));
         assert_eq!(at("2026-12-31T18:00:00+08:00", true).as_deref(), Some("2026-12-31T10:00:00.000Z"));
+        for same in ["2026年12月31日", "2026/12/31", "２０２６－１２－３１"] {
+            assert_eq!(at(same, true), at("2026-12-31", true), "{same}");
+        }
         for bad in ["2026-13-01", "31.12.2026", "", "2026-12-31T18:00", "tomorrow"] {
             assert_eq!(at(bad, false), None, "{bad}");
         }

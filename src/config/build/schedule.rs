@@ -4,6 +4,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use super::super::problem::Problem;
+use crate::base::narrow;
 use crate::config::raw::At;
 use crate::config::types::{Schedule, WeekSpan};
 
@@ -38,8 +39,8 @@ pub(super) fn hours(text: &At<String>, time_zone: &TimeZone) -> Result<Schedule,
 }
 
 fn week_span(text: &str) -> Result<WeekSpan, String> {
-    let lower = text.trim().to_ascii_lowercase();
-    let (days, hours) = lower.rsplit_once(char::is_whitespace).unwrap_or(("daily", &lower));
+    let plain = in_english(text);
+    let (days, hours) = plain.split_at(plain.find(|c: char| c.is_ascii_digit()).unwrap_or(plain.len()));
     let (from, to) = hours.split_once('-').ok_or_else(|| format!("`{hours}` is not a span of hours"))?;
     let (from, to) = (time(from, false)?, time(to, true)?);
     if from == to && from != Time::midnight() {
@@ -48,8 +49,35 @@ fn week_span(text: &str) -> Result<WeekSpan, String> {
     Ok(WeekSpan { days: week(days.trim())?, from, to })
 }
 
+/// Chinese days and dashes as ours: `周一至周五 8：00—18：00` is `mon-fri 8:00-18:00`.
+fn in_english(text: &str) -> String {
+    const WEEK: [(&str, &str); 11] = [
+        ("每天", "daily"),
+        ("每日", "daily"),
+        ("工作日", "mon-fri"),
+        ("周末", "sat,sun"),
+        ("至", "-"),
+        ("到", "-"),
+        ("~", "-"),
+        ("星期", "周"),
+        ("礼拜", "周"),
+        ("周天", "周日"),
+        ("点半", ":30"),
+    ];
+    let mut plain = narrow(text).trim().to_lowercase();
+    for (chinese, english) in WEEK {
+        plain = plain.replace(chinese, english);
+    }
+    for (name, day) in ["一", "二", "三", "四", "五", "六", "日"].into_iter().zip(DAYS) {
+        plain = plain.replace(&format!("周{name}"), day);
+    }
+    plain = plain.replace("点整", ":00").replace('点', ":00").replace('时', ":00");
+    let parts: Vec<&str> = plain.split('-').map(str::trim).collect();
+    parts.join("-")
+}
+
 fn week(text: &str) -> Result<[bool; 7], String> {
-    if text == "daily" {
+    if matches!(text, "daily" | "") {
         return Ok([true; 7]);
     }
     let day = |name: &str| {
@@ -102,6 +130,10 @@ mod tests {
         check("sat,sun 00:00-24:00", "-----xx", (0, 0), (0, 0));
         check("07:30-9:00", "xxxxxxx", (7, 30), (9, 0));
         check("Fri-Mon, wed 08:00-12:00", "x-x-xxx", (8, 0), (12, 0));
+        check("周一至周五 22：00—06：00", "xxxxx--", (22, 0), (6, 0));
+        check("星期六、星期日　０８:００～18:00", "-----xx", (8, 0), (18, 0));
+        check("每天 7点-9点半", "xxxxxxx", (7, 0), (9, 30));
+        check("周末8:00 - 12:00", "-----xx", (8, 0), (12, 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Builder;
 use super::input::Secrets;
+use crate::base::{ascii_of, read_text};
 use crate::config::problem::Problem;
 use crate::config::raw::At;
 use crate::config::types::Secret;
@@ -52,8 +53,18 @@ impl Builder<'_, '_> {
             Kept { credential: Some(name), .. } => from_credential(name),
             _ => return None,
         };
-        self.keep(fetched).map(Secret::new)
+        let password = self.keep(fetched)?;
+        if let Some(name) = kept.first().filter(|_| looks_pasted(&password)) {
+            let warning =
+                "the password begins or ends with a space, or holds full-width characters; is that meant?";
+            self.warnings.push((name.span.clone(), warning.to_owned()));
+        }
+        Some(Secret::new(password))
     }
+}
+
+fn looks_pasted(password: &str) -> bool {
+    password.trim() != password || password.chars().any(|c| ascii_of(c).is_some())
 }
 
 fn from_env(name: &At<String>) -> Result<String, Problem> {
@@ -68,7 +79,7 @@ fn from_env(name: &At<String>) -> Result<String, Problem> {
 }
 
 fn from_file(name: &At<String>, path: &Path) -> Result<String, Problem> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_text(path).map_err(|error| {
         Problem::new(&name.span, format!("cannot read the password file {}: {error}", path.display()))
             .help("make it, readable by the user that lintel runs as and by nobody else (chmod 600)")
     })?;

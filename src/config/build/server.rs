@@ -7,6 +7,7 @@ use url::Url;
 use super::Builder;
 use super::schedule::hours;
 use super::secret::Kept;
+use crate::base::ascii_of;
 use crate::config::problem::Problem;
 use crate::config::raw::{At, RawHttp, RawLimit, RawMqtt};
 use crate::config::types::{Confirm, HttpConfig, LineLimit, MqttConfig, TlsConfig};
@@ -171,6 +172,9 @@ pub(super) fn camera_url(url: &At<String>) -> Result<Url, Problem> {
 }
 
 fn parse(url: &At<String>, example: &str, keys: &str) -> Result<Url, Problem> {
+    if url.chars().any(|c| ascii_of(c).is_some()) {
+        return Err(Problem::new(&url.span, "full-width punctuation stands in the url").help(example));
+    }
     let parsed = Url::parse(url)
         .map_err(|error| Problem::new(&url.span, format!("this is not a url: {error}")).help(example))?;
     if !parsed.username().is_empty() || parsed.password().is_some() {

@@ -20,6 +20,13 @@ pub(crate) struct RawFlightArea {
     pub(crate) folder: Option<At<String>>,
     /// A flight is taken when nothing of it has changed for this long. Default: 2m.
     pub(crate) settle: Option<At<Positive>>,
+    /// Whole horizontal angle of view of its stills in degrees, from the data sheet. Default: as each still says.
+    #[schemars(range(min = 1, max = 170))]
+    pub(crate) fov_deg: Option<At<f64>>,
+    /// Altitude of the place of take-off in metres, in the datum of `map.dem`. Default: the terrain model's, or
+    /// 0.
+    #[schemars(range(min = -500, max = 9000))]
+    pub(crate) takeoff_alt_m: Option<At<f64>>,
     /// What is watched for: classes of kind `change`, in zones of `map.zones`.
     #[serde(default)]
     #[expect(dead_code, reason = "here for the schema; read from the tree, before the layers are joined")]

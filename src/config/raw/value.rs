@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use crate::base::narrow;
 use crate::config::source::Span;
 
 /// A value and where it stands.
@@ -56,12 +57,13 @@ pub(crate) struct Positive(pub(crate) Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wait(pub(crate) Duration);
 
-/// `30s`, `5m`, `1h30m`, `250ms`, `7d`.
+/// `30s`, `5m`, `1h30m`, `250ms`, `7d`, and as `30秒`, `5分钟`, `1小时30分`, `7天`.
 ///
 /// # Errors
 /// What is wrong with it, as a sentence without a capital.
 pub(crate) fn parse_duration(text: &str, zero: bool) -> Result<Duration, String> {
     const EXAMPLES: &str = "a duration is a number and a unit: \"500ms\", \"30s\", \"5m\", \"72h\", \"7d\"";
+    let text = narrow(text);
     let mut rest = text.trim();
     if rest.starts_with('-') {
         return Err(format!("a duration cannot be negative; {EXAMPLES}"));
@@ -74,15 +76,18 @@ pub(crate) fn parse_duration(text: &str, zero: bool) -> Result<Duration, String>
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, tail) = rest.split_at(digits);
         let tail = tail.trim_start();
-        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let letters = tail.find(|c: char| !c.is_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         let seconds = match unit {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3_600.0,
-            "d" => 86_400.0,
+            "ms" | "毫秒" => 0.001,
+            "s" | "秒" | "秒钟" => 1.0,
+            "m" | "分" | "分钟" => 60.0,
+            "h" | "时" | "小时" | "个小时" => 3_600.0,
+            "d" | "天" | "日" => 86_400.0,
             "" => return Err(format!("the unit is missing; {EXAMPLES}")),
+            _ if number.is_empty() && !unit.is_ascii() => {
+                return Err(format!("`{unit}`: write the number in digits, as in 5分钟; {EXAMPLES}"));
+            }
             _ => return Err(format!("`{unit}` is no unit of time; {EXAMPLES}")),
         };
         let count: f64 = number.parse().map_err(|_| EXAMPLES.to_owned())?;
@@ -118,7 +123,7 @@ macro_rules! duration {
                 json_schema!({
                     "type": "string",
                     "format": $format,
-                    "pattern": "^([0-9.]+(ms|s|m|h|d) *)+$",
+                    "pattern": "^([0-9.]+ *(ms|s|m|h|d|毫秒|秒钟?|分钟?|时|个?小时|天|日) *)+$",
                 })
             }
         }
@@ -139,6 +144,18 @@ mod tests {
         assert_eq!(ok("1h30m"), Duration::from_secs(5400));
         assert_eq!(ok("1.5s"), Duration::from_millis(1500));
         assert_eq!(ok("168h"), ok("7d"));
+        for (chinese, same) in [
+            ("500毫秒", "500ms"),
+            ("30秒", "30s"),
+            ("5分钟", "5m"),
+            ("2小时", "2h"),
+            ("1小时30分", "1h30m"),
+            ("７天", "7d"),
+        ] {
+            assert_eq!(ok(chinese), ok(same), "{chinese}");
+        }
+        let why = parse_duration("五分钟", true).expect_err("in words");
+        assert!(why.contains("digits"), "{why}");
         for bad in ["", "30", "s", "-5s", "5 weeks", "5m x", "1..2s", "99999d", "1e9d", "五分"] {
             assert!(parse_duration(bad, true).is_err(), "{bad}");
         }

@@ -1,5 +1,6 @@
 //! Input and classes of a network, for the decoder of its head.
 
+use super::looks::{Looks, looks};
 use crate::detect::OutputError;
 use crate::detect::manifest::HeadKind;
 use crate::detect::onnx::{Data, Output};
@@ -17,20 +18,22 @@ pub(in crate::detect) struct Context {
 }
 
 impl Context {
-    /// The error for outputs of a wrong shape.
+    /// The error for outputs of a wrong shape. What they look like is better advice than what this head would need.
     pub(super) fn mismatch(
         &self,
         needed: impl Into<String>,
         outputs: &[Output<'_>],
         advice: impl Into<String>,
     ) -> OutputError {
+        let looks = looks((self.width, self.height), Some((self.kind, self.classes)), outputs);
+        let other = looks.advice().filter(|_| !matches!(looks, Looks::Like(kind, _) if kind == self.kind));
         let given: Vec<String> = outputs.iter().map(|o| format!("{} {:?}", o.name, o.dims)).collect();
         OutputError::Shape {
             kind: self.kind.as_str(),
             classes: self.classes,
             needed: needed.into(),
             given: given.join(", "),
-            advice: advice.into(),
+            advice: other.unwrap_or_else(|| advice.into()),
         }
     }
 }

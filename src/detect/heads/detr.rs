@@ -111,7 +111,10 @@ fn centred(context: &Context, rows: impl Iterator<Item = ((usize, f32), [f32; 4]
 /// Class logits and boxes as centre and size, in fractions of the input.
 fn raw(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, OutputError> {
     let needed = format!("boxes [1, queries, 4] and logits [1, queries, {}]", context.classes);
-    let boxes = outputs.iter().position(|o| o.name.contains("box") && o.dims.last() == Some(&4));
+    let four = |o: &Output<'_>| o.dims.last() == Some(&4);
+    let named = outputs.iter().position(|o| o.name.contains("box") && four(o));
+    // RF-DETR calls them dets and labels.
+    let boxes = named.or_else(|| outputs.iter().position(|o| o.name == "dets" && four(o)));
     let logits = outputs.iter().enumerate().find(|(i, _)| Some(*i) != boxes).map(|(_, o)| o);
     let (Some(boxes), Some(logits)) = (boxes.map(|i| &outputs[i]), logits) else {
         let advice = "name the outputs boxes and logits, or labels, boxes and scores";
@@ -120,6 +123,11 @@ fn raw(context: &Context, outputs: &[Output<'_>]) -> Result<Vec<Candidate>, Outp
     let (Some((queries, 4, boxes)), Some((rows, columns, logits))) = (boxes.matrix(), logits.matrix()) else {
         return Err(context.mismatch(needed, outputs, "export both as float32"));
     };
+    /// As in [`with_class`].
+    const FRACTIONS: f32 = 2.0;
+    if boxes.iter().any(|v| *v > FRACTIONS) {
+        return Err(context.mismatch(needed, outputs, "its boxes are in pixels: export them as fractions"));
+    }
     if rows != queries || columns != context.classes {
         let advice = format!("list its {columns} classes in [[classes]]");
         return Err(context.mismatch(needed, outputs, advice));
@@ -146,7 +154,7 @@ fn sized(
     let labels: Vec<i64> = match labels.data {
         Data::I64(values) => values.to_vec(),
         Data::I32(values) => values.iter().map(|&v| v.into()).collect(),
-        Data::F32(_) => return None,
+        Data::F32(_) | Data::Other(_) => return None,
     };
     let mut found = Vec::new();
     for ((corners, &score), label) in boxes.chunks_exact(4).zip(*scores).zip(labels) {

@@ -14,7 +14,7 @@ use crate::base::{MediaTime, WallTime};
 use jiff::tz::TimeZone;
 
 use super::check::judge;
-use super::{Fault, Flight, LonLat, Pose, TelemetryReport, fit_clock};
+use super::{Angles, Fault, Flight, LonLat, Pose, TelemetryReport, fit_clock};
 use fields::{Fields, Order};
 use text::{Record, records};
 
@@ -65,8 +65,22 @@ pub fn parse(text: &str, settings: &Settings) -> (Flight, TelemetryReport) {
         report.note("the subtitles have no times: the drone's clock is used instead".to_owned());
     }
     report.clock = fit_clock(&pairs);
+    forget_unset_gimbal(&mut poses, &mut report);
     let flight = judge(poses, settings.base, &mut report);
     (flight, report)
+}
+
+/// Some drones write 0, 0, 0 where they do not know their gimbal. No flight looks due north at the horizon all the
+/// time.
+fn forget_unset_gimbal(poses: &mut [(usize, Pose)], report: &mut TelemetryReport) {
+    let known = || poses.iter().filter(|(_, pose)| !pose.gimbal.is_empty());
+    if known().next().is_none() || !known().all(|(_, pose)| pose.gimbal.is_unset()) {
+        return;
+    }
+    for (_, pose) in poses {
+        pose.gimbal = Angles::default();
+    }
+    report.note("the gimbal's angles are 0 in all records: they are not known".to_owned());
 }
 
 /// Decides once for the whole file, so that all records are read the same way.

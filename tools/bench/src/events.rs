@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lintel::base::{Shutdown, WallTime, wall_now};
-use lintel::config::{Confirm, MqttConfig};
+use lintel::config::{Confirm, MediaSending, MqttConfig};
 use lintel::publish::{Delivery, Subscriber};
 use lintel::receive::MAX_PACKET_BYTES;
 use lintel::wire::subscriptions;
@@ -47,6 +47,8 @@ impl Events {
             in_flight: 16,
             keep_alive: Duration::from_secs(30),
             confirm: Confirm::Broker,
+            media: MediaSending::All,
+            limits: Vec::new(),
         };
         let subscriber = Subscriber::new(config, subscriptions("lintel").to_vec(), MAX_PACKET_BYTES)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
