@@ -71,7 +71,7 @@ fn a_set_camera_is_counted_once_and_confirmed_first() {
     assert_eq!(world.last().timed.capture.source, TimeSource::Rtcp, "set right, it is followed again");
 }
 
-/// Case t_clock2 of issue 18: the node jumps ahead by 15 minutes beside a camera whose clock is right.
+/// The node jumps ahead by 15 minutes beside a camera whose clock is right.
 #[test]
 fn a_camera_that_is_right_is_not_overruled_by_a_node_that_was_set() {
     let mut world = World::new(0);
@@ -107,7 +107,7 @@ fn the_wait_is_bounded_and_a_time_service_decides_who_was_right() {
         world.stream(10);
         world.check();
         assert!(!world.waits(), "it took too long");
-        let [Note::NodeStepped { .. }, Note::WaitEnded { in_step: false, waited }] = world.notes[..] else {
+        let [Note::NodeStepped { .. }, Note::WaitEnded { in_step: false, waited }, ..] = world.notes[..] else {
             panic!("{:?}", world.notes);
         };
         assert!(waited < PATIENCE + Duration::from_secs(1), "{waited:?}");
