@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::Codec;
-use super::nal::{self, Nal};
+use super::nal::{self, Access, Nal};
 use crate::base::MediaTime;
 
 /// An access unit from a transport or a file.
@@ -30,20 +30,6 @@ pub(crate) struct Head {
     pub picture: Option<Access>,
     /// Its parameter sets before the first slice, without start codes.
     pub sets: Vec<Range<usize>>,
-}
-
-/// Whether decoding can begin with a picture. The only place that says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// IDR (H.264), any IRAP (H.265), or a recovery point that is whole at once: what follows in output
-    /// order needs nothing before it.
-    Point,
-    /// Whole after this many pictures more: intra refresh.
-    Gradual(u32),
-    /// Its first slice is intra, and nothing says that later pictures do without the earlier ones.
-    Intra,
-    /// Needs pictures before it.
-    No,
 }
 
 /// Parses the NAL units up to the first slice. Cheap: does not scan slices.

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::access_unit::{self, Access, AccessUnit};
+use super::access_unit::{self, AccessUnit};
 use super::clock::{CameraClock, Reading};
+use super::nal::Access;
 use super::parameter_sets::ParameterSets;
 use super::stats::Counted;
 use super::timing::{KeyFrameMonitor, PtsRepair, RepairedPts};

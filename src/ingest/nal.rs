@@ -2,7 +2,6 @@
 //! annex D). NAL units are given without start code and may go on into the next ones.
 
 use super::Codec;
-use super::access_unit::Access;
 use super::bits::Bits;
 
 /// The SEI payload type of a recovery point, in both codecs.
@@ -27,6 +26,20 @@ pub(super) enum ParameterKind {
     Video,
     Sequence,
     Picture,
+}
+
+/// Whether decoding can begin with a picture. The only place that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// IDR (H.264), any IRAP (H.265), or a recovery point that is whole at once: what follows in output
+    /// order needs nothing before it.
+    Point,
+    /// Whole after this many pictures more: intra refresh.
+    Gradual(u32),
+    /// Its first slice is intra, and nothing says that later pictures do without the earlier ones.
+    Intra,
+    /// Needs pictures before it.
+    No,
 }
 
 pub(super) fn kind(codec: Codec, nal: &[u8]) -> Nal {

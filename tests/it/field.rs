@@ -285,8 +285,8 @@ fn configs_and_zones_are_read_in_every_encoding_of_the_field() {
     };
     let marked = |text: &str| [b"\xef\xbb\xbf", text.as_bytes()].concat();
     let gbk = |text: &str| encoding_rs::GBK.encode(text).0.into_owned();
-    let encodings: [&dyn Fn(&str) -> Vec<u8>; 4] =
-        [&|text: &str| text.as_bytes().to_vec(), &marked, &gbk, &utf16];
+    type Encoding<'a> = &'a dyn Fn(&str) -> Vec<u8>;
+    let encodings: [Encoding<'_>; 4] = [&|text: &str| text.as_bytes().to_vec(), &marked, &gbk, &utf16];
     for encode in encodings {
         let config = loaded(&encode(CONFIG), &encode(ZONES)).expect("a config");
         assert_eq!(config.node.name, "东门，高杆");

@@ -71,7 +71,7 @@ fn in_english(text: &str) -> String {
     for (name, day) in ["一", "二", "三", "四", "五", "六", "日"].into_iter().zip(DAYS) {
         plain = plain.replace(&format!("周{name}"), day);
     }
-    plain = plain.replace("点整", ":00").replace('点', ":00").replace('时', ":00");
+    plain = plain.replace("点整", ":00").replace(['点', '时'], ":00");
     let parts: Vec<&str> = plain.split('-').map(str::trim).collect();
     parts.join("-")
 }

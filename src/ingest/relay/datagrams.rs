@@ -68,12 +68,12 @@ impl Datagrams {
         budget: &Arc<Budget>,
         tasks: &mut JoinSet<Result<(), Refusal>>,
     ) {
-        for i in 0..2 {
+        for (i, port) in ports.into_iter().enumerate() {
             let (outer, inner) = (self.to_camera.sockets[i].clone(), self.to_client.sockets[i].clone());
             let client = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.client[i]);
             let counted = Some(budget.clone());
             tasks.spawn(pass(outer.clone(), camera, inner.clone(), client, counted));
-            tasks.spawn(pass(inner, client.ip(), outer, SocketAddr::new(camera, ports[i]), None));
+            tasks.spawn(pass(inner, client.ip(), outer, SocketAddr::new(camera, port), None));
         }
     }
 }

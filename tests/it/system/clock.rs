@@ -50,7 +50,6 @@ impl Shifted {
     }
 }
 
-/// Case t_clock2 of issue 18.
 #[test]
 fn a_step_of_the_nodes_clock_makes_no_violation_and_the_camera_is_believed() {
     let broker = Mosquitto::plain();
@@ -75,7 +74,6 @@ fn a_step_of_the_nodes_clock_makes_no_violation_and_the_camera_is_believed() {
     assert_eq!(shifted.node.terminate().code(), Some(0), "{}", shifted.node.log());
 }
 
-/// Case t_clock3 of issue 18.
 #[test]
 fn events_of_a_box_that_was_two_days_behind_go_on_when_its_clock_is_set_right() {
     let broker = Mosquitto::plain();

@@ -225,7 +225,6 @@ fn proof(key: &str, name: &str, payload: &str) -> String {
     said.trim().rsplit(' ').next().expect("hex").to_owned()
 }
 
-/// Case t_cmd of issue 18.
 #[test]
 fn where_the_config_names_issuers_only_they_command() {
     const KEY: &str = "0123456789abcdef0123456789abcdef";

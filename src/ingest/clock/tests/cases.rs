@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The case of issue 17: 55 s ahead, and a new connection every 20 s.
+/// 55 s ahead, and a new connection every 20 s.
 #[test]
 fn a_camera_that_is_ahead_and_reconnects_adds_no_time() {
     let mut world = World::new(55_000_000);
@@ -107,7 +107,8 @@ fn the_wait_is_bounded_and_a_time_service_decides_who_was_right() {
         world.stream(10);
         world.check();
         assert!(!world.waits(), "it took too long");
-        let [Note::NodeStepped { .. }, Note::WaitEnded { in_step: false, waited }, ..] = world.notes[..] else {
+        let [Note::NodeStepped { .. }, Note::WaitEnded { in_step: false, waited }, ..] = world.notes[..]
+        else {
             panic!("{:?}", world.notes);
         };
         assert!(waited < PATIENCE + Duration::from_secs(1), "{waited:?}");
@@ -149,7 +150,7 @@ fn a_set_node_is_followed_slowly_where_no_camera_speaks() {
     assert!(after.timed.error_ms.abs() < 300, "{after:?}");
 }
 
-/// Case t_clock3 of issue 18: the box starts two days behind.
+/// The box starts two days behind.
 #[test]
 fn a_node_that_was_days_behind_is_believed_with_the_next_connection() {
     const DAYS_US: i64 = 2 * 86_400_000_000;
