@@ -46,7 +46,7 @@ impl<'a> Bits<'a> {
         (0..count).try_for_each(|_| self.bit().map(drop))
     }
 
-    /// ue(v).
+    /// An unsigned Exp-Golomb code.
     pub fn unsigned(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.bit()? {
@@ -58,7 +58,7 @@ impl<'a> Bits<'a> {
         Some((1u32 << zeros) - 1 + self.bits(zeros)?)
     }
 
-    /// se(v).
+    /// A signed Exp-Golomb code.
     pub fn signed(&mut self) -> Option<i32> {
         let code = i64::from(self.unsigned()?);
         i32::try_from(if code % 2 == 1 { (code + 1) / 2 } else { -(code / 2) }).ok()
