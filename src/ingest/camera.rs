@@ -11,7 +11,7 @@ use tracing::{Instrument, Span};
 use super::intake::Intake;
 use super::ways::Ways;
 use super::{
-    FlightSettings, FrameSink, IngestError, IngestStats, SourceState, flight_of, gst_rtsp, paced,
+    FlightSettings, FrameSink, IngestError, IngestStats, Reason, SourceState, flight_of, gst_rtsp, paced,
     retina_rtsp, rtsp, udp,
 };
 use crate::base::{Backoff, CameraId, Shutdown, error_chain, monotonic};
@@ -188,12 +188,7 @@ pub(super) async fn connect(
         match live {
             LiveSource::Udp(config, base) => udp::stream(config, *base, intake, shutdown).await,
             LiveSource::Rtsp(config) => {
-                let config = RtspConfig { transport: way, ..config.clone() };
-                if way.is_gstreamer() {
-                    gst_rtsp::stream(&config, intake, shutdown).await
-                } else {
-                    retina_rtsp::stream(&config, intake, shutdown).await
-                }
+                rtsp_stream(&RtspConfig { transport: way, ..config.clone() }, intake, shutdown).await
             }
         }
     };
@@ -203,6 +198,40 @@ pub(super) async fn connect(
             what: "malformed data stopped the reader".into(),
         })
     })
+}
+
+/// Follows one redirection. Another address than the configured one gets no password.
+async fn rtsp_stream(
+    config: &RtspConfig,
+    intake: &mut Intake,
+    shutdown: &Shutdown,
+) -> Result<(), IngestError> {
+    let (address, to) = match rtsp_client(config, intake, shutdown).await {
+        Err(IngestError::Redirected { address, to }) => (address, to),
+        other => return other,
+    };
+    let Some(there) = rtsp::sent_on(config, &to) else {
+        return Err(IngestError::Redirected { address, to });
+    };
+    tracing::info!("{address} sends Lintel on to {}", rtsp::address(&there));
+    match rtsp_client(&there, intake, shutdown).await {
+        Err(error) if there.password.is_none() && error.reason() == Reason::Auth => {
+            Err(IngestError::Redirected { address, to })
+        }
+        other => other,
+    }
+}
+
+async fn rtsp_client(
+    config: &RtspConfig,
+    intake: &mut Intake,
+    shutdown: &Shutdown,
+) -> Result<(), IngestError> {
+    if config.transport.is_gstreamer() {
+        gst_rtsp::stream(config, intake, shutdown).await
+    } else {
+        retina_rtsp::stream(config, intake, shutdown).await
+    }
 }
 
 async fn play_file(file: FileConfig, drone: Option<FlightSettings>, mut intake: Intake, shutdown: Shutdown) {

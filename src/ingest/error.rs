@@ -40,7 +40,7 @@ pub enum IngestError {
     )]
     BasicOnly { address: String },
     #[error(
-        "{address} sends Lintel on to {to:?}, which is not followed; if the camera is there, set it as `url`"
+        "{address} sends Lintel on to {to:?}, which asks for a password or sends it on again; only the configured address gets a password: if the camera is there, set it as `url`"
     )]
     Redirected { address: String, to: String },
     #[error("{address} sent {what}, so Lintel cut the connection; is it the camera?")]

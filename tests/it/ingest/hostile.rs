@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use lintel::config::{RtspConfig, SourceConfig, Transport};
 use lintel::ingest::IngestSnapshot;
 
-use super::{Camera, rtsp, with_login};
+use super::{Camera, clip, rtsp, with_login};
 use crate::support::hostile::{Hostility, Stranger};
+use crate::support::rtsp::{Options, RtspServer};
 
 const CLIENTS: [Transport; 4] =
     [Transport::Tcp, Transport::GstreamerTcp, Transport::Udp, Transport::GstreamerUdp];
@@ -62,9 +63,26 @@ async fn a_password_follows_no_redirection() {
         let login = with_login(rtsp(&stranger.url(), transport), "op", "S3cretPw");
         let (_, error) = failure(RtspConfig { basic: true, ..login }).await;
         assert!(
-            error.contains(&format!("127.0.0.1:{}", other.port)) && error.contains("not followed"),
+            error.contains(&format!("127.0.0.1:{}", other.port))
+                && error.contains("only the configured address"),
             "{error}"
         );
         assert_eq!([stranger.heard.lock().len(), other.heard.lock().len()], [0, 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirection_is_followed_once() {
+    let server = RtspServer::start(&[("x", &clip())], Options::default());
+    for transport in [Transport::Tcp, Transport::GstreamerTcp] {
+        let stranger = Stranger::start(Hostility::Redirect(server.port()));
+        let login = with_login(rtsp(&stranger.url(), transport), "op", "S3cretPw");
+        let camera = Camera::start(SourceConfig::Rtsp(login));
+        camera.until("pictures", |s| s.frames > 5).await;
+        camera.stop().await;
+
+        let again = Stranger::start(Hostility::Redirect(stranger.port));
+        let (_, error) = failure(rtsp(&again.url(), transport)).await;
+        assert!(error.contains("sends it on again"), "{error}");
     }
 }
