@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::base::{CameraId, WallTime};
-use crate::monitor::NodeSnapshot;
+use crate::ingest::SourceState;
+use crate::monitor::{CameraSnapshot, NodeSnapshot};
 use crate::outbox::DiskTrouble;
 use crate::wire::{
     CameraBehind, CameraSuppressed, FlightNotTaken, HealthStatus, NodeHealth, NodeLoad, RingsFull, Trouble,
@@ -19,6 +20,8 @@ const REPEAT: Duration = Duration::from_secs(60);
 const REPORT_FOR: Duration = Duration::from_secs(3600);
 /// How long records may wait for a platform's word.
 const SILENCE_S: u64 = 600;
+/// How long all cameras may be without a stream.
+const NO_STREAM: Duration = Duration::from_secs(60);
 /// How long the clock may be without a time service.
 const UNKEPT: Duration = Duration::from_secs(600);
 
@@ -28,8 +31,10 @@ pub(super) struct HealthWatch {
     suppressed: BTreeMap<CameraId, (u64, Instant)>,
     /// Bytes dropped since the start, and when they last grew.
     dropped: Option<(u64, Instant)>,
-    /// Files lost, messages released and records refused since the start, and when each last grew.
-    losses: [Option<(u64, Instant)>; 3],
+    /// Files lost, messages released, and records refused by the platform and by the broker, since the start, and when each last grew.
+    losses: [Option<(u64, Instant)>; 4],
+    /// Since when no camera streams.
+    blind: Option<Instant>,
     /// Since when no time service keeps the clock.
     unkept: Option<Instant>,
     published: Option<(Problems, Instant)>,
@@ -111,21 +116,23 @@ impl HealthWatch {
 
     fn troubles(&mut self, node: &NodeSnapshot, now: Instant) -> Vec<Trouble> {
         let (publish, outbox) = (&node.publish, &node.publish.outbox);
-        let mut grown = [0, 1, 2].map(|which| {
-            let count = [outbox.media_lost, outbox.released, outbox.platform_refused][which];
+        let mut grown = [0, 1, 2, 3].map(|which| {
+            let count = [outbox.media_lost, outbox.released, outbox.platform_refused, publish.refused][which];
             let loss = &mut self.losses[which];
             if count > loss.map_or(0, |(before, _)| before) {
                 *loss = Some((count, now));
             }
             loss.filter(|(_, when)| now.duration_since(*when) < REPORT_FOR).map(|(count, _)| count)
         });
-        let [lost, released, refused] = grown.each_mut().map(|count| count.take());
+        let [lost, released, refused, denied] = grown.each_mut().map(|count| count.take());
+        let blind = self.blind(node, now);
         let waiting = node.cameras.values().filter(|camera| camera.ingest.waits_for_clock).count();
         let kept = node.clock.is_none_or(|clock| clock.synchronised);
         self.unkept = if kept { None } else { Some(self.unkept.unwrap_or(now)) };
         let unkept = self.unkept.is_some_and(|since| now.duration_since(since) >= UNKEPT);
         let silent = outbox.unconfirmed > 0 && outbox.silent_s >= SILENCE_S;
         let all = [
+            blind.map(|reason| (TroubleKind::NoCameraStreams, reason)),
             (outbox.told_nobody > 0).then(|| {
                 let reason = format!("nobody has subscribed to {} records; they wait here", outbox.told_nobody);
                 (TroubleKind::NobodySubscribed, reason)
@@ -141,6 +148,10 @@ impl HealthWatch {
             }),
             publish.confirm_denied.then(|| {
                 (TroubleKind::ConfirmDenied, "the broker does not let the node read confirmations".to_owned())
+            }),
+            denied.map(|_| {
+                let reason = publish.last_error.clone().unwrap_or_else(|| "the broker refused records".to_owned());
+                (TroubleKind::BrokerRefuses, reason)
             }),
             refused.map(|n| (TroubleKind::PlatformRefuses, format!("{n} records since the start"))),
             released.map(|n| (TroubleKind::Unconfirmed, format!("{n} messages since the start"))),
@@ -167,6 +178,21 @@ impl HealthWatch {
         all.into_iter().flatten().map(|(kind, reason)| Trouble { kind, reason }).collect()
     }
 
+    /// Why nothing can be seen: no camera has streamed for a while, and some are live ones.
+    fn blind(&mut self, node: &NodeSnapshot, now: Instant) -> Option<String> {
+        let is = |state| move |camera: &&CameraSnapshot| camera.ingest.state == state;
+        let streaming = node.cameras.values().any(|camera| is(SourceState::Streaming)(&camera));
+        let mut waited_for = node.cameras.values().filter(|camera| !is(SourceState::Ended)(camera));
+        let Some(why) = waited_for.next().filter(|_| !streaming) else {
+            self.blind = None;
+            return None;
+        };
+        let since = *self.blind.get_or_insert(now);
+        let why = why.ingest.last_error.as_deref().unwrap_or("it has not answered yet");
+        let known = now.duration_since(since) >= NO_STREAM;
+        known.then(|| format!("none of {} cameras streams, for example: {why}", node.cameras.len()))
+    }
+
     fn suppressed(&mut self, node: &NodeSnapshot, now: Instant) -> Vec<CameraSuppressed> {
         self.suppressed.retain(|id, _| node.cameras.contains_key(id));
         for (id, camera) in node.cameras.iter().filter(|(_, camera)| camera.suppressed_events > 0) {
@@ -180,12 +206,18 @@ impl HealthWatch {
     }
 
     fn log(&self, problems: &Problems, health: &NodeHealth) {
+        let blind = |problems: &Problems| problems.troubles.contains(&TroubleKind::NoCameraStreams);
+        let was_blind = self.published.as_ref().is_some_and(|(before, _)| blind(before));
+        match health.troubles.iter().find(|trouble| trouble.kind == TroubleKind::NoCameraStreams) {
+            Some(trouble) if !was_blind => tracing::error!("{}", trouble.reason),
+            _ => {}
+        }
         let before = self.published.as_ref().map_or(&[][..], |(before, _)| &before.behind);
         if before == problems.behind.as_slice() {
             return;
         }
         match problems.behind.as_slice() {
-            [] => tracing::info!("every camera is sampled as often as configured again"),
+            [] => tracing::info!("no streaming camera is behind its interval any more"),
             [first, ..] => tracing::warn!(
                 cameras = problems.behind.len(),
                 first,

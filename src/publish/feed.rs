@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use tokio::sync::watch;
 use tracing::error;
@@ -54,7 +53,7 @@ impl Sender {
             let may = budget.may(monotonic(), wall_now);
             let what = match may {
                 May::Nothing(_) => What::States,
-                May::All if room == Room::All => What::All,
+                May::All if room == Room::All && !self.held.holds_files() => What::All,
                 May::All | May::Messages(_) => What::Messages,
             };
             let idle = match room {
@@ -135,8 +134,12 @@ impl Sender {
             blocking(move || outbox.ack(&[id])).await?;
             return Ok(Some(0));
         }
-        let bytes = topic.len() + payload.len() + reply_to.as_ref().map_or(0, Vec::len);
         // It stays in the outbox, and is not handed out again on this connection.
+        if self.held.holds(id) {
+            return Ok(Some(0));
+        }
+        let bytes = topic.len() + payload.len() + reply_to.as_ref().map_or(0, Vec::len);
+        // This one stays there as well.
         if !self.fits(largest, bytes) {
             return Ok(Some(0));
         }
@@ -178,8 +181,9 @@ impl Sender {
         retain: bool,
     ) {
         session.in_flight.hand_over(item);
-        let publish =
-            session.client.publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties);
+        let offer = *session.offer.lock();
+        let retain = retain && offer.retain;
+        let publish = session.client.publish_with_properties(topic, offer.qos(), retain, payload, properties);
         tokio::select! {
             result = publish => {
                 // Topics are made of checked names, and the event loop lives as long as the session.

@@ -9,12 +9,16 @@
 mod budget;
 mod connection;
 mod feed;
+mod held;
 mod in_flight;
+mod offer;
+mod probe;
 mod session;
 mod settle;
 mod states;
 mod stats;
 mod subscriber;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +31,9 @@ use crate::base::{monotonic, wall_now};
 use crate::config::MqttConfig;
 use crate::outbox::Outbox;
 use crate::wire::{self, NodeState, NodeStatus, Topics};
-pub use connection::{BrokerReport, PublishError, probe};
+pub use connection::PublishError;
+use held::Held;
+pub use probe::{BrokerReport, probe};
 use session::{Sender, Stop};
 pub use states::States;
 pub use stats::{PublishSnapshot, PublishStats};
@@ -75,6 +81,7 @@ impl Publisher {
             outbox,
             states: Arc::clone(&states),
             stats: Arc::clone(&stats),
+            held: Held::default(),
         };
         let (settings, changed) = watch::channel(config.clone());
         let task = runtime.spawn(sender.run(stopped, changed));

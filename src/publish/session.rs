@@ -16,20 +16,23 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, LastWill, LastWillProperties, PubAck, PubAckReason};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, PubAck, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::connection;
+use super::held::Held;
 use super::in_flight::{InFlight, Item};
+use super::offer::Offer;
 use super::states::States;
 use super::stats::PublishStats;
-use crate::base::{Backoff, error_chain, monotonic, wall_now};
+use super::trouble::{Stage, trouble};
+use crate::base::{Backoff, error_chain, monotonic};
 use crate::config::{Confirm, MqttConfig};
 use crate::outbox::{Confirmed, Outbox, RecordId};
-use crate::wire::{self, NodeState, NodeStatus, Topics};
+use crate::wire::Topics;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
@@ -41,6 +44,9 @@ const SESSION_SECONDS: u32 = 7 * 24 * 3600;
 /// So many connections in a row that ended so soon look like two clients that throw each other out.
 const TAKEN_OVER: u32 = 3;
 const SHORT_LIVED: Duration = Duration::from_secs(20);
+
+/// The packet id of a message at QoS 0.
+const UNACKNOWLEDGED: u16 = 0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -56,12 +62,17 @@ pub(super) struct Sender {
     pub outbox: Arc<Outbox>,
     pub states: Arc<States>,
     pub stats: Arc<PublishStats>,
+    pub held: Held,
 }
 
 enum End {
+    /// The broker refused the connection for something that can be done without.
+    Less(Offer),
     Stopped,
     /// The settings have changed.
     Changed,
+    /// What the broker refused some time ago is offered again.
+    Again,
     Broken(String),
 }
 
@@ -75,6 +86,7 @@ pub(super) struct Session {
     pub finished_changed: Notify,
     /// The largest packet that the broker takes, in bytes.
     pub max_packet: AtomicUsize,
+    pub offer: Mutex<Offer>,
     /// Sent on an earlier connection and not acknowledged there.
     pub unknown: Mutex<HashSet<RecordId>>,
 }
@@ -99,6 +111,19 @@ pub(super) enum Answer {
 }
 
 impl Session {
+    /// A message was written. What the broker does not acknowledge is done with here.
+    fn written(&self, packet: u16) {
+        self.in_flight.number(packet);
+        if packet != UNACKNOWLEDGED {
+            return;
+        }
+        match self.in_flight.acknowledge(packet) {
+            Some(Item::Record(id)) => self.finish(id, Answer::Accepted),
+            Some(Item::Reply(id)) => self.finish(id, Answer::Replied),
+            Some(Item::State) | None => {}
+        }
+    }
+
     fn finish(&self, id: RecordId, answer: Answer) {
         self.finished.lock().push(Finished { id, answer });
         self.finished_changed.notify_one();
@@ -111,17 +136,34 @@ impl Sender {
         let mut logged: Option<String> = None;
         let mut unknown = HashSet::new();
         let mut cut_short = 0;
+        let mut offer = Offer::ALL;
         loop {
-            self.config = settings.borrow_and_update().clone();
+            if self.held.until().is_some_and(|until| monotonic() >= until) {
+                self.held.forget();
+            }
+            let wanted = settings.borrow_and_update().clone();
+            if (&wanted.host, wanted.port) != (&self.config.host, self.config.port) {
+                offer = Offer::ALL;
+                self.held.forget();
+            }
+            self.config = wanted;
             self.trust_broker().await;
             let acked_before = self.stats.acked.load(Ordering::Relaxed);
             let (began, made) = (monotonic(), self.stats.connections.load(Ordering::Relaxed));
-            let end = self.connection(&mut unknown, stop.clone(), &mut settings, &mut logged).await;
+            let end = self.connection(offer, &mut unknown, stop.clone(), &mut settings, &mut logged).await;
             self.stats.connected.store(false, Ordering::Relaxed);
             self.outbox.release();
             self.states.release();
             let reason = match end {
                 End::Stopped => return,
+                End::Less(left) => {
+                    offer = left;
+                    match offer.not_enough(&self.config) {
+                        None => continue,
+                        Some(reason) => reason,
+                    }
+                }
+                End::Again => continue,
                 End::Changed => {
                     info!("the MQTT settings have changed: reconnecting");
                     continue;
@@ -164,6 +206,7 @@ impl Sender {
     /// Runs one connection from its first packet to its last.
     async fn connection(
         &self,
+        offer: Offer,
         unknown: &mut HashSet<RecordId>,
         stop: watch::Receiver<Stop>,
         settings: &mut watch::Receiver<MqttConfig>,
@@ -174,7 +217,7 @@ impl Sender {
             // The files were readable at the start; a certificate may be being replaced.
             Err(e) => return End::Broken(error_chain(&e)),
         };
-        options.set_last_will(self.last_will());
+        options.set_last_will(connection::last_will(&self.topics, &self.node, offer));
         // The session holds nothing but the subscription to confirmations, and those that come meanwhile.
         options.set_clean_start(self.config.confirm == Confirm::Broker);
         options.set_session_expiry_interval(
@@ -189,6 +232,7 @@ impl Sender {
             confirmed: Mutex::default(),
             finished_changed: Notify::new(),
             max_packet: AtomicUsize::new(usize::MAX),
+            offer: Mutex::new(offer),
             unknown: Mutex::new(std::mem::take(unknown)),
         };
         let pump = async {
@@ -202,20 +246,18 @@ impl Sender {
         end
     }
 
-    /// The broker publishes it if this connection ends without a DISCONNECT.
-    fn last_will(&self) -> LastWill {
-        let state = NodeState::new(&self.node, NodeStatus::Offline, wall_now());
-        let payload = serde_json::to_vec(&state).expect("string keys only");
-        let properties = LastWillProperties {
-            delay_interval: None,
-            payload_format_indicator: None,
-            message_expiry_interval: None,
-            content_type: Some(wire::JSON.to_owned()),
-            response_topic: None,
-            correlation_data: None,
-            user_properties: Vec::new(),
+    /// Why the connection is to be made anew, when there is a reason.
+    async fn asked_to_leave(&self, settings: &mut watch::Receiver<MqttConfig>) -> End {
+        let again = async {
+            match self.held.until() {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => std::future::pending().await,
+            }
         };
-        LastWill::new(self.topics.node_state(), payload, QoS::AtLeastOnce, true, Some(properties))
+        tokio::select! {
+            Ok(()) = settings.changed() => End::Changed,
+            () = again => End::Again,
+        }
     }
 
     async fn pump(
@@ -225,51 +267,56 @@ impl Sender {
         settings: &mut watch::Receiver<MqttConfig>,
         logged: &mut Option<String>,
     ) -> End {
-        let mut changed = false;
+        let mut leaving = None;
         loop {
             let event = tokio::select! {
                 event = events.poll() => event,
-                Ok(()) = settings.changed(), if !changed => {
-                    changed = true;
+                why = self.asked_to_leave(settings), if leaving.is_none() => {
                     // Disconnect in order, so that the broker does not publish the last will.
                     if session.client.try_disconnect().is_err() {
-                        return End::Changed;
+                        return why;
                     }
+                    leaving = Some(why);
                     continue;
                 }
                 () = session.over.cancelled() => return End::Stopped,
             };
             match event {
-                Ok(Event::Incoming(Incoming::ConnAck(connack))) => self.connected(session, &connack, logged),
-                Ok(Event::Outgoing(Outgoing::Publish(packet))) => session.in_flight.number(packet),
-                Ok(Event::Incoming(Incoming::PubAck(ack))) => {
-                    if let Err(reason) = self.acknowledged(session, &ack) {
+                Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
+                    let offer = session.offer.lock().within(&connack);
+                    if let Some(reason) = offer.not_enough(&self.config) {
                         return End::Broken(reason);
                     }
+                    *session.offer.lock() = offer;
+                    self.connected(session, &connack, offer, logged);
                 }
+                Ok(Event::Outgoing(Outgoing::Publish(packet))) => session.written(packet),
+                Ok(Event::Incoming(Incoming::PubAck(ack))) => self.acknowledged(session, &ack),
                 Ok(Event::Incoming(Incoming::Publish(publish))) => self.confirmed(session, &publish),
                 Ok(Event::Incoming(Incoming::SubAck(ack))) => self.subscribed(&ack),
-                Ok(Event::Outgoing(Outgoing::Disconnect)) if changed => return End::Changed,
-                Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Stopped,
+                Ok(Event::Outgoing(Outgoing::Disconnect)) => return leaving.unwrap_or(End::Stopped),
                 Ok(_) => {}
                 Err(e) => {
                     // Acknowledgements that were read together with the error still count.
                     for event in events.state.events.drain(..) {
                         match event {
-                            Event::Outgoing(Outgoing::Publish(packet)) => session.in_flight.number(packet),
-                            Event::Incoming(Incoming::PubAck(ack)) => {
-                                drop(self.acknowledged(session, &ack));
-                            }
+                            Event::Outgoing(Outgoing::Publish(packet)) => session.written(packet),
+                            Event::Incoming(Incoming::PubAck(ack)) => self.acknowledged(session, &ack),
                             _ => {}
                         }
                     }
-                    return End::Broken(connection::trouble(&self.config, &e));
+                    if let Some(left) = session.offer.lock().after(&e) {
+                        return End::Less(left);
+                    }
+                    let connected = self.stats.connected.load(Ordering::Relaxed);
+                    let stage = if connected { Stage::Connected } else { Stage::Connecting };
+                    return End::Broken(trouble(&self.config, stage, &e));
                 }
             }
         }
     }
 
-    fn connected(&self, session: &Session, connack: &ConnAck, logged: &mut Option<String>) {
+    fn connected(&self, session: &Session, connack: &ConnAck, offer: Offer, logged: &mut Option<String>) {
         let properties = connack.properties.as_ref();
         let allowed = properties.and_then(|p| p.receive_max).unwrap_or(u16::MAX);
         let largest = properties.and_then(|p| p.max_packet_size).unwrap_or(u32::MAX);
@@ -290,6 +337,7 @@ impl Sender {
             tls = self.config.tls.is_some(),
             "connected to the MQTT broker"
         );
+        offer.consequences().iter().for_each(|consequence| warn!("{consequence}"));
         if self.config.confirm == Confirm::Platform {
             // Nothing else is sent before the window opens, so there is room for the request.
             drop(session.client.try_subscribe(self.topics.confirm(), QoS::AtLeastOnce));
@@ -297,25 +345,14 @@ impl Sender {
         session.in_flight.open(usize::from(self.config.in_flight.min(allowed)));
     }
 
-    /// # Errors
-    /// The broker refuses the message. It stays in the outbox, and the connection ends, so back-off applies.
-    fn acknowledged(&self, session: &Session, ack: &PubAck) -> Result<(), String> {
-        let item = session.in_flight.acknowledge(ack.pkid);
-        match (ack.reason, item) {
-            (PubAckReason::Success, Some(Item::Record(id))) => {
-                session.finish(id, Answer::Accepted);
-                Ok(())
-            }
-            (PubAckReason::NoMatchingSubscribers, Some(Item::Record(id))) => {
-                session.finish(id, Answer::Nobody);
-                Ok(())
-            }
+    fn acknowledged(&self, session: &Session, ack: &PubAck) {
+        use PubAckReason::{NoMatchingSubscribers, Success};
+        match (ack.reason, session.in_flight.acknowledge(ack.pkid)) {
+            (Success, Some(Item::Record(id))) => session.finish(id, Answer::Accepted),
+            (NoMatchingSubscribers, Some(Item::Record(id))) => session.finish(id, Answer::Nobody),
             // Whoever sent the command may have left.
-            (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, Some(Item::Reply(id))) => {
-                session.finish(id, Answer::Replied);
-                Ok(())
-            }
-            (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, _) => Ok(()),
+            (Success | NoMatchingSubscribers, Some(Item::Reply(id))) => session.finish(id, Answer::Replied),
+            (Success | NoMatchingSubscribers, Some(Item::State) | None) => {}
             // Drop it: it would be refused on every connection and block everything behind it.
             (reason, Some(Item::Reply(id))) => {
                 self.stats.refused.fetch_add(1, Ordering::Relaxed);
@@ -324,25 +361,31 @@ impl Sender {
                     "the MQTT broker refuses the topic that a command named for its answer: the answer is dropped"
                 );
                 session.finish(id, Answer::Refused);
-                Ok(())
             }
-            (reason, item) => {
-                if let Some(Item::Record(id)) = item {
-                    session.unknown.lock().insert(id);
-                }
-                self.stats.refused.fetch_add(1, Ordering::Relaxed);
-                Err(match reason {
-                    PubAckReason::NotAuthorized => format!(
-                        "the MQTT broker does not allow this client to publish under {}/: check its access rules",
-                        self.config.topic_prefix
-                    ),
-                    PubAckReason::QuotaExceeded => {
-                        "the MQTT broker is over its quota: free space there".to_owned()
-                    }
-                    other => format!("the MQTT broker refuses a message: {other:?}"),
-                })
-            }
+            (reason, item) => self.refused(session, reason, item),
         }
+    }
+
+    /// A record that is refused stays in the outbox for a while. The others go on.
+    fn refused(&self, session: &Session, reason: PubAckReason, item: Option<Item>) {
+        if let Some(Item::Record(id)) = item {
+            session.unknown.lock().insert(id);
+            self.held.hold(id, monotonic());
+        }
+        self.stats.refused.fetch_add(1, Ordering::Relaxed);
+        let what = if let Some(Item::Record(RecordId::Chunk { .. })) = item { "files" } else { "messages" };
+        let reason = match reason {
+            PubAckReason::NotAuthorized => format!(
+                "the MQTT broker does not allow this client to publish {what} under {}/: check its access rules",
+                self.config.topic_prefix
+            ),
+            PubAckReason::QuotaExceeded => "the MQTT broker is over its quota: free space there".to_owned(),
+            other => format!("the MQTT broker refuses {what}: {other:?}"),
+        };
+        if self.stats.refusals.lock().insert(reason.clone()) {
+            error!("{reason}. They wait here, and are tried again every ten minutes; the others go on");
+        }
+        *self.stats.reason.lock() = Some(reason);
     }
 }
 

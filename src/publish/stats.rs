@@ -1,5 +1,6 @@
 //! Counters of the publisher.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -23,6 +24,8 @@ pub struct PublishStats {
     pub(super) told_nobody: AtomicBool,
     /// The log says that the broker takes no packets as large as a message.
     pub(super) too_large: AtomicBool,
+    /// Refusals of the broker that the log has.
+    pub(super) refusals: Mutex<BTreeSet<String>>,
     pub(super) reason: Mutex<Option<String>>,
 }
 
@@ -42,7 +45,7 @@ pub struct PublishSnapshot {
     pub lag_seconds: f64,
     /// The broker does not let this node read what platforms confirm.
     pub confirm_denied: bool,
-    /// Why there is no connection.
+    /// Why there is no connection, or what the broker refuses.
     pub last_error: Option<String>,
     pub outbox: OutboxStats,
 }
@@ -60,6 +63,7 @@ impl PublishStats {
             confirm_denied: AtomicBool::new(false),
             told_nobody: AtomicBool::new(false),
             too_large: AtomicBool::new(false),
+            refusals: Mutex::default(),
             reason: Mutex::new(None),
         }
     }

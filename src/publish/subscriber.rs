@@ -15,6 +15,8 @@ use tokio::sync::{Notify, mpsc};
 use tracing::{info, warn};
 
 use super::connection::{self, PublishError};
+use super::offer::Offer;
+use super::trouble::{Stage, trouble};
 use crate::base::{Backoff, Shutdown};
 use crate::config::MqttConfig;
 
@@ -100,6 +102,8 @@ struct Requests {
     connection: u64,
     waiting: VecDeque<Request>,
     published: usize,
+    /// The broker takes messages at QoS 0 only.
+    unacknowledged: bool,
 }
 
 impl std::fmt::Debug for Outgoing {
@@ -109,7 +113,7 @@ impl std::fmt::Debug for Outgoing {
 }
 
 impl Outgoing {
-    /// Publishes a message at QoS 1, not retained. Without a connection it waits for one.
+    /// Publishes a message at QoS 1 if the broker has that, not retained. Without a connection it waits for one.
     pub fn publish(&self, topic: String, payload: Vec<u8>) {
         let mut inner = self.inner.lock();
         if inner.published < MOST_PUBLISHED {
@@ -145,11 +149,10 @@ impl Outgoing {
     /// Hands everything that waits to the connection, as it has room.
     async fn drain(&self, client: &AsyncClient) {
         while let Some(request) = self.pop() {
+            let qos = if self.inner.lock().unacknowledged { QoS::AtMostOnce } else { QoS::AtLeastOnce };
             let handed = match request {
                 Request::Ack(publish) => client.ack(&publish).await,
-                Request::Publish { topic, payload } => {
-                    client.publish(topic, QoS::AtLeastOnce, false, payload).await
-                }
+                Request::Publish { topic, payload } => client.publish(topic, qos, false, payload).await,
             };
             // The connection is gone. What was not acknowledged comes again.
             if handed.is_err() {
@@ -243,9 +246,13 @@ impl Subscriber {
         logged: &mut Option<String>,
         backoff: &mut Backoff,
     ) -> Result<String, SubscriberError> {
+        let mut stage = Stage::Connecting;
         loop {
             match events.poll().await {
-                Ok(Event::Incoming(Incoming::ConnAck(_))) => {
+                Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
+                    stage = Stage::Connected;
+                    let offer = Offer::ALL.within(&connack);
+                    self.outgoing.inner.lock().unacknowledged = !offer.acknowledges;
                     let filters = self.filters.iter().map(|f| Filter::new(f.as_str(), QoS::AtLeastOnce));
                     // The request queue of a new connection is empty.
                     drop(client.try_subscribe_many(filters));
@@ -268,7 +275,7 @@ impl Subscriber {
                     }
                 }
                 Ok(_) => {}
-                Err(e) => return Ok(connection::trouble(&self.config, &e)),
+                Err(e) => return Ok(trouble(&self.config, stage, &e)),
             }
         }
     }

@@ -131,12 +131,16 @@ pub struct Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TroubleKind {
+    /// No camera has streamed for a minute.
+    NoCameraStreams,
     /// The broker has nobody to hand records on to. They stay with the node.
     NobodySubscribed,
     /// No platform has confirmed anything for ten minutes, though the broker has records.
     NotConfirmed,
     /// The broker does not let the node read what platforms confirm.
     ConfirmDenied,
+    /// The broker refuses records; they wait here, and are offered again.
+    BrokerRefuses,
     /// A platform refuses to store records.
     PlatformRefuses,
     /// Messages went by the broker's word, because no platform confirmed them and they took more than

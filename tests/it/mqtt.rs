@@ -3,6 +3,7 @@
 mod custody;
 mod facts;
 mod line;
+mod offers;
 mod recovery;
 mod trouble;
 pub mod wire;

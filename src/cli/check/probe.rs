@@ -20,8 +20,8 @@ pub(super) fn run(config: &Config, timeout: Duration, out: &mut impl Write) -> a
     let runtime = tokio::runtime::Runtime::new().context("cannot start the network threads")?;
     runtime.block_on(async {
         let permits = Arc::new(Semaphore::new(AT_ONCE));
-        let mqtt = config.mqtt.clone();
-        let broker = tokio::spawn(async move { publish::probe(&mqtt, timeout).await });
+        let (mqtt, node) = (config.mqtt.clone(), config.node.id.clone());
+        let broker = tokio::spawn(async move { publish::probe(&mqtt, &node, timeout).await });
         let cameras: Vec<_> = config
             .cameras
             .iter()
@@ -88,13 +88,15 @@ fn clock(report: &ProbeReport) -> String {
 }
 
 fn broker_block(place: &str, report: &BrokerReport) -> String {
+    let yes = |is: bool| if is { "yes" } else { "no" };
     let number = |n: Option<u32>| n.map_or_else(|| "no limit".into(), |n| n.to_string());
     let mut text = format!(
-        "broker   {place}, {}\n    largest packet    {}\n    unacknowledged    {}\n    keeps states      {}\n",
+        "broker   {place}, {}\n    largest packet    {}\n    unacknowledged    {}\n    keeps states      {}\n    acknowledges      {}\n",
         if report.tls { "TLS" } else { "no TLS" },
         number(report.max_packet_bytes),
         number(report.receive_maximum.map(u32::from)),
-        if report.retain_available { "yes" } else { "no" },
+        yes(report.retain_available),
+        yes(report.acknowledges),
     );
     for advice in &report.advice {
         text += &format!("    advice            {advice}\n");

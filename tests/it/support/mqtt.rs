@@ -93,10 +93,16 @@ impl Mosquitto {
 
     /// Nobody may write under `lintel/v1/<node>/camera`.
     pub fn without_rights() -> Self {
+        Self::with_acl("topic read #\ntopic write lintel/v1/+/state\n", "")
+    }
+
+    /// With these access rules (mosquitto's acl_file), and more lines of mosquitto.conf.
+    pub fn with_acl(rules: &str, settings: &str) -> Self {
         let dir = TempDir::new().expect("temp dir");
         let file = dir.path().join("acl");
-        std::fs::write(&file, "topic read #\ntopic write lintel/v1/+/state\n").expect("acl");
-        Self::build(dir, &format!("allow_anonymous true\nacl_file {}\n", file.display()), None, None)
+        std::fs::write(&file, rules).expect("acl");
+        let settings = format!("allow_anonymous true\nacl_file {}\n{settings}\n", file.display());
+        Self::build(dir, &settings, None, None)
     }
 
     fn with(settings: &str, tls: Option<TlsConfig>, login: Option<(String, String)>) -> Self {
@@ -109,7 +115,7 @@ impl Mosquitto {
         // `user root`: as another user it could not read the test's files.
         let common = format!(
             "user root\nper_listener_settings false\npersistence true\npersistence_location {}/\n\
-             max_queued_messages 0\nlog_dest stderr\n",
+             max_queued_messages 0\nlog_dest stderr\nlog_type all\n",
             dir.path().display()
         );
         std::fs::write(dir.path().join("mosquitto.conf"), format!("{common}{listener}{settings}"))
@@ -184,6 +190,11 @@ impl Drop for Mosquitto {
         if let Some(mut child) = self.child.take() {
             drop(child.kill());
             drop(child.wait());
+        }
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            let newest: Vec<&str> = log.lines().rev().take(60).collect();
+            eprintln!("log of the broker, newest first:\n{}", newest.join("\n"));
         }
     }
 }
