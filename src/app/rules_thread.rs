@@ -197,6 +197,7 @@ impl RulesThread {
             let Some(mut scene) = self.scenes.remove(&camera) else { continue };
             let expired = scene.retire(&self.recorder.settings().config.map);
             self.recorder.record(&scene.config, &expired, None);
+            self.recorder.forget_rules(&camera);
             self.last_picture.remove(&camera);
             self.status.forget(&camera);
         }

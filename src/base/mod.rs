@@ -29,6 +29,6 @@ pub use geometry::{Point, Polygon, PolygonError, Rect};
 pub use heartbeat::Heartbeat;
 pub use id::{AreaId, CameraId, ClassName, FrameSeq, TrackId, ZoneId};
 pub use shutdown::Shutdown;
-pub use table::{content_lines, csv_fields, table_fields, table_number};
+pub use table::{content_lines, csv_fields, table_degrees, table_fields, table_number};
 pub use text::{NoText, decode_text, read_text};
 pub use time::{Capture, CaptureClock, KernelClock, MediaTime, TimeSource, WallTime};

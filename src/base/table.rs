@@ -69,9 +69,53 @@ pub fn table_number(text: &str) -> Option<f64> {
     plain.filter(|v: &f64| v.is_finite())
 }
 
+/// An angle as [`table_number`], or in degrees, minutes and seconds: `120°37′15.2″E`, `29度42分48秒`. South and
+/// west are negative.
+pub fn table_degrees(text: &str) -> Option<f64> {
+    if let Some(degrees) = table_number(text) {
+        return Some(degrees);
+    }
+    let text = narrow(text);
+    let is_negative = |c: char| matches!(c, 'S' | 's' | 'W' | 'w' | '南' | '西');
+    let is_side =
+        |c: char| is_negative(c) || matches!(c, 'N' | 'n' | 'E' | 'e' | '北' | '东' | '纬' | '经' | ' ');
+    let bare = text.trim_matches(is_side);
+    let sign = if text.contains(is_negative) || bare.starts_with('-') { -1.0 } else { 1.0 };
+    let bare = bare.trim_start_matches('-');
+    let marks = ['°', 'º', '度', '\'', '′', '’', '分', '"', '″', '”', '秒', ' '];
+    let parts: Option<Vec<f64>> =
+        bare.split(marks).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect();
+    let in_range = |parts: &[f64]| parts.iter().skip(1).all(|part| (0.0..60.0).contains(part));
+    match parts?.as_slice() {
+        parts @ [degrees, rest @ ..]
+            if rest.len() <= 2 && (0.0..=360.0).contains(degrees) && in_range(parts) =>
+        {
+            let share = |i: usize| rest.get(i).copied().unwrap_or(0.0);
+            Some(sign * (degrees + share(0) / 60.0 + share(1) / 3600.0))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn angles_may_be_in_degrees_minutes_and_seconds() {
+        let seconds = 120.0 + 37.0 / 60.0 + 15.25 / 3600.0;
+        for text in
+            ["120°37′15.25″", "120°37'15.25\"E", "E120º37’15.25”", "东经120度37分15.25秒", "120 37 15.25"]
+        {
+            assert!(table_degrees(text).is_some_and(|d| (d - seconds).abs() < 1e-9), "{text}");
+        }
+        assert_eq!(table_degrees("29°30′S"), Some(-29.5));
+        assert_eq!(table_degrees("-29°30′"), Some(-29.5));
+        assert_eq!(table_degrees("29.5"), Some(29.5));
+        for text in ["", "120°67′", "120°3′4″5", "north", "1e400", "120°-3′"] {
+            assert_eq!(table_degrees(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn lines_keep_their_numbers() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{content_lines, read_text, table_fields, table_number};
+use crate::base::{content_lines, read_text, table_degrees, table_fields, table_number};
 use crate::geo::{Dem, Geodetic};
 
 /// Two points of one camera are never this far apart, degrees.
@@ -114,7 +114,7 @@ impl Order {
     }
 
     fn row(&self, fields: &[String], number: usize) -> Result<Row, String> {
-        let field = |i: usize, name: &str| {
+        let read = |i: usize, name: &str, as_number: fn(&str) -> Option<f64>| {
             let text = fields.get(i).ok_or_else(|| {
                 format!(
                     "{} fields, and {name} would be field {}: write x,y,lon,lat,alt,name",
@@ -122,8 +122,9 @@ impl Order {
                     i + 1
                 )
             })?;
-            table_number(text).ok_or_else(|| format!("{name} `{text}` is not a number"))
+            as_number(text).ok_or_else(|| format!("{name} `{text}` is not a number"))
         };
+        let field = |i: usize, name: &str| read(i, name, table_number);
         let alt = match self.alt.and_then(|i| Some((i, fields.get(i)?))) {
             Some((i, text)) if !text.is_empty() => Some(field(i, "alt")?),
             _ => None,
@@ -132,8 +133,8 @@ impl Order {
         Ok(Row {
             name: name.map_or_else(|| format!("P{number}"), |n| n.to_owned()),
             pixel: [field(self.fields[0], "x")?, field(self.fields[1], "y")?],
-            lon: field(self.fields[2], "lon")?,
-            lat: field(self.fields[3], "lat")?,
+            lon: read(self.fields[2], "lon", table_degrees)?,
+            lat: read(self.fields[3], "lat", table_degrees)?,
             alt,
         })
     }
@@ -222,6 +223,8 @@ mod tests {
         let wanted =
             SurveyPoint { name: "A".into(), pixel: [100.0, 200.0], place: Geodetic::new(120.6, 29.7, 12.5) };
         assert_eq!(points, [wanted]);
+        let angles = parse("100,200,120°36′E,29°42′N,12.5\n", SIZE, None).expect("right");
+        assert!((angles[0].place.lon - 120.6).abs() < 1e-9 && (angles[0].place.lat - 29.7).abs() < 1e-9);
         let bare = parse("100;200;120.6;29.7;12.5\n", SIZE, None).expect("right");
         assert_eq!((bare[0].name.as_str(), bare[0].pixel), ("P1", [100.0, 200.0]));
     }

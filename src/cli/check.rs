@@ -1,5 +1,6 @@
 //! `lintel check`.
 
+mod ahead;
 mod coverage;
 mod networks;
 mod probe;
@@ -15,6 +16,7 @@ use self::table::columns;
 use crate::base::error_chain;
 use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
+use crate::draw::Lettering;
 use crate::scene::seen_on_ground;
 
 /// The config, or a file it names, has errors.
@@ -32,7 +34,7 @@ const WRONG: u8 = 2;
                         Exit codes: 0 no errors, 1 a camera or the broker failed the probe, 2 errors in the config.")]
 pub struct Args {
     /// The main config file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
     /// Connect to each camera and the broker; report codec, size, frame rate, key frames, clock and advice
     #[arg(long)]
@@ -75,7 +77,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(networks) = model.filter(|_| errors.is_empty()) else {
         return Ok(ExitCode::from(WRONG));
     };
-    for warning in coverage::warnings(&loaded, &networks.models.detector) {
+    for warning in coverage::warnings(&loaded, &networks.models.detector)
+        .into_iter()
+        .chain(ahead::warnings(&loaded.config))
+    {
         eprintln!("warning: {warning}");
     }
     let mut out = std::io::stdout().lock();
@@ -109,12 +114,14 @@ fn places(config: &Config, findings: &mut Vec<Finding>) {
             ["decode.h264_decoder", "decode.h265_decoder"].into_iter().find(|key| message.contains(key));
         found(key.unwrap_or("decode"), message, "");
     }
+    if let Err(error) = Lettering::load(config.evidence.font.as_deref()) {
+        found("evidence.font", error_chain(&error), "");
+    }
     let tls = config.mqtt.tls.as_ref();
     let files = [
         ("mqtt.tls.ca_file", tls.and_then(|t| t.ca_file.as_ref())),
         ("mqtt.tls.client_cert_file", tls.and_then(|t| t.client_cert_file.as_ref())),
         ("mqtt.tls.client_key_file", tls.and_then(|t| t.client_key_file.as_ref())),
-        ("evidence.font", config.evidence.font.as_ref()),
         ("map.dem", config.map.dem.as_ref()),
     ];
     let named = files.into_iter().filter_map(|(key, path)| Some((key.to_owned(), path?)));

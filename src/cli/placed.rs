@@ -17,6 +17,7 @@ pub(super) struct CameraOptions {
     /// The node's config file: uses its calibrated cameras and its `map.dem`
     #[arg(
         long,
+        short,
         value_name = "FILE",
         conflicts_with = "calibration",
         required_unless_present_any = ["calibration", "still"]

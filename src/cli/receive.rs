@@ -43,7 +43,7 @@ const LINES: usize = 1024;
 )]
 pub struct Args {
     /// mqtt://HOST or mqtts://HOST; :PORT if it is not 1883 or 8883
-    #[arg(long, value_name = "URL", required_unless_present = "from")]
+    #[arg(long, value_name = "URL", required_unless_present = "from", value_parser = broker_url)]
     broker: Option<url::Url>,
     /// Take in what `lintel export` has written to this folder, and end; without a broker
     #[arg(long, value_name = "DIR", conflicts_with_all = ["broker", "username", "ca", "cert"])]
@@ -86,6 +86,11 @@ pub struct Args {
     /// Log filter, for example warn or lintel=debug
     #[arg(long, default_value = "info")]
     log: String,
+}
+
+fn broker_url(text: &str) -> Result<url::Url, String> {
+    let wanted = || format!("expected mqtt://HOST or mqtts://HOST, such as mqtt://{text}");
+    url::Url::parse(text).ok().filter(|url| url.has_host()).ok_or_else(wanted)
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {

@@ -41,7 +41,7 @@ pub struct Args {
     speed: Pace,
     /// Start time of the recordings, RFC 3339. Default: the time in a drone's telemetry, else in the first
     /// recording, else 2000-01-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     start: Option<jiff::Timestamp>,
     /// Also write stills, clips and manifests to DIR/evidence.
     #[arg(long, value_name = "DIR")]
@@ -53,6 +53,11 @@ fn pair(text: &str) -> Result<(String, PathBuf), String> {
         Some((id, path)) if !id.is_empty() && !path.is_empty() => Ok((id.to_owned(), PathBuf::from(path))),
         _ => Err("expected ID=VIDEO, for example gate=street.mp4".to_owned()),
     }
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    let wanted = "expected date, time and time zone, for example 2026-11-30T08:00:00+08:00";
+    text.parse().map_err(|_| wanted.to_owned())
 }
 
 fn speed(text: &str) -> Result<Pace, String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
-use super::problem::{Problem, suggest};
+use super::problem::{Problem, did_you_mean, suggest};
 use super::raw::{At, CLASS_KEYS, RawClass, RawNeeds};
 use super::source::Span;
 use super::tree::{merge, read, take_table, take_tables, text_at, texts};
@@ -67,7 +67,7 @@ impl<'i> Catalogue<'i> {
     pub(crate) fn find(&self, id: &str, span: &Span) -> Result<&Entry<'i>, Problem> {
         let Some(entry) = self.entries.iter().find(|e| e.class.id == id) else {
             let message = format!("there is no violation class `{id}`");
-            return Err(Problem::new(span, message).help(suggest(id, "classes", self.ids())));
+            return Err(Problem::new(span, message).help(self.meant(id)));
         };
         let Some(what) = entry.needs.map(ability) else { return Ok(entry) };
         let message = format!("`{id}` ({}) needs {what}, which this version does not have", entry.class.zh);
@@ -93,6 +93,18 @@ impl<'i> Catalogue<'i> {
             }
         };
         self.entries.iter().map(needs).collect()
+    }
+
+    /// The class whose Chinese name was written, or whose id is nearly that, or all of them.
+    fn meant(&self, id: &str) -> String {
+        let named = self.entries.iter().find(|e| e.class.zh == id.trim());
+        match named.map(|e| e.class.id.as_str()).or_else(|| did_you_mean(id, self.ids())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                let names = self.entries.iter().map(|e| format!("{} ({})", e.class.id, e.class.zh));
+                format!("classes: {}", names.collect::<Vec<_>>().join(", "))
+            }
+        }
     }
 
     fn ids(&self) -> impl Iterator<Item = &str> + Clone {

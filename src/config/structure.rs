@@ -169,6 +169,9 @@ impl<'p> Structure<'p> {
             let example = if is_duration(schema) { "such as \"30s\"" } else { "in quotes" };
             help = format!("write it {example}. {help}");
         }
+        if matches!((wanted, found), (Wanted::Array, DeValue::Table(_))) {
+            help = format!("write `[[{}]]`: there may be several. {help}", path.replace("[]", ""));
+        }
         let found = article(found.type_str());
         self.problems.push(
             Problem::new(span, format!("{key} must be {}, this is {found}", wanted.name(schema))).help(help),

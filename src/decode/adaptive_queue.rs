@@ -75,7 +75,7 @@ impl AdaptiveQueue {
             }
         }
         let counts = self.sampler.counts();
-        (stats.series, stats.false_alarms) = (counts.series, counts.false_alarms);
+        (stats.series, stats.idle_series) = (counts.series, counts.idle_series);
         stats.in_series = self.sampler.in_series();
         stats.long_gop_s = self.sampler.long_gop().map(|distance| distance.as_secs_f64());
     }

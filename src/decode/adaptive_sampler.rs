@@ -35,9 +35,9 @@ const MAX_GOP_BYTES: usize = 64 << 20;
 const SETTLE: Duration = Duration::from_millis(500);
 /// A series ends, and samples become rare again, after this long without a sign of motion.
 const CALM: Duration = Duration::from_secs(3);
-/// A series is a false alarm if its pictures show no change within this much footage.
+/// A series is idle if its pictures show no change within this much footage.
 const CONFIRM: Duration = Duration::from_secs(3);
-/// Fewest pictures of a series that must agree before it counts as a false alarm.
+/// Fewest pictures of a series that must agree before it counts as idle.
 const CONFIRM_SAMPLES: u32 = 5;
 /// Where more than this share of the samples show a change, another changed sample does not count as motion.
 const USUALLY_CHANGES: f32 = 0.5;
@@ -99,7 +99,7 @@ struct Series {
 impl Series {
     /// Enough pictures were compared and none showed a change. A slow decoder may not have delivered enough
     /// yet.
-    fn is_false_alarm(&self, at: WallTime) -> bool {
+    fn is_idle(&self, at: WallTime) -> bool {
         !self.confirmed && self.compared >= CONFIRM_SAMPLES && at >= self.confirm_by
     }
 }
@@ -109,7 +109,7 @@ impl Series {
 pub(super) struct Counts {
     pub series: u64,
     /// Series that showed no change.
-    pub false_alarms: u64,
+    pub idle_series: u64,
 }
 
 impl AdaptiveSampler {
@@ -297,15 +297,15 @@ impl AdaptiveSampler {
     }
 
     fn is_over(&self, series: &Series, at: WallTime) -> bool {
-        at >= series.ends || !self.is_active(at) || series.is_false_alarm(at)
+        at >= series.ends || !self.is_active(at) || series.is_idle(at)
     }
 
     fn end_series(&mut self, at: WallTime) {
         let Some(series) = self.series.take() else { return };
         self.rest_until = Some(at + self.config.rest);
         self.before = None;
-        if series.is_false_alarm(at) {
-            self.counts.false_alarms += 1;
+        if series.is_idle(at) {
+            self.counts.idle_series += 1;
             self.signal.dismiss();
             (self.last_motion, self.moving_since) = (None, None);
         }

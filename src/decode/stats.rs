@@ -22,7 +22,7 @@ pub struct DecodeStats {
     /// Series: times that every frame was decoded for a while because something seemed to move.
     pub series: u64,
     /// Series that showed no change.
-    pub false_alarms: u64,
+    pub idle_series: u64,
     /// A series is running now.
     pub in_series: bool,
     /// Seconds between key frames where they are so far apart that the frames between them must be decoded as

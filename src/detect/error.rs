@@ -7,14 +7,17 @@ use crate::config::Provider;
 /// An unusable model. Each message names the file and key, the problem and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    #[error("{}: cannot be read; give the folder of a model, with model.toml in it as UTF-8", path.display())]
-    NoManifest { path: PathBuf, source: std::io::Error },
+    #[error("{}: cannot be read: {cause}; give the folder of a model, with model.toml in it as UTF-8", path.display())]
+    NoManifest { path: PathBuf, cause: std::io::Error },
     #[error("{}: {reason}", path.display())]
     Syntax { path: PathBuf, reason: String },
     #[error("{}: {key}: {problem}", manifest.display())]
     Value { manifest: PathBuf, key: String, problem: String },
-    #[error("{}: file: {} cannot be read; put the model file beside its manifest or correct the name", manifest.display(), path.display())]
-    NoFile { manifest: PathBuf, path: PathBuf, source: std::io::Error },
+    #[error(
+        "{}: file: {} cannot be read: {cause}; put the model file beside its manifest or correct the name",
+        manifest.display(), path.display()
+    )]
+    NoFile { manifest: PathBuf, path: PathBuf, cause: std::io::Error },
     #[error(
         "{}: sha256: the manifest says {expected}, {} has {actual}; fetch the model again, \
          or write the new hash if you changed the model on purpose", manifest.display(), path.display()

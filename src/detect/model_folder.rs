@@ -32,8 +32,7 @@ impl ModelFolder {
     /// It is missing, or a key is.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
         let path = self.manifest();
-        let text =
-            read_text(&path).map_err(|source| ModelError::NoManifest { path: path.clone(), source })?;
+        let text = read_text(&path).map_err(|cause| ModelError::NoManifest { path: path.clone(), cause })?;
         toml::from_str(&text).map_err(|e| {
             let reason = stray_hint(&text, Syntax::Toml).unwrap_or_else(|| e.to_string().trim_end().into());
             ModelError::Syntax { path, reason }
@@ -46,10 +45,10 @@ impl ModelFolder {
     /// It cannot be read, or has another hash than `sha256`.
     pub fn checked_file(&self, name: &str, sha256: &str) -> Result<PathBuf, ModelError> {
         let path = self.0.join(name);
-        let actual = sha256_of(&path).map_err(|source| ModelError::NoFile {
+        let actual = sha256_of(&path).map_err(|cause| ModelError::NoFile {
             manifest: self.manifest(),
             path: path.clone(),
-            source,
+            cause,
         })?;
         if actual.eq_ignore_ascii_case(sha256) {
             return Ok(path);

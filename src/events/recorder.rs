@@ -193,6 +193,12 @@ impl Recorder {
         clips
     }
 
+    /// Forgets the state of a camera's rules, because it is not in the config any more.
+    pub fn forget_rules(&self, camera: &CameraId) {
+        let state = vec![(format!("{RULES_PREFIX}{camera}"), None)];
+        self.journal.queue(self.journal.lock(), Batch { state, ..Batch::default() });
+    }
+
     /// Sends stills to this queue from now on. Call it once, before the first event.
     pub fn leave_stills_to(&self, queue: Arc<StillQueue>) {
         if self.stills.set(queue).is_err() {

@@ -18,7 +18,8 @@ use crate::config::Severity;
 /// # Errors
 /// No parent exists or the file system does not answer.
 pub fn free_bytes(path: &Path) -> Result<u64, EvidenceError> {
-    let there = path.ancestors().find(|p| p.exists()).unwrap_or(path);
+    // The last ancestor of a relative path is empty, and stands for the current folder.
+    let there = path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
     let answer = rustix::fs::statvfs(there).map_err(io::Error::from);
     let space = answer.map_err(EvidenceError::io("ask for the free space of", there))?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))

@@ -109,9 +109,8 @@ pub enum EvidenceError {
     #[error("cannot {action} {path}", path = .path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error(
-        "disk full: {free} bytes free at {path}, evidence.min_free_bytes asks for {wanted}; make room or lower \
-         evidence.quota_bytes",
-        path = .path.display()
+        "disk full: {} MB free at {}, evidence.min_free_mb asks for {}; make room on the disk, or ask for less",
+        .free >> 20, .path.display(), .wanted >> 20
     )]
     DiskFull { path: PathBuf, free: u64, wanted: u64 },
     #[error("the picture does not hold {width} x {height} RGB pixels: it has {bytes} bytes")]

@@ -272,7 +272,9 @@ impl Intake {
             None => {
                 self.stream += 1;
                 self.connection.first_key = Some(now);
-                self.stats.connected(now);
+                if let Some(away) = self.stats.connected(now) {
+                    tracing::info!(away_s = away.as_secs(), "the camera streams again");
+                }
             }
         }
     }

@@ -115,6 +115,8 @@ struct Inner {
     shown: IngestSnapshot,
     recent: VecDeque<Instant>,
     connected: Option<Instant>,
+    /// Since when it does not stream.
+    away_since: Option<Instant>,
     since_key: Option<u32>,
 }
 
@@ -149,8 +151,8 @@ impl IngestStats {
         self.lock().shown.state = state;
     }
 
-    /// Counts a connection at its first key frame.
-    pub(super) fn connected(&self, now: Instant) {
+    /// Counts a connection at its first key frame. Returns how long the camera was away, if it was.
+    pub(super) fn connected(&self, now: Instant) -> Option<Duration> {
         let mut inner = self.lock();
         inner.shown.state = SourceState::Streaming;
         inner.shown.connections += 1;
@@ -158,6 +160,7 @@ impl IngestStats {
         inner.connected = Some(now);
         inner.recent.clear();
         inner.since_key = None;
+        inner.away_since.take().map(|since| now.saturating_duration_since(since))
     }
 
     pub(super) fn failed(&self, error: &IngestError) {
@@ -165,6 +168,7 @@ impl IngestStats {
         inner.shown.reconnects.count(error.reason());
         inner.shown.last_error = Some(error.to_string());
         inner.shown.state = SourceState::BackingOff;
+        inner.away_since.get_or_insert_with(monotonic);
     }
 
     pub(super) fn frame(&self, unit: &Counted<'_>, now: Instant) {

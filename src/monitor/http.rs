@@ -27,8 +27,10 @@ type Source = Arc<dyn Fn() -> NodeSnapshot + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    #[error("cannot listen on {address} (http.listen, --metrics): choose a free port of this machine")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    #[error(
+        "cannot listen on {address}: {cause}; choose a free port of this machine (http.listen, --metrics)"
+    )]
+    Listen { address: SocketAddr, cause: std::io::Error },
     #[error("cannot start the HTTP thread: {0}")]
     Thread(std::io::Error),
 }
@@ -68,7 +70,7 @@ impl HttpServer {
     ) -> Result<Self, HttpError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Thread)?;
-        let failed = |source| HttpError::Listen { address: listen, source };
+        let failed = |cause| HttpError::Listen { address: listen, cause };
         let listener = runtime.block_on(TcpListener::bind(listen)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let serve = move || {
@@ -105,6 +107,7 @@ fn router(source: Source) -> Router {
     Router::new()
         .route("/metrics", get(move || std::future::ready(metrics_response(&source))))
         .route("/health", get(move || std::future::ready(health_response(&for_health()))))
+        .fallback(|| std::future::ready((StatusCode::NOT_FOUND, "lintel serves /health and /metrics here\n")))
 }
 
 fn metrics_response(source: &Source) -> axum::response::Response {

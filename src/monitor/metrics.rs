@@ -274,8 +274,8 @@ impl Node {
             ("lintel_camera_pictures", "Decoded", |c| c.decode.pictures),
             ("lintel_camera_followed", "Frames between key frames that were decoded", |c| c.decode.followed),
             ("lintel_camera_series", "Times of decoding every frame", |c| c.decode.series),
-            ("lintel_camera_false_alarms", "Of these series, without a change in the pictures", |c| {
-                c.decode.false_alarms
+            ("lintel_camera_idle_series", "Of these series, without a change in the pictures", |c| {
+                c.decode.idle_series
             }),
             ("lintel_camera_decode_failed", "Frames that gave no picture", |c| c.decode.failed),
             ("lintel_camera_decode_skipped", "Frames dropped before a decoder", |c| {

@@ -31,7 +31,7 @@ impl Outbox {
 fn read_copy(path: &Path, scratch: &Path) -> Result<Batch, OutboxError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        |source| OutboxError::Folder { path, source }
+        |cause| OutboxError::Folder { path, cause }
     };
     for _ in 0..TRIES {
         drop(fs::remove_dir_all(scratch));

@@ -92,8 +92,8 @@ pub enum OutboxError {
         path.display()
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
-    #[error("cannot use the folder of the outbox {}: check that it exists and is writable", path.display())]
-    Folder { path: PathBuf, source: std::io::Error },
+    #[error("cannot use the folder of the outbox {}: {cause}; check that it exists and is writable", path.display())]
+    Folder { path: PathBuf, cause: std::io::Error },
     #[error("cannot open the outbox {}", path.display())]
     Open { path: PathBuf, source: rusqlite::Error },
     #[error("the outbox {} failed", path.display())]

@@ -14,7 +14,7 @@ use crate::base::wall_now;
 /// Also says whether the file was damaged.
 pub(super) fn open(data_dir: &Path, path: &Path) -> Result<(Store, bool), OutboxError> {
     std::fs::create_dir_all(data_dir)
-        .map_err(|source| OutboxError::Folder { path: data_dir.to_owned(), source })?;
+        .map_err(|cause| OutboxError::Folder { path: data_dir.to_owned(), cause })?;
     match attempt(path) {
         Err(Failure::Damaged(why)) => Ok((start_new(path, &why)?, true)),
         Err(Failure::Other(e)) => Err(e),
@@ -73,7 +73,7 @@ fn start_new(path: &Path, why: &str) -> Result<Store, OutboxError> {
     for suffix in ["", "-wal"] {
         match std::fs::rename(from(suffix), aside(suffix)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(OutboxError::Folder { path: path.to_owned(), source: e });
+                return Err(OutboxError::Folder { path: path.to_owned(), cause: e });
             }
             _ => {}
         }
@@ -86,7 +86,7 @@ fn start_new(path: &Path, why: &str) -> Result<Store, OutboxError> {
     let mut store = attempt(path).map_err(|e| match e {
         Failure::Damaged(_) => OutboxError::Folder {
             path: path.to_owned(),
-            source: std::io::Error::other("a new outbox is damaged at once: check the disk"),
+            cause: std::io::Error::other("a new outbox is damaged at once: check the disk"),
         },
         Failure::Other(e) => e,
     })?;

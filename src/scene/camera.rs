@@ -101,6 +101,29 @@ pub(crate) fn build_all(
     config.cameras.iter().map(|camera| (camera.id.clone(), scene(camera))).collect()
 }
 
+/// The scene of a camera that the config no longer has, without zones and rules, to end what is open of it.
+/// `None`: no other camera is there to take the rest of its settings from.
+pub(crate) fn departed(
+    config: &Config,
+    id: &CameraId,
+    models: &Models,
+    flights: &FlightLogs,
+    memory: &PlaceMemoryContext,
+) -> Option<Scene> {
+    let camera = CameraConfig {
+        id: id.clone(),
+        name: id.to_string(),
+        drone: None,
+        position: None,
+        calibration: None,
+        gb_id: None,
+        zones: Vec::new(),
+        rules: Vec::new(),
+        ..config.cameras.first()?.clone()
+    };
+    Some(build(config, &camera, models, &Sites::default(), flights, memory))
+}
+
 /// Builds the scene of one camera, before its first picture. `sites` must be loaded from this config.
 pub(crate) fn build(
     config: &Config,

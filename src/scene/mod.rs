@@ -22,7 +22,7 @@ mod placing;
 mod second_looks;
 mod tamper;
 
-pub(crate) use camera::{Decided, PlacedViolation, RulesChange, Scene, Scenes, build, build_all};
+pub(crate) use camera::{Decided, PlacedViolation, RulesChange, Scene, Scenes, build, build_all, departed};
 pub(crate) use drone_log::{FlightLog, FlightLogs};
 pub use ground::{SiteError, seen_on_ground};
 pub(crate) use ground::{Sites, read_dem};

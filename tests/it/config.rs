@@ -1,5 +1,6 @@
 //! Configs as files: what good ones become, which errors bad ones give, and that all keys are documented.
 
+mod ahead;
 mod coverage;
 
 use std::path::{Path, PathBuf};

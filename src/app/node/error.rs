@@ -10,8 +10,8 @@ use crate::scene::SiteError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    #[error("cannot create node.data_dir {path}; check its parent's owner and rights")]
-    DataDir { path: String, source: std::io::Error },
+    #[error("cannot create node.data_dir {path}: {cause}; check its parent's owner and rights")]
+    DataDir { path: String, cause: std::io::Error },
     #[error("the tokio runtime does not start: {0}")]
     Runtime(std::io::Error),
     #[error("a thread does not start: {0}")]

@@ -25,7 +25,7 @@ use super::commands::{self, CommandService};
 use super::reload::{Stamps, stamps};
 use super::requests::PictureRequests;
 use super::roster::Roster;
-use super::rules_thread::{RulesStatus, RulesThread, ToRules, Work};
+use super::rules_thread::{RulesStatus, RulesThread, SceneChange, ToRules, Work};
 use super::status::{NodeStatus, Stages, config_state};
 use crate::base::{CameraId, Shutdown, monotonic};
 use crate::config::Config;
@@ -98,7 +98,7 @@ impl Node {
     fn start(config: Arc<Config>, models: &Models, service: Service) -> Result<Self, AppError> {
         let data_dir = &config.node.data_dir;
         std::fs::create_dir_all(data_dir)
-            .map_err(|source| AppError::DataDir { path: data_dir.display().to_string(), source })?;
+            .map_err(|cause| AppError::DataDir { path: data_dir.display().to_string(), cause })?;
         let choice = DecoderChoice::new(&config.decode)?;
         let sites = Arc::new(Sites::load(&config)?);
         let detectors = open_detectors(&config, &models.detector)?;
@@ -132,7 +132,9 @@ impl Node {
             PlaceMemoryContext::of_node(data_dir.clone(), before_keeper()).map_err(AppError::Thread)?;
         let mut scenes = scene::build_all(&config, models, &sites, &flights, &memory);
         scenes.values_mut().for_each(scene::Scene::recall);
-        let owed = restore(&outbox, &recorder, &mut scenes, &sites)?;
+        let left_over = restore(&outbox, &recorder, &mut scenes, &sites, |id| {
+            scene::departed(&config, id, models, &flights, &memory)
+        })?;
 
         let done = Arc::clone(&recorder);
         let stills = StillService::start(Arc::new(move |outcomes| done.journal.record_stills(outcomes)))
@@ -159,7 +161,7 @@ impl Node {
             let stop = clips_stop.clone();
             Arc::new(ClipService::start(lookup, &config.evidence, data_dir.clone(), Arc::new(cut), stop)?)
         };
-        for request in owed {
+        for request in left_over.clips {
             if let Err(error) = clips.schedule(request.clone()) {
                 recorder.refuse_clip(&request, error);
             }
@@ -193,6 +195,10 @@ impl Node {
                 .map_err(AppError::Thread)?,
         };
         let rules = rules.start(queue).map_err(AppError::Thread)?;
+        let topics = Topics::new(&config.mqtt.topic_prefix, &config.node.id);
+        left_over.departed.iter().for_each(|id| publisher.clear_state(&topics.camera_state(id)));
+        // The thread has just begun, so its queue is empty.
+        drop(to_rules.send(Work::Change(SceneChange { put: Vec::new(), remove: left_over.departed })));
 
         let parts = commands::Parts {
             config: Arc::clone(&config),
@@ -327,6 +333,8 @@ impl Node {
             commands.stop(&self.tokio);
         }
         self.tokio.block_on(self.cameras.stop(started + deadline));
+        // Else their retained states would say for ever that they stream.
+        self.status.publish_cameras(&self.publisher);
         self.decode_stop.stop();
         join_pool(self.decode, "decode", DecodePool::join);
         self.detect_stop.stop();

@@ -13,27 +13,39 @@ use crate::events::{RULES_PREFIX, Recorder};
 use crate::events::{TAMPER_PREFIX, TamperState};
 use crate::evidence::ClipRequest;
 use crate::outbox::{Batch, Outbox, OutboxError};
-use crate::scene::Scenes;
-use crate::scene::Sites;
+use crate::scene::{Scene, Scenes, Sites};
 
-/// Restores the rules of each camera and the pending evidence of its events. Returns the clips that must
-/// still be cut.
+/// What an earlier run has left to do.
+pub(super) struct Left {
+    /// Clips that must still be cut.
+    pub clips: Vec<ClipRequest>,
+    /// Cameras that the config no longer has. Their scenes hold what is open of them.
+    pub departed: Vec<CameraId>,
+}
+
+/// Restores the rules of each camera and the pending evidence of its events. `departed`: the scene of a camera
+/// that is not in the config any more.
 pub(super) fn restore(
     outbox: &Outbox,
     recorder: &Recorder,
     scenes: &mut Scenes,
     sites: &Sites,
-) -> Result<Vec<ClipRequest>, AppError> {
+    departed: impl Fn(&CameraId) -> Option<Scene>,
+) -> Result<Left, AppError> {
+    let mut gone = Vec::new();
     for (key, value) in outbox.states(RULES_PREFIX)? {
         let camera = CameraId::from(&key[RULES_PREFIX.len()..]);
+        if !scenes.contains_key(&camera) {
+            tracing::info!(%camera, "the camera is not in the config any more: what is open of it expires");
+            scenes.extend(departed(&camera).map(|scene| (camera.clone(), scene)));
+            gone.push(camera.clone());
+        }
         match (scenes.get_mut(&camera), serde_json::from_slice(&value)) {
             (Some(scene), Ok(state)) => scene.restore(state),
             (Some(_), Err(error)) => {
                 tracing::error!(%camera, %error, "the stored state of the rules cannot be read: they start from nothing");
             }
-            (None, _) => {
-                tracing::warn!(%camera, "the camera has stored rules but is not in the config any more")
-            }
+            (None, _) => {}
         }
     }
     for (key, value) in outbox.states(TAMPER_PREFIX)? {
@@ -71,7 +83,7 @@ pub(super) fn restore(
             }
         }
     }
-    Ok(recorder.restore(all_pending))
+    Ok(Left { clips: recorder.restore(all_pending), departed: gone })
 }
 
 /// Forgets events that are too old for feedback.

@@ -49,6 +49,10 @@ impl Inputs {
                 if inputs.sources.len() == before {
                     inputs.bad.push(format!("{}: contains no pictures or videos", path.display()));
                 }
+            } else if path.to_str().is_some_and(|text| text.contains("://")) {
+                let help = "a stream; `lintel check --probe` looks at the cameras of a config, and `detect` at pictures \
+                            and recordings";
+                inputs.bad.push(format!("{}: {help}", path.display()));
             } else if !path.exists() {
                 inputs.bad.push(format!("{}: not there", path.display()));
             } else if !inputs.add(path) {

@@ -18,6 +18,9 @@ use crate::config::types::{
     Sampling, SourceConfig, Tiling, TrackConfig, Transport, Zone,
 };
 
+/// Of a URL that names no port.
+const RTSP_PORT: u16 = 554;
+
 impl<'i> Builder<'_, 'i> {
     /// Adds the camera if all of it is right.
     pub(crate) fn camera(
@@ -57,6 +60,9 @@ impl<'i> Builder<'_, 'i> {
         }
         self.rings.push(settings.ring.max_duration.span.clone());
         let (Some(id), Some(source)) = (id, source) else { return };
+        if let Some(url) = &raw.url {
+            self.warn_of_same_stream(&id, url, &source);
+        }
         self.cameras.push(CameraConfig {
             name: raw.name.as_ref().map_or_else(|| id.clone(), |n| n.to_string()),
             id: CameraId::new(id),
@@ -103,6 +109,27 @@ impl<'i> Builder<'_, 'i> {
             rules,
             max_events_per_hour: *settings.max_events_per_hour,
         });
+    }
+
+    /// Two cameras with one stream are most likely a copy that was not finished.
+    fn warn_of_same_stream(&mut self, id: &str, at: &At<String>, source: &SourceConfig) {
+        let stream = match source {
+            SourceConfig::Rtsp(rtsp) => {
+                let port = rtsp.url.port().unwrap_or(RTSP_PORT);
+                format!("{}:{port}{}", rtsp.url.host_str().unwrap_or_default(), rtsp.url.path())
+                    + rtsp.url.query().unwrap_or_default()
+            }
+            SourceConfig::Udp(udp) => format!("udp {}:{}", udp.address, udp.port),
+            SourceConfig::File(_) => return,
+        };
+        match self.streams.iter().find(|(other, _)| *other == stream) {
+            Some((_, first)) => {
+                let warning =
+                    format!("the cameras `{first}` and `{id}` have the same stream; correct one `url`");
+                self.warnings.push((at.span.clone(), warning));
+            }
+            None => self.streams.push((stream, id.to_owned())),
+        }
     }
 
     fn camera_id(&mut self, raw: &RawCamera) -> Option<String> {

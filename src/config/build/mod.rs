@@ -45,6 +45,8 @@ pub(crate) struct Builder<'s, 'i> {
     areas: Vec<FlightArea>,
     /// Camera and area ids so far with their places.
     ids: Vec<(String, Span)>,
+    /// What each camera with a URL receives, and the camera's id.
+    streams: Vec<(String, String)>,
     /// Where each camera's ring length is set, for the check against the clip's length.
     rings: Vec<Span>,
 }
@@ -77,6 +79,7 @@ impl<'s, 'i> Builder<'s, 'i> {
             cameras: Vec::new(),
             areas: Vec::new(),
             ids: Vec::new(),
+            streams: Vec::new(),
             rings: Vec::new(),
         }
     }

@@ -127,7 +127,7 @@ fn quick_motion_is_decoded_from_the_start_of_its_gop_on() {
     assert!((14..=16).contains(&during.len()), "five pictures a second: {during:?}");
     assert!(done.wanted.windows(2).all(|w| w[1] > w[0]), "in order of time");
     let counts = sampler.counts();
-    assert_eq!((counts.series, counts.false_alarms), (1, 0));
+    assert_eq!((counts.series, counts.idle_series), (1, 0));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn motion_that_pictures_do_not_show_is_a_false_alarm_and_becomes_usual() {
     let mut sampler = sampler(4);
     let done = run(&mut sampler, 0..120, 50, 30.0..120.0, false);
     let counts = sampler.counts();
-    assert_eq!((counts.series, counts.false_alarms), (1, 1), "{:?}", done.runs);
+    assert_eq!((counts.series, counts.idle_series), (1, 1), "{:?}", done.runs);
     assert!(done.runs[0].1 - done.runs[0].0 <= 5.5, "{:?}", done.runs);
 }
 

@@ -131,7 +131,7 @@ fn stills_that_cannot_be_written_are_missing_with_a_reason() {
         assert!(stills.files.is_empty());
     };
     let full = EvidenceConfig { min_free_bytes: u64::MAX, ..config() };
-    check(&full, place.path(), &picture(), "evidence.min_free_bytes asks for");
+    check(&full, place.path(), &picture(), "evidence.min_free_mb asks for");
     let torn = Picture { pixels: Pixels::Rgb(Bytes::from_static(&[1, 2, 3])), ..picture() };
     check(&config(), place.path(), &torn, "does not hold 768 x 576");
     let file = place.path().join("file");

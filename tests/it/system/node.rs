@@ -279,6 +279,12 @@ impl Receiver {
         folders(&self.dir.path().join("out")).into_iter().map(|day| day.join(id)).find(|f| f.exists())
     }
 
+    /// What is retained of a camera of the node `test`; null: nothing.
+    pub fn camera_state(&self, camera: &str) -> Value {
+        let path = self.dir.path().join(format!("out/nodes/test/camera-{camera}.json"));
+        std::fs::read(path).ok().and_then(|state| serde_json::from_slice(&state).ok()).unwrap_or_default()
+    }
+
     /// Waits until so many events are there with their manifests.
     pub fn wait_for_evidence(&self, events: usize) {
         wait_for("events with their evidence", || {

@@ -209,3 +209,31 @@ fn another_broker_is_connected_to_and_gets_what_the_old_one_does_not_have() {
     });
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
 }
+
+#[test]
+fn what_is_open_of_a_camera_that_a_restart_finds_gone_expires() {
+    let broker = Mosquitto::plain();
+    let camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
+    let receiver = Receiver::start(&broker, None);
+    let mut node = Node::new(&camera.url("gate"), &broker, None);
+    node.start();
+    receiver.wait_for_evidence(2);
+    assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
+    // A node that was stopped does not leave a camera behind that streams for ever.
+    wait_for("the state of the stopped camera", || receiver.camera_state("gate")["status"] == "ended");
+
+    node.replace("id = \"gate\"", "id = \"yard\"");
+    node.start();
+    wait_for("both to expire", || {
+        last_transitions(&receiver).iter().filter(|transition| *transition == "expired").count() == 2
+    });
+    wait_for("no state of the camera", || receiver.camera_state("gate").is_null());
+    node.terminate();
+
+    let gone = "the camera is not in the config any more";
+    assert_eq!(node.log().matches(gone).count(), 1, "{}", node.log());
+    node.start();
+    wait_for("the next start", || node.health()["cameras"]["yard"]["ingest"]["state"] == "streaming");
+    assert_eq!(node.log().matches(gone).count(), 1, "{}", node.log());
+    node.terminate();
+}
