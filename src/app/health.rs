@@ -180,15 +180,15 @@ impl HealthWatch {
 
     /// Why nothing can be seen: no camera has streamed for a while, and some are live ones.
     fn blind(&mut self, node: &NodeSnapshot, now: Instant) -> Option<String> {
-        let is = |state| move |camera: &&CameraSnapshot| camera.ingest.state == state;
-        let streaming = node.cameras.values().any(|camera| is(SourceState::Streaming)(&camera));
-        let mut waited_for = node.cameras.values().filter(|camera| !is(SourceState::Ended)(camera));
-        let Some(why) = waited_for.next().filter(|_| !streaming) else {
+        let state = |camera: &CameraSnapshot| camera.ingest.state;
+        let streams = node.cameras.values().any(|camera| state(camera) == SourceState::Streaming);
+        let waited_for = node.cameras.values().find(|camera| state(camera) != SourceState::Ended);
+        let Some(camera) = waited_for.filter(|_| !streams) else {
             self.blind = None;
             return None;
         };
         let since = *self.blind.get_or_insert(now);
-        let why = why.ingest.last_error.as_deref().unwrap_or("it has not answered yet");
+        let why = camera.ingest.last_error.as_deref().unwrap_or("it has not answered yet");
         let known = now.duration_since(since) >= NO_STREAM;
         known.then(|| format!("none of {} cameras streams, for example: {why}", node.cameras.len()))
     }

@@ -1,7 +1,9 @@
 //! Starts that cannot work: each ends with a code and a message that says what, where and what to do.
 
-use super::node::{Node, street};
-use crate::support::mqtt::{Mosquitto, wait_for};
+use std::time::Duration;
+
+use super::node::{Node, Receiver, street};
+use crate::support::mqtt::{Mosquitto, wait_for, wait_within};
 use crate::support::root;
 use crate::support::rtsp::{Options, RtspServer};
 
@@ -67,4 +69,24 @@ fn a_wrong_camera_password_is_reported_and_the_node_runs_on() {
     });
     assert_eq!(node.terminate().code(), Some(0), "{}", node.log());
     assert!(!node.log().contains("wrong-one"), "the password is in the log: {}", node.log());
+}
+
+#[test]
+fn a_node_that_sees_nothing_is_not_well_and_says_when_it_sees_again() {
+    let broker = Mosquitto::plain();
+    let receiver = Receiver::start(&broker, None);
+    let mut camera = RtspServer::start(&[("gate", street().as_path())], Options::default());
+    let mut node = Node::new(&camera.url("gate"), &broker, None);
+    node.start();
+    node.wait_until_streaming();
+    camera.stop();
+    let troubles = || receiver.node_health()["troubles"].to_string();
+    wait_within(Duration::from_secs(120), "the trouble", || troubles().contains("no_camera_streams"));
+    assert_eq!(receiver.node_health()["status"], "degraded");
+    assert!(node.log().contains("none of 1 cameras streams"), "{}", node.log());
+
+    camera.start_again();
+    wait_for("the stream", || node.log().contains("the camera streams again"));
+    wait_for("good health", || receiver.node_health()["status"] == "ok");
+    node.terminate();
 }

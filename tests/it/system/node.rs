@@ -281,7 +281,16 @@ impl Receiver {
 
     /// What is retained of a camera of the node `test`; null: nothing.
     pub fn camera_state(&self, camera: &str) -> Value {
-        let path = self.dir.path().join(format!("out/nodes/test/camera-{camera}.json"));
+        self.retained(&format!("camera-{camera}.json"))
+    }
+
+    /// The retained health of the node `test`; null: none.
+    pub fn node_health(&self) -> Value {
+        self.retained("health.json")
+    }
+
+    fn retained(&self, file: &str) -> Value {
+        let path = self.dir.path().join("out/nodes/test").join(file);
         std::fs::read(path).ok().and_then(|state| serde_json::from_slice(&state).ok()).unwrap_or_default()
     }
 
