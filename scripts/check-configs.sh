@@ -19,6 +19,10 @@ for page in README.md README.zh-CN.md; do
     echo "configs: the minimal config of $page must have 1 to 19 lines, not $lines" >&2; exit 1
   fi
   "$lintel" check --config "$work/lintel.toml" >/dev/null
+  # The next step of the reader: zone and rule without their #.
+  sed -i -E 's/^# (zone|rule) = /\1 = /' "$work/lintel.toml"
+  "$lintel" check --config "$work/lintel.toml" >"$work/said"
+  grep -qE '^gate .* motor_vehicle_parking' "$work/said"
   echo "configs: the minimal config of $page is good, $lines lines"
 done
 count=0

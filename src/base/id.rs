@@ -59,6 +59,17 @@ name_type! {
     ClassName
 }
 
+/// Whether it can be the id of a node, a camera, a zone or an area: `[A-Za-z0-9_-]{1,64}`, safe in MQTT topics,
+/// in paths and in URLs.
+pub fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.chars().all(fits_id)
+}
+
+/// Whether the character can stand in an id.
+pub fn fits_id(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
 impl CameraId {
     /// The span for work on this camera. Every log line within it names the camera.
     pub fn span(&self) -> tracing::Span {

@@ -27,7 +27,7 @@ pub use error_chain::error_chain;
 pub use full_width::{Strays, Syntax, ascii_of, narrow, stray_hint, strays};
 pub use geometry::{Point, Polygon, PolygonError, Rect};
 pub use heartbeat::Heartbeat;
-pub use id::{AreaId, CameraId, ClassName, FrameSeq, TrackId, ZoneId};
+pub use id::{AreaId, CameraId, ClassName, FrameSeq, TrackId, ZoneId, fits_id, is_id};
 pub use shutdown::Shutdown;
 pub use table::{content_lines, csv_fields, table_degrees, table_fields, table_number};
 pub use text::{NoText, decode_text, read_text};

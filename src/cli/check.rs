@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use self::networks::Networks;
 use self::table::columns;
+use super::stills::StillFolder;
 use crate::base::error_chain;
 use crate::config::{self, Config, Finding, Loaded, Sampling, SourceConfig, TelemetrySource};
 use crate::decode::DecoderChoice;
@@ -30,7 +31,7 @@ const WRONG: u8 = 2;
 /// finds its objects. It warns of rules whose objects the model hardly knows.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  lintel check --config /etc/lintel/lintel.toml\n  \
-                        lintel check --config /etc/lintel/lintel.toml --probe\n\n\
+                        lintel check --config /etc/lintel/lintel.toml --probe --stills stills\n\n\
                         Exit codes: 0 no errors, 1 a camera or the broker failed the probe, 2 errors in the config.")]
 pub struct Args {
     /// The main config file
@@ -39,6 +40,9 @@ pub struct Args {
     /// Connect to each camera and the broker; report codec, size, frame rate, key frames, clock and advice
     #[arg(long)]
     probe: bool,
+    /// With --probe: keep a still of each camera in this folder, and one with a grid to read zones off
+    #[arg(long, value_name = "DIR", requires = "probe")]
+    stills: Option<PathBuf>,
     /// Give up on a camera or the broker after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
@@ -91,7 +95,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !args.probe {
         return Ok(ExitCode::SUCCESS);
     }
-    let all_good = probe::run(&loaded.config, std::time::Duration::from_secs(args.timeout), &mut out)?;
+    let stills =
+        args.stills.as_deref().map(|dir| StillFolder::open(dir, &loaded.config.decode)).transpose()?;
+    let timeout = std::time::Duration::from_secs(args.timeout);
+    let all_good = probe::run(&loaded.config, timeout, stills, &mut out)?;
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -8,14 +8,17 @@ mod detect;
 mod export;
 mod files;
 mod harvest;
+mod init;
 mod locate;
 mod placed;
+mod probing;
 mod receive;
 mod replay;
 mod run;
 mod sees;
 mod signals;
 mod still_options;
+mod stills;
 
 use std::process::ExitCode;
 
@@ -32,6 +35,7 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Init(init::Args),
     Run(run::Args),
     Check(check::Args),
     Detect(detect::Args),
@@ -51,6 +55,7 @@ impl Cli {
     /// The command failed. The caller prints the error with its causes, once.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Init(args) => init::run(args),
             Command::Run(args) => run::run(args),
             Command::Check(args) => check::run(args),
             Command::Detect(args) => detect::run(args),

@@ -33,4 +33,5 @@ pub use overlay::{BoxMark, Overlay, ZoneMark, draw, rgb_image};
 pub use retention::enforce_age;
 pub use room::make_room;
 pub use service::{ClipOutcome, ClipService, ClipStats, MAX_WAITING, RingLookup};
+pub(crate) use stills::jpeg;
 pub use stills::{StillJob, StillWriter, Stills};

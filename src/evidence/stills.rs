@@ -215,7 +215,7 @@ impl StillWriter {
 }
 
 /// Encodes by libjpeg-turbo, about eight times faster than in plain Rust: many events may open at once.
-pub(super) fn jpeg(image: &RgbImage, quality: u8, colours: Subsamp) -> turbojpeg::Result<Vec<u8>> {
+pub(crate) fn jpeg(image: &RgbImage, quality: u8, colours: Subsamp) -> turbojpeg::Result<Vec<u8>> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let mut compressor = Compressor::new()?;
     compressor.set_quality(quality.into())?;

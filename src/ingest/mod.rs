@@ -42,7 +42,7 @@ pub use camera::{CameraHandle, spawn_camera};
 pub use error::{IngestError, Reason};
 pub use file::{FileReader, footage_start, open_file};
 pub use frame::{Codec, EncodedFrame, Orientation};
-pub use probe::{ProbeReport, probe};
+pub use probe::{ProbeReport, probe, probe_into};
 pub use sink::{FrameSink, Telemetry};
 pub(crate) use sps::sequence_head;
 pub use stats::{IngestSnapshot, IngestStats, Reconnects, SourceState};

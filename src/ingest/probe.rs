@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::camera::{LiveSource, connect};
 use super::intake::Intake;
-use super::{Codec, EncodedFrame, IngestError, IngestSnapshot, IngestStats, open_file};
+use super::{Codec, EncodedFrame, FrameSink, IngestError, IngestSnapshot, IngestStats, open_file};
 use crate::base::{Shutdown, TimeSource, WallTime, monotonic};
 use crate::config::{SourceConfig, Transport};
 
@@ -35,37 +35,59 @@ const POLL: Duration = Duration::from_millis(50);
 /// # Errors
 /// The source cannot be opened, or delivers nothing decodable within `timeout`.
 pub async fn probe(source: &SourceConfig, timeout: Duration) -> Result<ProbeReport, IngestError> {
+    probe_into(source, timeout, Arc::new(|_: EncodedFrame| {})).await
+}
+
+/// As [`probe`]; the frames that it reads go to `sink`. After a second attempt by another client these begin
+/// anew.
+///
+/// # Errors
+/// As [`probe`].
+pub async fn probe_into(
+    source: &SourceConfig,
+    timeout: Duration,
+    sink: Arc<dyn FrameSink>,
+) -> Result<ProbeReport, IngestError> {
     match source {
-        SourceConfig::Rtsp(rtsp) => camera(LiveSource::Rtsp(rtsp.clone()), timeout).await,
-        SourceConfig::Udp(udp) => camera(LiveSource::Udp(udp.clone(), None), timeout).await,
+        SourceConfig::Rtsp(rtsp) => camera(LiveSource::Rtsp(rtsp.clone()), timeout, &sink).await,
+        SourceConfig::Udp(udp) => camera(LiveSource::Udp(udp.clone(), None), timeout, &sink).await,
         SourceConfig::File(file) => {
             let path = file.path.clone();
-            tokio::task::spawn_blocking(move || recording(&path))
+            tokio::task::spawn_blocking(move || recording(&path, &*sink))
                 .await
                 .map_err(super::pipeline::gstreamer_error)?
         }
     }
 }
 
-async fn camera(live: LiveSource, timeout: Duration) -> Result<ProbeReport, IngestError> {
+async fn camera(
+    live: LiveSource,
+    timeout: Duration,
+    sink: &Arc<dyn FrameSink>,
+) -> Result<ProbeReport, IngestError> {
     let mut ways = live.ways();
     let first = ways.next(monotonic());
-    let failed = match by_way(&live, first, timeout).await {
+    let failed = match by_way(&live, first, timeout, sink).await {
         Ok(report) => return Ok(report),
         Err(error) => error,
     };
     let Some(other) = ways.failed(&failed, Duration::ZERO, monotonic()) else { return Err(failed) };
-    let Ok(mut report) = by_way(&live, other, timeout).await else { return Err(failed) };
+    let Ok(mut report) = by_way(&live, other, timeout, sink).await else { return Err(failed) };
     report.advice.push(format!(
         "only {other} can speak to this camera, which costs more; {first} says: {failed}; update the camera's firmware"
     ));
     Ok(report)
 }
 
-async fn by_way(live: &LiveSource, way: Transport, timeout: Duration) -> Result<ProbeReport, IngestError> {
+async fn by_way(
+    live: &LiveSource,
+    way: Transport,
+    timeout: Duration,
+    sink: &Arc<dyn FrameSink>,
+) -> Result<ProbeReport, IngestError> {
     let stats = Arc::new(IngestStats::default());
     let shutdown = Shutdown::new();
-    let mut intake = Intake::new("probe".into(), Arc::new(|_: EncodedFrame| {}), stats.clone());
+    let mut intake = Intake::new("probe".into(), sink.clone(), stats.clone());
     let began = monotonic();
     let mut first_frame = None;
     let watching = async {
@@ -128,13 +150,14 @@ async fn by_way(live: &LiveSource, way: Transport, timeout: Duration) -> Result<
 }
 
 /// The first frames of a recording: three key frames or 1,000 frames.
-fn recording(path: &Path) -> Result<ProbeReport, IngestError> {
+fn recording(path: &Path, sink: &dyn FrameSink) -> Result<ProbeReport, IngestError> {
     let mut reader = open_file(path, "probe".into(), WallTime(0))?;
     let stats = reader.stats().clone();
     let (mut frames, mut latest) = (0u32, 0i64);
     for frame in reader.by_ref().take(1000) {
         let frame = frame?;
         (frames, latest) = (frames + 1, latest.max(frame.pts.0));
+        sink.frame(frame);
         if stats.snapshot().key_frames >= 3 {
             break;
         }

@@ -15,6 +15,7 @@ mod evidence;
 mod field;
 mod flight;
 mod ingest;
+mod init;
 mod motion;
 mod mqtt;
 mod odd_files;

@@ -1,45 +1,42 @@
 //! `lintel check --probe`: connects to the cameras and the broker and reports what it finds.
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::Semaphore;
 
-use crate::base::{TimeSource, error_chain};
+use crate::base::error_chain;
+use crate::cli::probing;
+use crate::cli::stills::StillFolder;
 use crate::config::Config;
-use crate::ingest::{self, IngestError, ProbeReport};
 use crate::publish::{self, BrokerReport};
 
-/// Cameras probed at the same time. More would measure this box and its network rather than the cameras.
-const AT_ONCE: usize = 8;
-
-/// Prints a block for each camera and the broker. False if one of them failed.
-pub(super) fn run(config: &Config, timeout: Duration, out: &mut impl Write) -> anyhow::Result<bool> {
+/// Prints a block for each camera and the broker, and keeps a still of each camera if there is a folder for
+/// them. False if one of them failed.
+pub(super) fn run(
+    config: &Config,
+    timeout: Duration,
+    mut stills: Option<StillFolder>,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the network threads")?;
     runtime.block_on(async {
-        let permits = Arc::new(Semaphore::new(AT_ONCE));
         let (mqtt, node) = (config.mqtt.clone(), config.node.id.clone());
         let broker = tokio::spawn(async move { publish::probe(&mqtt, &node, timeout).await });
-        let cameras: Vec<_> = config
-            .cameras
-            .iter()
-            .map(|camera| {
-                let (source, permits) = (camera.source.clone(), Arc::clone(&permits));
-                let probing = async move {
-                    // The semaphore is never closed, so this does not fail.
-                    let _permit = permits.acquire_owned().await;
-                    ingest::probe(&source, timeout).await
-                };
-                (camera.id.clone(), tokio::spawn(probing))
-            })
-            .collect();
+        let probes = probing::start(config.cameras.iter().map(|camera| &camera.source), timeout);
         let mut all_good = true;
-        for (id, probing) in cameras {
-            let report = probing.await.with_context(|| format!("the probe of {id} failed"))?;
-            all_good &= report.is_ok();
-            write!(out, "{}", camera(id.as_str(), report))?;
+        for (camera, probing) in config.cameras.iter().zip(probes) {
+            let probed = probing.await.with_context(|| format!("the probe of {} failed", camera.id))?;
+            all_good &= probed.report.is_ok();
+            write!(out, "{}", probing::block(camera.id.as_str(), &probed.report))?;
+            if let (Some(stills), Ok(_)) = (&mut stills, &probed.report) {
+                let kept = stills.keep(camera.id.as_str(), &probed.key_frames);
+                all_good &= kept.is_ok();
+                match kept {
+                    Ok(kept) => writeln!(out, "    still       {}", kept.picture.display())?,
+                    Err(error) => writeln!(out, "    still       FAILED: {error:#}")?,
+                }
+            }
             out.flush()?;
         }
         let report = broker.await.context("the probe of the broker failed")?;
@@ -51,40 +48,6 @@ pub(super) fn run(config: &Config, timeout: Duration, out: &mut impl Write) -> a
         }
         Ok(all_good)
     })
-}
-
-fn camera(id: &str, report: Result<ProbeReport, IngestError>) -> String {
-    let report = match report {
-        Ok(report) => report,
-        Err(error) => return format!("{id}  FAILED: {error}\n"),
-    };
-    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "unknown".into());
-    let mut text = format!(
-        "{id}  {} {}x{}, {:.1} fps\n    key frames  {}, {}\n    clock       {}\n",
-        or_unknown(report.codec.map(|c| format!("{c:?}"))),
-        report.width,
-        report.height,
-        report.fps,
-        or_unknown(report.key_interval_ms.map(|ms| format!("every {:.1} s", ms as f64 / 1000.0))),
-        or_unknown(report.gop_frames.map(|n| format!("GOP of {n} frames"))),
-        clock(&report),
-    );
-    for advice in &report.advice {
-        text += &format!("    advice      {advice}\n");
-    }
-    text
-}
-
-fn clock(report: &ProbeReport) -> String {
-    let source = match report.time_source {
-        Some(TimeSource::Rtcp) => "the camera's own (RTCP)",
-        Some(TimeSource::Telemetry) => "the drone's own (KLV)",
-        Some(TimeSource::Arrival) => "the node's, at arrival: the camera sends no usable time",
-        Some(TimeSource::Footage) => "the recording's",
-        None => "unknown",
-    };
-    let offset = report.offset_ms.map(|ms| format!(", {:+.3} s to this node", ms as f64 / 1000.0));
-    format!("{source}{}", offset.unwrap_or_default())
 }
 
 fn broker_block(place: &str, report: &BrokerReport) -> String {

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use super::Builder;
-use crate::base::ClassName;
+use crate::base::{ClassName, is_id};
 use crate::config::problem::Problem;
 use crate::config::raw::At;
 
-/// `[A-Za-z0-9_-]{1,64}`: safe in MQTT topics, in paths and in URLs.
+/// The id, if it is one.
 pub(super) fn check_id(id: &At<String>, what: &str) -> Result<String, Problem> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if (1..=64).contains(&id.len()) && id.chars().all(fits) {
+    if is_id(id) {
         return Ok(id.to_string());
     }
     Err(Problem::new(

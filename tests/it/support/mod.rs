@@ -3,6 +3,7 @@
 
 pub mod hostile;
 pub mod mqtt;
+pub mod onvif;
 pub mod rtsp;
 
 use std::path::{Path, PathBuf};
