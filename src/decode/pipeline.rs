@@ -1,9 +1,9 @@
-//! Runs GStreamer's decoders, and is the only file that does: parser ! decoder ! videoconvert ! videoscale !
-//! appsink.
+//! Runs GStreamer's decoders, and is the only file that does: parser ! decoder ! videoconvert ! appsink.
 //!
 //! Nearly all cameras send 8 bits in 4:2:0. Such pictures stay in the decoder's own buffers, which return to
-//! its pool when the last user drops them. videoconvert converts other formats only, and videoscale stretches
-//! only pictures whose pixels are not square.
+//! its pool when the last user drops them. videoconvert converts other formats only. Pictures
+//! whose pixels are not square are stretched one by one: a scaler in the pipeline would cost every camera its
+//! negotiation at every key frame.
 //!
 //! The calling thread pushes frames into the parser's pad, and software decoders run in that thread: when
 //! `push` returns, the frame's pictures are in the sink. So decoding is synchronous and repeatable, and needs
@@ -30,6 +30,8 @@ use super::{DecodeError, Yuv};
 
 /// How long a decoder may take to output what it holds.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// How long the stretching of a picture may take.
+const SQUARE_LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(5);
 /// In pixels, of a picture that is stretched to square pixels.
 const LONGEST_SIDE: i32 = 16_384;
 /// More pictures than any decoder holds back: 16 by H.264 (A.3.1) and H.265 (A.4.2), plus some in transit.
@@ -68,16 +70,12 @@ impl Pipeline {
         let download = chosen.download.map(|element| make(element, "of the board's vendor")).transpose()?;
         let convert = make("videoconvert", BASE)?;
         let formats = [gst_video::VideoFormat::I420, gst_video::VideoFormat::Nv12];
-        // Without a bound a false aspect ratio would ask for any amount of memory.
-        let caps = gst_video::VideoCapsBuilder::new().format_list(formats);
-        let caps = caps.pixel_aspect_ratio(gst::Fraction::new(1, 1)).width_range(1..=LONGEST_SIDE);
-        let caps = caps.height_range(1..=LONGEST_SIDE).build();
-        let scale = make("videoscale", BASE)?;
+        let caps = gst_video::VideoCapsBuilder::new().format_list(formats).build();
         let sink = gst_app::AppSink::builder().caps(&caps).sync(false).async_(false).qos(false);
         let sink = sink.max_buffers(MOST_HELD as u32).drop(true).wait_on_eos(false).build();
         let mut chain = vec![&parser, &decoder];
         chain.extend(download.as_ref());
-        chain.extend([&convert, &scale, sink.upcast_ref()]);
+        chain.extend([&convert, sink.upcast_ref()]);
         let start = |detail: String| DecodeError::Start { element: chosen.element.clone(), detail };
         pipeline.add_many(&chain).map_err(|e| start(e.to_string()))?;
         gst::Element::link_many(&chain).map_err(|e| start(e.to_string()))?;
@@ -168,10 +166,19 @@ impl Pipeline {
     fn read(&self, sample: gst::Sample) -> Result<Decoded, DecodeError> {
         let layout =
             |detail: &str| DecodeError::Layout { element: self.element.clone(), detail: detail.into() };
-        let caps = sample.caps().ok_or_else(|| layout("it has no caps"))?;
-        let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| layout("its caps are no video"))?;
+        let info = |sample: &gst::Sample| {
+            let caps = sample.caps().ok_or_else(|| layout("it has no caps"))?;
+            gst_video::VideoInfo::from_caps(caps).map_err(|_| layout("its caps are no video"))
+        };
+        let pts = sample.buffer().and_then(|buffer| buffer.pts());
+        let pts = pts.map_or(u64::MAX, |pts| (pts.nseconds() + 500) / 1000);
+        let sample = if info(&sample)?.par() == gst::Fraction::new(1, 1) {
+            sample
+        } else {
+            square(&sample).map_err(|e| layout(&format!("its pixels cannot be made square: {e}")))?
+        };
+        let info = info(&sample)?;
         let buffer = sample.buffer_owned().ok_or_else(|| layout("it has no data"))?;
-        let pts = buffer.pts().map_or(u64::MAX, |pts| (pts.nseconds() + 500) / 1000);
         let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &info)
             .map_err(|_| layout("it cannot be mapped"))?;
         let yuv = planes(frame).ok_or_else(|| layout("its planes are smaller than its size"))?;
@@ -185,6 +192,15 @@ impl Pipeline {
     fn failed(&self, detail: String) -> DecodeError {
         DecodeError::Failed { element: self.element.clone(), detail }
     }
+}
+
+/// Stretches a picture until its pixels are square.
+fn square(sample: &gst::Sample) -> Result<gst::Sample, gst::glib::Error> {
+    let caps = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::I420);
+    // Without a bound a false aspect ratio would ask for any amount of memory.
+    let caps = caps.width_range(1..=LONGEST_SIDE).height_range(1..=LONGEST_SIDE);
+    let caps = caps.pixel_aspect_ratio(gst::Fraction::new(1, 1)).build();
+    gst_video::convert_sample(sample, &caps, Some(SQUARE_LIMIT))
 }
 
 impl Drop for Pipeline {
